@@ -1,0 +1,143 @@
+import type { CloseCode, DefinitionData, Plain } from "@atlasnet/world";
+
+/**
+ * Every message that travels on links, as a union on `type`. Bounds and the CBOR form are in
+ * link-codec.ts. `attach` is a number the proxy gives an attachment of one client to one shard,
+ * unique on its link; `epoch` fences every message about a shard (design rule 5.3).
+ */
+export type LinkMessage = ToShard | ToProxy;
+
+export type ToShard = Attach | Watch | Detach | Leave | Upstream;
+export type ToProxy = Attached | Watching | Closed | Transfer | Notice | Downstream | ShardReset;
+
+/** A client wants into, or back into, a session. Answered by `attached` or `closed`. */
+export interface Attach {
+  type: "attach";
+  shard: string;
+  epoch: number;
+  attach: number;
+  account: string;
+  name: string;
+  /** The ticket's `data` claim. */
+  data: Plain;
+  /** The session to resume; absent for a join. */
+  session?: number;
+  /** 8 random bytes of the client instance. */
+  stream: Uint8Array;
+  attempt: number;
+  firstUnacked: number;
+  lastReceived: number;
+  timeline?: number;
+  /** The schema hash the client was built with. */
+  schema?: Uint8Array;
+  /** The packed join struct. */
+  params?: Uint8Array;
+}
+
+/** Follow public topics without a session. Answered by `watching` or `closed`. */
+export interface Watch {
+  type: "watch";
+  shard: string;
+  epoch: number;
+  attach: number;
+  /** A channel's name or `cell/x,y(,z)`. */
+  topic: string;
+  /** True when the watcher showed a ticket: topics that are not public are allowed too. */
+  authorized: boolean;
+}
+
+/** The client's connection is gone; the session stays for its grace period. Ends a watch, too. */
+export interface Detach {
+  type: "detach";
+  shard: string;
+  epoch: number;
+  attach: number;
+}
+
+/** The player leaves; answered by `closed` with `left`. */
+export interface Leave {
+  type: "leave";
+  shard: string;
+  epoch: number;
+  attach: number;
+}
+
+export interface Upstream {
+  type: "upstream";
+  shard: string;
+  epoch: number;
+  /** See upstream.ts. */
+  batch: Uint8Array;
+}
+
+export interface Attached {
+  type: "attached";
+  shard: string;
+  epoch: number;
+  attach: number;
+  session: number;
+  account: string;
+  name: string;
+  attempt: number;
+  timeline: number;
+  tick: number;
+  tickRate: number;
+  schema: Uint8Array;
+  /** Present when the attach named no schema. */
+  definition?: DefinitionData;
+  appliedSeq: number;
+  outSeq: number;
+  lastInput: number;
+  graceTicks: number;
+}
+
+export interface Watching {
+  type: "watching";
+  shard: string;
+  epoch: number;
+  attach: number;
+  definition: DefinitionData;
+}
+
+/** The attachment is over (or was never made). */
+export interface Closed {
+  type: "closed";
+  shard: string;
+  epoch: number;
+  attach: number;
+  code: CloseCode;
+  reason: string;
+}
+
+/** The world asks the client to leave and join another world. */
+export interface Transfer {
+  type: "transfer";
+  shard: string;
+  epoch: number;
+  attach: number;
+  world: string;
+}
+
+/** A line for people, to every client of the shard (docs/protocol.md, section 3). */
+export interface Notice {
+  type: "notice";
+  shard: string;
+  epoch: number;
+  kind: "dev-error";
+  text: string;
+}
+
+export interface Downstream {
+  type: "downstream";
+  shard: string;
+  epoch: number;
+  /** See downstream.ts. */
+  batch: Uint8Array;
+}
+
+/** The shard goes on at a new epoch (module swapped, new owner): attach every client anew. */
+export interface ShardReset {
+  type: "shard-reset";
+  shard: string;
+  epoch: number;
+}
