@@ -1,5 +1,6 @@
 export type { Channel, Link, LinkClosed, LinkListener, LinkNetwork, Peer } from "./link/link.ts";
 export type { Placement, PlacementView } from "./placement/placement-view.ts";
+export type { ResumeClaims, TicketClaims, TicketKeys, Verified } from "./tickets/tickets.ts";
 export {
   type DownstreamHead,
   MAX_BLOCK_BYTES,
