@@ -1,0 +1,71 @@
+import path from "node:path";
+import { run } from "node:test";
+import { inspect } from "node:util";
+import { root } from "./workspace.mjs";
+
+/** A test file that says nothing for this long is stopped and counts as failed. */
+const FILE_TIMEOUT_MS = 180_000;
+
+/**
+ * Runs test files, each in its own process, and prints failures as they come.
+ * @param {{file: string, name: string}[]} files
+ * @param {{concurrency: number, grep?: RegExp, verbose?: boolean}} options `concurrency`: files at
+ *   a time
+ * @returns {Promise<Map<string, {passed: number, failed: number, skipped: number}>>} per file name
+ */
+export async function runTests(files, { concurrency, grep, verbose = false }) {
+  const counts = new Map(files.map(({ name }) => [name, { passed: 0, failed: 0, skipped: 0 }]));
+  const nameOf = (file) => path.relative(root, file ?? "").replaceAll("\\", "/");
+  const events = run({
+    files: files.map(({ file }) => file),
+    concurrency,
+    timeout: FILE_TIMEOUT_MS,
+    ...(grep === undefined ? {} : { testNamePatterns: [grep] }),
+  });
+  for await (const { type, data } of events) {
+    if (type === "test:stdout" || type === "test:stderr") process.stdout.write(data.message);
+    if (type !== "test:pass" && type !== "test:fail") continue;
+    // A suite only sums up its tests; but one whose own hook failed is a failure of its own.
+    const suite = data.details?.type === "suite";
+    const inner = data.details?.error?.failureType === "subtestsFailed";
+    if (type === "test:pass" ? suite : inner) continue;
+    // A file without a test passes under its own path.
+    if (type === "test:pass" && data.nesting === 0 && path.isAbsolute(data.name)) continue;
+    const name = counts.has(nameOf(data.file)) ? nameOf(data.file) : nameOf(data.name);
+    const count = counts.get(name) ?? { passed: 0, failed: 0, skipped: 0 };
+    counts.set(name, count);
+    if (type === "test:fail" && data.todo === undefined) {
+      count.failed++;
+      console.log(`\nnot ok  ${name}: ${data.name}`);
+      const error = data.details?.error;
+      console.log(inspect(error?.cause ?? error ?? "no reason given", { depth: 6 }));
+    } else if (data.skip !== undefined || data.todo !== undefined) {
+      count.skipped++;
+      if (verbose) console.log(`skipped ${name}: ${data.name}`);
+    } else {
+      count.passed++;
+      if (verbose) console.log(`ok      ${name}: ${data.name}`);
+    }
+  }
+  for (const [name, count] of counts) {
+    if (grep !== undefined || count.passed + count.failed + count.skipped > 0) continue;
+    console.log(`\nnot ok  ${name}: ran no test`);
+    count.failed++;
+  }
+  return counts;
+}
+
+/** Prints one line per group and, last, `N passed, N failed`; failures set the exit code. */
+export function report(groups) {
+  const total = { passed: 0, failed: 0, skipped: 0 };
+  for (const [name, { passed, failed, skipped }] of groups) {
+    total.passed += passed;
+    total.failed += failed;
+    total.skipped += skipped;
+    const extra = skipped > 0 ? `, ${skipped} skipped` : "";
+    console.log(`${name.padEnd(20)} ${passed} passed, ${failed} failed${extra}`);
+  }
+  if (total.skipped > 0) console.log(`${total.skipped} skipped`);
+  console.log(`${total.passed} passed, ${total.failed} failed`);
+  if (total.failed > 0) process.exitCode = 1;
+}

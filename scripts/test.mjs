@@ -1,0 +1,63 @@
+// npm test [-- filters and options]: installs, builds, runs every package's tests on the built files.
+import "./lib/check-node.mjs";
+import { availableParallelism } from "node:os";
+import { parseArgs } from "node:util";
+import { build } from "./lib/build.mjs";
+import { main } from "./lib/run.mjs";
+import { report, runTests } from "./lib/test-runner.mjs";
+import { builtFiles, workspaces } from "./lib/workspace.mjs";
+
+const help = `npm test -- [options] [filter…]
+  filter              a package (world, examples/arena, @atlasnet/core) or a part of a test file's path
+  --grep PATTERN      only tests whose name matches
+  --concurrency N     test files at a time (default: number of cores, at most 8)
+  --no-build          use what is built
+  --verbose           name every test`;
+
+await main(async () => {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      grep: { type: "string" },
+      concurrency: { type: "string", default: String(Math.min(availableParallelism(), 8)) },
+      "no-build": { type: "boolean", default: false },
+      verbose: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) {
+    console.log(help);
+    return;
+  }
+  if (!values["no-build"]) await build();
+
+  const all = workspaces().flatMap((workspace) =>
+    builtFiles(workspace, /(?<!\.browser)\.test\.js$/).map((test) => ({ ...test, workspace })),
+  );
+  const selected = all.filter(
+    ({ name, workspace }) =>
+      positionals.length === 0 ||
+      positionals.some((filter) =>
+        [workspace.folder, workspace.manifest.name].includes(filter)
+          ? true
+          : name.replace("/dist/", "/src/").includes(filter.replace(/\.ts$/, ".js")),
+      ),
+  );
+  if (selected.length === 0)
+    throw new Error(`No test file matches ${positionals.join(" ")}: see npm test -- --help`);
+
+  const counts = await runTests(selected, {
+    concurrency: Number(values.concurrency),
+    grep: values.grep === undefined ? undefined : new RegExp(values.grep),
+    verbose: values.verbose,
+  });
+  const packageOf = new Map(selected.map(({ name, workspace }) => [name, workspace.folder]));
+  const groups = new Map();
+  for (const [name, count] of counts) {
+    const folder = packageOf.get(name) ?? name;
+    const sum = groups.get(folder) ?? { passed: 0, failed: 0, skipped: 0 };
+    for (const key of Object.keys(sum)) sum[key] += count[key];
+    groups.set(folder, sum);
+  }
+  report(groups);
+});
