@@ -1,6 +1,54 @@
+export {
+  buildConfig,
+  type Config,
+  type LoadedConfig,
+} from "./config/build-config.ts";
+export { ConfigError, type ConfigProblem } from "./config/config-error.ts";
+export {
+  type ConfigEntry,
+  configEntries,
+  configJson,
+  configToml,
+  exampleToml,
+  type SettingFlag,
+  settingFlags,
+  settingsHelp,
+} from "./config/describe.ts";
+export { didYouMean } from "./config/did-you-mean.ts";
+export type { ConfigFile, ConfigFlag, ConfigSources } from "./config/gathering.ts";
+export { type Origin, originText } from "./config/origin.ts";
+export type { HostFacts } from "./config/setting.ts";
+export type { SettingPath, SettingValues } from "./config/settings.ts";
+export type { ModuleConfig, ServiceConfig, WorldConfig } from "./config/world-settings.ts";
+export {
+  describeError,
+  type ErrorFacts,
+  OperatingError,
+  type OperatingErrorOptions,
+} from "./errors.ts";
 export type { Channel, Link, LinkClosed, LinkListener, LinkNetwork, Peer } from "./link/link.ts";
+export {
+  LOG_LEVELS,
+  type LogFacts,
+  type Logger,
+  type LogLevel,
+  noopLogger,
+} from "./logging/logger.ts";
 export type { Placement, PlacementView } from "./placement/placement-view.ts";
+export { type Clock, MAX_TIMER_MS, type Timer } from "./ports/clock.ts";
+export type { PseudoRandom, Random, SecureRandom } from "./ports/random.ts";
 export type { ResumeClaims, TicketClaims, TicketKeys, Verified } from "./tickets/tickets.ts";
+export { type CborValue, writeCbor } from "./wire/client-cbor.ts";
+export {
+  type ClientMessage,
+  decodeClientMessage,
+  type Hello,
+  MAX_CLIENT_MESSAGE_BYTES,
+  MAX_TOKEN_BYTES,
+  MAX_WORLD_NAME_BYTES,
+  type Malformed,
+  PROTOCOL_VERSION,
+} from "./wire/client-messages.ts";
 export {
   type DownstreamHead,
   MAX_BLOCK_BYTES,
@@ -26,6 +74,22 @@ export type {
   Watch,
   Watching,
 } from "./wire/link-messages.ts";
+export {
+  type ClientLimits,
+  encodeAck,
+  encodeClose,
+  encodeNotice,
+  encodePong,
+  encodeResync,
+  encodeServerMessage,
+  encodeTransfer,
+  encodeWelcome,
+  MAX_STATE_HEAD_BYTES,
+  ServerMessage,
+  type Welcome,
+  writeServerMessage,
+  writeStateHeadBefore,
+} from "./wire/server-messages.ts";
 export {
   MAX_PAYLOAD_BYTES,
   readUpstreamEntry,

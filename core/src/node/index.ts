@@ -1,0 +1,3 @@
+export { settle } from "./settle.ts";
+export { systemClock } from "./system-clock.ts";
+export { systemRandom } from "./system-random.ts";
