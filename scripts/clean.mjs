@@ -4,7 +4,7 @@ import { rmSync } from "node:fs";
 import path from "node:path";
 import { root, workspaces } from "./lib/workspace.mjs";
 
-for (const { dir } of workspaces())
+for (const dir of [root, ...workspaces().map((workspace) => workspace.dir)])
   for (const made of ["dist", "tsconfig.tsbuildinfo"])
     rmSync(path.join(dir, made), { recursive: true, force: true });
 if (process.argv.includes("--all"))

@@ -1,0 +1,86 @@
+// npm run test:pack: packs every public package, installs the tarballs into an empty folder, and
+// builds and tests a small game there with nothing of this repository in reach.
+import "./lib/check-node.mjs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { build } from "./lib/build.mjs";
+import { packAll } from "./lib/pack.mjs";
+import { main, npm, runNode } from "./lib/run.mjs";
+import { report } from "./lib/test-runner.mjs";
+import { filesBelow, readJson, root } from "./lib/workspace.mjs";
+
+const count = { passed: 0, failed: 0, skipped: 0 };
+
+/** One step: later ones go on after a failure, for each says something of its own. */
+async function step(name, body) {
+  try {
+    await body();
+    count.passed++;
+    console.log(`ok      ${name}`);
+  } catch (error) {
+    count.failed++;
+    console.log(`not ok  ${name}\n${error.message}`);
+  }
+}
+
+await main(async () => {
+  if (!process.argv.includes("--no-build")) await build();
+  // Outside of the repository: a folder inside would find its node_modules.
+  const work = mkdtempSync(path.join(tmpdir(), "atlasnet-pack-"));
+  const game = path.join(work, "game");
+  cpSync(path.join(root, "scripts", "pack-game"), game, { recursive: true });
+  // Its own package.json is for the linter here; a game's dependencies must come from the tarballs.
+  writeFileSync(path.join(game, "package.json"), '{ "private": true, "type": "module" }\n');
+  try {
+    const packages = await packAll(path.join(work, "packages"));
+    const nodeTypes = readJson(path.join(root, "package.json")).devDependencies["@types/node"];
+    await npm(
+      ["install", "--no-save", "--no-package-lock", "--prefix", game]
+        .concat(packages.map(({ file }) => file))
+        .concat(`@types/node@${nodeTypes}`),
+      { cwd: game },
+    );
+    for (const { name } of packages) {
+      const dir = path.join(game, "node_modules", name);
+      await step(`${name}: can be imported`, () => importPackage(game, dir, name));
+      await step(`${name}: types, licence, no tests, no .ts imports`, () => checkContents(dir));
+    }
+    await step("a game type-checks, strictly and with the libraries' own types", () =>
+      runNode([path.join(root, "node_modules", "typescript", "bin", "tsc"), "-p", game]),
+    );
+    await step("the game's own test passes", () =>
+      runNode(["--test", path.join("out", "game.test.js")], { cwd: game }),
+    );
+  } finally {
+    if (process.argv.includes("--keep")) console.log(`kept: ${work}`);
+    else rmSync(work, { recursive: true, force: true });
+  }
+  report([["packages", count]]);
+});
+
+async function importPackage(game, dir, name) {
+  const { exports, bin } = readJson(path.join(dir, "package.json"));
+  // A package with commands acts when its entry is run; those are asked for help instead.
+  for (const program of Object.values(typeof bin === "string" ? { name: bin } : (bin ?? {})))
+    await runNode([path.join(dir, program), "--help"], { cwd: game, capture: true });
+  const subpaths = Object.keys(exports ?? {}).filter((subpath) => !subpath.includes("*"));
+  for (const subpath of subpaths) {
+    const specifier = name + subpath.slice(1);
+    await runNode(["--input-type=module", "-e", `await import(${JSON.stringify(specifier)})`], {
+      cwd: game,
+    });
+  }
+}
+
+function checkContents(dir) {
+  const files = filesBelow(dir).filter((name) => !name.startsWith("node_modules"));
+  const problems = files.filter((name) => /\.(test|browser)\./.test(name));
+  if (!files.includes("LICENSE")) problems.push("LICENSE is missing");
+  for (const name of files.filter((file) => file.endsWith(".d.ts")))
+    if (/["']\.{1,2}\/[^"']*\.ts["']/.test(readFileSync(path.join(dir, name), "utf8")))
+      problems.push(`${name} imports a .ts file`);
+  const types = JSON.stringify(readJson(path.join(dir, "package.json")).exports ?? {});
+  if (types.includes("/src/")) problems.push(`exports name sources: ${types}`);
+  if (problems.length > 0) throw new Error(problems.join("\n"));
+}
