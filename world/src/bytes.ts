@@ -1,7 +1,8 @@
 /** Growing byte buffer with the primitives of the packed format (docs/protocol.md, section 2). */
 
 const utf8Encoder = new TextEncoder();
-const utf8Decoder = new TextDecoder("utf-8", { fatal: true });
+// Without ignoreBOM a leading U+FEFF would be lost on the way.
+const utf8Decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Largest varint: 2^53 − 1, in 8 bytes. */
 const MAX_VARINT_BYTES = 8;
@@ -111,28 +112,45 @@ export class ByteWriter {
 
 /** Reads the packed format. Every read checks the end and throws DecodeError past it. */
 export class ByteReader {
-  private readonly view: DataView;
-  readonly bytes: Uint8Array;
+  /** Made at the first float: most messages have none. */
+  private lazyView: DataView | undefined;
+  private source: Uint8Array;
   offset = 0;
 
   constructor(bytes: Uint8Array) {
-    this.bytes = bytes;
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.source = bytes;
+  }
+
+  get bytes(): Uint8Array {
+    return this.source;
+  }
+
+  /** Starts over with other bytes, so that one reader can serve many messages. */
+  reset(bytes: Uint8Array): void {
+    this.source = bytes;
+    this.lazyView = undefined;
+    this.offset = 0;
+  }
+
+  private get view(): DataView {
+    const { buffer, byteOffset, byteLength } = this.source;
+    this.lazyView ??= new DataView(buffer, byteOffset, byteLength);
+    return this.lazyView;
   }
 
   get remaining(): number {
-    return this.bytes.length - this.offset;
+    return this.source.length - this.offset;
   }
 
   private take(count: number): number {
     const at = this.offset;
-    if (count > this.bytes.length - at) throw new DecodeError("ends too early");
+    if (count > this.source.length - at) throw new DecodeError("ends too early");
     this.offset = at + count;
     return at;
   }
 
   u8(): number {
-    const value = this.bytes[this.offset];
+    const value = this.source[this.offset];
     if (value === undefined) throw new DecodeError("ends too early");
     this.offset += 1;
     return value;
@@ -167,7 +185,7 @@ export class ByteReader {
 
   raw(length: number): Uint8Array {
     const at = this.take(length);
-    return this.bytes.subarray(at, at + length);
+    return this.source.subarray(at, at + length);
   }
 
   /** A block of at most `maxBytes` bytes; a view, not a copy. */

@@ -15,6 +15,8 @@ export interface StructCodec {
   encode(writer: ByteWriter, value: StructValue): void;
   /** @throws DecodeError for bytes that no encoder writes. */
   decode(reader: ByteReader): StructValue;
+  /** Like `decode`, but overwrites the fields of a value there is. */
+  decodeInto(reader: ByteReader, value: StructValue): void;
   /** True when both values have the same bytes on the wire. */
   same(a: StructValue, b: StructValue): boolean;
   /** A full struct from a partial one. @throws FieldError */
@@ -47,6 +49,10 @@ export function compileStruct(fields: FieldList, options: { exact?: boolean } = 
     else byteFields.push(byteField(name, field, options.exact ?? false));
   }
   const known = new Set(fields.map(([name]) => name));
+  const decodeInto = (reader: ByteReader, value: StructValue): void => {
+    readBits(reader, bitFields, value);
+    for (const field of byteFields) value[field.name] = field.read(reader);
+  };
   return {
     fields,
     encode(writer, value) {
@@ -57,10 +63,10 @@ export function compileStruct(fields: FieldList, options: { exact?: boolean } = 
       // Keys are made in the definition's order, so that all values of a struct share one shape.
       const value: StructValue = {};
       for (const [name] of fields) value[name] = undefined;
-      readBits(reader, bitFields, value);
-      for (const field of byteFields) value[field.name] = field.read(reader);
+      decodeInto(reader, value);
       return value;
     },
+    decodeInto,
     same(a, b) {
       for (const field of bitFields) {
         const name = field.name;
@@ -68,8 +74,7 @@ export function compileStruct(fields: FieldList, options: { exact?: boolean } = 
           return false;
       }
       for (const field of byteFields) {
-        const name = field.name;
-        if (a[name] !== b[name] && !field.same(a[name], b[name])) return false;
+        if (!field.same(a[field.name], b[field.name])) return false;
       }
       return true;
     },
@@ -262,13 +267,14 @@ function listField(
       const left = a as readonly unknown[];
       const right = b as readonly unknown[];
       return (
-        left.length === right.length &&
-        left.every((v, i) => item.same({ item: v }, { item: right[i] }))
+        left === right ||
+        (left.length === right.length &&
+          left.every((v, i) => item.same({ item: v }, { item: right[i] })))
       );
     },
   };
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+  return a === b || (a.length === b.length && a.every((byte, i) => byte === b[i]));
 }

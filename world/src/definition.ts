@@ -1,5 +1,13 @@
 import { compileStruct, type FieldList, type StructCodec } from "./codec.ts";
-import { type Field, FieldError, type Fields, fieldProblem, type StructOf } from "./fields.ts";
+import {
+  FIELD_KINDS,
+  type Field,
+  FieldError,
+  type Fields,
+  fieldProblem,
+  MAX_LIST_DEPTH,
+  type StructOf,
+} from "./fields.ts";
 import { CellGrid, type Space, spaceProblem } from "./space.ts";
 
 /**
@@ -80,8 +88,8 @@ export const MAX_COMPONENTS = 28;
 export const MAX_DEFINITION_ITEMS = 100;
 const MAX_FIELDS = 64;
 const NAME = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/;
-/** Names that mean something else on an entity. */
-const RESERVED = new Set(["id", "owner", "channel", "alive", "has", "add", "remove", "despawn"]);
+/** Names that mean something else on an entity, of the server or of the client. */
+const RESERVED = new Set("id owner own channel alive has add remove despawn".split(" "));
 
 /**
  * Checks a definition and gives it its data form.
@@ -121,6 +129,14 @@ export class DefinitionError extends Error {
   }
 }
 
+function checkName(place: string, name: string): void {
+  if (!NAME.test(name))
+    throw new DefinitionError(place, "letters, digits, - and _, at most 64, a letter first");
+  // Values are plain objects: `value.constructor` would find something where nothing was given.
+  if (name in Object.prototype)
+    throw new DefinitionError(place, "is a name that every JavaScript object has; take another");
+}
+
 /** @throws DefinitionError */
 export function checkDefinition(data: DefinitionData): void {
   const fail = (place: string, problem: string): never => {
@@ -134,7 +150,7 @@ export function checkDefinition(data: DefinitionData): void {
     if (fields.length > MAX_FIELDS) fail(place, `at most ${MAX_FIELDS} fields`);
     const seen = new Set<string>();
     for (const [name, field] of fields) {
-      if (!NAME.test(name)) fail(`${place}.${name}`, "letters, digits, - and _, a letter first");
+      checkName(`${place}.${name}`, name);
       if (seen.has(name)) fail(`${place}.${name}`, "stands twice");
       seen.add(name);
       const problem = fieldProblem(field);
@@ -148,7 +164,7 @@ export function checkDefinition(data: DefinitionData): void {
     if (items.length > most) fail(group, `at most ${most}, found ${items.length}`);
     const seen = new Set<string>();
     for (const { name, fields } of items) {
-      if (!NAME.test(name)) fail(`${group}.${name}`, "letters, digits, - and _, a letter first");
+      checkName(`${group}.${name}`, name);
       if (seen.has(name)) fail(`${group}.${name}`, "stands twice");
       seen.add(name);
       if (group === "components" && RESERVED.has(name))
@@ -158,8 +174,12 @@ export function checkDefinition(data: DefinitionData): void {
   }
   if (data.channels.length > MAX_DEFINITION_ITEMS)
     fail("channels", `at most ${MAX_DEFINITION_ITEMS}`);
-  for (const { name } of data.channels)
-    if (!NAME.test(name)) fail(`channels.${name}`, "letters, digits, - and _, a letter first");
+  const channels = new Set<string>();
+  for (const { name } of data.channels) {
+    checkName(`channels.${name}`, name);
+    if (channels.has(name)) fail(`channels.${name}`, "stands twice");
+    channels.add(name);
+  }
   checkFields("join", data.join);
   checkSpace(data, fail);
 }
@@ -268,15 +288,13 @@ export function parseDefinition(value: unknown): DefinitionData {
       : fail(place);
   const array = (v: unknown, place: string): unknown[] => (Array.isArray(v) ? v : fail(place));
   const string = (v: unknown, place: string): string => (typeof v === "string" ? v : fail(place));
-  const fieldOf = (v: unknown, place: string): Field => {
+  const fieldOf = (v: unknown, place: string, depth = 0): Field => {
     const field = record(v, place);
-    const kinds = "bool uint int quantized enum float32 float64 text bytes ref list default".split(
-      " ",
-    );
-    if (!kinds.includes(string(field["kind"], place))) return fail(`${place}.kind`);
+    if (!FIELD_KINDS.includes(string(field["kind"], place)) || depth > MAX_LIST_DEPTH)
+      return fail(`${place}.kind`);
     if (field["kind"] === "enum")
       for (const word of array(field["values"], place)) string(word, place);
-    if (field["kind"] === "list") fieldOf(field["of"], place);
+    if (field["kind"] === "list") fieldOf(field["of"], place, depth + 1);
     return field as unknown as Field;
   };
   const fields = (v: unknown, place: string): FieldList =>

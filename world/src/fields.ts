@@ -16,6 +16,14 @@ export type Field =
   | { kind: "ref" }
   | { kind: "list"; of: Field; maxLength: number };
 
+export const FIELD_KINDS: readonly string[] = [
+  ...["bool", "uint", "int", "quantized", "enum", "float32", "float64"],
+  ...["text", "bytes", "ref", "list"],
+];
+
+/** How deep lists may be nested: a list of lists of lists of lists. */
+export const MAX_LIST_DEPTH = 3;
+
 /** A struct: named fields in a fixed order (the order the keys were written in). */
 export type Fields = { readonly [name: string]: Field };
 
@@ -144,7 +152,9 @@ export function fieldProblem(field: Field, depth = 0): string | undefined {
       break;
     case "list":
       if (badLength(field.maxLength)) return `maxLength must be 1 to ${MAX_FIELD_LENGTH}`;
-      if (depth >= 3) return "lists may be nested at most 3 deep";
+      if (depth >= MAX_LIST_DEPTH) return `lists may be nested at most ${MAX_LIST_DEPTH} deep`;
+      // Three bytes could otherwise claim 65,536 items.
+      if (takesNoBits(field.of)) return "needs items that have more than one possible value";
       return fieldProblem(field.of, depth + 1);
   }
   if ("default" in field && field.default !== undefined) {
@@ -155,6 +165,21 @@ export function fieldProblem(field: Field, depth = 0): string | undefined {
     }
   }
   return undefined;
+}
+
+function takesNoBits(field: Field): boolean {
+  switch (field.kind) {
+    case "uint":
+      return field.max === 0;
+    case "int":
+      return field.min === field.max;
+    case "quantized":
+      return quantizedSteps(field) === 0;
+    case "enum":
+      return field.values.length === 1;
+    default:
+      return false;
+  }
 }
 
 function checked<F extends Field>(field: F): F {
@@ -192,8 +217,16 @@ function fitsUtf8(value: string, maxBytes: number): boolean {
   return value.length * 3 <= maxBytes || utf8.encode(value).length <= maxBytes;
 }
 
+const LONE_SURROGATE = /\p{Surrogate}/gu;
+
+/** The text as UTF-8 can carry it, so that it is the same after a restore. */
+function wellFormed(value: string): string {
+  return value.replace(LONE_SURROGATE, "\uFFFD");
+}
+
 /**
- * The value as it is stored: quantized numbers clamped to their range, float32 rounded, lists frozen.
+ * The value as it is stored: quantized numbers clamped to their range, float32 rounded, lists frozen,
+ * halves of surrogate pairs in texts replaced.
  * @throws FieldError when the value is not of the field's type or range.
  */
 export function checkValue(field: Field, value: unknown, path: string): unknown {
@@ -227,7 +260,7 @@ export function checkValue(field: Field, value: unknown, path: string): unknown 
       return typeof value === "number" ? value : fail("a number");
     case "text":
       return typeof value === "string" && fitsUtf8(value, field.maxBytes)
-        ? value
+        ? wellFormed(value)
         : fail(`text of at most ${field.maxBytes} bytes`);
     case "bytes":
       return value instanceof Uint8Array && value.length <= field.maxBytes

@@ -44,6 +44,13 @@ export {
   type ValueOf,
 } from "./fields.ts";
 export {
+  MAX_SLOTS,
+  type MirrorChanges,
+  type MirrorEntity,
+  StateFlag,
+  WorldMirror,
+} from "./mirror.ts";
+export {
   type Behaviour,
   type Entity,
   type EntityBase,
@@ -59,4 +66,6 @@ export {
   type WorldContext,
   type WorldRandom,
 } from "./module.ts";
+export { type ComponentTarget, RecordOp, readSection, type SectionSink } from "./section.ts";
 export { CellGrid, grid2d, grid3d, type Position, type Space } from "./space.ts";
+export { type TopicChange, type TopicEntity, TopicMirror } from "./topic-mirror.ts";

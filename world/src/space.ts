@@ -46,6 +46,7 @@ function grid(kind: Space["kind"], options: GridOptions & { size: readonly numbe
 
 export function spaceProblem(space: Space): string | undefined {
   const { kind, size, cell, view, margin } = space;
+  if (kind !== "grid2d" && kind !== "grid3d") return `kind must be grid2d or grid3d, found ${kind}`;
   const axes = kind === "grid2d" ? 2 : 3;
   if (size.length !== axes) return `${kind} needs a size of ${axes} numbers`;
   if (!size.every((n) => Number.isFinite(n) && n > 0)) return "size must be above 0";
