@@ -5,13 +5,13 @@ import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { build } from "./lib/build.mjs";
-import { exitOf, main } from "./lib/run.mjs";
+import { exitOf, main, ScriptError } from "./lib/run.mjs";
 import { root } from "./lib/workspace.mjs";
 
 await main(async () => {
   await build();
   const cli = path.join(root, "cli", "dist", "main.js");
-  if (!existsSync(cli)) throw new Error(`${cli} was not built: is cli/src/main.ts there?`);
+  if (!existsSync(cli)) throw new ScriptError(`${cli} was not built: is cli/src/main.ts there?`);
   const child = spawn(process.execPath, [cli, "monolith", ...process.argv.slice(2)], {
     stdio: "inherit",
   });

@@ -3,7 +3,7 @@ import "./lib/check-node.mjs";
 import { existsSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { build } from "./lib/build.mjs";
-import { main } from "./lib/run.mjs";
+import { main, ScriptError } from "./lib/run.mjs";
 import { report, runTests } from "./lib/test-runner.mjs";
 import { builtFiles, workspaces } from "./lib/workspace.mjs";
 
@@ -26,7 +26,7 @@ await main(async () => {
   });
   const browser = process.env["ATLASNET_CHROMIUM"] ?? PLACES.find((place) => existsSync(place));
   if (browser === undefined || !existsSync(browser))
-    throw new Error(
+    throw new ScriptError(
       "No Chromium found. Install one (Debian: apt-get install chromium), or name its program in ATLASNET_CHROMIUM.",
     );
   process.env["ATLASNET_CHROMIUM"] = browser;
@@ -35,6 +35,6 @@ await main(async () => {
     .flatMap((workspace) => builtFiles(workspace, /\.browser(\.test)?\.js$/))
     .filter(({ name }) => positionals.every((filter) => name.includes(filter)));
   // Finding nothing to run is a failure: the suite exists, so the search would be what broke.
-  if (files.length === 0) throw new Error("No browser test (*.browser.ts) was found.");
+  if (files.length === 0) throw new ScriptError("No browser test (*.browser.ts) was found.");
   report(await runTests(files, { concurrency: 1, verbose: values.verbose }));
 });

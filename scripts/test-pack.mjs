@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { build } from "./lib/build.mjs";
 import { packAll } from "./lib/pack.mjs";
-import { main, npm, runNode } from "./lib/run.mjs";
+import { main, npm, runNode, ScriptError } from "./lib/run.mjs";
 import { report } from "./lib/test-runner.mjs";
 import { filesBelow, readJson, root } from "./lib/workspace.mjs";
 
@@ -82,5 +82,5 @@ function checkContents(dir) {
       problems.push(`${name} imports a .ts file`);
   const types = JSON.stringify(readJson(path.join(dir, "package.json")).exports ?? {});
   if (types.includes("/src/")) problems.push(`exports name sources: ${types}`);
-  if (problems.length > 0) throw new Error(problems.join("\n"));
+  if (problems.length > 0) throw new ScriptError(problems.join("\n"));
 }

@@ -3,7 +3,7 @@ import "./lib/check-node.mjs";
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { build } from "./lib/build.mjs";
-import { main } from "./lib/run.mjs";
+import { main, ScriptError } from "./lib/run.mjs";
 import { report, runTests } from "./lib/test-runner.mjs";
 import { builtFiles, workspaces } from "./lib/workspace.mjs";
 
@@ -44,7 +44,7 @@ await main(async () => {
       ),
   );
   if (selected.length === 0)
-    throw new Error(`No test file matches ${positionals.join(" ")}: see npm test -- --help`);
+    throw new ScriptError(`No test file matches ${positionals.join(" ")}: see npm test -- --help`);
 
   const counts = await runTests(selected, {
     concurrency: Number(values.concurrency),

@@ -1,6 +1,6 @@
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { npm } from "./run.mjs";
+import { npm, ScriptError } from "./run.mjs";
 import { filesBelow, root, workspaces } from "./workspace.mjs";
 
 /**
@@ -67,7 +67,7 @@ export function publishedManifest(manifest, versions, folder) {
     Object.entries(manifest.dependencies ?? {}).map(([name, range]) => {
       const sibling = versions.get(name);
       if (sibling === undefined && name.startsWith("@atlasnet/"))
-        throw new Error(`${folder}/package.json depends on ${name}, which is not published.`);
+        throw new ScriptError(`${folder}/package.json depends on ${name}, which is not published.`);
       return [name, sibling ?? range];
     }),
   );

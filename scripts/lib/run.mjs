@@ -3,11 +3,11 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import { root } from "./workspace.mjs";
 
-/** A child that ended badly: scripts end with its exit code and no stack trace. */
-export class CommandFailed extends Error {
-  constructor(command, exitCode) {
-    super(`${command} failed with exit code ${exitCode}`);
-    this.name = "CommandFailed";
+/** What a script tells its user before it ends with `exitCode`: no stack trace, it is not a bug here. */
+export class ScriptError extends Error {
+  constructor(message, exitCode = 1) {
+    super(message);
+    this.name = "ScriptError";
     this.exitCode = exitCode;
   }
 }
@@ -19,7 +19,7 @@ export class CommandFailed extends Error {
  * @param {{cwd?: string, env?: NodeJS.ProcessEnv, capture?: boolean}} options with `capture` the
  *   standard output is returned instead of shown
  * @returns {Promise<string>} the captured output, empty without `capture`
- * @throws CommandFailed
+ * @throws ScriptError
  */
 export async function run(command, args, { cwd = root, env = process.env, capture = false } = {}) {
   const child = spawn(command, args, {
@@ -32,7 +32,7 @@ export async function run(command, args, { cwd = root, env = process.env, captur
   child.stdout?.on("data", (chunk) => chunks.push(chunk));
   const exitCode = await exitOf(child);
   const name = [path.basename(command), ...args.map((a) => path.basename(a))].slice(0, 3).join(" ");
-  if (exitCode !== 0) throw new CommandFailed(name, exitCode);
+  if (exitCode !== 0) throw new ScriptError(`${name} failed with exit code ${exitCode}`, exitCode);
   return Buffer.concat(chunks).toString("utf8");
 }
 
@@ -61,7 +61,7 @@ function npmCli() {
   ];
   const found = candidates.find((file) => existsSync(file));
   if (found === undefined)
-    throw new Error(
+    throw new ScriptError(
       `npm was not found beside ${process.execPath}. Run this as an npm script (npm test, npm start), or install npm.`,
     );
   return found;
@@ -75,12 +75,12 @@ export function exitOf(child) {
   });
 }
 
-/** Runs a script's main function: a failed command ends it with that command's exit code. */
+/** Runs a script's main function: a ScriptError ends it with a message and an exit code. */
 export async function main(body) {
   try {
     await body();
   } catch (error) {
-    if (error instanceof CommandFailed) {
+    if (error instanceof ScriptError) {
       console.error(error.message);
       process.exitCode = error.exitCode;
       return;
