@@ -1,0 +1,356 @@
+import type { Setting, ValueOfSetting } from "./setting.ts";
+
+/** Largest value of settings that have no natural end. */
+const MANY = 1_000_000_000;
+const DAY_MS = 86_400_000;
+
+const HOST = /^[^\s/]+$/;
+const HOST_ALLOWED = "a host name or an IP address";
+
+const port = (meaning: string, defaultPort: number) =>
+  ({
+    type: "integer",
+    min: 0,
+    max: 65_535,
+    default: defaultPort,
+    meaning: `${meaning} 0 takes any free one.`,
+  }) as const;
+
+/**
+ * Every setting, in the order of the help and the example file. The first part of a path is a table
+ * of the file; worlds and services are in world-settings.ts.
+ */
+export const settings = {
+  "node.id": {
+    type: "text",
+    pattern: /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
+    allowed: "letters, digits, ., - and _, at most 64, a letter or digit first",
+    default: { says: "the host's name", of: (host) => nodeIdOf(host.hostname) },
+    example: "game-1",
+    meaning: "Name of this process among the nodes of a cluster, in logs and in metrics.",
+  },
+
+  "data.dir": {
+    type: "path",
+    default: "./data",
+    alias: "data",
+    meaning: "Folder of everything that is kept: snapshots, journals, keys. One process at a time.",
+  },
+  "data.fresh": {
+    type: "bool",
+    default: false,
+    alias: "fresh",
+    meaning: "Start every world anew instead of from its stored state, which is set aside.",
+  },
+
+  "log.level": {
+    type: "word",
+    values: ["trace", "debug", "info", "warn", "error", "fatal", "silent"],
+    default: "info",
+    meaning: "Lines below this level are not written.",
+  },
+  "log.format": {
+    type: "word",
+    values: ["auto", "pretty", "json"],
+    default: "auto",
+    meaning: "How log lines look; auto is pretty on a terminal and json elsewhere.",
+  },
+
+  "health.host": {
+    type: "text",
+    pattern: HOST,
+    allowed: HOST_ALLOWED,
+    default: "127.0.0.1",
+    meaning: "Address of /live, /ready and /metrics. Not for the open internet.",
+  },
+  "health.port": port("Port of /live, /ready and /metrics.", 2557),
+
+  "proxy.host": {
+    type: "text",
+    pattern: HOST,
+    allowed: HOST_ALLOWED,
+    default: "0.0.0.0",
+    meaning: "Address that players connect to; 0.0.0.0 is every IPv4 address of this machine.",
+  },
+  "proxy.port": {
+    ...port("Port that players connect to (framed, WebSocket, text lines).", 2555),
+    alias: "port",
+  },
+  "proxy.allowGuests": {
+    type: "bool",
+    default: true,
+    alias: "guests",
+    meaning:
+      "Let players in without a ticket. On, so that a first game just runs; turn it off for a game with accounts.",
+  },
+  "proxy.tls.cert": {
+    type: "path",
+    example: "./cert.pem",
+    meaning: "PEM file with the certificate chain; with proxy.tls.key, players may use TLS.",
+  },
+  "proxy.tls.key": {
+    type: "path",
+    example: "./key.pem",
+    meaning: "PEM file with the certificate's private key.",
+  },
+  "proxy.limits.connections": {
+    type: "integer",
+    min: 1,
+    max: 1_000_000,
+    unit: "connections",
+    default: 20_000,
+    meaning: "Connections at a time; more are closed with too-many-connections.",
+  },
+  "proxy.limits.connectionsPerAddress": {
+    type: "integer",
+    min: 1,
+    max: 1_000_000,
+    unit: "connections",
+    default: 1000,
+    meaning: "Connections at a time from one IP address; more are closed the same way.",
+  },
+  "proxy.limits.handshakeTimeoutMs": {
+    type: "integer",
+    min: 100,
+    max: 600_000,
+    unit: "ms",
+    default: 10_000,
+    meaning: "Time from connecting to a complete hello; then handshake-timeout.",
+  },
+  "proxy.limits.maxMessageBytes": {
+    type: "integer",
+    min: 1024,
+    max: 65_536,
+    unit: "bytes",
+    default: 65_536,
+    meaning: "Largest message of a client; a larger one ends the connection with too-large.",
+  },
+  "proxy.limits.messagesPerSecond": {
+    type: "integer",
+    min: 1,
+    max: MANY,
+    unit: "messages per second",
+    default: 100,
+    meaning: "Messages a client may send in the long run; above it rate-limited.",
+  },
+  "proxy.limits.messageBurst": {
+    type: "integer",
+    min: 1,
+    max: MANY,
+    unit: "messages",
+    default: 200,
+    meaning: "Messages a client may send at once after being quiet.",
+  },
+  "proxy.limits.bytesPerSecond": {
+    type: "integer",
+    min: 1024,
+    max: MANY,
+    unit: "bytes per second",
+    default: 65_536,
+    meaning: "Bytes a client may send in the long run; above it rate-limited.",
+  },
+  "proxy.limits.byteBurst": {
+    type: "integer",
+    min: 1024,
+    max: MANY,
+    unit: "bytes",
+    default: 262_144,
+    meaning: "Bytes a client may send at once after being quiet; at least maxMessageBytes.",
+  },
+  "proxy.limits.idleTimeoutMs": {
+    type: "integer",
+    min: 1000,
+    max: DAY_MS,
+    unit: "ms",
+    default: 30_000,
+    meaning: "A client that is silent for so long is closed with idle-timeout.",
+  },
+  "proxy.limits.stateBacklogBytes": {
+    type: "integer",
+    min: 1024,
+    max: MANY,
+    unit: "bytes",
+    default: 65_536,
+    meaning: "Unsent bytes at which a slow client gets only the newest state.",
+  },
+  "proxy.limits.reliableBacklogBytes": {
+    type: "integer",
+    min: 65_536,
+    max: MANY,
+    unit: "bytes",
+    default: 1_048_576,
+    meaning: "Unsent bytes at which a slow client is closed with slow-consumer.",
+  },
+
+  "http.enabled": {
+    type: "bool",
+    default: true,
+    meaning: "Serve pages: the example games, or http.staticDir.",
+  },
+  "http.host": {
+    type: "text",
+    pattern: HOST,
+    allowed: HOST_ALLOWED,
+    default: "0.0.0.0",
+    meaning: "Address of the pages.",
+  },
+  "http.port": port("Port of the pages.", 3000),
+  "http.staticDir": {
+    type: "path",
+    example: "./public",
+    meaning: "Folder with one's own page, served instead of the example games.",
+  },
+
+  "gameserver.threads": {
+    type: "integer",
+    min: 1,
+    max: 256,
+    unit: "threads",
+    default: { says: "cores - 1, at least 1", of: (host) => Math.max(1, host.cores - 1) },
+    example: 2,
+    meaning: "Worker threads that worlds tick on.",
+  },
+  "gameserver.tickLimitMs": {
+    type: "integer",
+    min: 0,
+    max: 60_000,
+    unit: "ms",
+    default: 500,
+    meaning:
+      "A tick that takes longer is interrupted and its world restored. 0 turns it off; off under a debugger.",
+  },
+  "gameserver.graceSeconds": {
+    type: "integer",
+    min: 0,
+    max: 86_400,
+    unit: "s",
+    default: 30,
+    meaning: "How long, in world time, the place of a player whose connection was lost is kept.",
+  },
+  "gameserver.maxSessionsPerWorld": {
+    type: "integer",
+    min: 1,
+    max: 1_000_000,
+    unit: "sessions",
+    default: 10_000,
+    meaning: "Players of one world at a time; more are closed with world-full.",
+  },
+  "gameserver.outboxMessages": {
+    type: "integer",
+    min: 16,
+    max: 1_000_000,
+    unit: "messages",
+    default: 1024,
+    meaning:
+      "Reliable messages kept for one player until acknowledged; more end the session with slow-consumer.",
+  },
+
+  "snapshot.intervalMs": {
+    type: "integer",
+    min: 1000,
+    max: DAY_MS,
+    unit: "ms",
+    default: 300_000,
+    meaning: "Time between two snapshots of a world; one more is written at a stop.",
+  },
+  "snapshot.keep": {
+    type: "integer",
+    min: 1,
+    max: 1000,
+    unit: "snapshots",
+    default: 3,
+    meaning: "Snapshots kept per world; older ones are deleted.",
+  },
+  "journal.enabled": {
+    type: "bool",
+    default: true,
+    meaning:
+      "Write what each tick changed, so that a crash costs journal.syncMs, not a snapshot's interval.",
+  },
+  "journal.syncMs": {
+    type: "integer",
+    min: 1,
+    max: 60_000,
+    unit: "ms",
+    default: 1000,
+    meaning: "Time between two syncs of the journals to disk: the most a crash costs.",
+  },
+
+  "tickets.keyFile": {
+    type: "path",
+    default: {
+      says: "keys/tickets.jwks.json in data.dir",
+      of: (_host, dataDir) => `${dataDir}/keys/tickets.jwks.json`,
+    },
+    example: "./data/keys/tickets.jwks.json",
+    meaning:
+      "JWKS file of the keys of tickets; made when it is not there. The first private key signs, all verify.",
+  },
+
+  "telemetry.otlpEndpoint": {
+    type: "text",
+    pattern: /^https?:\/\/\S+$/,
+    allowed: "an http:// or https:// address",
+    example: "http://localhost:4318",
+    meaning: "OpenTelemetry collector that traces are sent to.",
+  },
+} as const satisfies { readonly [path: string]: Setting };
+
+/** A host's name as a node id: what does not fit becomes a dash. */
+function nodeIdOf(hostname: string): string {
+  const id = hostname.replaceAll(/[^A-Za-z0-9._-]/g, "-").replace(/^[^A-Za-z0-9]+/, "");
+  return id.slice(0, 64) || "local";
+}
+
+export type SettingPath = keyof typeof settings;
+
+type FlatSettings = { readonly [P in SettingPath]: ValueOfSetting<(typeof settings)[P]> };
+type Head<P> = P extends `${infer H}.${string}` ? H : P;
+type Below<T, H extends string> = {
+  [P in keyof T as P extends `${H}.${infer Rest}` ? Rest : never]: T[P];
+};
+/** `{"a.b": X}` as `{a: {b: X}}`. */
+type Tree<T> = {
+  readonly [H in Head<keyof T> & string]: H extends keyof T ? T[H] : Tree<Below<T, H>>;
+};
+
+/** The settings' values as a tree: `proxy.port` is `values.proxy.port`. */
+export type SettingValues = Tree<FlatSettings>;
+
+/** What must hold between settings. Each returns what is wrong and where, or nothing. */
+export const settingRules: readonly ((
+  values: SettingValues,
+) => { path: SettingPath; problem: string } | undefined)[] = [
+  ({ proxy }) =>
+    (proxy.tls.cert === undefined) === (proxy.tls.key === undefined)
+      ? undefined
+      : {
+          path: proxy.tls.cert === undefined ? "proxy.tls.key" : "proxy.tls.cert",
+          problem: "proxy.tls.cert and proxy.tls.key belong together: set both or neither",
+        },
+  ({ proxy: { limits } }) =>
+    limits.byteBurst >= limits.maxMessageBytes
+      ? undefined
+      : {
+          path: "proxy.limits.byteBurst",
+          problem: `found ${limits.byteBurst}, allowed: at least proxy.limits.maxMessageBytes (${limits.maxMessageBytes}), or the largest message could never be sent`,
+        },
+  ({ proxy: { limits } }) =>
+    limits.reliableBacklogBytes >= limits.stateBacklogBytes
+      ? undefined
+      : {
+          path: "proxy.limits.reliableBacklogBytes",
+          problem: `found ${limits.reliableBacklogBytes}, allowed: at least proxy.limits.stateBacklogBytes (${limits.stateBacklogBytes})`,
+        },
+  ({ proxy, http }) =>
+    http.enabled && http.port !== 0 && http.port === proxy.port
+      ? { path: "http.port", problem: `${http.port} is proxy.port too; two servers need two ports` }
+      : undefined,
+  ({ proxy, http, health }) =>
+    health.port !== 0 && (health.port === proxy.port || (http.enabled && health.port === http.port))
+      ? {
+          path: "health.port",
+          problem: `${health.port} is the port of players or pages too; two servers need two ports`,
+        }
+      : undefined,
+];

@@ -1,0 +1,133 @@
+import { randomBytes } from "node:crypto";
+import { link, mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { dirname } from "node:path";
+import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from "jose";
+import { createTicketKeys, type KeySet, KeySetError } from "../tickets/jose-ticket-keys.ts";
+import type { TicketKeys } from "../tickets/tickets.ts";
+
+/** Largest key file. */
+const MAX_FILE_BYTES = 262_144;
+
+/** The key file cannot be used. The message names it and the way out. */
+export class KeyFileError extends Error {
+  readonly code = "bad-key-file";
+  readonly file: string;
+
+  constructor(file: string, problem: string, options?: ErrorOptions) {
+    super(`${file}: ${problem}`, options);
+    this.name = "KeyFileError";
+    this.file = file;
+  }
+}
+
+const WAY_OUT =
+  "Put a good copy back, or move the file away: a new key is made then, and every ticket and every session to resume of before is refused.";
+
+/**
+ * The ticket keys of a JWKS file; when there is none yet, it is made with one new Ed25519 key, for this
+ * user's eyes only where the system has such a thing.
+ * @throws KeyFileError when the file is damaged, or cannot be read or written.
+ */
+export async function loadOrCreateKeyFile(
+  file: string,
+): Promise<{ keys: TicketKeys; created: boolean }> {
+  const found = await readKeyFile(file);
+  if (found !== undefined) return { keys: found, created: false };
+  const created = await writeNew(file, await newKeySet());
+  const keys = await readKeyFile(file);
+  if (keys === undefined) throw new KeyFileError(file, "was deleted while it was being made");
+  return { keys, created };
+}
+
+/** The keys of a file, or undefined when there is no such file. */
+async function readKeyFile(file: string): Promise<TicketKeys | undefined> {
+  let text: string;
+  try {
+    text = await readFile(file, "utf8");
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return undefined;
+    throw new KeyFileError(file, `cannot be read (${messageOf(error)}).`, { cause: error });
+  }
+  try {
+    return await createTicketKeys(parseKeySet(text));
+  } catch (error) {
+    if (!(error instanceof KeySetError)) throw error;
+    throw new KeyFileError(file, `${error.message}. ${WAY_OUT}`, { cause: error });
+  }
+}
+
+function parseKeySet(text: string): KeySet {
+  if (text.length > MAX_FILE_BYTES)
+    throw new KeySetError(`is longer than ${MAX_FILE_BYTES} characters`);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new KeySetError(`is not JSON (${messageOf(error)})`, { cause: error });
+  }
+  const keys: unknown =
+    typeof value === "object" && value !== null && "keys" in value ? value.keys : undefined;
+  if (!Array.isArray(keys) || !keys.every(isJwk))
+    throw new KeySetError('is not a key set: {"keys": [{"kty": …}, …]}');
+  return { keys };
+}
+
+function isJwk(value: unknown): value is JWK {
+  if (typeof value !== "object" || value === null) return false;
+  const parts = new Map<string, unknown>(Object.entries(value));
+  const textOrNone = ["alg", "kid"].every((name) =>
+    ["string", "undefined"].includes(typeof parts.get(name)),
+  );
+  return typeof parts.get("kty") === "string" && textOrNone;
+}
+
+async function newKeySet(): Promise<KeySet> {
+  const { privateKey } = await generateKeyPair("EdDSA", { crv: "Ed25519", extractable: true });
+  const jwk = await exportJWK(privateKey);
+  return { keys: [{ ...jwk, alg: "EdDSA", use: "sig", kid: await calculateJwkThumbprint(jwk) }] };
+}
+
+/** Writes the file whole or not at all. False when another process was first. */
+async function writeNew(file: string, set: KeySet): Promise<boolean> {
+  const draft = `${file}.${randomBytes(6).toString("hex")}.tmp`;
+  try {
+    await mkdir(dirname(file), { recursive: true });
+    const handle = await open(draft, "wx", 0o600);
+    try {
+      await handle.writeFile(`${JSON.stringify(set, undefined, 2)}\n`);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    return await placeNew(draft, file);
+  } catch (error) {
+    throw new KeyFileError(
+      file,
+      `cannot be written (${messageOf(error)}). Make the folder writable, or name another file in tickets.keyFile.`,
+      { cause: error },
+    );
+  } finally {
+    await rm(draft, { force: true });
+  }
+}
+
+async function placeNew(draft: string, file: string): Promise<boolean> {
+  try {
+    // Unlike rename, link never replaces a file that another process has just put there.
+    await link(draft, file);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === "EEXIST") return false;
+    // Some file systems (FAT, some network ones) have no links.
+    await rename(draft, file);
+    return true;
+  }
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && "code" in error ? error.code : undefined;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
