@@ -38,6 +38,8 @@ export type { Placement, PlacementView } from "./placement/placement-view.ts";
 export { type Clock, MAX_TIMER_MS, type Timer } from "./ports/clock.ts";
 export type { PseudoRandom, Random, SecureRandom } from "./ports/random.ts";
 export type { ResumeClaims, TicketClaims, TicketKeys, Verified } from "./tickets/tickets.ts";
+export { type DecodedCbor, decodeCbor, encodeCbor, wireInteger } from "./wire/cbor.ts";
+export { MAX_SCAN_DEPTH, type Scan, type ScanLimits, scanCbor } from "./wire/cbor-scan.ts";
 export { type CborValue, writeCbor } from "./wire/client-cbor.ts";
 export {
   type ClientMessage,
@@ -57,6 +59,21 @@ export {
   SessionFlag,
   writeDownstreamHead,
 } from "./wire/downstream.ts";
+export {
+  type DecodedLinkMessage,
+  decodeLinkMessage,
+  encodeLinkMessage,
+  LinkMessageError,
+  linkMessageProblem,
+  MAX_ACCOUNT_BYTES,
+  MAX_BATCH_BYTES,
+  MAX_LINK_MESSAGE_BYTES,
+  MAX_NAME_BYTES,
+  MAX_NOTICE_BYTES,
+  MAX_PLAYER_NAME_BYTES,
+  MAX_REASON_BYTES,
+  MAX_TICKET_DATA_BYTES,
+} from "./wire/link-codec.ts";
 export type {
   Attach,
   Attached,
@@ -75,6 +92,19 @@ export type {
   Watching,
 } from "./wire/link-messages.ts";
 export {
+  type DecodedPlain,
+  decodePlain,
+  decodePlain,
+  encodePlain,
+  encodePlain,
+  MAX_PLAIN_BYTES,
+  MAX_PLAIN_DEPTH,
+  PlainError,
+  plainProblem,
+  toPlain,
+  toPlain,
+} from "./wire/plain.ts";
+export {
   type ClientLimits,
   encodeAck,
   encodeClose,
@@ -84,12 +114,13 @@ export {
   encodeServerMessage,
   encodeTransfer,
   encodeWelcome,
-  MAX_STATE_HEAD_BYTES,
   ServerMessage,
+  stateHeadBytes,
   type Welcome,
   writeServerMessage,
-  writeStateHeadBefore,
+  writeStateHead,
 } from "./wire/server-messages.ts";
+export { clipText, textBytes } from "./wire/text.ts";
 export {
   MAX_PAYLOAD_BYTES,
   readUpstreamEntry,

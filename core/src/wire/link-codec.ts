@@ -1,0 +1,174 @@
+import { canonicalJson, parseDefinition } from "@atlasnet/world";
+import { decodeCbor, encodeCbor, wireInteger } from "./cbor.ts";
+import {
+  boolean,
+  byteString,
+  closeCode,
+  definition,
+  type FieldCheck,
+  isOptional,
+  optional,
+  plain,
+  text,
+  unsigned,
+  word,
+} from "./field-checks.ts";
+import type { LinkMessage } from "./link-messages.ts";
+import { toPlain } from "./plain.ts";
+import { MAX_PAYLOAD_BYTES } from "./upstream.ts";
+
+/**
+ * Link messages as bytes: one CBOR map each, with the fields of link-messages.ts under their names.
+ * Both directions check every field; unknown fields, unknown types and absent fields are refused.
+ */
+
+/** Most bytes of an encoded link message. A link refuses what is longer before it reads it. */
+export const MAX_LINK_MESSAGE_BYTES = 64 * 1024 * 1024;
+/** Most bytes of the packed part of `upstream` and `downstream`; the rest takes far below 1 KiB. */
+export const MAX_BATCH_BYTES = MAX_LINK_MESSAGE_BYTES - 1024;
+export const MAX_ACCOUNT_BYTES = 128;
+/** Display name of a player. */
+export const MAX_PLAYER_NAME_BYTES = 256;
+/** Name of a shard, a world or a topic. */
+export const MAX_NAME_BYTES = 128;
+/** Reason of `closed`; longer ones are clipped by whoever makes them (`clipText`). */
+export const MAX_REASON_BYTES = 1024;
+/** Text of a notice; clipped likewise. */
+export const MAX_NOTICE_BYTES = 16_384;
+/** The ticket's `data` claim: 1 KiB of JSON takes less than this in CBOR. */
+export const MAX_TICKET_DATA_BYTES = 4096;
+/** Values and depth of a definition, the deepest thing in a link message. */
+const SCAN_LIMITS = { maxDepth: 20, maxItems: 200_000 } as const;
+
+type Fields<M> = { readonly [K in Exclude<keyof M, "type">]-?: FieldCheck };
+type Catalogue = {
+  readonly [T in LinkMessage["type"]]: Fields<Extract<LinkMessage, { type: T }>>;
+};
+
+const name = text(1, MAX_NAME_BYTES);
+const aboutShard = { shard: name, epoch: unsigned };
+const aboutAttach = { ...aboutShard, attach: unsigned };
+const batch = byteString(0, MAX_BATCH_BYTES);
+
+const catalogue: Catalogue = {
+  attach: {
+    ...aboutAttach,
+    account: text(1, MAX_ACCOUNT_BYTES),
+    name: text(0, MAX_PLAYER_NAME_BYTES),
+    data: plain(MAX_TICKET_DATA_BYTES),
+    session: optional(unsigned),
+    stream: byteString(8, 8),
+    attempt: unsigned,
+    firstUnacked: unsigned,
+    lastReceived: unsigned,
+    timeline: optional(unsigned),
+    schema: optional(byteString(8, 8)),
+    params: optional(byteString(0, MAX_PAYLOAD_BYTES)),
+  },
+  watch: { ...aboutAttach, topic: name, authorized: boolean },
+  detach: aboutAttach,
+  leave: aboutAttach,
+  upstream: { ...aboutShard, batch },
+  attached: {
+    ...aboutAttach,
+    session: unsigned,
+    account: text(1, MAX_ACCOUNT_BYTES),
+    name: text(0, MAX_PLAYER_NAME_BYTES),
+    attempt: unsigned,
+    timeline: unsigned,
+    tick: unsigned,
+    tickRate: unsigned,
+    schema: byteString(8, 8),
+    definition: optional(definition),
+    appliedSeq: unsigned,
+    outSeq: unsigned,
+    lastInput: unsigned,
+    graceTicks: unsigned,
+  },
+  watching: { ...aboutAttach, definition },
+  closed: { ...aboutAttach, code: closeCode, reason: text(0, MAX_REASON_BYTES) },
+  transfer: { ...aboutAttach, world: name },
+  notice: { ...aboutShard, kind: word("dev-error"), text: text(0, MAX_NOTICE_BYTES) },
+  downstream: { ...aboutShard, batch },
+  "shard-reset": aboutShard,
+};
+
+const checks = new Map(
+  Object.entries(catalogue).map(([type, fields]) => [
+    type,
+    new Map<string, FieldCheck>(Object.entries(fields)),
+  ]),
+);
+
+export type DecodedLinkMessage =
+  | { ok: true; message: LinkMessage }
+  | { ok: false; code: "bad-message"; problem: string };
+
+/** A message this process made does not keep its own bounds: a fault of the sender's code. */
+export class LinkMessageError extends Error {
+  readonly code = "bad-message";
+  constructor(problem: string) {
+    super(`link message: ${problem}`);
+    this.name = "LinkMessageError";
+  }
+}
+
+/** What is wrong with a value as a link message, or undefined. */
+export function linkMessageProblem(value: unknown): string | undefined {
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    return "a map with a type is needed";
+  const type: unknown = "type" in value ? value.type : undefined;
+  const fields = typeof type === "string" ? checks.get(type) : undefined;
+  if (fields === undefined) return `unknown type ${String(type).slice(0, 40)}`;
+  const seen = new Set<string>();
+  for (const [key, field] of Object.entries(value)) {
+    if (key === "type" || field === undefined) continue;
+    const check = fields.get(key);
+    if (check === undefined) return `${type}: unknown field ${key.slice(0, 40)}`;
+    const problem = check(field);
+    if (problem !== undefined) return `${type}.${key}: ${problem}`;
+    seen.add(key);
+  }
+  if (seen.size < fields.size)
+    for (const [key, check] of fields)
+      if (!seen.has(key) && !isOptional(check)) return `${type}.${key}: is missing`;
+  return undefined;
+}
+
+/** @throws LinkMessageError when a field is out of its bounds. */
+export function encodeLinkMessage(message: LinkMessage): Uint8Array {
+  const problem = linkMessageProblem(message);
+  if (problem !== undefined) throw new LinkMessageError(problem);
+  const map: { [key: string]: unknown } = {};
+  for (const [key, value] of Object.entries(message)) {
+    if (value === undefined) continue;
+    if (typeof value === "number") map[key] = wireInteger(value);
+    else if (key === "data") map[key] = toPlain(value);
+    // Definitions are JSON-like; this drops entries that are undefined.
+    else if (key === "definition") map[key] = JSON.parse(canonicalJson(value));
+    else map[key] = value;
+  }
+  return encodeCbor(map);
+}
+
+/**
+ * Decodes bytes from a peer; never throws. Byte strings of the message are views into `bytes`, which
+ * therefore must not change any more.
+ */
+export function decodeLinkMessage(bytes: Uint8Array): DecodedLinkMessage {
+  if (bytes.length > MAX_LINK_MESSAGE_BYTES) return bad(`${bytes.length} bytes are too many`);
+  const decoded = decodeCbor(bytes, SCAN_LIMITS);
+  if (!decoded.ok) return decoded;
+  const problem = linkMessageProblem(decoded.value);
+  if (problem !== undefined) return bad(problem);
+  const message = decoded.value as LinkMessage;
+  if (Object.keys(message).length !== decoded.entries) return bad("a field stands twice");
+  // Definitions lose what does not belong to them.
+  if ("definition" in message && message.definition !== undefined)
+    message.definition = parseDefinition(message.definition);
+  return { ok: true, message };
+}
+
+function bad(problem: string): DecodedLinkMessage {
+  return { ok: false, code: "bad-message", problem };
+}
