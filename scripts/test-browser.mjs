@@ -7,7 +7,7 @@ import { main, ScriptError } from "./lib/run.mjs";
 import { report, runTests } from "./lib/test-runner.mjs";
 import { builtFiles, workspaces } from "./lib/workspace.mjs";
 
-/** Where to look when ATLASNET_CHROMIUM does not say; the tests read that variable. */
+/** Where to look when CHROMIUM_PATH does not say; the tests read that variable. */
 const PLACES = [
   "/usr/bin/chromium",
   "/usr/bin/chromium-browser",
@@ -24,12 +24,12 @@ await main(async () => {
       verbose: { type: "boolean", default: false },
     },
   });
-  const browser = process.env["ATLASNET_CHROMIUM"] ?? PLACES.find((place) => existsSync(place));
+  const browser = process.env["CHROMIUM_PATH"] ?? PLACES.find((place) => existsSync(place));
   if (browser === undefined || !existsSync(browser))
     throw new ScriptError(
-      "No Chromium found. Install one (Debian: apt-get install chromium), or name its program in ATLASNET_CHROMIUM.",
+      "No Chromium found. Install one (Debian: apt-get install chromium), or name its program in CHROMIUM_PATH.",
     );
-  process.env["ATLASNET_CHROMIUM"] = browser;
+  process.env["CHROMIUM_PATH"] = browser;
   if (!values["no-build"]) await build();
   const files = workspaces()
     .flatMap((workspace) => builtFiles(workspace, /\.browser(\.test)?\.js$/))
