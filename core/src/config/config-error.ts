@@ -1,3 +1,4 @@
+import { OperatingError } from "../errors.ts";
 import { type Origin, originText } from "./origin.ts";
 
 /** One thing that is wrong with the configuration. */
@@ -11,13 +12,14 @@ export interface ConfigProblem {
 }
 
 /** The configuration cannot be used. Names every problem, not just the first. */
-export class ConfigError extends Error {
-  readonly code = "bad-config";
+export class ConfigError extends OperatingError {
   readonly problems: readonly ConfigProblem[];
 
-  constructor(problems: readonly ConfigProblem[], options?: ErrorOptions) {
-    super(problems.map(problemText).join("\n"), options);
-    this.name = "ConfigError";
+  constructor(problems: readonly ConfigProblem[], options: { cause?: unknown } = {}) {
+    super("bad-config", problems.map(problemText).join("\n"), {
+      ...options,
+      hint: "`atlasnet config example` prints every setting with its range.",
+    });
     this.problems = problems;
   }
 }

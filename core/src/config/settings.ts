@@ -29,6 +29,14 @@ export const settings = {
     example: "game-1",
     meaning: "Name of this process among the nodes of a cluster, in logs and in metrics.",
   },
+  "node.drainMs": {
+    type: "integer",
+    min: 0,
+    max: 3_600_000,
+    unit: "ms",
+    default: 10_000,
+    meaning: "Time a stop may take to finish what is under way; what is left then is cut off.",
+  },
 
   "data.dir": {
     type: "path",

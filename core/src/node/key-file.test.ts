@@ -55,8 +55,8 @@ test("a damaged file is refused with its name and the way out, and left alone", 
     await writeFile(file, text);
     await assert.rejects(loadOrCreateKeyFile(file), (error: unknown) => {
       assert.ok(error instanceof KeyFileError, String(error));
-      assert.ok(error.message.startsWith(`${file}: `));
-      assert.match(error.message, /Put a good copy back, or move the file away/);
+      assert.ok(error.message.startsWith(`${file} `));
+      assert.match(error.hint ?? "", /Put a good copy back, or move the file away/);
       return true;
     });
     assert.equal(await readFile(file, "utf8"), text);
@@ -69,7 +69,7 @@ test("a folder that cannot be made is an error that names file and setting", asy
   const file = join(blocker, "keys", "tickets.jwks.json");
   await assert.rejects(loadOrCreateKeyFile(file), (error: unknown) => {
     assert.ok(error instanceof KeyFileError);
-    assert.ok(error.message.startsWith(`${file}: `));
+    assert.ok(error.message.startsWith(`${file} cannot be `));
     return true;
   });
 });

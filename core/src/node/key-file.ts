@@ -2,26 +2,25 @@ import { randomBytes } from "node:crypto";
 import { link, mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from "jose";
+import { OperatingError } from "../errors.ts";
 import { createTicketKeys, type KeySet, KeySetError } from "../tickets/jose-ticket-keys.ts";
 import type { TicketKeys } from "../tickets/tickets.ts";
 
 /** Largest key file. */
 const MAX_FILE_BYTES = 262_144;
 
-/** The key file cannot be used. The message names it and the way out. */
-export class KeyFileError extends Error {
-  readonly code = "bad-key-file";
-  readonly file: string;
-
-  constructor(file: string, problem: string, options?: ErrorOptions) {
-    super(`${file}: ${problem}`, options);
-    this.name = "KeyFileError";
-    this.file = file;
+/** The key file cannot be used. The message names it, the hint is the way out. */
+export class KeyFileError extends OperatingError {
+  constructor(file: string, problem: string, hint: string, cause: unknown) {
+    super("bad-key-file", `${file} ${problem}`, { facts: { file }, hint, cause });
   }
 }
 
-const WAY_OUT =
+const REPAIR =
   "Put a good copy back, or move the file away: a new key is made then, and every ticket and every session to resume of before is refused.";
+const MAKE_READABLE = "Make it readable for this user, or name another file in tickets.keyFile.";
+const MAKE_WRITABLE =
+  "Make the folder writable for this user, or name another file in tickets.keyFile.";
 
 /**
  * The ticket keys of a JWKS file; when there is none yet, it is made with one new Ed25519 key, for this
@@ -35,7 +34,8 @@ export async function loadOrCreateKeyFile(
   if (found !== undefined) return { keys: found, created: false };
   const created = await writeNew(file, await newKeySet());
   const keys = await readKeyFile(file);
-  if (keys === undefined) throw new KeyFileError(file, "was deleted while it was being made");
+  if (keys === undefined)
+    throw new KeyFileError(file, "is gone right after it was made", REPAIR, undefined);
   return { keys, created };
 }
 
@@ -46,13 +46,13 @@ async function readKeyFile(file: string): Promise<TicketKeys | undefined> {
     text = await readFile(file, "utf8");
   } catch (error) {
     if (codeOf(error) === "ENOENT") return undefined;
-    throw new KeyFileError(file, `cannot be read (${messageOf(error)}).`, { cause: error });
+    throw new KeyFileError(file, "cannot be read", MAKE_READABLE, error);
   }
   try {
     return await createTicketKeys(parseKeySet(text));
   } catch (error) {
     if (!(error instanceof KeySetError)) throw error;
-    throw new KeyFileError(file, `${error.message}. ${WAY_OUT}`, { cause: error });
+    throw new KeyFileError(file, error.message, REPAIR, error.cause);
   }
 }
 
@@ -63,7 +63,7 @@ function parseKeySet(text: string): KeySet {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new KeySetError(`is not JSON (${messageOf(error)})`, { cause: error });
+    throw new KeySetError("is not JSON", { cause: error });
   }
   const keys: unknown =
     typeof value === "object" && value !== null && "keys" in value ? value.keys : undefined;
@@ -101,11 +101,7 @@ async function writeNew(file: string, set: KeySet): Promise<boolean> {
     }
     return await placeNew(draft, file);
   } catch (error) {
-    throw new KeyFileError(
-      file,
-      `cannot be written (${messageOf(error)}). Make the folder writable, or name another file in tickets.keyFile.`,
-      { cause: error },
-    );
+    throw new KeyFileError(file, "cannot be written", MAKE_WRITABLE, error);
   } finally {
     await rm(draft, { force: true });
   }
@@ -126,8 +122,4 @@ async function placeNew(draft: string, file: string): Promise<boolean> {
 
 function codeOf(error: unknown): unknown {
   return error instanceof Error && "code" in error ? error.code : undefined;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -7,6 +7,7 @@ import {
   jwtVerify,
   SignJWT,
 } from "jose";
+import { OperatingError } from "../errors.ts";
 import {
   MAX_TOKEN_BYTES,
   RESUME_AUDIENCE,
@@ -36,11 +37,9 @@ interface ImportedJwk {
 }
 
 /** Keys that cannot be used. The message says which and why. */
-export class KeySetError extends Error {
-  readonly code = "bad-keys";
-  constructor(problem: string, options?: ErrorOptions) {
-    super(problem, options);
-    this.name = "KeySetError";
+export class KeySetError extends OperatingError {
+  constructor(problem: string, options: { cause?: unknown } = {}) {
+    super("bad-keys", problem, options);
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Plain } from "@atlasnet/world";
+import { OperatingError } from "../errors.ts";
 import type { ResumeClaims, TicketClaims } from "./tickets.ts";
 
 /** Bounds of tickets (docs/protocol.md, section 8). */
@@ -17,14 +18,9 @@ export const RESUME_AUDIENCE = "atlasnet-resume";
 export type RawClaims = { readonly [claim: string]: unknown };
 
 /** A claim outside of its bounds. */
-export class TicketClaimError extends Error {
-  readonly code = "bad-claim";
-  readonly claim: string;
-
+export class TicketClaimError extends OperatingError {
   constructor(claim: string, problem: string) {
-    super(`the ticket's ${claim} ${problem}`);
-    this.name = "TicketClaimError";
-    this.claim = claim;
+    super("bad-claim", `the ticket's ${claim} ${problem}`, { facts: { claim } });
   }
 }
 
