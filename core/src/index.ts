@@ -26,7 +26,20 @@ export {
   OperatingError,
   type OperatingErrorOptions,
 } from "./errors.ts";
+export {
+  type InProcessDependencies,
+  InProcessNetwork,
+  type InProcessOptions,
+} from "./link/in-process.ts";
 export type { Channel, Link, LinkClosed, LinkListener, LinkNetwork, Peer } from "./link/link.ts";
+export { LinkError, type LinkErrorCode } from "./link/link-error.ts";
+export {
+  DEFAULT_LINK_LIMITS,
+  type LinkLimits,
+  LinkStats,
+  MAX_CHANNEL_NAME_LENGTH,
+} from "./link/link-limits.ts";
+export { messageSize } from "./link/message-size.ts";
 export {
   LOG_LEVELS,
   type LogFacts,
@@ -36,6 +49,7 @@ export {
 } from "./logging/logger.ts";
 export type { Placement, PlacementView } from "./placement/placement-view.ts";
 export { type Clock, MAX_TIMER_MS, type Timer } from "./ports/clock.ts";
+export { type Disk, DiskError, type DiskFile } from "./ports/disk.ts";
 export type { PseudoRandom, Random, SecureRandom } from "./ports/random.ts";
 export type { ResumeClaims, TicketClaims, TicketKeys, Verified } from "./tickets/tickets.ts";
 export { type DecodedCbor, decodeCbor, encodeCbor, wireInteger } from "./wire/cbor.ts";
@@ -94,14 +108,11 @@ export type {
 export {
   type DecodedPlain,
   decodePlain,
-  decodePlain,
-  encodePlain,
   encodePlain,
   MAX_PLAIN_BYTES,
   MAX_PLAIN_DEPTH,
   PlainError,
   plainProblem,
-  toPlain,
   toPlain,
 } from "./wire/plain.ts";
 export {

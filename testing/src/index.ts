@@ -1,1 +1,1 @@
-export {};
+export { type TestPlayer, type TestWorld, testWorld } from "./test-world.ts";

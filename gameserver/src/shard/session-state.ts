@@ -1,0 +1,58 @@
+import type { Plain } from "@atlasnet/world";
+
+/** A reliable message to a client, kept until the client acknowledged it. */
+export interface OutboxMessage {
+  seq: number;
+  index: number;
+  payload: Uint8Array;
+}
+
+/** One player's presence, part of the shard's state (design section 4). */
+export interface SessionState {
+  readonly id: number;
+  readonly account: string;
+  name: string;
+  data: Plain;
+  /** The client instance whose numbering is in force: 8 bytes. */
+  stream: Uint8Array;
+  /** The newest (epoch, attempt) that attached; all others are refused. */
+  epoch: number;
+  attempt: number;
+  connected: boolean;
+  /** The tick at whose end the session ends, 0 while connected. */
+  graceEnd: number;
+  appliedSeq: number;
+  lastInput: number;
+  /** Number of the newest message to the client, and of the newest it acknowledged. */
+  outSeq: number;
+  ackedSeq: number;
+  /** Messages ackedSeq + 1 … outSeq. */
+  outbox: OutboxMessage[];
+  outboxBytes: number;
+  /** The entity the player looks out from, 0 for none. */
+  entity: number;
+  /** Channels subscribed to, by index. */
+  channels: Set<number>;
+}
+
+export function newSession(
+  id: number,
+  identity: { account: string; name: string; data: Plain; stream: Uint8Array },
+): SessionState {
+  return {
+    id,
+    ...identity,
+    epoch: 0,
+    attempt: 0,
+    connected: false,
+    graceEnd: 0,
+    appliedSeq: 0,
+    lastInput: 0,
+    outSeq: 0,
+    ackedSeq: 0,
+    outbox: [],
+    outboxBytes: 0,
+    entity: 0,
+    channels: new Set(),
+  };
+}

@@ -1,0 +1,146 @@
+import type { SessionLookup } from "./entity-table.ts";
+import { newSession, type OutboxMessage, type SessionState } from "./session-state.ts";
+import type { OutboxLimits } from "./store.ts";
+import type { UndoLog } from "./undo-log.ts";
+
+/** What a tick changed in a session. */
+export interface SessionChange {
+  /** More than the counters: the whole record goes into the delta. */
+  full: boolean;
+  /** `outSeq` before the tick: newer outbox messages go into the delta. */
+  outSeqBefore: number;
+}
+
+/** The sessions of a shard, in order of id. */
+export class SessionTable implements SessionLookup {
+  private readonly byId = new Map<number, SessionState>();
+  private readonly byAccount = new Map<string, SessionState>();
+  private readonly undo: UndoLog;
+  private readonly outbox: OutboxLimits;
+  /** Session by id, or undefined in the map's value when it ended. */
+  readonly changes = new Map<number, SessionChange>();
+  /** Sessions whose outbox ran over in this tick; the shard ends them. */
+  readonly overflowed = new Set<number>();
+  nextId = 1;
+  /** Makes the object world code knows a session by; set by the module's adapter. */
+  makePlayer: (session: SessionState) => unknown = () => undefined;
+  private readonly players = new Map<number, unknown>();
+
+  constructor(undo: UndoLog, outbox: OutboxLimits) {
+    this.undo = undo;
+    this.outbox = outbox;
+  }
+
+  get size(): number {
+    return this.byId.size;
+  }
+
+  sessionById(id: number): SessionState | undefined {
+    return this.byId.get(id);
+  }
+
+  ofAccount(account: string): SessionState | undefined {
+    return this.byAccount.get(account);
+  }
+
+  all(): Iterable<SessionState> {
+    return this.byId.values();
+  }
+
+  playerOf(session: SessionState): unknown {
+    let player = this.players.get(session.id);
+    if (player === undefined) {
+      player = this.makePlayer(session);
+      this.players.set(session.id, player);
+    }
+    return player;
+  }
+
+  create(identity: Parameters<typeof newSession>[1]): SessionState {
+    const session = newSession(this.nextId++, identity);
+    this.insert(session);
+    this.changed(session, true);
+    return session;
+  }
+
+  insert(session: SessionState): void {
+    this.byId.set(session.id, session);
+    this.byAccount.set(session.account, session);
+  }
+
+  remove(session: SessionState): void {
+    this.changed(session, true);
+    this.byId.delete(session.id);
+    this.byAccount.delete(session.account);
+    this.players.delete(session.id);
+  }
+
+  /** Notes a change; `full` when it is more than counters and outbox. */
+  changed(session: SessionState, full: boolean): void {
+    const change = this.changes.get(session.id);
+    if (change === undefined) this.changes.set(session.id, { full, outSeqBefore: session.outSeq });
+    else if (full) change.full = true;
+  }
+
+  /** Numbers a reliable message and keeps it until it is acknowledged. */
+  send(session: SessionState, index: number, payload: Uint8Array): void {
+    const { outSeq, outboxBytes } = session;
+    const length = session.outbox.length;
+    this.undo.push(() => {
+      session.outSeq = outSeq;
+      session.outbox.length = Math.min(session.outbox.length, length);
+      session.outboxBytes = outboxBytes;
+      this.overflowed.delete(session.id);
+    });
+    this.changed(session, false);
+    if (length >= this.outbox.messages || outboxBytes + payload.length > this.outbox.bytes) {
+      this.overflowed.add(session.id);
+      return;
+    }
+    session.outbox.push({ seq: outSeq + 1, index, payload });
+    session.outSeq = outSeq + 1;
+    session.outboxBytes = outboxBytes + payload.length;
+  }
+
+  /** The client has everything up to `seq`. */
+  acknowledge(session: SessionState, seq: number): void {
+    const upTo = Math.min(seq, session.outSeq);
+    if (upTo <= session.ackedSeq) return;
+    this.changed(session, false);
+    session.ackedSeq = upTo;
+    const kept = session.outbox.findIndex((m) => m.seq > upTo);
+    session.outbox = kept < 0 ? [] : session.outbox.slice(kept);
+    session.outboxBytes = bytesOf(session.outbox);
+  }
+
+  setEntity(session: SessionState, entity: number): void {
+    const before = session.entity;
+    if (before === entity) return;
+    this.undo.push(() => {
+      session.entity = before;
+    });
+    this.changed(session, true);
+    session.entity = entity;
+  }
+
+  setChannel(session: SessionState, channel: number, on: boolean): void {
+    if (session.channels.has(channel) === on) return;
+    const before = new Set(session.channels);
+    this.undo.push(() => {
+      session.channels = before;
+    });
+    this.changed(session, true);
+    session.channels = new Set(before);
+    if (on) session.channels.add(channel);
+    else session.channels.delete(channel);
+  }
+
+  clearChanges(): void {
+    this.changes.clear();
+    this.overflowed.clear();
+  }
+}
+
+export function bytesOf(outbox: readonly OutboxMessage[]): number {
+  return outbox.reduce((sum, message) => sum + message.payload.length, 0);
+}

@@ -1,0 +1,259 @@
+import { ByteWriter, type CompiledDefinition, type StructValue } from "@atlasnet/world";
+import { NO_TOPIC, type ShardEntity } from "./entity.ts";
+import type { EntityTable } from "./entity-table.ts";
+
+/** Record operations of docs/protocol.md, section 7.2. */
+export const Record = { update: 0, enter: 1, leave: 2, drop: 3 } as const;
+
+/** A named slice of the shard that others follow: a cell or a channel. */
+export interface Topic {
+  readonly id: number;
+  /** Who is in it, by index. Holes are free. */
+  readonly members: (ShardEntity | undefined)[];
+  count: number;
+  /** No index below it is free. */
+  firstFree: number;
+  /** The last tick that changed it. */
+  lastTick: number;
+  previousTick: number;
+  /** Subscriptions of all attachments. */
+  subscribers: number;
+  /** What the current tick did to it. */
+  leaves: { index: number; to: number }[];
+  enters: ShardEntity[];
+  updates: ShardEntity[];
+}
+
+/**
+ * Which entity is in which topic, and each topic's bytes for a tick. A topic is encoded once per tick,
+ * and only while somebody follows it (design rule 3.2).
+ */
+export class Topics {
+  private readonly definition: CompiledDefinition;
+  private readonly topics = new Map<number, Topic>();
+  private readonly ownerBits: number;
+  private readonly publicBits: number;
+  /** Topics that this tick changed. */
+  private readonly changed: Topic[] = [];
+  private readonly body = new ByteWriter();
+  private readonly section = new ByteWriter();
+
+  constructor(definition: CompiledDefinition) {
+    this.definition = definition;
+    const bits = (owner: boolean) =>
+      definition.components.reduce(
+        (mask, c) => (c.owner === owner ? mask | (1 << c.index) : mask),
+        0,
+      );
+    this.ownerBits = bits(true);
+    this.publicBits = bits(false);
+  }
+
+  /** Takes in a restored state: every entity stands where its record says. */
+  restore(entities: Iterable<ShardEntity>): void {
+    for (const entity of entities) {
+      if (entity.$topic === NO_TOPIC) continue;
+      const topic = this.get(entity.$topic);
+      topic.members[entity.$index] = entity;
+      topic.count += 1;
+    }
+  }
+
+  get(id: number): Topic {
+    let topic = this.topics.get(id);
+    if (topic === undefined) {
+      topic = {
+        id,
+        members: [],
+        count: 0,
+        firstFree: 0,
+        lastTick: 0,
+        previousTick: 0,
+        subscribers: 0,
+        leaves: [],
+        enters: [],
+        updates: [],
+      };
+      this.topics.set(id, topic);
+    }
+    return topic;
+  }
+
+  subscribe(id: number): Topic {
+    const topic = this.get(id);
+    topic.subscribers += 1;
+    return topic;
+  }
+
+  unsubscribe(topic: Topic): void {
+    topic.subscribers -= 1;
+    this.forget(topic);
+  }
+
+  /** Moves the tick's changes into the topics. Marks entities whose place changed. */
+  update(entities: EntityTable, tick: number): void {
+    // Leaves first: what they free may be taken again in the same tick, alike on every replica.
+    for (const entity of entities.dirty) {
+      if (!entity.$dirty) continue;
+      const next = this.topicOf(entity);
+      if (entity.$topic === next || entity.$topic === NO_TOPIC) continue;
+      const topic = this.touch(entity.$topic, tick);
+      topic.members[entity.$index] = undefined;
+      topic.count -= 1;
+      topic.firstFree = Math.min(topic.firstFree, entity.$index);
+      topic.leaves.push({ index: entity.$index, to: next });
+    }
+    for (const entity of entities.dirty) {
+      if (!entity.$dirty) continue;
+      const next = this.topicOf(entity);
+      if (entity.$topic !== next) {
+        entity.$topic = next;
+        entity.$topicChanged = true;
+        if (next !== NO_TOPIC) this.enter(this.touch(next, tick), entity);
+      } else if (next !== NO_TOPIC) {
+        entity.$visible = this.changedMask(entity);
+        if (entity.$visible !== 0 || this.droppedMask(entity) !== 0)
+          this.touch(next, tick).updates.push(entity);
+      }
+    }
+  }
+
+  /** Sections of the tick for topics that somebody follows; then forgets the changes. */
+  *sections(tick: number): Iterable<{ topic: Topic; bytes: Uint8Array }> {
+    for (const topic of this.changed) {
+      if (topic.subscribers > 0) yield { topic, bytes: this.encodeDelta(topic, tick) };
+      topic.leaves = [];
+      topic.enters = [];
+      topic.updates = [];
+      this.forget(topic);
+    }
+    this.changed.length = 0;
+  }
+
+  /** The topic's full state. The bytes are valid until the next call. */
+  encodeFull(topic: Topic): Uint8Array {
+    const { body } = this;
+    body.reset();
+    for (const entity of topic.members) if (entity !== undefined) this.writeEnter(entity);
+    return this.finishSection(0, topic.count);
+  }
+
+  private encodeDelta(topic: Topic, tick: number): Uint8Array {
+    const { body } = this;
+    body.reset();
+    let count = topic.leaves.length + topic.enters.length;
+    for (const { index, to } of topic.leaves) {
+      body.varint(((to === NO_TOPIC ? 0 : 1) << 2) | Record.leave);
+      body.varint(index);
+      if (to !== NO_TOPIC) body.varint(to);
+    }
+    for (const entity of topic.enters) this.writeEnter(entity);
+    for (const entity of topic.updates) {
+      const dropped = this.droppedMask(entity);
+      if (dropped !== 0) {
+        body.varint((dropped << 2) | Record.drop);
+        body.varint(entity.$index);
+        count += 1;
+      }
+      if (entity.$visible === 0) continue;
+      body.varint((entity.$visible << 2) | Record.update);
+      body.varint(entity.$index);
+      this.writeComponents(entity, entity.$visible);
+      count += 1;
+    }
+    return this.finishSection(tick - topic.previousTick, count);
+  }
+
+  private finishSection(previous: number, count: number): Uint8Array {
+    const { section, body } = this;
+    section.reset();
+    section.u8(Math.min(previous, 15) | (Math.min(count, 15) << 4));
+    if (previous >= 15) section.varint(previous);
+    if (count >= 15) section.varint(count);
+    section.raw(body.view8());
+    return section.view8();
+  }
+
+  private writeEnter(entity: ShardEntity): void {
+    const { body } = this;
+    const mask = entity.$mask & this.publicBits;
+    // Public components come first in a definition, so their bits on the wire are their indexes.
+    body.varint((mask << 2) | Record.enter);
+    body.varint(entity.$index);
+    body.varint(entity.id);
+    this.writeComponents(entity, mask);
+  }
+
+  private writeComponents(entity: ShardEntity, mask: number): void {
+    for (const { index, codec } of this.definition.publicComponents) {
+      const component = (mask & (1 << index)) === 0 ? undefined : entity.$components[index];
+      if (component !== undefined) codec.encode(this.body, component);
+    }
+  }
+
+  /** Owner-only components of an entity, as a private record's structs. */
+  writeOwnerComponents(writer: ByteWriter, entity: ShardEntity, mask: number): void {
+    for (const { index, codec } of this.definition.ownerComponents) {
+      const component = (mask & (1 << index)) === 0 ? undefined : entity.$components[index];
+      if (component !== undefined) codec.encode(writer, component);
+    }
+  }
+
+  ownerMask(mask: number): number {
+    return mask & this.ownerBits;
+  }
+
+  /** A mask over component indexes as one over the bits of their kind on the wire. */
+  wireMask(mask: number): number {
+    let wire = 0;
+    for (const { index, bit } of this.definition.components)
+      if ((mask & (1 << index)) !== 0) wire |= 1 << bit;
+    return wire;
+  }
+
+  /** Public components of a touched entity whose bytes differ from before the tick. */
+  private changedMask(entity: ShardEntity): number {
+    let mask = entity.$touched & entity.$mask & this.publicBits;
+    for (const { index, codec } of this.definition.publicComponents) {
+      if ((mask & (1 << index)) === 0) continue;
+      const now: StructValue | undefined = entity.$components[index];
+      const before = entity.$before[index];
+      if (now !== undefined && before !== undefined && codec.same(before, now))
+        mask &= ~(1 << index);
+    }
+    return mask;
+  }
+
+  private droppedMask(entity: ShardEntity): number {
+    return entity.$removed & ~entity.$mask & this.publicBits;
+  }
+
+  private topicOf(entity: ShardEntity): number {
+    if (!entity.alive) return NO_TOPIC;
+    return entity.$cell !== NO_TOPIC ? entity.$cell : entity.$channel;
+  }
+
+  private enter(topic: Topic, entity: ShardEntity): void {
+    let index = topic.firstFree;
+    while (topic.members[index] !== undefined) index += 1;
+    topic.members[index] = entity;
+    topic.firstFree = index + 1;
+    topic.count += 1;
+    entity.$index = index;
+    topic.enters.push(entity);
+  }
+
+  private touch(id: number, tick: number): Topic {
+    const topic = this.get(id);
+    if (topic.lastTick !== tick) {
+      this.changed.push(topic);
+      topic.previousTick = topic.lastTick;
+      topic.lastTick = tick;
+    }
+    return topic;
+  }
+
+  private forget(topic: Topic): void {
+    if (topic.subscribers === 0 && topic.count === 0) this.topics.delete(topic.id);
+  }
+}
