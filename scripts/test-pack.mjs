@@ -7,22 +7,11 @@ import path from "node:path";
 import { build } from "./lib/build.mjs";
 import { packAll } from "./lib/pack.mjs";
 import { main, npm, runNode, ScriptError } from "./lib/run.mjs";
-import { report } from "./lib/test-runner.mjs";
+import { Steps } from "./lib/steps.mjs";
 import { filesBelow, readJson, root } from "./lib/workspace.mjs";
 
-const count = { passed: 0, failed: 0, skipped: 0 };
-
-/** One step: later ones go on after a failure, for each says something of its own. */
-async function step(name, body) {
-  try {
-    await body();
-    count.passed++;
-    console.log(`ok      ${name}`);
-  } catch (error) {
-    count.failed++;
-    console.log(`not ok  ${name}\n${error.message}`);
-  }
-}
+// Later steps go on after a failure, for each says something of its own.
+const steps = new Steps("packages");
 
 await main(async () => {
   if (!process.argv.includes("--no-build")) await build();
@@ -43,20 +32,22 @@ await main(async () => {
     );
     for (const { name } of packages) {
       const dir = path.join(game, "node_modules", name);
-      await step(`${name}: can be imported`, () => importPackage(game, dir, name));
-      await step(`${name}: types, licence, no tests, no .ts imports`, () => checkContents(dir));
+      await steps.step(`${name}: can be imported`, () => importPackage(game, dir, name));
+      await steps.step(`${name}: types, licence, no tests, no .ts imports`, () =>
+        checkContents(dir),
+      );
     }
-    await step("a game type-checks, strictly and with the libraries' own types", () =>
+    await steps.step("a game type-checks, strictly and with the libraries' own types", () =>
       runNode([path.join(root, "node_modules", "typescript", "bin", "tsc"), "-p", game]),
     );
-    await step("the game's own test passes", () =>
+    await steps.step("the game's own test passes", () =>
       runNode(["--test", path.join("out", "game.test.js")], { cwd: game }),
     );
   } finally {
     if (process.argv.includes("--keep")) console.log(`kept: ${work}`);
     else rmSync(work, { recursive: true, force: true });
   }
-  report([["packages", count]]);
+  steps.report();
 });
 
 async function importPackage(game, dir, name) {

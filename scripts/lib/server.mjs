@@ -1,0 +1,89 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import path from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { exitOf, ScriptError } from "./run.mjs";
+import { root } from "./workspace.mjs";
+
+/** Below the range that systems hand out by themselves, so that no client's port gets in the way. */
+const FIRST_PORT = 20_000;
+const LAST_PORT = 32_000;
+
+/** Ports on the loopback that were free a moment ago. */
+export async function freePorts(count) {
+  const ports = [];
+  for (let tries = 0; ports.length < count; tries++) {
+    if (tries > 200) throw new ScriptError("Found no free port between 20000 and 32000.");
+    const port = FIRST_PORT + Math.floor(Math.random() * (LAST_PORT - FIRST_PORT));
+    if (!ports.includes(port) && (await isFree(port))) ports.push(port);
+  }
+  return ports;
+}
+
+async function isFree(port) {
+  const server = createServer();
+  server.listen(port, "127.0.0.1");
+  try {
+    await once(server, "listening");
+  } catch {
+    // Taken, or not allowed: the caller tries another.
+    return false;
+  }
+  server.close();
+  await once(server, "close");
+  return true;
+}
+
+/**
+ * Starts the built command line's monolith with the example worlds.
+ * @param {{dataDir: string, args?: string[]}} options
+ */
+export async function startMonolith({ dataDir, args = [] }) {
+  const [port, healthPort, httpPort] = await freePorts(3);
+  const settings = {
+    "proxy.host": "127.0.0.1",
+    "proxy.port": port,
+    "health.port": healthPort,
+    "http.host": "127.0.0.1",
+    "http.port": httpPort,
+    "data.dir": dataDir,
+  };
+  const flags = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  const cli = path.join(root, "cli", "dist", "main.js");
+  const child = spawn(process.execPath, [cli, "monolith", ...flags, ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const output = [];
+  child.stdout.on("data", (chunk) => output.push(chunk));
+  child.stderr.on("data", (chunk) => output.push(chunk));
+  const exit = exitOf(child);
+  return {
+    child,
+    exit,
+    url: `ws://127.0.0.1:${port}`,
+    health: `http://127.0.0.1:${healthPort}`,
+    pages: `http://127.0.0.1:${httpPort}`,
+    /** Everything the server has written so far. */
+    output: () => Buffer.concat(output).toString("utf8"),
+  };
+}
+
+/** Waits until `/ready` answers 200. @throws ScriptError when the server ends or time is up */
+export async function untilReady(server, timeoutMs) {
+  const deadline = Date.now() + timeoutMs;
+  let last = "no answer";
+  while (Date.now() < deadline) {
+    if (server.child.exitCode !== null)
+      throw new ScriptError(`The server ended with exit code ${server.child.exitCode}.`);
+    try {
+      const answer = await fetch(`${server.health}/ready`);
+      if (answer.status === 200) return;
+      last = `${answer.status} ${await answer.text()}`;
+    } catch (error) {
+      last = error.cause?.code ?? error.message;
+    }
+    await delay(100);
+  }
+  throw new ScriptError(`Not ready after ${timeoutMs} ms: ${last}`);
+}
