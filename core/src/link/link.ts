@@ -9,14 +9,22 @@ import type { LinkMessage } from "../wire/link-messages.ts";
  * 2. Datagrams arrive at most once, in any order, or not at all.
  * 3. `send` never throws because of the peer. On a closed link it drops the message; `closed` says why.
  * 4. A handler is never called from within `send`: replies cannot re-enter the sender.
+ * 5. `close` drops what was not delivered yet, both ways. Who needs an answer waits for it first.
+ * 6. What was sent is not changed any more, by neither side: bytes may be shared.
  */
 export interface Link {
   readonly peer: Peer;
   /** Grows with every reconnect to the same peer. */
   readonly generation: number;
-  /** The channel of that name; opened by its first use on either side. */
+  /**
+   * The channel of that name; opened by its first use on either side.
+   * @throws RangeError for a name that is empty or too long, or one channel too many (LinkLimits).
+   */
   channel(name: string): Channel;
-  /** Sends to whoever listens with `onDatagram`; at most `maxDatagramBytes` bytes. */
+  /**
+   * Sends to whoever listens with `onDatagram`; without a listener, and past a bound of the queue, it is
+   * dropped. @throws RangeError above `maxDatagramBytes` bytes, which stays the same while the link lives.
+   */
   sendDatagram(bytes: Uint8Array): void;
   onDatagram(handler: (bytes: Uint8Array) => void): void;
   readonly maxDatagramBytes: number;
@@ -28,8 +36,9 @@ export interface Link {
 export interface Channel {
   readonly name: string;
   /**
-   * Queues a message. False asks the sender to wait for `onDrain`: past `maxQueuedBytes` more the
-   * link closes with `overflow`.
+   * Queues a message. False asks the sender to wait for `onDrain` (the message is queued all the
+   * same): with more than `maxQueuedBytes` in the queue the link closes with `overflow`. A closed link
+   * drops the message and gives false; there is no `onDrain` then.
    */
   send(message: LinkMessage): boolean;
   /** One handler per channel; messages that came before it was set are kept, bounded. */
