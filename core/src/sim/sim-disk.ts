@@ -1,0 +1,223 @@
+import { type Disk, DiskError, type DiskFile } from "../ports/disk.ts";
+import type { PseudoRandom } from "../ports/random.ts";
+
+export interface SimDiskFaults {
+  /** Chances from 0 to 1, per operation. A failed write leaves a random part of its bytes. */
+  writeError?: number;
+  syncError?: number;
+  /** Of open, rename, remove, list, read and syncDir. */
+  otherError?: number;
+  /** Bytes all files together may hold; a write past it stops there with ENOSPC. */
+  capacityBytes?: number;
+}
+
+export interface SimDiskDependencies {
+  random: PseudoRandom;
+  /** How long an operation takes; by default a few turns of the microtask queue. */
+  latency?: (operation: string) => Promise<void>;
+}
+
+interface Inode {
+  /** What running processes see. */
+  content: Uint8Array;
+  /** What a power loss leaves at least: the first `synced` bytes, less what a failed sync spoiled. */
+  synced: number;
+  /** Ranges that a failed sync gave up: they read as zeros after a power loss. */
+  spoiled: { from: number; to: number }[];
+}
+
+type Entries = Map<string, Inode>;
+type NameChange = { apply(entries: Entries): void; dir: string };
+
+/** Most microtask turns an operation takes, and pieces a write lands in. */
+const MAX_TURNS = 4;
+const MAX_PIECES = 3;
+
+/**
+ * A disk in memory that keeps what the port promises and nothing more. `process()` gives the disk as
+ * one process sees it; after `crash` that process's operations never settle, like those of a dead
+ * one, and the next `process()` finds what the crash left.
+ *
+ * Invariants: names become durable with `syncDir` only (a crash keeps a random number of the first
+ * changes not yet synced); bytes become durable with `sync` only (a crash keeps a random prefix of
+ * the rest, at times as zeros, as a file system does that extends a file before it writes it).
+ */
+export class SimDisk {
+  private generation = 0;
+  private entries: Entries = new Map();
+  private durable: Entries = new Map();
+  private pending: NameChange[] = [];
+  private readonly dirs = new Set<string>();
+  private readonly random: PseudoRandom;
+  private readonly latency: (operation: string) => Promise<void>;
+  private faults: SimDiskFaults;
+
+  constructor(options: { faults?: SimDiskFaults }, dependencies: SimDiskDependencies) {
+    this.faults = options.faults ?? {};
+    this.random = dependencies.random;
+    this.latency = dependencies.latency ?? (() => this.someTurns());
+  }
+
+  setFaults(faults: SimDiskFaults): void {
+    this.faults = faults;
+  }
+
+  /** Bytes all files hold now. */
+  get usedBytes(): number {
+    let used = 0;
+    for (const inode of this.entries.values()) used += inode.content.length;
+    return used;
+  }
+
+  /** `power`: what was not synced may be lost. `process`: what was written stays (kill -9). */
+  crash(kind: "power" | "process"): void {
+    this.generation++;
+    if (kind === "process") return;
+    const kept = Math.floor(this.random.float() * (this.pending.length + 1));
+    for (const change of this.pending.slice(0, kept)) change.apply(this.durable);
+    this.pending = [];
+    for (const inode of new Set(this.durable.values())) this.losePower(inode);
+    this.entries = new Map(this.durable);
+  }
+
+  /** Changes a byte in a file as decay would; for tests of checksums. */
+  damage(path: string, at: number): void {
+    const inode = this.entries.get(path);
+    const byte = inode?.content[at];
+    if (inode === undefined || byte === undefined) throw new Error(`no byte ${at} in ${path}`);
+    inode.content = Uint8Array.from(inode.content);
+    inode.content[at] = byte ^ 0x5a;
+  }
+
+  process(): Disk {
+    const generation = this.generation;
+    const begin = async (operation: string, path: string, errorChance = this.faults.otherError) => {
+      await this.latency(operation);
+      if (generation !== this.generation) await forever();
+      if (this.random.float() < (errorChance ?? 0)) throw new DiskError(operation, path, "EIO");
+    };
+    const change = (dir: string, apply: (entries: Entries) => void) => {
+      apply(this.entries);
+      this.pending.push({ apply, dir });
+    };
+    const find = (operation: string, path: string): Inode => {
+      const inode = this.entries.get(path);
+      if (inode === undefined) throw new DiskError(operation, path, "ENOENT");
+      return inode;
+    };
+    return {
+      makeDir: async (path) => {
+        await begin("make folder", path);
+        this.dirs.add(path);
+      },
+      list: async (dir) => {
+        await begin("list", dir);
+        if (!this.dirs.has(dir)) throw new DiskError("list", dir, "ENOENT");
+        const names = [...this.entries.keys()].filter((path) => dirOf(path) === dir);
+        return names.map((path) => path.slice(dir.length + 1)).sort();
+      },
+      read: async (path) => {
+        await begin("read", path);
+        return Uint8Array.from(find("read", path).content);
+      },
+      open: async (path) => {
+        await begin("open", path);
+        if (!this.dirs.has(dirOf(path))) throw new DiskError("open", path, "ENOENT");
+        let inode = this.entries.get(path);
+        if (inode === undefined) {
+          const made: Inode = { content: new Uint8Array(0), synced: 0, spoiled: [] };
+          change(dirOf(path), (entries) => entries.set(path, made));
+          inode = made;
+        }
+        return this.file(path, inode, begin);
+      },
+      rename: async (from, to) => {
+        await begin("rename", from);
+        const inode = find("rename", from);
+        change(dirOf(to), (entries) => {
+          entries.delete(from);
+          entries.set(to, inode);
+        });
+      },
+      remove: async (path) => {
+        await begin("remove", path);
+        find("remove", path);
+        change(dirOf(path), (entries) => entries.delete(path));
+      },
+      syncDir: async (dir) => {
+        const changes = this.pending.filter((c) => c.dir === dir);
+        await begin("sync folder", dir);
+        for (const c of changes) if (this.pending.includes(c)) c.apply(this.durable);
+        this.pending = this.pending.filter((c) => !changes.includes(c));
+      },
+    };
+  }
+
+  private file(
+    path: string,
+    inode: Inode,
+    begin: (operation: string, path: string, errorChance?: number) => Promise<void>,
+  ): DiskFile {
+    const append = (bytes: Uint8Array): void => {
+      const room = Math.max(0, (this.faults.capacityBytes ?? Infinity) - this.usedBytes);
+      inode.content = concat(inode.content, bytes.subarray(0, room));
+      if (bytes.length > room) throw new DiskError("write", path, "ENOSPC");
+    };
+    return {
+      write: async (bytes) => {
+        const fails = this.random.float() < (this.faults.writeError ?? 0);
+        const length = fails ? Math.floor(this.random.float() * (bytes.length + 1)) : bytes.length;
+        // In pieces, so that a crash can fall into the middle of a write.
+        for (let at = 0; at < length; ) {
+          await begin("write", path, 0);
+          const piece = Math.max(1, Math.ceil((length * this.random.float()) / (MAX_PIECES - 1)));
+          append(bytes.subarray(at, Math.min(length, at + piece)));
+          at += piece;
+        }
+        if (fails) throw new DiskError("write", path, "EIO");
+      },
+      sync: async () => {
+        const upTo = inode.content.length;
+        const fails = this.random.float() < (this.faults.syncError ?? 0);
+        await begin("sync", path, 0);
+        if (fails && upTo > inode.synced) inode.spoiled.push({ from: inode.synced, to: upTo });
+        // The kernel counts the pages as clean either way; see the port's fourth promise.
+        inode.synced = Math.max(inode.synced, upTo);
+        if (fails) throw new DiskError("sync", path, "EIO");
+      },
+      close: () => begin("close", path, 0),
+    };
+  }
+
+  private losePower(inode: Inode): void {
+    const unsynced = inode.content.length - inode.synced;
+    const kept = inode.synced + Math.floor(this.random.float() * (unsynced + 1));
+    const content = inode.content.slice(0, kept);
+    for (const { from, to } of inode.spoiled) content.fill(0, from, to);
+    if (this.random.float() < 0.2) content.fill(0, inode.synced);
+    inode.content = content;
+    inode.synced = content.length;
+    inode.spoiled = [];
+  }
+
+  private async someTurns(): Promise<void> {
+    for (let turns = Math.floor(this.random.float() * MAX_TURNS); turns >= 0; turns--)
+      await Promise.resolve();
+  }
+}
+
+function forever(): Promise<never> {
+  return new Promise(() => {});
+}
+
+/** The folder of a path, for both kinds of separators: tests build paths with `path.join`. */
+function dirOf(path: string): string {
+  return path.slice(0, Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")));
+}
+
+function concat(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const joined = new Uint8Array(a.length + b.length);
+  joined.set(a);
+  joined.set(b, a.length);
+  return joined;
+}

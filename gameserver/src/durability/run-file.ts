@@ -1,0 +1,42 @@
+import { Buffer } from "node:buffer";
+import { crc32 } from "node:zlib";
+import { BadFile, HeaderReader, NewerFormat } from "./file-format.ts";
+import type { Position } from "./position.ts";
+
+/** What a shard must remember from one start to the next, beside its state. */
+export interface RunState {
+  /** The epoch of the newest start. */
+  epoch: number;
+  timeline: number;
+  /** Where the shard stood when it was stopped in order; absent while it runs and after a crash. */
+  clean?: Position;
+}
+
+/**
+ * The run file: one line of JSON, and the CRC-32 of that line in hexadecimal in the second. It is
+ * replaced as a whole at every start and at a clean stop, so growing the epoch and removing the mark
+ * of a clean stop are one step.
+ */
+const VERSION = 1;
+
+export function encodeRun(run: RunState): Uint8Array {
+  const line = JSON.stringify({ version: VERSION, ...run });
+  return Buffer.from(`${line}\n${checksum(line)}\n`);
+}
+
+/** @throws BadFile, NewerFormat */
+export function decodeRun(bytes: Uint8Array): RunState {
+  const [line = "", sum] = Buffer.from(bytes).toString("utf8").split("\n");
+  if (sum !== checksum(line)) throw new BadFile("does not match its checksum");
+  const reader = new HeaderReader(JSON.parse(line));
+  const version = reader.count("version");
+  if (version > VERSION) throw new NewerFormat(version, VERSION);
+  const run: RunState = { epoch: reader.count("epoch"), timeline: reader.count("timeline") };
+  if (reader.raw("clean") === undefined) return run;
+  const clean = reader.nested("clean");
+  return { ...run, clean: { epoch: clean.count("epoch"), tick: clean.count("tick") } };
+}
+
+function checksum(line: string): string {
+  return crc32(line).toString(16).padStart(8, "0");
+}

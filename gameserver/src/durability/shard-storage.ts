@@ -1,0 +1,401 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import type { Clock, Disk, Logger } from "@atlasnet/core";
+import { removeIfThere, writeAtomically } from "./atomic-write.ts";
+import { discardedName, folderName, RUN_FILE, snapshotName, sortShardFiles } from "./file-names.ts";
+import { RECORD_OVERHEAD_BYTES } from "./journal-file.ts";
+import { JournalWriter } from "./journal-writer.ts";
+import { planPrune } from "./plan-prune.ts";
+import { planRun, type Remains } from "./plan-run.ts";
+import { type Position, samePosition } from "./position.ts";
+import { type Recovery, recoverShard } from "./recover-shard.ts";
+import { encodeRun, type RunState } from "./run-file.ts";
+import { encodeSnapshot, type SnapshotHeader } from "./snapshot-file.ts";
+import { messageOf, StorageError, storageError } from "./storage-error.ts";
+
+export interface ShardStorageOptions {
+  /** The data directory; the shard's files are in `worlds/<world>/<shard>` of it. */
+  dir: string;
+  world: string;
+  shard: string;
+  /** Snapshots kept, the newest included; at least 1. Default 3. */
+  keepSnapshots?: number;
+  /** False: nothing but snapshots. Default true. */
+  journal?: boolean;
+  /** How long a delta may wait to be synced, in milliseconds. Default 1000. */
+  journalSyncMs?: number;
+  /** Bytes of deltas that are not synced yet; past it `append` refuses. Default 64 MiB. */
+  maxJournalQueueBytes?: number;
+}
+
+export interface ShardStorageDependencies {
+  disk: Disk;
+  clock: Clock;
+  logger: Logger;
+  /** The disk failed. The shard goes on; see `health` and `needsSnapshot`. */
+  onFault?(fault: StorageFault): void;
+}
+
+export interface StorageFault {
+  part: "journal" | "snapshot";
+  error: unknown;
+  /** When the next try is due: the journal's own, or the snapshot the caller should write. */
+  retryMs: number;
+}
+
+/** For the readiness check `storage`, and for metrics. All counters begin at 0 with the process. */
+export interface StorageHealth {
+  /** `failing`: deltas wait for a disk that does not take them. `gap`: a snapshot is needed. */
+  journal: "off" | "ok" | "failing" | "gap";
+  snapshot: "ok" | "failing";
+  /** The newest fault's message while something fails. */
+  problem: string | undefined;
+  /** Gauge `atlasnet_journal_waiting_bytes`. */
+  journalWaitingBytes: number;
+  /** Counters `atlasnet_journal_{deltas,bytes,refused,faults}_total`. */
+  journalDeltas: number;
+  journalBytes: number;
+  journalRefused: number;
+  journalFaults: number;
+  /** Counters `atlasnet_snapshot{s,_faults}_total`. */
+  snapshots: number;
+  snapshotFaults: number;
+}
+
+/** What the caller says about a snapshot; the rest of its header is known here. */
+export type SnapshotFacts = Pick<SnapshotHeader, "module" | "schema" | "tick">;
+
+export const DEFAULT_KEEP_SNAPSHOTS = 3;
+export const DEFAULT_JOURNAL_SYNC_MS = 1000;
+export const DEFAULT_MAX_JOURNAL_QUEUE_BYTES = 64 * 1024 * 1024;
+const FIRST_SNAPSHOT_RETRY_MS = 1000;
+const MAX_SNAPSHOT_RETRY_MS = 60_000;
+
+export function openShardStorage(
+  options: ShardStorageOptions,
+  dependencies: ShardStorageDependencies,
+): ShardStorage {
+  return new ShardStorage(options, dependencies);
+}
+
+/**
+ * A shard's files: `recover`, then `nextEpoch`, then `append` and `writeSnapshot`, at last
+ * `markClean` and `stop`.
+ *
+ * 1. What `recover` gives is a state that was lived: a snapshot and the deltas right after it.
+ * 2. Deltas are written at once and synced in groups: kill -9 costs what was appended in the last
+ *    milliseconds, a power loss at most `journalSyncMs` and the time of a sync.
+ * 3. Nothing older is removed before what replaces it is durable.
+ * 4. A journal continues from a state that is on the disk, or it is not written.
+ */
+export class ShardStorage {
+  readonly dir: string;
+  private readonly options: Required<ShardStorageOptions>;
+  private readonly dependencies: ShardStorageDependencies;
+  private readonly logger: Logger;
+  private remains: Remains | undefined;
+  private run: RunState | undefined;
+  private writer: JournalWriter | undefined;
+  /** The state that snapshots and journal give together, when all of it is durable. */
+  private tip: Position | undefined;
+  /** Why deltas are not taken: they would not continue from anything. `retry`: only for want of room. */
+  private gap: { retry?: number } | undefined = {};
+  /** Deltas that were taken are lost, for the snapshot they were to follow failed. */
+  private dropped = false;
+  private snapshotRunning = false;
+  private snapshotAttempts = 0;
+  private problem: string | undefined;
+  private readonly counts = {
+    journalDeltas: 0,
+    journalBytes: 0,
+    journalRefused: 0,
+    journalFaults: 0,
+    snapshots: 0,
+    snapshotFaults: 0,
+  };
+
+  constructor(options: ShardStorageOptions, dependencies: ShardStorageDependencies) {
+    this.options = {
+      keepSnapshots: DEFAULT_KEEP_SNAPSHOTS,
+      journal: true,
+      journalSyncMs: DEFAULT_JOURNAL_SYNC_MS,
+      maxJournalQueueBytes: DEFAULT_MAX_JOURNAL_QUEUE_BYTES,
+      ...options,
+    };
+    assert.ok(this.options.keepSnapshots >= 1, "at least one snapshot is kept");
+    this.dependencies = dependencies;
+    const { dir, world, shard } = this.options;
+    this.dir = join(dir, "worlds", folderName(world), folderName(shard));
+    this.logger = dependencies.logger.child({ world, shard });
+  }
+
+  /**
+   * The newest good state. Damaged files are named in the result and in the log and moved aside.
+   * @throws StorageError when the folder cannot be used, with what to do about it.
+   */
+  async recover(): Promise<Recovery> {
+    assert.equal(this.run, undefined, "recover comes before nextEpoch");
+    const { world, shard } = this.options;
+    const { disk } = this.dependencies;
+    try {
+      const { recovery, remains } = await recoverShard(
+        { dir: this.dir, world, shard },
+        { disk, logger: this.logger },
+      );
+      this.remains = remains;
+      return recovery;
+    } catch (error) {
+      throw storageError("storage-unusable", `the files of world ${world} cannot be used`, error);
+    }
+  }
+
+  /**
+   * Puts all snapshots and journals aside as `*.discarded` (those of an earlier time are removed) so
+   * that the shard starts empty; epochs and timelines go on growing. After `recover`.
+   */
+  async discard(): Promise<void> {
+    assert.ok(this.remains !== undefined && this.run === undefined, "discard comes after recover");
+    const { disk } = this.dependencies;
+    const names = await disk.list(this.dir);
+    const files = sortShardFiles(names);
+    for (const name of files.discarded) await disk.remove(join(this.dir, name));
+    for (const { name } of [...files.snapshots, ...files.journals])
+      await disk.rename(join(this.dir, name), join(this.dir, discardedName(name)));
+    await disk.syncDir(this.dir);
+    this.remains = { ...this.remains, tip: undefined };
+  }
+
+  /**
+   * Begins a run: an epoch above all before it, on the same timeline if the last run ended clean, on
+   * a new one otherwise. Both are durable when it resolves, and the mark of the clean stop is gone.
+   * @throws StorageError
+   */
+  async nextEpoch(): Promise<{ epoch: number; timeline: number }> {
+    assert.ok(this.remains !== undefined, "nextEpoch comes after recover");
+    assert.equal(this.run, undefined, "one run per storage");
+    const { epoch, timeline } = planRun(this.remains);
+    const run: RunState = { epoch, timeline };
+    await this.writeRun(run);
+    this.run = run;
+    this.tip = this.remains.tip;
+    if (this.options.journal) this.writer = this.openWriter(run);
+    return { epoch, timeline };
+  }
+
+  /**
+   * Says that the shard runs on from exactly the recovered state, so that deltas may follow without a
+   * snapshot first. Not after an upgrade of the schema or another change that no delta holds.
+   */
+  continueRecovered(): void {
+    assert.ok(this.run !== undefined, "continueRecovered comes after nextEpoch");
+    if (this.tip === undefined) return;
+    this.gap = undefined;
+    this.writer?.begin(this.tip, false);
+  }
+
+  /** A snapshot is needed before deltas are taken again (or for the first time). */
+  get needsSnapshot(): boolean {
+    return this.options.journal && this.gap !== undefined;
+  }
+
+  /**
+   * Takes what `tick` changed; a tick that is left out changed nothing. The bytes are kept until
+   * they are synced: they must not change. False: not taken, for the queue is full (the same tick may
+   * be offered again, a shard that goes on without it must write a snapshot), or a snapshot is needed
+   * first. With the journal off, true and nothing is kept.
+   */
+  append(tick: number, bytes: Uint8Array): boolean {
+    const { run, writer } = this;
+    assert.ok(run !== undefined, "append comes after nextEpoch");
+    if (!this.options.journal) return true;
+    if (this.gap !== undefined && this.gap.retry !== tick) return false;
+    const previousTick = this.tip?.tick;
+    assert.ok(writer !== undefined && previousTick !== undefined);
+    assert.ok(tick > previousTick, `tick ${tick} does not follow tick ${previousTick}`);
+    if (!writer.hasRoom(bytes.length)) {
+      if (this.gap === undefined)
+        this.logger.error("The journal's queue is full: deltas are refused.", { tick });
+      this.gap = { retry: tick };
+      this.counts.journalRefused++;
+      return false;
+    }
+    this.gap = undefined;
+    this.tip = { epoch: run.epoch, tick };
+    this.counts.journalDeltas++;
+    this.counts.journalBytes += bytes.length + RECORD_OVERHEAD_BYTES;
+    writer.append({ previousTick, tick, bytes });
+    return true;
+  }
+
+  /**
+   * Resolves when all deltas taken so far are durable. @throws StorageError at the first fault, or
+   * `journal-gap` when some were lost with a snapshot that failed.
+   */
+  async flush(): Promise<void> {
+    if (this.dropped)
+      throw new StorageError(
+        "journal-gap",
+        "the last snapshot failed and deltas behind it are lost",
+        {
+          hint: "Write a snapshot.",
+        },
+      );
+    try {
+      await this.writer?.flush();
+    } catch (error) {
+      throw storageError("journal-failed", "the journal could not be written", error);
+    }
+  }
+
+  /**
+   * Writes the state after `facts.tick`; deltas appended from now on belong to a new journal behind
+   * it. `state` must not change until it resolves. One at a time.
+   * @throws StorageError `snapshot-failed` (try again with a newer state after the fault's `retryMs`)
+   * or `snapshot-running`.
+   */
+  async writeSnapshot(facts: SnapshotFacts, state: Uint8Array): Promise<void> {
+    const { run } = this;
+    assert.ok(run !== undefined, "writeSnapshot comes after nextEpoch");
+    const { world, shard } = this.options;
+    if (this.snapshotRunning)
+      throw new StorageError("snapshot-running", `a snapshot of world ${world} is being written`);
+    const position: Position = { epoch: run.epoch, tick: facts.tick };
+    assert.ok(facts.tick >= (this.tip?.tick ?? 0), "a snapshot is not older than the deltas");
+    // Where the journal reaches this very state, the next one is anchored without the snapshot.
+    const anchored =
+      this.gap === undefined && this.tip !== undefined && samePosition(this.tip, position);
+    this.writer?.begin(position, !anchored);
+    this.gap = undefined;
+    const before = this.tip;
+    this.tip = position;
+    this.snapshotRunning = true;
+    const header: SnapshotHeader = {
+      world,
+      shard,
+      module: facts.module,
+      schema: facts.schema,
+      epoch: run.epoch,
+      timeline: run.timeline,
+      tick: facts.tick,
+      createdAtMs: this.dependencies.clock.wallTime(),
+    };
+    try {
+      const pieces = encodeSnapshot(header, state);
+      await writeAtomically(this.dependencies.disk, this.dir, snapshotName(position), pieces);
+    } catch (error) {
+      if (!anchored) {
+        this.gap = {};
+        this.dropped = true;
+        this.writer?.dropHeld(error);
+        if (!this.options.journal) this.tip = before;
+      }
+      throw this.snapshotFailed(error);
+    } finally {
+      this.snapshotRunning = false;
+    }
+    this.dropped = false;
+    if (!anchored) this.writer?.release();
+    if (this.snapshotAttempts > 0) this.logger.info("Snapshots are written again.");
+    this.snapshotAttempts = 0;
+    this.counts.snapshots++;
+    await this.prune();
+  }
+
+  /**
+   * Marks a stop in order: the state on the disk is the one after `tick`, and nothing is appended
+   * any more. False when that is not so (the journal has a gap, or is off and the last snapshot is
+   * older): write a snapshot first, or the next run begins a new timeline. @throws StorageError
+   */
+  async markClean(tick: number): Promise<boolean> {
+    const { run } = this;
+    assert.ok(run !== undefined, "markClean comes after nextEpoch");
+    if (this.gap !== undefined || this.dropped) return false;
+    await this.flush();
+    if (this.gap !== undefined || this.tip?.tick !== tick || this.snapshotRunning) return false;
+    await this.writeRun({ ...run, clean: this.tip });
+    return true;
+  }
+
+  health(): StorageHealth {
+    const failing = this.writer?.failing === true;
+    const journal = failing ? "failing" : this.needsSnapshot ? "gap" : "ok";
+    const broken = failing || this.snapshotAttempts > 0;
+    return {
+      journal: this.options.journal ? journal : "off",
+      snapshot: this.snapshotAttempts > 0 ? "failing" : "ok",
+      problem: broken ? this.problem : undefined,
+      journalWaitingBytes: this.writer?.waitingBytes ?? 0,
+      ...this.counts,
+    };
+  }
+
+  /** Closes the files, without a flush. */
+  async stop(): Promise<void> {
+    await this.writer?.stop();
+  }
+
+  private openWriter({ epoch, timeline }: RunState): JournalWriter {
+    const { world, shard, journalSyncMs, maxJournalQueueBytes } = this.options;
+    const { disk, clock } = this.dependencies;
+    return new JournalWriter(
+      {
+        dir: this.dir,
+        world,
+        shard,
+        epoch,
+        timeline,
+        syncMs: journalSyncMs,
+        maxBytes: maxJournalQueueBytes,
+      },
+      {
+        disk,
+        clock,
+        onFault: (error, retryMs) => this.journalFailed(error, retryMs),
+        onRecovered: () => this.logger.info("The journal is written again."),
+        onTrouble: (message, error) => this.logger.warn(message, { error }),
+      },
+    );
+  }
+
+  private journalFailed(cause: unknown, retryMs: number): void {
+    const error = storageError("journal-failed", "the journal could not be written", cause);
+    this.counts.journalFaults++;
+    this.problem = messageOf(error);
+    this.logger.error("The journal could not be written; it is tried again.", { error, retryMs });
+    this.dependencies.onFault?.({ part: "journal", error, retryMs });
+  }
+
+  private snapshotFailed(cause: unknown): unknown {
+    const error = storageError("snapshot-failed", "the snapshot could not be written", cause);
+    const retryMs = Math.min(
+      FIRST_SNAPSHOT_RETRY_MS * 2 ** this.snapshotAttempts,
+      MAX_SNAPSHOT_RETRY_MS,
+    );
+    this.snapshotAttempts++;
+    this.counts.snapshotFaults++;
+    this.problem = messageOf(error);
+    this.logger.error("A snapshot could not be written.", { error, retryMs });
+    this.dependencies.onFault?.({ part: "snapshot", error, retryMs });
+    return error;
+  }
+
+  private async writeRun(run: RunState): Promise<void> {
+    try {
+      await writeAtomically(this.dependencies.disk, this.dir, RUN_FILE, [encodeRun(run)]);
+    } catch (error) {
+      throw storageError("storage-unusable", "the epoch could not be written", error);
+    }
+  }
+
+  /** What cannot be removed now is removed after the next snapshot. */
+  private async prune(): Promise<void> {
+    const { disk } = this.dependencies;
+    try {
+      const files = sortShardFiles(await disk.list(this.dir));
+      for (const name of planPrune(files, this.options.keepSnapshots))
+        await removeIfThere(disk, join(this.dir, name));
+    } catch (error) {
+      this.logger.warn("Old files could not be removed.", { error });
+    }
+  }
+}
