@@ -62,23 +62,35 @@ class Simulation {
   async run(): Promise<void> {
     for (let run = 0; run < RUNS; run++) {
       this.disk.setFaults({});
-      const process = this.disk.process();
-      const storage = openShardStorage(
-        {
-          dir: "/data",
-          world: "sim",
-          shard: "main",
-          keepSnapshots: 2,
-          journalSyncMs: 50,
-          journal: this.plan.journal ?? true,
-          maxJournalQueueBytes: this.plan.maxQueueBytes ?? 4096,
-        },
-        { disk: this.plan.plant?.(process) ?? process, clock: this.clock, logger: noopLogger },
-      );
+      if (this.random.float() < 0.3) await this.dieAtStart();
+      const storage = this.open();
       await this.drive(this.restore(storage));
       this.disk.setFaults(this.plan.faults ?? {});
       await this.live(storage);
     }
+  }
+
+  private open(): ShardStorage {
+    const process = this.disk.process();
+    return openShardStorage(
+      {
+        dir: "/data",
+        world: "sim",
+        shard: "main",
+        keepSnapshots: 2,
+        journalSyncMs: 50,
+        journal: this.plan.journal ?? true,
+        maxJournalQueueBytes: this.plan.maxQueueBytes ?? 4096,
+      },
+      { disk: this.plan.plant?.(process) ?? process, clock: this.clock, logger: noopLogger },
+    );
+  }
+
+  private async dieAtStart(): Promise<void> {
+    const storage = this.open();
+    void storage.recover().then(() => storage.nextEpoch());
+    await this.elapse(this.random.float() * 150);
+    this.crash(storage);
   }
 
   private async restore(storage: ShardStorage): Promise<void> {
