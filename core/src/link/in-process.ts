@@ -101,8 +101,8 @@ export class InProcessNetwork implements Carrier {
     this.wake(to);
   }
 
-  release(to: LinkEnd, channel: string, size: number): void {
-    this.others.get(to)?.channel(channel).released(size);
+  release(by: LinkEnd, channel: string, size: number): void {
+    this.others.get(by)?.channel(channel).released(size);
   }
 
   ended(end: LinkEnd, reason: LinkClosed): void {

@@ -8,8 +8,8 @@ export interface Carrier {
   /** Brings a message to the other end's `accept`, in order for each channel, not before a later turn. */
   message(from: LinkEnd, channel: string, message: LinkMessage, size: number): void;
   datagram(from: LinkEnd, bytes: Uint8Array): void;
-  /** A handler took this much of what `to` had sent. */
-  release(to: LinkEnd, channel: string, size: number): void;
+  /** A handler of this end took this much: tell the other end's channel (`released`). */
+  release(by: LinkEnd, channel: string, size: number): void;
   /** This end has something a handler could take: call its `deliver` in a later turn. */
   wake(end: LinkEnd): void;
   /** This end was closed by its holder, or ran over. */
