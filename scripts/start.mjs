@@ -8,6 +8,10 @@ import { build } from "./lib/build.mjs";
 import { exitOf, main, ScriptError } from "./lib/run.mjs";
 import { root } from "./lib/workspace.mjs";
 
+/** A signal so soon after another one is the same request, told twice. */
+const REPEATED_MS = 1000;
+const PARENT_CHECK_MS = 300;
+
 await main(async () => {
   await build();
   const cli = path.join(root, "cli", "dist", "main.js");
@@ -15,15 +19,22 @@ await main(async () => {
   const child = spawn(process.execPath, [cli, "monolith", ...process.argv.slice(2)], {
     stdio: "inherit",
   });
-  // The server decides when it is done; this process only waits for it. In a terminal Ctrl+C reaches
-  // the server by itself, and a second copy would read as "hurry".
-  const terminal = process.stdin.isTTY === true || process.platform === "win32";
-  process.on("SIGINT", () => {
-    if (!terminal) child.kill("SIGINT");
-  });
-  for (const signal of ["SIGTERM", "SIGHUP"])
-    process.on(signal, () => {
-      if (process.platform !== "win32") child.kill(signal);
-    });
+  // The server decides when it is done; this process waits for it and passes signals on. A terminal
+  // sends Ctrl+C to the server by itself, npm repeats signals, and the server takes a second one as
+  // "hurry": so no copies.
+  let last = Number.NEGATIVE_INFINITY;
+  const passOn = (signal) => {
+    if (process.platform === "win32" || (signal === "SIGINT" && process.stdin.isTTY)) return;
+    if (performance.now() - last > REPEATED_MS) child.kill(signal);
+    last = performance.now();
+  };
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, passOn);
+  // npm runs scripts in a shell, and that shell dies of npm's SIGTERM without passing it on.
+  const parent = process.ppid;
+  const watch = setInterval(() => {
+    if (process.env["npm_lifecycle_event"] === "start" && process.ppid !== parent)
+      passOn("SIGTERM");
+  }, PARENT_CHECK_MS);
   process.exitCode = await exitOf(child);
+  clearInterval(watch);
 });
