@@ -61,7 +61,7 @@ export async function startMonolith({ dataDir, args = [] }) {
   return {
     child,
     exit,
-    url: `ws://127.0.0.1:${port}`,
+    players: `ws://127.0.0.1:${port}`,
     health: `http://127.0.0.1:${healthPort}`,
     pages: `http://127.0.0.1:${httpPort}`,
     /** Everything the server has written so far. */

@@ -1,0 +1,143 @@
+// npm run smoke: starts the built server as its users do, joins the arena over WebSocket and TCP,
+// stops it, and starts it again on the same data. Runs on whatever Node runs this script.
+import "./lib/check-node.mjs";
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { build } from "./lib/build.mjs";
+import { main, ScriptError } from "./lib/run.mjs";
+import { startMonolith, untilReady } from "./lib/server.mjs";
+import { Steps } from "./lib/steps.mjs";
+
+/** How long each wait may take: far longer than it does, for a machine that is busy. */
+const PATIENCE_MS = 20_000;
+
+const steps = new Steps("smoke");
+
+await main(async () => {
+  if (!process.argv.includes("--no-build")) await build();
+  const work = mkdtempSync(path.join(tmpdir(), "atlasnet-smoke-"));
+  try {
+    const first = await session(work, "first start", async (server) => {
+      const tick = await joinBoth(server);
+      await steps.step("a page is served", async () => {
+        const page = await fetch(server.pages);
+        assert.equal(page.status, 200);
+        assert.match(page.headers.get("content-type") ?? "", /^text\/html/);
+      });
+      await steps.step("metrics are served", async () => {
+        const metrics = await fetch(`${server.health}/metrics`);
+        assert.equal(metrics.status, 200);
+        assert.match(await metrics.text(), /^atlasnet_/m);
+      });
+      return tick;
+    });
+    await session(work, "second start", async (server) => {
+      const tick = await joinBoth(server);
+      await steps.step("the world went on from where it was", () => {
+        assert.ok(first !== undefined && tick !== undefined, "one of the joins failed");
+        assert.ok(tick > first, `tick ${tick} after tick ${first}`);
+      });
+    });
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+  steps.report();
+});
+
+/** A server from start to stop, with `body` while it is ready. */
+async function session(dataDir, name, body) {
+  const server = await startMonolith({ dataDir });
+  const before = steps.count.failed;
+  let result;
+  try {
+    if (await steps.step(`${name}: ready`, () => untilReady(server, PATIENCE_MS)))
+      result = await body(server);
+    if (process.platform !== "win32")
+      await steps.step(`${name}: SIGTERM ends it with exit code 0`, async () => {
+        server.child.kill("SIGTERM");
+        assert.equal(await inTime(server.exit, "the end of the server"), 0);
+      });
+  } finally {
+    // On Windows, and where it did not stop when asked: nothing is left behind.
+    if (server.child.exitCode === null) server.child.kill("SIGKILL");
+    await server.exit;
+    if (steps.count.failed > before) console.log(`--- what the server said\n${server.output()}---`);
+  }
+  return result;
+}
+
+/** Two players, one per transport. Returns the newest tick they heard of. */
+async function joinBoth(server) {
+  let newest;
+  for (const [name, url] of [
+    ["WebSocket", server.players],
+    ["TCP", server.players.replace("ws:", "tcp:")],
+  ])
+    await steps.step(`a client joins the arena over ${name}, sees itself and walks`, async () => {
+      newest = await joinAndWalk(url, name);
+    });
+  return newest;
+}
+
+async function joinAndWalk(url, name) {
+  const { connect } = await installed("@atlasnet/client");
+  const { definition } = await installed("@atlasnet/example-arena");
+  const client = connect({ url });
+  try {
+    const world = await client.join(definition, { world: "arena", params: { name } });
+    const own = await inTime(
+      until(world, () => world.own),
+      "the own entity",
+    );
+    assert.equal(own.fighter?.name, name);
+    const { x, y } = own.position;
+    // Towards the middle, where there is room; walked until the server says so.
+    const dx = x < 500 ? 1 : -1;
+    const dy = y < 500 ? 1 : -1;
+    const moved = until(world, () => {
+      world.input("move", { dx, dy });
+      const now = world.own?.position;
+      return now !== undefined && (now.x !== x || now.y !== y);
+    });
+    await inTime(moved, "a step");
+    const { tick } = world;
+    await world.leave();
+    return tick;
+  } finally {
+    client.close();
+  }
+}
+
+/** Looks after every state message until there is something to see. */
+function until(world, look) {
+  return new Promise((resolve) => {
+    const stop = world.onTick(() => {
+      const seen = look();
+      if (!seen) return;
+      stop();
+      resolve(seen);
+    });
+  });
+}
+
+async function inTime(promise, what) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(
+      () => reject(new ScriptError(`Waited ${PATIENCE_MS} ms for ${what}.`)),
+      PATIENCE_MS,
+    );
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** A package of this workspace, by its own exports. */
+function installed(name) {
+  return import(name);
+}
