@@ -1,1 +1,2 @@
-export {};
+export { connect } from "./browser.ts";
+export * from "./exports.ts";

@@ -196,7 +196,14 @@ export class ByteReader {
   }
 
   text(maxBytes: number): string {
-    const block = this.block(maxBytes);
+    const length = this.varint();
+    if (length > maxBytes) throw new DecodeError(`text of ${length} bytes, at most ${maxBytes}`);
+    return this.utf8(length);
+  }
+
+  /** UTF-8 of a length known from elsewhere. */
+  utf8(length: number): string {
+    const block = this.raw(length);
     try {
       return utf8Decoder.decode(block);
     } catch {

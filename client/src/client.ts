@@ -1,0 +1,142 @@
+import {
+  ByteWriter,
+  type CompiledDefinition,
+  compileDefinition,
+  type Definition,
+  type StructValue,
+  type WorldSpec,
+} from "@atlasnet/world";
+import { type ClientDependencies, Connection } from "./connection.ts";
+import { DEFAULT_MAX_QUEUED_BYTES, DEFAULT_MAX_QUEUED_MESSAGES } from "./outbox.ts";
+import type { ResumeStorage } from "./resume-storage.ts";
+import type { ClientWorld, JoinOptions, Logger, Untyped } from "./types.ts";
+
+export interface ConnectOptions {
+  /** Where a cluster is: `ws://` or `wss://`, in Node also `tcp://` and `tls://`. */
+  url: string;
+  /** Where sessions are kept over a reload. Default: the tab's `sessionStorage` in browsers. */
+  storage?: ResumeStorage;
+  /** Default: the console. */
+  logger?: Logger;
+  /** Reliable messages that may wait for the server. Defaults: 1,024 messages, 1 MiB. */
+  maxQueued?: { messages?: number; bytes?: number };
+}
+
+/** The client side of AtlasNet: where worlds are joined. */
+export interface AtlasNetClient {
+  /** Joins a world whose definition is at hand. Rejects with a JoinError. */
+  join<S extends WorldSpec>(
+    definition: Definition<S>,
+    options: JoinOptions<S>,
+  ): Promise<ClientWorld<S>>;
+  /** Joins a world by name alone; its definition comes with the welcome. */
+  join(options: JoinOptions<Untyped>): Promise<ClientWorld<Untyped>>;
+  /**
+   * Ends every connection without leaving: sessions stay for their grace period, so that a later `join`
+   * may return to them.
+   */
+  close(): void;
+}
+
+const DEFAULT_JOIN_TIMEOUT_MS = 10_000;
+
+/** The client over given surroundings; `connect` is this with those of the browser, or of Node. */
+export class Client implements AtlasNetClient {
+  private readonly options: ConnectOptions;
+  private readonly dependencies: ClientDependencies;
+  private readonly connections = new Set<Connection>();
+  private closed = false;
+
+  constructor(options: ConnectOptions, dependencies: ClientDependencies) {
+    this.options = options;
+    this.dependencies = dependencies;
+  }
+
+  join<S extends WorldSpec>(
+    definition: Definition<S>,
+    options: JoinOptions<S>,
+  ): Promise<ClientWorld<S>>;
+  join(options: JoinOptions<Untyped>): Promise<ClientWorld<Untyped>>;
+  async join(
+    first: Definition | JoinOptions<Untyped>,
+    second?: JoinOptions<WorldSpec>,
+  ): Promise<ClientWorld<never>> {
+    if (this.closed) throw new Error("this client was closed; connect() makes a new one");
+    const definition = "data" in first ? compiled(first) : undefined;
+    const options = "data" in first ? second : first;
+    if (options === undefined) throw new TypeError("join(definition, { world }) names a world");
+    const { params } = options;
+    if (definition === undefined && params !== undefined)
+      throw new TypeError("params need the definition: join(definition, { world, params })");
+    const { maxQueued = {} } = this.options;
+    const connection = new Connection(
+      {
+        url: this.options.url,
+        world: options.world,
+        ticket: options.ticket,
+        definition,
+        schema: definition?.hash,
+        params: definition === undefined ? undefined : packedParams(definition, { ...params }),
+        resume: options.resume !== "never",
+        // Another player's session is not one to return to.
+        storageKey: [this.options.url, options.world, subjectOf(options.ticket)].join("|"),
+        rejoin: options.rejoin ?? true,
+        joinTimeoutMs: options.timeoutMs ?? DEFAULT_JOIN_TIMEOUT_MS,
+        maxQueuedMessages: maxQueued.messages ?? DEFAULT_MAX_QUEUED_MESSAGES,
+        maxQueuedBytes: maxQueued.bytes ?? DEFAULT_MAX_QUEUED_BYTES,
+      },
+      this.dependencies,
+    );
+    const { world } = connection;
+    this.connections.add(connection);
+    world.onClose(() => this.connections.delete(connection));
+    connection.start();
+    try {
+      await connection.joined;
+    } catch (error) {
+      this.connections.delete(connection);
+      throw error;
+    }
+    // The names were checked against the spec by the compiler, and are again at every call.
+    const view: unknown = world;
+    return view as ClientWorld<never>;
+  }
+
+  close(): void {
+    this.closed = true;
+    for (const connection of [...this.connections]) connection.stop();
+    this.connections.clear();
+  }
+}
+
+const compiledDefinitions = new WeakMap<Definition, CompiledDefinition>();
+
+function compiled(definition: Definition): CompiledDefinition {
+  let known = compiledDefinitions.get(definition);
+  if (known === undefined) {
+    known = compileDefinition(definition.data);
+    compiledDefinitions.set(definition, known);
+  }
+  return known;
+}
+
+function packedParams(definition: CompiledDefinition, params: StructValue): Uint8Array | undefined {
+  if (definition.data.join.length === 0 && Object.keys(params).length === 0) return undefined;
+  const writer = new ByteWriter(64);
+  definition.join.encode(writer, definition.join.check(params, "params"));
+  return writer.finish();
+}
+
+/** The account a ticket is for, unverified: only to tell saved sessions apart. */
+function subjectOf(ticket: string | undefined): string {
+  if (ticket === undefined) return "guest";
+  const [, claims = ""] = ticket.split(".");
+  try {
+    const value: unknown = JSON.parse(atob(claims.replaceAll("-", "+").replaceAll("_", "/")));
+    if (typeof value === "object" && value !== null && "sub" in value)
+      return `=${String(value.sub)}`;
+  } catch {
+    // Not a ticket that can be looked into: its session is kept under the ticket itself.
+  }
+  return `=${ticket}`;
+}

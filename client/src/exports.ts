@@ -1,0 +1,28 @@
+export { type AtlasNetClient, Client, type ConnectOptions } from "./client.ts";
+export type { ClientClock, ClientDependencies } from "./connection.ts";
+export { QueueFullError } from "./outbox.ts";
+export {
+  memoryResumeStorage,
+  type ResumeStorage,
+  type WebStorage,
+  webResumeStorage,
+} from "./resume-storage.ts";
+export type { EndCode } from "./session.ts";
+export type { Dial, Transport, TransportHandlers } from "./transport.ts";
+export {
+  type AnySpec,
+  type ClientWorld,
+  type Closed,
+  type Incoming,
+  type Inputs,
+  JoinError,
+  type JoinOptions,
+  type JoinParams,
+  type Logger,
+  type Notice,
+  type Outgoing,
+  type Point,
+  type Unsubscribe,
+  type Untyped,
+  type ViewEntity,
+} from "./types.ts";

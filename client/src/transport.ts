@@ -1,0 +1,23 @@
+import type { CloseCode } from "@atlasnet/world";
+
+/** A connection to a server that carries whole messages: one CBOR item each. */
+export interface Transport {
+  /** Queues a message. Drops it when the connection is no more. */
+  send(message: Uint8Array): void;
+  /** Ends the connection; no handler is called any more. */
+  close(code: CloseCode, reason: string): void;
+}
+
+export interface TransportHandlers {
+  opened(): void;
+  /** The bytes are the handler's to keep. */
+  received(message: Uint8Array): void;
+  /** Called once, also when the connection could not be made. `number` is a WebSocket close code. */
+  closed(number: number | undefined, reason: string): void;
+}
+
+/**
+ * Opens a connection; handlers are called later, never from within.
+ * @throws TypeError for a URL that no transport here serves.
+ */
+export type Dial = (url: string, handlers: TransportHandlers) => Transport;
