@@ -43,6 +43,15 @@ await main(async () => {
     await steps.step("the game's own test passes", () =>
       runNode(["--test", path.join("out", "game.test.js")], { cwd: game }),
     );
+    await steps.step("npm create atlasnet: the new game installs and passes its test", async () => {
+      const creator = path.join(game, "node_modules", "create-atlasnet", "dist", "main.js");
+      await runNode([creator, "made"], { cwd: work });
+      const made = path.join(work, "made");
+      const tarballs = packages.map(({ file }) => file);
+      // The versions that its package.json names come from the tarballs, not from the registry.
+      await npm(["install", "--no-save", "--prefer-offline", ...tarballs], { cwd: made });
+      await npm(["test"], { cwd: made });
+    });
   } finally {
     if (process.argv.includes("--keep")) console.log(`kept: ${work}`);
     else rmSync(work, { recursive: true, force: true });
