@@ -15,7 +15,8 @@ export interface Logger {
   child(facts: LogFacts): Logger;
 }
 
-export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
+/** What a logger may be set to. We write debug to error; the others are thresholds only. */
+export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** Drops every line. */

@@ -1,8 +1,18 @@
 export { createTicketKeys, type KeySet, KeySetError } from "../tickets/jose-ticket-keys.ts";
 export { TicketClaimError } from "../tickets/ticket-claims.ts";
+export {
+  type Health,
+  type HealthCheck,
+  HealthServer,
+  type HealthServerDependencies,
+  type HealthServerOptions,
+} from "./health-server.ts";
 export { KeyFileError, loadOrCreateKeyFile } from "./key-file.ts";
+export { registerLinkMetrics } from "./link-metrics.ts";
 export { type LoadConfigOptions, loadConfig } from "./load-config.ts";
+export { createLogger, type LoggerSettings, type LogTarget } from "./logger.ts";
 export { NodeDisk } from "./node-disk.ts";
 export { settle } from "./settle.ts";
 export { systemClock } from "./system-clock.ts";
 export { systemRandom } from "./system-random.ts";
+export { noopMeter, Telemetry, type TelemetryOptions } from "./telemetry.ts";
