@@ -1,4 +1,14 @@
+export type { Durability, ShardStats, ThreadSettings } from "./host/protocol.ts";
 export { ModuleContext } from "./module/context.ts";
 export { ModuleError, TypeScriptModule } from "./module/typescript-module.ts";
+export {
+  DEFAULT_OUTBOX_BYTES,
+  Gameserver,
+  type GameserverDependencies,
+  type GameserverOptions,
+  type HostedWorld,
+  type WorldRequest,
+} from "./server/gameserver.ts";
+export type { Service } from "./server/services.ts";
 export { type Fault, Shard, type ShardOptions, type TickResult } from "./shard/shard.ts";
 export type { WorldEvent, WorldModule } from "./shard/world-module.ts";

@@ -1,0 +1,93 @@
+import type { ToProxy, ToShard } from "@atlasnet/core";
+import type { Plain, Response } from "@atlasnet/world";
+import type { Fault } from "../shard/shard.ts";
+
+/** Messages between a gameserver's main thread and its world threads. */
+
+export type Durability = "journal" | "snapshot" | "none";
+
+/** Everything a thread needs to run a world. */
+export interface WorldSettings {
+  world: string;
+  shard: string;
+  /** File of the module, resolved. */
+  file: string;
+  /** Grows when the file is to be loaded anew. */
+  generation: number;
+  config: Plain;
+  durability: Durability;
+  /** Start empty and put an existing state aside. */
+  fresh: boolean;
+  graceSeconds: number;
+  maxSessions: number;
+  outboxMessages: number;
+  outboxBytes: number;
+  /** Seed of a world that never was. */
+  seed: number;
+}
+
+export interface ThreadSettings {
+  /** Undefined: nothing is kept. */
+  dataDir: string | undefined;
+  /** 0: no limit. */
+  tickLimitMs: number;
+  snapshotIntervalMs: number;
+  keepSnapshots: number;
+  journalSyncMs: number;
+  /** Refuse the clock, Math.random and timers inside worlds. */
+  development: boolean;
+  logLevel: string;
+}
+
+export type ToThread =
+  | { type: "open"; settings: WorldSettings }
+  | { type: "close"; shard: string }
+  | { type: "swap"; shard: string; file: string; generation: number }
+  | { type: "snapshot"; shard: string }
+  | { type: "messages"; shard: string; peer: number; messages: ToShard[] }
+  | { type: "disconnect"; peer: number }
+  | { type: "response"; shard: string; response: Response };
+
+export type FromThread =
+  | { type: "opened"; shard: string; epoch: number; tickRate: number; definition: string }
+  | { type: "failed"; shard: string; during: "open" | "swap" | "close"; error: ThreadError }
+  | { type: "swapped"; shard: string; epoch: number }
+  | { type: "closed"; shard: string }
+  | { type: "out"; shard: string; messages: { peer: number; message: ToProxy }[] }
+  | { type: "request"; shard: string; id: number; service: string; payload: Plain }
+  | { type: "fault"; shard: string; fault: Fault; quarantined: boolean }
+  | { type: "log"; level: LogLevel; message: string; facts: { [key: string]: Plain } }
+  | { type: "stats"; shards: ShardStats[] };
+
+export type LogLevel = "debug" | "info" | "warn" | "error";
+
+/** An error as it crosses threads. */
+export interface ThreadError {
+  code: string;
+  message: string;
+  hint: string;
+  stack: string;
+}
+
+/** What happened to a shard since the last report (about a second). */
+export interface ShardStats {
+  shard: string;
+  tick: number;
+  /** Ticks made, the seconds they took together, and the longest, in seconds. */
+  ticks: number;
+  tickSeconds: number;
+  longestTickSeconds: number;
+  sessions: number;
+  attachments: number;
+  entities: number;
+  handled: number;
+  queued: number;
+  dropped: number;
+  deltaBytes: number;
+  dilationPerMille: number;
+  quarantined: boolean;
+  /** What the disk says; empty while it is well. */
+  storageProblem: string;
+  journalWaitingBytes: number;
+  snapshots: number;
+}

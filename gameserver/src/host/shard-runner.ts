@@ -1,0 +1,359 @@
+import {
+  type Clock,
+  type Disk,
+  type Logger,
+  OperatingError,
+  type Timer,
+  type ToShard,
+} from "@atlasnet/core";
+import { type CompiledDefinition, compileDefinition, type Response } from "@atlasnet/world";
+import { openShardStorage, type ShardStorage } from "../durability/shard-storage.ts";
+import { TypeScriptModule } from "../module/typescript-module.ts";
+import { Shard } from "../shard/shard.ts";
+import { carryOver } from "./carry-over.ts";
+import { loadWorld } from "./load-module.ts";
+import { Pace } from "./pace.ts";
+import type { FromThread, ShardStats, ThreadSettings, WorldSettings } from "./protocol.ts";
+import { ShardMeter } from "./shard-meter.ts";
+import type { Ticking, TickLoop } from "./tick-loop.ts";
+
+export interface RunnerDependencies {
+  clock: Clock;
+  disk: Disk;
+  logger: Logger;
+  loop: TickLoop;
+  guard: (run: () => void) => "done" | "interrupted";
+  post: (message: FromThread) => void;
+}
+
+interface Loaded {
+  module: TypeScriptModule;
+  definition: CompiledDefinition;
+}
+
+/**
+ * A shard in its surroundings: it is loaded, restored, ticked on time, kept on disk, and given a new
+ * module while its players stay.
+ */
+export class ShardRunner implements Ticking {
+  readonly settings: WorldSettings;
+  private readonly thread: ThreadSettings;
+  private readonly dependencies: RunnerDependencies;
+  private readonly meter = new ShardMeter();
+  private readonly logger: Logger;
+  private storage: ShardStorage | undefined;
+  private loaded: Loaded;
+  private shard: Shard;
+  private pace: Pace;
+  private snapshotTimer: Timer | undefined;
+  private snapshotDue = false;
+  /** Set while the shard must not tick: a swap or the end. */
+  private paused = false;
+  nextAt = Number.POSITIVE_INFINITY;
+
+  private constructor(
+    settings: WorldSettings,
+    thread: ThreadSettings,
+    dependencies: RunnerDependencies,
+    parts: { loaded: Loaded; shard: Shard; storage: ShardStorage | undefined },
+  ) {
+    this.settings = settings;
+    this.thread = thread;
+    this.dependencies = dependencies;
+    this.logger = dependencies.logger.child({ world: settings.world, shard: settings.shard });
+    this.loaded = parts.loaded;
+    this.shard = parts.shard;
+    this.storage = parts.storage;
+    this.pace = this.newPace();
+  }
+
+  /** Loads a world's module and its newest state. @throws an error that says what to do. */
+  static async open(
+    settings: WorldSettings,
+    thread: ThreadSettings,
+    dependencies: RunnerDependencies,
+  ): Promise<ShardRunner> {
+    const loaded = await load(settings);
+    const { storage, recovery } = await openStorage(settings, thread, dependencies);
+    const run = storage === undefined ? { epoch: 1, timeline: 1 } : await storage.nextEpoch();
+    const shard = newShard(settings, loaded, run, dependencies);
+    const snapshot = recovery?.snapshot;
+    if (snapshot === undefined) shard.create();
+    else {
+      const deltas = recovery?.deltas.map((delta) => delta.bytes) ?? [];
+      const same = carryOver({ snapshot, deltas }, shard, loaded.module, settings.world);
+      if (same) storage?.continueRecovered();
+    }
+    const runner = new ShardRunner(settings, thread, dependencies, { loaded, shard, storage });
+    runner.begin();
+    return runner;
+  }
+
+  get epoch(): number {
+    return this.shard.options.epoch;
+  }
+
+  get tickRate(): number {
+    return this.loaded.definition.data.tickRate;
+  }
+
+  get definitionName(): string {
+    return this.loaded.definition.data.name;
+  }
+
+  private newPace(): Pace {
+    return new Pace(this.tickRate, this.shard.store.tick, this.dependencies.clock.now());
+  }
+
+  private begin(): void {
+    for (const { id, service, payload } of this.shard.pendingRequests())
+      this.dependencies.post({ type: "request", shard: this.settings.shard, id, service, payload });
+    this.armSnapshot();
+    this.schedule();
+  }
+
+  receive(peer: number, messages: readonly ToShard[]): void {
+    for (const message of messages) this.shard.receive(peer, message);
+    this.schedule();
+  }
+
+  disconnect(peer: number): void {
+    this.shard.disconnect(peer);
+    this.schedule();
+  }
+
+  respond(response: Response): void {
+    this.shard.respond(response);
+    this.schedule();
+  }
+
+  /** Finds out when the next tick is due, and tells the loop when that changed. */
+  private schedule(): void {
+    const before = this.nextAt;
+    this.nextAt = this.due();
+    if (this.nextAt !== before) this.dependencies.loop.wake(this);
+  }
+
+  private due(): number {
+    if (this.paused) return Number.POSITIVE_INFINITY;
+    const next = this.shard.store.tick + 1;
+    if (this.shard.busy) return this.pace.dueAt(next);
+    const due = this.shard.nextDue();
+    return due === Number.POSITIVE_INFINITY ? due : this.pace.dueAt(Math.max(due, next));
+  }
+
+  run(startedAt: number): void {
+    const { clock, post } = this.dependencies;
+    const { shard } = this.settings;
+    // A shard that was idle goes on at the tick of this moment, not where it stopped.
+    const idle = !this.shard.busy || startedAt - this.nextAt > 10 * this.pace.intervalMs;
+    const next = this.shard.store.tick + 1;
+    if (idle) this.pace.rest(startedAt);
+    const tick = this.loaded.module.hasTick ? next : this.pace.tickAt(startedAt, next);
+    const result = this.shard.tick(tick, this.pace.news() || this.pace.current);
+    for (const fault of result.faults)
+      post({ type: "fault", shard, fault, quarantined: result.quarantined });
+    for (const { message, facts } of result.logs)
+      post({
+        type: "log",
+        level: "info",
+        message,
+        facts: { ...facts, world: this.settings.world },
+      });
+    for (const { id, service, payload } of result.requests)
+      post({ type: "request", shard, id, service, payload });
+    if (result.messages.length > 0) post({ type: "out", shard, messages: result.messages });
+    this.keep(tick, result.delta);
+    const now = clock.now();
+    this.pace.made(tick, startedAt, now);
+    this.meter.tick(now - startedAt, result);
+    this.nextAt = this.due();
+  }
+
+  /** Gives the delta to the journal, and takes a snapshot when one is due or needed. */
+  private keep(tick: number, delta: Uint8Array): void {
+    const { storage } = this;
+    if (storage === undefined) return;
+    if (!storage.needsSnapshot) storage.append(tick, delta);
+    if (storage.needsSnapshot || this.snapshotDue) this.startSnapshot();
+  }
+
+  private armSnapshot(): void {
+    if (this.storage === undefined) return;
+    this.snapshotTimer = this.dependencies.clock.setTimer(this.thread.snapshotIntervalMs, () => {
+      this.snapshotDue = true;
+      this.armSnapshot();
+      // An idle shard has not changed, unless it ticked since the last snapshot.
+      if (!this.shard.busy) this.startSnapshot();
+    });
+  }
+
+  private snapshotRunning = false;
+  private snapshotTick = -1;
+  private retryAt = 0;
+
+  private startSnapshot(): void {
+    const { clock } = this.dependencies;
+    if (this.snapshotRunning || this.paused || clock.now() < this.retryAt) return;
+    this.snapshotDue = false;
+    if (this.snapshotTick === this.shard.store.tick) return;
+    this.writeSnapshot().catch((error: unknown) => {
+      this.retryAt = clock.now() + SNAPSHOT_RETRY_MS;
+      this.snapshotDue = true;
+      this.logger.error("A snapshot failed and is tried again.", { error });
+    });
+  }
+
+  async writeSnapshot(): Promise<void> {
+    const { storage, shard } = this;
+    if (storage === undefined) return;
+    this.snapshotRunning = true;
+    const tick = shard.store.tick;
+    try {
+      const { data } = this.loaded.definition;
+      const module = { name: data.name, version: String(data.version) };
+      await storage.writeSnapshot({ module, schema: data, tick }, shard.snapshot());
+      this.snapshotTick = tick;
+    } finally {
+      this.snapshotRunning = false;
+    }
+  }
+
+  /** Seconds since the last report, in figures; undefined when nothing happened. */
+  stats(): ShardStats | undefined {
+    return this.meter.report(this.settings.shard, this.shard, this.pace, this.storage);
+  }
+
+  /**
+   * Goes on with a changed module: the state is carried over, players stay. When the new module does
+   * not load or does not fit, the old one goes on and the error is thrown.
+   */
+  async swap(file: string, generation: number): Promise<void> {
+    const settings = { ...this.settings, file, generation };
+    const loaded = await load(settings);
+    const old = this.shard;
+    this.paused = true;
+    this.schedule();
+    try {
+      const state = { header: { schema: this.loaded.definition.data }, state: old.snapshot() };
+      const run = { epoch: old.options.epoch + 1, timeline: old.options.timeline };
+      const trial = newShard(settings, loaded, run, this.dependencies);
+      carryOver({ snapshot: state, deltas: [] }, trial, loaded.module, settings.world);
+      await this.stopStorage();
+      const { storage } = await openStorage(settings, this.thread, this.dependencies);
+      if (storage !== undefined) run.epoch = (await storage.nextEpoch()).epoch;
+      this.storage = storage;
+      trial.options.epoch = run.epoch;
+      this.shard = trial;
+      this.loaded = loaded;
+      this.settings.file = file;
+      this.settings.generation = generation;
+      this.pace = this.newPace();
+      if (storage !== undefined) await this.writeSnapshot();
+    } finally {
+      this.paused = false;
+      this.schedule();
+    }
+  }
+
+  private async stopStorage(): Promise<void> {
+    const { storage } = this;
+    if (storage === undefined) return;
+    await this.settleSnapshot();
+    if (!(await storage.markClean(this.shard.store.tick))) {
+      await this.writeSnapshot();
+      await storage.markClean(this.shard.store.tick);
+    }
+    await storage.stop();
+  }
+
+  /** Waits for a snapshot under way; its own failure was reported. */
+  private async settleSnapshot(): Promise<void> {
+    while (this.snapshotRunning) await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  /** Stops ticking and writes the last state. @throws when it could not be written. */
+  async close(): Promise<void> {
+    this.paused = true;
+    this.snapshotTimer?.cancel();
+    this.dependencies.loop.remove(this);
+    this.nextAt = Number.POSITIVE_INFINITY;
+    if (this.storage === undefined) return;
+    await this.settleSnapshot();
+    if (this.snapshotTick !== this.shard.store.tick) await this.writeSnapshot();
+    await this.stopStorage();
+  }
+}
+
+const SNAPSHOT_RETRY_MS = 5_000;
+
+async function load(settings: WorldSettings): Promise<Loaded> {
+  const world = await loadWorld(settings.file, settings.generation);
+  const module = new TypeScriptModule(world, settings.config);
+  return { module, definition: definitionOf(module) };
+}
+
+const compiled = new WeakMap<object, CompiledDefinition>();
+
+/** Worlds of one module share what is made of its definition. */
+function definitionOf(module: TypeScriptModule): CompiledDefinition {
+  let definition = compiled.get(module.definition);
+  if (definition === undefined) {
+    definition = compileDefinition(module.definition);
+    compiled.set(module.definition, definition);
+  }
+  return definition;
+}
+
+function newShard(
+  settings: WorldSettings,
+  { module, definition }: Loaded,
+  run: { epoch: number; timeline: number },
+  { guard }: RunnerDependencies,
+): Shard {
+  return new Shard(
+    {
+      shard: settings.shard,
+      epoch: run.epoch,
+      timeline: run.timeline,
+      seed: settings.seed,
+      graceTicks: Math.round(settings.graceSeconds * definition.data.tickRate),
+      maxSessions: settings.maxSessions,
+      outboxMessages: settings.outboxMessages,
+      outboxBytes: settings.outboxBytes,
+    },
+    { module, definition, guard },
+  );
+}
+
+async function openStorage(
+  settings: WorldSettings,
+  thread: ThreadSettings,
+  { disk, clock, logger }: RunnerDependencies,
+) {
+  if (thread.dataDir === undefined || settings.durability === "none")
+    return { storage: undefined, recovery: undefined };
+  const storage = openShardStorage(
+    {
+      dir: thread.dataDir,
+      world: settings.world,
+      shard: settings.shard,
+      keepSnapshots: thread.keepSnapshots,
+      journal: settings.durability === "journal",
+      journalSyncMs: thread.journalSyncMs,
+    },
+    { disk, clock, logger },
+  );
+  const recovery = await storage.recover();
+  if (settings.fresh) {
+    await storage.discard();
+    return { storage, recovery: undefined };
+  }
+  if (recovery.lost)
+    throw new OperatingError(
+      "state-lost",
+      `world ${settings.world}: no snapshot of it is readable (${recovery.damaged.map((d) => d.file).join(", ")})`,
+      { hint: "Put a good copy of the data directory back, or start it empty with --fresh." },
+    );
+  return { storage, recovery };
+}

@@ -1,0 +1,167 @@
+import { Worker } from "node:worker_threads";
+import type { Logger } from "@atlasnet/core";
+import { OperatingError } from "@atlasnet/core";
+import type {
+  FromThread,
+  ThreadError,
+  ThreadSettings,
+  ToThread,
+  WorldSettings,
+} from "./protocol.ts";
+
+export interface Opened {
+  epoch: number;
+  tickRate: number;
+  definition: string;
+}
+
+interface Pending {
+  resolve: (message: FromThread) => void;
+  reject: (error: Error) => void;
+}
+
+interface Thread {
+  readonly index: number;
+  readonly worker: Worker;
+  readonly shards: Set<string>;
+}
+
+/** What the pool tells whoever runs it. */
+export interface ThreadPoolEvents {
+  message(message: FromThread): void;
+  /** A thread died with all its shards; they are to be opened again. */
+  died(shards: readonly string[], error: Error): void;
+}
+
+/**
+ * The world threads of a gameserver and which shard runs on which. A shard stays on its thread; a new
+ * one goes where the fewest are.
+ */
+export class ThreadPool {
+  private readonly settings: ThreadSettings;
+  private readonly events: ThreadPoolEvents;
+  private readonly logger: Logger;
+  private readonly threads: Thread[] = [];
+  private readonly threadOf = new Map<string, Thread>();
+  private readonly pending = new Map<string, Pending>();
+  private stopping = false;
+
+  constructor(
+    options: { threads: number; settings: ThreadSettings },
+    dependencies: { events: ThreadPoolEvents; logger: Logger },
+  ) {
+    this.settings = options.settings;
+    this.events = dependencies.events;
+    this.logger = dependencies.logger;
+    for (let index = 0; index < options.threads; index++) this.threads.push(this.start(index));
+  }
+
+  private start(index: number): Thread {
+    const worker = new Worker(new URL("./world-thread.js", import.meta.url), {
+      workerData: this.settings,
+      name: `worlds-${index}`,
+    });
+    const thread: Thread = { index, worker, shards: new Set() };
+    worker.on("message", (message: FromThread) => this.receive(message));
+    worker.on("error", (error: unknown) => {
+      this.lost(thread, error instanceof Error ? error : new Error(String(error)));
+    });
+    return thread;
+  }
+
+  /** Opens a world on the thread with the fewest. @throws OperatingError */
+  async open(settings: WorldSettings): Promise<Opened> {
+    const [thread] = [...this.threads].sort((a, b) => a.shards.size - b.shards.size);
+    if (thread === undefined) throw new Error("the pool has no threads");
+    thread.shards.add(settings.shard);
+    this.threadOf.set(settings.shard, thread);
+    try {
+      const answer = await this.ask(settings.shard, { type: "open", settings });
+      if (answer.type !== "opened") throw new Error(`"${answer.type}" is no answer to "open"`);
+      return answer;
+    } catch (error) {
+      this.forget(settings.shard);
+      throw error;
+    }
+  }
+
+  /** Loads a changed module into a running shard; its new epoch. @throws OperatingError */
+  async swap(shard: string, file: string, generation: number): Promise<number> {
+    const answer = await this.ask(shard, { type: "swap", shard, file, generation });
+    if (answer.type !== "swapped") throw new Error(`"${answer.type}" is no answer to "swap"`);
+    return answer.epoch;
+  }
+
+  /** Stops a shard and writes its last state. @throws OperatingError when that failed. */
+  async close(shard: string): Promise<void> {
+    try {
+      await this.ask(shard, { type: "close", shard });
+    } finally {
+      this.forget(shard);
+    }
+  }
+
+  send(shard: string, message: ToThread): void {
+    this.threadOf.get(shard)?.worker.postMessage(message);
+  }
+
+  broadcast(message: ToThread): void {
+    for (const { worker } of this.threads) worker.postMessage(message);
+  }
+
+  /** Ends the threads. Shards still open are not saved. */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    await Promise.all(this.threads.map(({ worker }) => worker.terminate()));
+  }
+
+  private async ask(shard: string, message: ToThread): Promise<FromThread> {
+    if (this.pending.has(shard)) throw new Error(`shard ${shard} is busy with another request`);
+    return new Promise<FromThread>((resolve, reject) => {
+      this.pending.set(shard, { resolve, reject });
+      this.send(shard, message);
+    });
+  }
+
+  private receive(message: FromThread): void {
+    if (
+      message.type === "opened" ||
+      message.type === "swapped" ||
+      message.type === "closed" ||
+      message.type === "failed"
+    ) {
+      const pending = this.pending.get(message.shard);
+      this.pending.delete(message.shard);
+      if (pending === undefined) {
+        if (message.type === "failed")
+          this.logger.error("A world thread reports a failure.", { ...message.error });
+      } else if (message.type === "failed") pending.reject(errorOf(message.error));
+      else pending.resolve(message);
+    } else this.events.message(message);
+  }
+
+  private forget(shard: string): void {
+    this.threadOf.get(shard)?.shards.delete(shard);
+    this.threadOf.delete(shard);
+  }
+
+  /** An uncaught fault ends a thread: another takes its place. */
+  private lost(thread: Thread, error: Error): void {
+    if (this.stopping) return;
+    const shards = [...thread.shards];
+    this.logger.error("A world thread died and is started again.", { error, shards });
+    for (const shard of shards) {
+      this.forget(shard);
+      this.pending.get(shard)?.reject(error);
+      this.pending.delete(shard);
+    }
+    this.threads[thread.index] = this.start(thread.index);
+    this.events.died(shards, error);
+  }
+}
+
+function errorOf(error: ThreadError): OperatingError {
+  return new OperatingError(error.code, error.message, {
+    ...(error.hint === "" ? {} : { hint: error.hint }),
+  });
+}

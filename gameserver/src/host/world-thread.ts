@@ -1,0 +1,144 @@
+import { isMainThread, parentPort, workerData } from "node:worker_threads";
+import { describeError, OperatingError } from "@atlasnet/core";
+import { NodeDisk, systemClock } from "@atlasnet/core/node";
+import { forbidNondeterminism, withinWorld } from "./determinism.ts";
+import { createGuard } from "./guard.ts";
+import { portLogger } from "./port-logger.ts";
+import type {
+  FromThread,
+  ThreadError,
+  ThreadSettings,
+  ToThread,
+  WorldSettings,
+} from "./protocol.ts";
+import { ShardRunner } from "./shard-runner.ts";
+import { TickLoop } from "./tick-loop.ts";
+
+/** The entry of a world thread: it hosts shards and talks to the main thread by messages. */
+
+const REPORT_INTERVAL_MS = 1_000;
+
+class WorldThread {
+  private readonly settings: ThreadSettings;
+  private readonly post: (message: FromThread) => void;
+  private readonly runners = new Map<string, ShardRunner>();
+  private readonly loop = new TickLoop(systemClock);
+  private readonly disk = new NodeDisk();
+  private readonly guard: (run: () => void) => "done" | "interrupted";
+
+  constructor(settings: ThreadSettings, post: (message: FromThread) => void) {
+    this.settings = settings;
+    this.post = post;
+    const limited = createGuard(settings.tickLimitMs);
+    this.guard = settings.development ? (run) => limited(() => withinWorld(run)) : limited;
+  }
+
+  handle(message: ToThread): void {
+    switch (message.type) {
+      case "open":
+        this.attempt(message.settings.shard, "open", () => this.open(message.settings));
+        return;
+      case "swap":
+        this.attempt(message.shard, "swap", () =>
+          this.swap(message.shard, message.file, message.generation),
+        );
+        return;
+      case "close":
+        this.attempt(message.shard, "close", () => this.close(message.shard));
+        return;
+      case "snapshot":
+        this.attempt(message.shard, "close", () => this.runner(message.shard).writeSnapshot());
+        return;
+      case "messages":
+        this.runners.get(message.shard)?.receive(message.peer, message.messages);
+        return;
+      case "disconnect":
+        for (const runner of this.runners.values()) runner.disconnect(message.peer);
+        return;
+      case "response":
+        this.runners.get(message.shard)?.respond(message.response);
+    }
+  }
+
+  private attempt(
+    shard: string,
+    during: "open" | "swap" | "close",
+    work: () => Promise<void>,
+  ): void {
+    work().catch((error: unknown) => {
+      this.post({ type: "failed", shard, during, error: threadError(error) });
+    });
+  }
+
+  private async open(settings: WorldSettings): Promise<void> {
+    const runner = await ShardRunner.open(settings, this.settings, {
+      clock: systemClock,
+      disk: this.disk,
+      logger: portLogger(this.post, {}),
+      loop: this.loop,
+      guard: this.guard,
+      post: this.post,
+    });
+    this.runners.set(settings.shard, runner);
+    this.post({
+      type: "opened",
+      shard: settings.shard,
+      epoch: runner.epoch,
+      tickRate: runner.tickRate,
+      definition: runner.definitionName,
+    });
+  }
+
+  private async swap(shard: string, file: string, generation: number): Promise<void> {
+    const runner = this.runner(shard);
+    await runner.swap(file, generation);
+    this.post({ type: "swapped", shard, epoch: runner.epoch });
+  }
+
+  private async close(shard: string): Promise<void> {
+    const runner = this.runner(shard);
+    this.runners.delete(shard);
+    await runner.close();
+    this.post({ type: "closed", shard });
+  }
+
+  private runner(shard: string): ShardRunner {
+    const runner = this.runners.get(shard);
+    if (runner === undefined) throw new OperatingError("unknown-shard", `no shard ${shard} here`);
+    return runner;
+  }
+
+  report(): void {
+    const shards = [...this.runners.values()].flatMap((runner) => runner.stats() ?? []);
+    if (shards.length > 0) this.post({ type: "stats", shards });
+  }
+}
+
+function threadError(error: unknown): ThreadError {
+  const operating = error instanceof OperatingError ? error : undefined;
+  return {
+    code: operating?.code ?? "module-failed",
+    message: operating === undefined ? describeError(error) : operating.message,
+    hint: operating?.hint ?? "",
+    stack: error instanceof Error ? (error.stack ?? "") : "",
+  };
+}
+
+/** The messages of a post whose bytes may be handed over instead of copied. */
+function batchesOf(message: FromThread): ArrayBuffer[] {
+  if (message.type !== "out") return [];
+  return message.messages.flatMap(({ message: out }) =>
+    out.type === "downstream" && out.batch.buffer instanceof ArrayBuffer ? [out.batch.buffer] : [],
+  );
+}
+
+if (!isMainThread && parentPort !== null) {
+  const port = parentPort;
+  const settings: ThreadSettings = workerData;
+  if (settings.development) forbidNondeterminism();
+  const thread = new WorldThread(settings, (message) => {
+    port.postMessage(message, batchesOf(message));
+  });
+  port.on("message", (message: ToThread) => thread.handle(message));
+  setInterval(() => thread.report(), REPORT_INTERVAL_MS).unref();
+}

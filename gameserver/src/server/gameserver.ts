@@ -1,0 +1,296 @@
+import type { Link, LinkListener, LinkNetwork, Logger, ToShard } from "@atlasnet/core";
+import { OperatingError } from "@atlasnet/core";
+import type { Plain } from "@atlasnet/world";
+import { resolveModule } from "../host/load-module.ts";
+import type {
+  Durability,
+  FromThread,
+  ShardStats,
+  ThreadSettings,
+  WorldSettings,
+} from "../host/protocol.ts";
+import { ThreadPool } from "../host/thread-pool.ts";
+import { type Service, Services } from "./services.ts";
+
+export interface GameserverOptions {
+  node: string;
+  /** World threads. */
+  threads: number;
+  thread: ThreadSettings;
+  outboxMessages: number;
+  outboxBytes: number;
+  maxSessionsPerWorld: number;
+}
+
+export interface GameserverDependencies {
+  links: LinkNetwork;
+  logger: Logger;
+  /** Seeds of new worlds. */
+  randomSeed: () => number;
+  /** What worlds reach with `ctx.request`, by name. */
+  services: ReadonlyMap<string, Service>;
+  /** Called once a second per thread with what its shards did. */
+  onStats(stats: readonly ShardStats[]): void;
+  /** A shard is at a (new) epoch: the placement changed. */
+  onPlaced(world: HostedWorld): void;
+  onFault(
+    world: string,
+    fault: { event: string; tick: number; message: string; stack: string },
+  ): void;
+}
+
+/** A world this gameserver is asked to host. */
+export interface WorldRequest {
+  world: string;
+  /** Path or package name of its module. */
+  module: string;
+  config: Plain;
+  durability: Durability;
+  graceSeconds: number;
+  fresh: boolean;
+}
+
+export interface HostedWorld {
+  readonly world: string;
+  readonly shard: string;
+  epoch: number;
+  tickRate: number;
+  definition: string;
+  file: string;
+}
+
+/** Outboxes and queues are bounded by these unless configured otherwise. */
+export const DEFAULT_OUTBOX_BYTES = 1024 * 1024;
+/** A world whose thread died is opened again after this long. */
+const REOPEN_DELAY_MS = 1_000;
+
+/**
+ * A gameserver: it hosts worlds on threads and connects them to proxies. It moves messages and makes
+ * no decisions about players; those are the shards'.
+ */
+export class Gameserver {
+  private readonly options: GameserverOptions;
+  private readonly dependencies: GameserverDependencies;
+  private readonly pool: ThreadPool;
+  private readonly services: Services;
+  private readonly worlds = new Map<string, { hosted: HostedWorld; settings: WorldSettings }>();
+  private readonly peers = new Map<number, Link>();
+  private readonly reopening = new Set<NodeJS.Timeout>();
+  private listener: LinkListener | undefined;
+  private nextPeer = 1;
+  private state: "starting" | "ready" | "draining" | "stopped" = "starting";
+
+  constructor(options: GameserverOptions, dependencies: GameserverDependencies) {
+    this.options = options;
+    this.dependencies = dependencies;
+    this.services = new Services(dependencies.services, (shard, response) =>
+      this.pool.send(shard, { type: "response", shard, response }),
+    );
+    this.pool = new ThreadPool(
+      { threads: options.threads, settings: options.thread },
+      {
+        logger: dependencies.logger,
+        events: {
+          message: (message) => this.receive(message),
+          died: (shards) => this.reopen(shards),
+        },
+      },
+    );
+  }
+
+  async start(): Promise<void> {
+    this.listener = await this.dependencies.links.listen((link) => this.accept(link));
+    this.state = "ready";
+  }
+
+  get hosted(): readonly HostedWorld[] {
+    return [...this.worlds.values()].map(({ hosted }) => hosted);
+  }
+
+  /** Loads a world and begins to tick. @throws OperatingError that says what to do. */
+  async open(request: WorldRequest, baseDir: string): Promise<HostedWorld> {
+    const shard = `${request.world}/0`;
+    if (this.worlds.has(shard))
+      throw new OperatingError("world-exists", `world ${request.world} runs here already`);
+    const settings: WorldSettings = {
+      world: request.world,
+      shard,
+      file: resolveModule(request.module, baseDir),
+      generation: 0,
+      config: request.config,
+      durability: request.durability,
+      fresh: request.fresh,
+      graceSeconds: request.graceSeconds,
+      maxSessions: this.options.maxSessionsPerWorld,
+      outboxMessages: this.options.outboxMessages,
+      outboxBytes: this.options.outboxBytes,
+      seed: this.dependencies.randomSeed(),
+    };
+    return this.openShard(settings);
+  }
+
+  private async openShard(settings: WorldSettings): Promise<HostedWorld> {
+    const { world, shard, file } = settings;
+    const { epoch, tickRate, definition } = await this.pool.open(settings);
+    const hosted: HostedWorld = { world, shard, epoch, tickRate, definition, file };
+    this.worlds.set(shard, { hosted, settings });
+    for (const [peer, link] of this.peers) this.listen(peer, link, shard);
+    this.dependencies.logger.info("A world is open.", { world, epoch, tickRate, module: file });
+    this.dependencies.onPlaced(hosted);
+    return hosted;
+  }
+
+  /**
+   * Replaces a running world's module; players stay attached. @throws OperatingError when the new
+   * module does not load or fit: the old one goes on.
+   */
+  async swap(world: string, file: string): Promise<void> {
+    const entry = this.worlds.get(`${world}/0`);
+    if (entry === undefined)
+      throw new OperatingError("unknown-world", `world ${world} does not run here`);
+    const { hosted, settings } = entry;
+    settings.generation += 1;
+    hosted.epoch = await this.pool.swap(hosted.shard, file, settings.generation);
+    settings.file = file;
+    hosted.file = file;
+    this.announce(hosted);
+  }
+
+  /** Shows a line for people to every client of a world. */
+  notice(world: string, text: string): void {
+    const hosted = this.worlds.get(`${world}/0`)?.hosted;
+    if (hosted === undefined) return;
+    const { shard, epoch } = hosted;
+    for (const link of this.peers.values())
+      link
+        .channel(channelOf(shard))
+        .send({ type: "notice", shard, epoch, kind: "dev-error", text });
+  }
+
+  /** The shard is at a new epoch: proxies attach their clients anew. */
+  private announce(hosted: HostedWorld): void {
+    this.dependencies.onPlaced(hosted);
+    const { shard, epoch } = hosted;
+    for (const link of this.peers.values())
+      link.channel(channelOf(shard)).send({ type: "shard-reset", shard, epoch });
+  }
+
+  private accept(link: Link): void {
+    const peer = this.nextPeer++;
+    this.peers.set(peer, link);
+    for (const shard of this.worlds.keys()) this.listen(peer, link, shard);
+    link.closed.then(
+      () => {
+        this.peers.delete(peer);
+        this.pool.broadcast({ type: "disconnect", peer });
+      },
+      (error: unknown) => this.dependencies.logger.error("A link failed.", { error }),
+    );
+  }
+
+  private listen(peer: number, link: Link, shard: string): void {
+    let batch: ToShard[] = [];
+    link.channel(channelOf(shard)).onMessage((message) => {
+      if (!isToShard(message)) {
+        link.close({ code: "bad-message", detail: `"${message.type}" is not for a gameserver` });
+        return;
+      }
+      // One post per turn of the event loop, however many messages it brought.
+      if (batch.length === 0)
+        queueMicrotask(() => {
+          this.pool.send(shard, { type: "messages", shard, peer, messages: batch });
+          batch = [];
+        });
+      batch.push(message);
+    });
+  }
+
+  private receive(message: FromThread): void {
+    switch (message.type) {
+      case "out":
+        for (const { peer, message: out } of message.messages)
+          this.peers.get(peer)?.channel(channelOf(message.shard)).send(out);
+        return;
+      case "request":
+        this.services.ask(message.shard, message);
+        return;
+      case "fault":
+        this.reportFault(message);
+        return;
+      case "log":
+        this.dependencies.logger[message.level](message.message, message.facts);
+        return;
+      case "stats":
+        this.dependencies.onStats(message.shards);
+    }
+  }
+
+  private reportFault({ shard, fault, quarantined }: Extract<FromThread, { type: "fault" }>): void {
+    const world = this.worlds.get(shard)?.hosted.world ?? shard;
+    const { event, tick, kind, stack } = fault;
+    this.dependencies.logger.error(`World ${world}, ${event} at tick ${tick}: ${fault.message}`, {
+      world,
+      event,
+      tick,
+      kind,
+      stack,
+    });
+    if (quarantined)
+      this.dependencies.logger.error(
+        `World ${world} is stopped after repeated faults. Repair the module and restart the world.`,
+        { world },
+      );
+    this.dependencies.onFault(world, fault);
+  }
+
+  private reopen(shards: readonly string[]): void {
+    for (const shard of shards) {
+      const entry = this.worlds.get(shard);
+      if (entry === undefined) continue;
+      const timer = setTimeout(() => {
+        this.reopening.delete(timer);
+        this.openShard({ ...entry.settings, fresh: false }).then(
+          (hosted) => this.announce(hosted),
+          (error: unknown) => {
+            this.dependencies.logger.error("A world could not be opened again.", { shard, error });
+            if (this.state === "ready") this.reopen([shard]);
+          },
+        );
+      }, REOPEN_DELAY_MS);
+      this.reopening.add(timer);
+    }
+  }
+
+  /** Writes the state of every world. @throws the first failure, after all were tried. */
+  async drain(): Promise<void> {
+    if (this.state !== "ready") return;
+    this.state = "draining";
+    for (const timer of this.reopening) clearTimeout(timer);
+    const shards = [...this.worlds.keys()];
+    const results = await Promise.allSettled(shards.map((shard) => this.pool.close(shard)));
+    for (const result of results) if (result.status === "rejected") throw result.reason;
+  }
+
+  async stop(): Promise<void> {
+    if (this.state === "stopped") return;
+    const drained = await this.drain().then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    this.state = "stopped";
+    await this.listener?.close();
+    for (const link of this.peers.values()) link.close({ code: "closed" });
+    await this.pool.stop();
+    if (drained !== undefined) throw drained;
+  }
+}
+
+function channelOf(shard: string): string {
+  return `shard:${shard}`;
+}
+
+const toShard = new Set(["attach", "watch", "detach", "leave", "upstream"]);
+
+function isToShard(message: { type: string }): message is ToShard {
+  return toShard.has(message.type);
+}

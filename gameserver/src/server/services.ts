@@ -1,0 +1,54 @@
+import { plainProblem, toPlain } from "@atlasnet/core";
+import type { Plain, Response } from "@atlasnet/world";
+
+/** What a world reaches with `ctx.request(name, payload)`. May be asked twice after a crash: by id. */
+export type Service = (
+  payload: Plain,
+  request: { shard: string; id: number; signal: AbortSignal },
+) => Promise<Plain>;
+
+/** A request without an answer after this long gets the code `timeout`. */
+export const REQUEST_TIMEOUT_MS = 30_000;
+
+/** Runs the requests of worlds against services and brings every one of them an answer. */
+export class Services {
+  private readonly services: ReadonlyMap<string, Service>;
+  private readonly answer: (shard: string, response: Response) => void;
+
+  constructor(
+    services: ReadonlyMap<string, Service>,
+    answer: (shard: string, response: Response) => void,
+  ) {
+    this.services = services;
+    this.answer = answer;
+  }
+
+  ask(shard: string, request: { id: number; service: string; payload: Plain }): void {
+    const { id, service, payload } = request;
+    const handler = this.services.get(service);
+    if (handler === undefined)
+      return this.answer(shard, { id, ok: false, code: "unknown-service" });
+    const signal = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
+    const expired = new Promise<never>((_, reject) => {
+      signal.addEventListener("abort", () => reject(new RequestTimeout()), { once: true });
+    });
+    Promise.race([handler(payload, { shard, id, signal }), expired]).then(
+      (value) => {
+        if (plainProblem(value) !== undefined)
+          this.answer(shard, { id, ok: false, code: "bad-answer" });
+        else this.answer(shard, { id, ok: true, value: toPlain(value) });
+      },
+      (error: unknown) => this.answer(shard, { id, ok: false, code: codeOf(error) }),
+    );
+  }
+}
+
+class RequestTimeout extends Error {
+  readonly code = "timeout";
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error && typeof error.code === "string"
+    ? error.code
+    : "service-failed";
+}
