@@ -19,7 +19,7 @@ export interface RunState {
  */
 const VERSION = 1;
 
-export function encodeRun(run: RunState): Uint8Array {
+export function encodeRun(run: RunState): Buffer {
   const line = JSON.stringify({ version: VERSION, ...run });
   return Buffer.from(`${line}\n${checksum(line)}\n`);
 }
