@@ -1,11 +1,12 @@
 // npm test [-- filters and options]: installs, builds, runs every package's tests on the built files.
 import "./lib/check-node.mjs";
 import { availableParallelism } from "node:os";
+import path from "node:path";
 import { parseArgs } from "node:util";
 import { build } from "./lib/build.mjs";
 import { main, ScriptError } from "./lib/run.mjs";
 import { report, runTests } from "./lib/test-runner.mjs";
-import { builtFiles, workspaces } from "./lib/workspace.mjs";
+import { builtFiles, filesBelow, root, workspaces } from "./lib/workspace.mjs";
 
 const help = `npm test -- [options] [filter…]
   filter              a package (world, examples/arena, @atlasnet/core) or a part of a test file's path
@@ -34,6 +35,13 @@ await main(async () => {
   const all = workspaces().flatMap((workspace) =>
     builtFiles(workspace, /(?<!\.browser)\.test\.js$/).map((test) => ({ ...test, workspace })),
   );
+  const own = path.join(root, "scripts");
+  for (const name of filesBelow(own).filter((file) => file.endsWith(".test.mjs")))
+    all.push({
+      file: path.join(own, name),
+      name: path.join("scripts", name).replaceAll("\\", "/"),
+      workspace: { folder: "scripts", manifest: { name: "scripts" } },
+    });
   const selected = all.filter(
     ({ name, workspace }) =>
       positionals.length === 0 ||

@@ -31,20 +31,22 @@ async function install() {
   }
 }
 
-/**
- * Compares what the lock file asks for with npm's own record of what it installed. File times would
- * not do: a checkout or a copy changes them and says nothing.
- */
 function installState() {
   const record = path.join(root, "node_modules", ".package-lock.json");
   if (!existsSync(record)) return "missing";
   const wanted = readJson(path.join(root, "package-lock.json")).packages;
-  const installed = readJson(record).packages;
-  const stale = Object.entries(wanted).some(([place, entry]) => {
+  return isStale(wanted, readJson(record).packages) ? "stale" : "current";
+}
+
+/**
+ * Compares what the lock file asks for with npm's own record of what it installed. File times would
+ * not do: a checkout or a copy changes them and says nothing.
+ */
+export function isStale(wanted, installed) {
+  return Object.entries(wanted).some(([place, entry]) => {
     if (place === "" || entry.optional || entry.devOptional) return false;
     const there = installed[place];
     if (there === undefined) return true;
     return place.includes("node_modules/") && !entry.link && there.version !== entry.version;
   });
-  return stale ? "stale" : "current";
 }
