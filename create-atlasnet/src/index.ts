@@ -1,1 +1,1 @@
-export {};
+export { type CreatedGame, CreateError, createdText, createGame } from "./create-game.ts";
