@@ -4,6 +4,7 @@ import { describeError, OperatingError } from "../errors.ts";
 import { InProcessNetwork } from "../link/in-process.ts";
 import { type Health, HealthServer } from "./health-server.ts";
 import { registerLinkMetrics } from "./link-metrics.ts";
+import { registerProcessMetrics } from "./process-metrics.ts";
 import { Telemetry } from "./telemetry.ts";
 
 const serveMetrics = new Telemetry({ service: "test", version: "0", node: "n" });
@@ -90,10 +91,14 @@ test("metrics are served once telemetry runs", async () => {
   const network = new InProcessNetwork();
   registerLinkMetrics(telemetry.meter("@atlasnet/core"), network.stats, "in-process");
   network.stats.messages = 7;
+  registerProcessMetrics(telemetry.meter("@atlasnet/core"));
   const { status, text } = await get(server, "/metrics");
   assert.equal(status, 200);
   assert.match(text, /^atlasnet_link_messages_total\{adapter="in-process"\} 7$/m);
   assert.match(text, /service_name="monolith"/);
+  assert.match(text, /^atlasnet_process_memory_bytes\{kind="rss"\} [1-9]\d{6,}$/m);
+  assert.match(text, /^atlasnet_process_cpu_seconds_total\{mode="user"\} \d/m);
+  assert.match(text, /^atlasnet_event_loop_utilization_ratio \d/m);
   // No collector: spans are not recorded.
   const span = telemetry.tracer("test").startSpan("nothing");
   assert.equal(span.isRecording(), false);

@@ -12,6 +12,7 @@ export { registerLinkMetrics } from "./link-metrics.ts";
 export { type LoadConfigOptions, loadConfig } from "./load-config.ts";
 export { createLogger, type LoggerSettings, type LogTarget } from "./logger.ts";
 export { NodeDisk } from "./node-disk.ts";
+export { registerProcessMetrics } from "./process-metrics.ts";
 export { settle } from "./settle.ts";
 export { systemClock } from "./system-clock.ts";
 export { systemRandom } from "./system-random.ts";

@@ -56,7 +56,8 @@ export class Telemetry {
 
   /** Sends what traces there are and stops measuring. Idempotent. */
   async stop(): Promise<void> {
-    const running = await this.running;
+    // A start that fails has told its caller; here it only means that there is nothing to stop.
+    const running = await this.running?.catch(() => undefined);
     this.running = undefined;
     this.serving = undefined;
     if (running === undefined) return;
