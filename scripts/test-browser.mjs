@@ -1,7 +1,7 @@
 // npm run test:browser: builds, then runs the files that drive a real browser, one after the other.
 import "./lib/check-node.mjs";
 import { existsSync } from "node:fs";
-import { parseArgs } from "node:util";
+import util from "node:util";
 import { build } from "./lib/build.mjs";
 import { main, ScriptError } from "./lib/run.mjs";
 import { report, runTests } from "./lib/test-runner.mjs";
@@ -17,7 +17,7 @@ const PLACES = [
 ];
 
 await main(async () => {
-  const { values, positionals } = parseArgs({
+  const { values, positionals } = util.parseArgs({
     allowPositionals: true,
     options: {
       "no-build": { type: "boolean", default: false },

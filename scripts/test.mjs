@@ -1,8 +1,8 @@
 // npm test [-- filters and options]: installs, builds, runs every package's tests on the built files.
 import "./lib/check-node.mjs";
-import { availableParallelism } from "node:os";
+import os from "node:os";
 import path from "node:path";
-import { parseArgs } from "node:util";
+import util from "node:util";
 import { build } from "./lib/build.mjs";
 import { main, ScriptError } from "./lib/run.mjs";
 import { report, runTests } from "./lib/test-runner.mjs";
@@ -16,11 +16,11 @@ const help = `npm test -- [options] [filter…]
   --verbose           name every test`;
 
 await main(async () => {
-  const { values, positionals } = parseArgs({
+  const { values, positionals } = util.parseArgs({
     allowPositionals: true,
     options: {
       grep: { type: "string" },
-      concurrency: { type: "string", default: String(Math.min(availableParallelism(), 8)) },
+      concurrency: { type: "string", default: String(Math.min(os.availableParallelism(), 8)) },
       "no-build": { type: "boolean", default: false },
       verbose: { type: "boolean", default: false },
       help: { type: "boolean", default: false },

@@ -1,5 +1,6 @@
 // Imported first by every script: an old Node should hear what to do, not fail on some later syntax.
-// Keep this file to what Node 14 understands.
+// Keep this file to what Node 14 understands, and take what is newer than that from default imports in
+// the scripts: a missing named export fails before any line has run.
 
 const needed = [20, 19];
 const found = process.versions.node.split(".").map(Number);

@@ -1,5 +1,4 @@
 import path from "node:path";
-import { run } from "node:test";
 import { inspect } from "node:util";
 import { root } from "./workspace.mjs";
 
@@ -14,6 +13,8 @@ const FILE_TIMEOUT_MS = 180_000;
  * @returns {Promise<Map<string, {passed: number, failed: number, skipped: number}>>} per file name
  */
 export async function runTests(files, { concurrency, grep, verbose = false }) {
+  // Loaded late: a Node too old to have it must get as far as being told so.
+  const { run } = await import("node:test");
   const counts = new Map(files.map(({ name }) => [name, { passed: 0, failed: 0, skipped: 0 }]));
   const nameOf = (file) => path.relative(root, file ?? "").replaceAll("\\", "/");
   const events = run({
