@@ -1,1 +1,3 @@
-export {};
+export { type CliIo, ExitCode } from "./cli-io.ts";
+export type { Monolith, MonolithFactory } from "./commands/monolith.ts";
+export { type CliDependencies, runCli } from "./program.ts";

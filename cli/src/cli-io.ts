@@ -1,0 +1,24 @@
+/**
+ * What the command line touches outside of itself. What was asked for goes to `out`, talk to people to
+ * `talk` (stderr), so that `atlasnet ticket issue > file` and JSON logs stay clean.
+ */
+export interface CliIo {
+  out(text: string): void;
+  talk(text: string): void;
+  /** Columns of the terminal. */
+  readonly width: number;
+  readonly env: { readonly [name: string]: string | undefined };
+  readonly workingDir: string;
+  /** Aborts when the process is asked to stop. */
+  readonly stop: AbortSignal;
+}
+
+/** How the process ends. Stated in the help. */
+export const ExitCode = {
+  ok: 0,
+  /** Something failed: a port in use, a full disk, a bug. */
+  fault: 1,
+  /** The command line or the configuration is wrong. */
+  usage: 2,
+} as const;
+export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];

@@ -1,0 +1,70 @@
+import { fileURLToPath } from "node:url";
+import type { Config, WorldConfig } from "@atlasnet/core";
+import type { Command } from "commander";
+import type { CliIo } from "../cli-io.ts";
+import { addSettingOptions } from "../setting-options.ts";
+import { type ServerAddresses, startBanner } from "../start-banner.ts";
+
+/** What the command needs of `@atlasnet/monolith`. */
+export interface Monolith {
+  start(): Promise<void>;
+  /** Finishes what is under way, at most for so long. */
+  drain(deadlineMs: number): Promise<void>;
+  stop(): Promise<void>;
+  /** Complete once `start` resolved. */
+  readonly addresses: ServerAddresses;
+}
+export type MonolithFactory = (options: { config: Config }) => Monolith;
+
+/** What runs when nobody names a world. */
+const EXAMPLES = ["arena", "sandbox"];
+
+/** `atlasnet monolith`: every role in this process, until it is asked to stop. */
+export function addMonolithCommand(
+  program: Command,
+  io: CliIo,
+  loadMonolith: () => Promise<MonolithFactory>,
+): void {
+  const command = program
+    .command("monolith")
+    .description("run a whole server in this process; without worlds, the examples");
+  const settings = addSettingOptions(command, io);
+  command.action(async () => {
+    const { config } = await settings.load();
+    const examples = config.worlds.length === 0;
+    const running = examples ? withExamples(config) : config;
+    const createMonolith = await loadMonolith();
+    const monolith = createMonolith({ config: running });
+    try {
+      await monolith.start();
+      io.talk(startBanner(running, monolith.addresses, { examples }));
+      await aborted(io.stop);
+      io.talk("\nStopping: players are told, worlds are saved. Once more to stop at once.\n");
+      await monolith.drain(running.node.drainMs);
+    } finally {
+      await monolith.stop();
+    }
+  });
+}
+
+function withExamples(config: Config): Config {
+  const worlds = EXAMPLES.map(
+    (name): WorldConfig => ({
+      name,
+      module: `@atlasnet/example-${name}`,
+      // The packages are this program's own dependencies.
+      from: fileURLToPath(new URL(".", import.meta.url)),
+      config: {},
+      durability: config.journal.enabled ? "journal" : "snapshot",
+      graceSeconds: config.gameserver.graceSeconds,
+    }),
+  );
+  return Object.freeze({ ...config, worlds: Object.freeze(worlds) });
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}

@@ -1,0 +1,37 @@
+#!/usr/bin/env node
+import { OperatingError } from "@atlasnet/core";
+import { ExitCode } from "./cli-io.ts";
+import type { MonolithFactory } from "./commands/monolith.ts";
+import { runCli } from "./program.ts";
+
+// The only place that hears signals. The first asks for an orderly stop, the second does not ask.
+const stop = new AbortController();
+let asked = false;
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"] as const) {
+  if (signal === "SIGBREAK" && process.platform !== "win32") continue;
+  process.on(signal, () => {
+    if (asked) process.exit(ExitCode.fault);
+    asked = true;
+    stop.abort();
+  });
+}
+
+process.exitCode = await runCli(
+  process.argv.slice(2),
+  {
+    out: (text) => void process.stdout.write(text),
+    talk: (text) => void process.stderr.write(text),
+    width: Math.min(Math.max(process.stdout.columns ?? 100, 60), 100),
+    env: process.env,
+    workingDir: process.cwd(),
+    stop: stop.signal,
+  },
+  {
+    loadMonolith: async () => {
+      const monolith: { createMonolith?: MonolithFactory } = await import("@atlasnet/monolith");
+      if (monolith.createMonolith === undefined)
+        throw new OperatingError("no-monolith", "@atlasnet/monolith has no createMonolith");
+      return monolith.createMonolith;
+    },
+  },
+);

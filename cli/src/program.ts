@@ -1,0 +1,95 @@
+import { ConfigError, describeError, didYouMean, settingFlags } from "@atlasnet/core";
+import { Command, CommanderError } from "commander";
+import { type CliIo, ExitCode } from "./cli-io.ts";
+import { addBuildCommand } from "./commands/build.ts";
+import { addConfigCommand } from "./commands/config.ts";
+import { addInitCommand } from "./commands/init.ts";
+import { addMonolithCommand, type MonolithFactory } from "./commands/monolith.ts";
+import { addTicketCommand } from "./commands/ticket.ts";
+import { UsageError } from "./usage-error.ts";
+import { version } from "./version.ts";
+
+export interface CliDependencies {
+  /** Loaded when it is needed: most commands do without the server. */
+  loadMonolith(): Promise<MonolithFactory>;
+}
+
+const EXIT_CODES = `
+Exit codes:
+  0  done
+  1  something failed, or a stop was forced
+  2  the command line or the configuration is wrong`;
+
+/** Runs one command line and returns how the process should end. Never throws. */
+export async function runCli(
+  args: readonly string[],
+  io: CliIo,
+  dependencies: CliDependencies,
+): Promise<ExitCode> {
+  const program = createProgram(io, dependencies);
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return ExitCode.ok;
+  } catch (error) {
+    // Commander has said by itself what it did not understand.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
+    io.talk(`${errorText(error, program.opts()["verbose"] === true)}\n`);
+    const usage =
+      error instanceof ConfigError ||
+      error instanceof UsageError ||
+      (error instanceof Error && "code" in error && error.code === "bad-claim");
+    return usage ? ExitCode.usage : ExitCode.fault;
+  }
+}
+
+function createProgram(io: CliIo, dependencies: CliDependencies): Command {
+  const program = new Command("atlasnet")
+    .description("A distributed backend for multiplayer games.")
+    .version(version)
+    .option("--verbose", "show stacks of errors")
+    .addHelpText("after", EXIT_CODES)
+    .exitOverride()
+    .showSuggestionAfterError()
+    .showHelpAfterError("`--help` behind the command shows what is allowed.")
+    .configureOutput({
+      writeOut: (text) => io.out(text),
+      writeErr: (text) => io.talk(text),
+      outputError: (text, write) => write(withSuggestion(text)),
+      getOutHelpWidth: () => io.width,
+      getErrHelpWidth: () => io.width,
+    });
+  addMonolithCommand(program, io, () => dependencies.loadMonolith());
+  addBuildCommand(program, io);
+  addInitCommand(program, io);
+  addConfigCommand(program, io);
+  addTicketCommand(program, io);
+  return program;
+}
+
+/** Commander suggests only options of its own help, and the settings have a table of theirs. */
+function withSuggestion(text: string): string {
+  const unknown = /unknown option '(--[^'=]+)/.exec(text)?.[1];
+  if (unknown === undefined || text.includes("Did you mean")) return text;
+  const known = settingFlags.flatMap(({ flag, alias }) =>
+    alias === undefined ? [flag] : [flag, alias],
+  );
+  return `${text.trimEnd()}${didYouMean(unknown, known)}\n`;
+}
+
+function errorText(error: unknown, verbose: boolean): string {
+  if (error instanceof ConfigError) {
+    const lines = error.problems.length === 1 ? "" : ` (${error.problems.length} problems)`;
+    const problems = error.message.split("\n").map((line) => `  ${line}`);
+    const text = [`error: the configuration cannot be used${lines}`, ...problems].join("\n");
+    return [
+      text,
+      ...(error.hint === undefined ? [] : [error.hint]),
+      ...stackOf(error, verbose),
+    ].join("\n");
+  }
+  return [describeError(error), ...stackOf(error, verbose)].join("\n");
+}
+
+function stackOf(error: unknown, verbose: boolean): string[] {
+  return verbose && error instanceof Error && error.stack !== undefined ? [error.stack] : [];
+}

@@ -1,0 +1,46 @@
+import type { Config } from "@atlasnet/core";
+import { version } from "./version.ts";
+
+/** Where a server listens, with the ports it really has. */
+export interface ServerAddresses {
+  readonly players: HostPort;
+  readonly health: HostPort;
+  /** Undefined when no pages are served. */
+  readonly pages?: HostPort | undefined;
+}
+
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** The lines a server greets its operator with: where to connect, what runs, where it is kept. */
+export function startBanner(
+  config: Config,
+  { players, health, pages }: ServerAddresses,
+  { examples }: { examples: boolean },
+): string {
+  const names = config.worlds.map(({ name }) => name).join(", ");
+  const secure = config.proxy.tls.cert === undefined ? "" : ", TLS";
+  const rows: [string, string][] = [
+    ...(pages === undefined ? [] : [["Play", `http://${reachable(pages)}`] as [string, string]]),
+    ["Players", `${reachable(players)}  (TCP, WebSocket${secure})`],
+    ["Health", `http://${reachable(health)}/ready`],
+    ["Worlds", examples ? `${names}  (the examples; --world name=module runs your own)` : names],
+    ["Data", config.data.dir],
+    [
+      "Guests",
+      config.proxy.allowGuests
+        ? "welcome  (--proxy.allowGuests=false asks everyone for a ticket)"
+        : "not let in; `atlasnet ticket issue` makes tickets",
+    ],
+  ];
+  const lines = rows.map(([label, text]) => `  ${label.padEnd(9)}${text}`);
+  return `\n  AtlasNet ${version} is running\n\n${lines.join("\n")}\n\n  Ctrl+C saves the worlds and stops.\n\n`;
+}
+
+/** An address a person on this machine can open: "every interface" is no such thing. */
+function reachable({ host, port }: HostPort): string {
+  const name = host === "0.0.0.0" || host === "::" || host === "" ? "localhost" : host;
+  return name.includes(":") ? `[${name}]:${port}` : `${name}:${port}`;
+}
