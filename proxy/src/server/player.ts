@@ -1,0 +1,304 @@
+import {
+  type Clock,
+  decodeClientMessage,
+  encodeNotice,
+  encodePong,
+  encodeTransfer,
+  type Logger,
+  type SecureRandom,
+  type TicketKeys,
+  type ToProxy,
+  UpstreamKind,
+} from "@atlasnet/core";
+import type { CloseCode } from "@atlasnet/world";
+import type { ClientConnection, ClientEvents } from "../gateway/client-connection.ts";
+import type { ProxyLimits } from "../limits.ts";
+import type { ProxyCounters } from "../metrics.ts";
+import { Attachment, type AttachmentEffect } from "../session/attachment.ts";
+import type { FeedOutput } from "../session/client-feed.ts";
+import { TokenBucket } from "../session/token-bucket.ts";
+import type { Hub, RoutedClient } from "./hub.ts";
+import { identify } from "./identify.ts";
+import type { ShardClient, ShardPort } from "./shard-port.ts";
+
+const RETRY_MS = 250;
+
+export interface PlayerOptions {
+  limits: ProxyLimits;
+  allowGuests: boolean;
+  endpoints: readonly string[];
+}
+
+export interface PlayerDependencies {
+  hub: Hub;
+  keys: TicketKeys;
+  clock: Clock;
+  random: SecureRandom;
+  counters: ProxyCounters;
+  logger: Logger;
+}
+
+/** One player's connection: performs what its `Attachment` asks for. */
+export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutput {
+  private readonly connection: ClientConnection;
+  private readonly options: PlayerOptions;
+  private readonly dependencies: PlayerDependencies;
+  private readonly attachment: Attachment;
+  private readonly messages: TokenBucket;
+  private readonly bytes: TokenBucket;
+  /** The port that `routed` named, and the attachment made there. */
+  private port: ShardPort | undefined;
+  private attach = 0;
+  /** Frames that wait for the welcome; undefined when frames may go out. */
+  private held: Uint8Array[] | undefined;
+  private heldBytes = 0;
+  private paused = { unowned: false, congested: false };
+  /** Answers to questions asked for an earlier hello are not for this one. */
+  private question = 0;
+
+  constructor(
+    connection: ClientConnection,
+    options: PlayerOptions,
+    dependencies: PlayerDependencies,
+  ) {
+    const { limits, endpoints } = options;
+    this.connection = connection;
+    this.options = options;
+    this.dependencies = dependencies;
+    this.attachment = new Attachment({
+      limits: {
+        maxMessageBytes: limits.maxMessageBytes,
+        messagesPerSecond: limits.messagesPerSecond,
+        bytesPerSecond: limits.bytesPerSecond,
+        idleTimeoutMs: limits.idleTimeoutMs,
+      },
+      endpoints,
+      attachBufferBytes: limits.attachBufferBytes,
+      unavailableTimeoutMs: limits.unavailableTimeoutMs,
+      retryMs: RETRY_MS,
+    });
+    const now = dependencies.clock.now();
+    this.messages = new TokenBucket(limits.messagesPerSecond, limits.messagesBurst, now);
+    this.bytes = new TokenBucket(limits.bytesPerSecond, limits.bytesBurst, now);
+  }
+
+  get awaitsHello(): boolean {
+    return this.attachment.awaitsHello;
+  }
+
+  get isPaused(): boolean {
+    return this.paused.unowned || this.paused.congested;
+  }
+
+  // Events of the gateway.
+
+  message(item: Uint8Array): void {
+    const { clock, counters } = this.dependencies;
+    const now = clock.now();
+    counters.messagesIn += 1;
+    counters.bytesIn += item.length;
+    if (!this.messages.take(1, now)) return this.tooFast("messages");
+    if (!this.bytes.take(item.length, now)) return this.tooFast("bytes");
+    this.perform(this.attachment.message(decodeClientMessage(item), now));
+  }
+
+  control(): void {
+    if (!this.messages.take(1, this.dependencies.clock.now())) this.tooFast("control frames");
+  }
+
+  violation(code: CloseCode, reason: string): void {
+    this.end(code, reason);
+  }
+
+  closed(): void {
+    this.perform(this.attachment.disconnected());
+  }
+
+  private tooFast(what: string): void {
+    const { messagesPerSecond, bytesPerSecond } = this.options.limits;
+    this.end(
+      "rate-limited",
+      `too many ${what}; at most ${messagesPerSecond} messages and ${bytesPerSecond} bytes a second`,
+    );
+  }
+
+  end(code: CloseCode, reason: string): void {
+    if (this.attachment.phase !== "ended") this.perform(this.attachment.end(code, reason));
+  }
+
+  sweep(now: number): void {
+    this.perform(this.attachment.sweep(now));
+  }
+
+  // Events of the hub and of the shard.
+
+  routed(port: ShardPort): void {
+    this.port = port;
+    this.perform(this.attachment.routed());
+  }
+
+  unknownWorld(): void {
+    this.perform(this.attachment.unknownWorld(this.dependencies.clock.now()));
+  }
+
+  shardMessage(message: ToProxy): void {
+    switch (message.type) {
+      case "attached":
+        return this.perform(this.attachment.attached(message));
+      case "closed": {
+        const now = this.dependencies.clock.now();
+        return this.perform(this.attachment.shardClosed(message.code, message.reason, now));
+      }
+      case "transfer":
+        return this.connection.send(encodeTransfer(message.world));
+      case "notice":
+        if (this.attachment.phase === "attached")
+          this.connection.send(encodeNotice(message.kind, message.text));
+        return;
+      default:
+    }
+  }
+
+  lost(): void {
+    this.dependencies.counters.reattaches += 1;
+    this.perform(this.attachment.lost(this.dependencies.clock.now()));
+  }
+
+  congested(): void {
+    this.pause("congested");
+  }
+
+  uncongested(): void {
+    this.unpause("congested");
+  }
+
+  // What the feed asks for.
+
+  get framing(): ClientConnection["framing"] {
+    return this.connection.framing;
+  }
+
+  get backlogBytes(): number {
+    return this.connection.backlogBytes + this.heldBytes;
+  }
+
+  sendFrames(bytes: Uint8Array): void {
+    if (this.held === undefined) return this.connection.sendFrames(bytes);
+    this.held.push(bytes.slice());
+    this.heldBytes += bytes.length;
+  }
+
+  sendSections(): void {}
+
+  applied(seq: number): void {
+    this.attachment.applied(seq);
+  }
+
+  requestResync(): void {
+    this.dependencies.counters.resyncsAsked += 1;
+    this.port?.upstream(this.attach, RESYNC);
+  }
+
+  overflowed(): void {
+    this.end("slow-consumer", "reliable messages pile up; the connection is too slow");
+  }
+
+  // Effects of the attachment.
+
+  private perform(effects: readonly AttachmentEffect[]): void {
+    for (const effect of effects) this.performOne(effect);
+  }
+
+  private performOne(effect: AttachmentEffect): void {
+    const { hub, counters, clock } = this.dependencies;
+    switch (effect.type) {
+      case "upstream":
+        return this.port?.upstream(this.attach, effect.item);
+      case "pong":
+        return this.connection.send(encodePong(effect.t, this.port?.feed.tick ?? 0));
+      case "send":
+        return this.connection.send(effect.item);
+      case "identify":
+        return this.ask(identify(effect.hello, this.options, this.dependencies), (answer) =>
+          this.perform(
+            answer.ok
+              ? this.attachment.identified(answer.identity, clock.now())
+              : this.attachment.refused(answer.code, answer.reason),
+          ),
+        );
+      case "sign":
+        return this.ask(this.dependencies.keys.signResume(effect.claims), (resume) =>
+          this.perform(this.attachment.signed(resume)),
+        );
+      case "route":
+        return hub.route(this, effect.world, effect.notBefore);
+      case "unroute":
+        return hub.unroute(this);
+      case "attach":
+        this.held = [];
+        if (this.port === undefined) return;
+        this.attach = this.port.attach(this, { ...effect.message, type: "attach" });
+        return this.port.follow(this.attach, this);
+      case "release":
+        return this.release();
+      case "detach":
+        this.port?.detach(this.attach);
+        return this.unfollowed();
+      case "unfollow":
+        this.port?.forget(this.attach);
+        return this.unfollowed();
+      case "leave":
+        return this.port?.leave(this.attach);
+      case "pause":
+        return this.pause("unowned");
+      case "resume":
+        return this.unpause("unowned");
+      case "close":
+        counters.countClose(effect.code);
+        return this.connection.close(effect.code, effect.reason);
+    }
+  }
+
+  private unfollowed(): void {
+    this.port = undefined;
+    this.held = undefined;
+    this.heldBytes = 0;
+    this.unpause("congested");
+  }
+
+  private release(): void {
+    const frames = this.held ?? [];
+    this.held = undefined;
+    this.heldBytes = 0;
+    for (const frame of frames) this.connection.sendFrames(frame);
+  }
+
+  private ask<T>(promise: Promise<T>, answer: (value: T) => void): void {
+    const question = ++this.question;
+    promise.then(
+      (value) => {
+        if (question === this.question) answer(value);
+      },
+      (error: unknown) => {
+        this.dependencies.logger.error("tickets cannot be checked or made", { error });
+        this.end("internal-error", "the server cannot check tickets right now");
+      },
+    );
+  }
+
+  private pause(why: keyof Player["paused"]): void {
+    if (!this.isPaused) {
+      this.dependencies.counters.paused += 1;
+      this.connection.pause();
+    }
+    this.paused[why] = true;
+  }
+
+  private unpause(why: keyof Player["paused"]): void {
+    const before = this.isPaused;
+    this.paused[why] = false;
+    if (before && !this.isPaused) this.connection.resume();
+  }
+}
+
+const RESYNC = { kind: UpstreamKind.resync, n: 0, index: 0, payload: new Uint8Array(0) };

@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { type CborValue, OperatingError } from "@atlasnet/core";
+import {
+  framedClient,
+  hello,
+  portOf,
+  type TestClient,
+  webSocketClient,
+} from "../testing/test-clients.ts";
+import { type Bench, startBench } from "../testing/test-proxy.ts";
+
+async function bench(t: TestContext, options?: Parameters<typeof startBench>[0]): Promise<Bench> {
+  const started = await startBench(options);
+  t.after(() => started.proxy.stop());
+  return started;
+}
+
+function field(value: CborValue | undefined, key: string): CborValue | undefined {
+  assert.ok(typeof value === "object" && value !== null && !Array.isArray(value));
+  return Object.entries(value).find(([name]) => name === key)?.[1];
+}
+
+async function join(client: TestClient, more = {}): Promise<CborValue | undefined> {
+  client.send(hello("arena", more));
+  const [kind, welcome] = await client.messages.next();
+  assert.equal(kind, 5);
+  return welcome;
+}
+
+for (const [name, open] of [
+  ["framed", framedClient],
+  ["websocket", webSocketClient],
+] as const) {
+  test(`${name}: join, a message there and back, ping, leave, join again`, async (t) => {
+    const { address, gameserver } = await bench(t);
+    const client = await open(address);
+    t.after(() => client.end());
+    const welcome = await join(client);
+    assert.match(String(field(welcome, "account")), /^guest-[0-9a-f]{16}$/);
+    assert.equal(field(welcome, "world"), "arena");
+    assert.deepEqual(field(welcome, "endpoints"), ["a:1", "b:2"]);
+    assert.equal(field(field(welcome, "definition"), "name"), "test");
+    assert.equal(field(field(welcome, "limits"), "messagesPerSecond"), 100);
+
+    client.send([2, 1, 0, Uint8Array.of(7, 8)]);
+    assert.deepEqual(await client.messages.next(), [2, 1, 0, Uint8Array.of(7, 8)]);
+    assert.deepEqual(await client.messages.next(), [3, 1, gameserver.tick]);
+
+    client.send([4, 12345]);
+    assert.deepEqual(await client.messages.next(), [4, 12345, gameserver.tick]);
+
+    client.send([6]);
+    assert.deepEqual(await client.messages.next(), [6, 4000, "left"]);
+    await join(client);
+    assert.equal(gameserver.attaches.all.length, 2);
+  });
+}
+
+test("state: slots, mask and sections of a tick reach the client as one message", async (t) => {
+  const { address, gameserver } = await bench(t);
+  const client = await webSocketClient(address);
+  t.after(() => client.end());
+  await join(client);
+  const { attach } = await gameserver.attaches.next();
+  gameserver.batch({
+    tick: 5,
+    topics: [{ topic: 3, full: Uint8Array.of(0xaa, 0xbb), delta: Uint8Array.of(0xcc) }],
+    sessions: [{ attach, slots: [[0, 4]], private: Uint8Array.of(0) }],
+  });
+  assert.deepEqual(await client.messages.next(), [
+    1,
+    Uint8Array.of(5, 3, 1, 0, 4, 0, 0b1, 0xaa, 0xbb),
+  ]);
+  gameserver.batch({ tick: 6, topics: [{ topic: 3, delta: Uint8Array.of(0xdd) }] });
+  assert.deepEqual(await client.messages.next(), [1, Uint8Array.of(6, 0, 0b1, 0xdd)]);
+});
+
+test("a port in use is an operating error that names the setting", async (t) => {
+  const { address } = await bench(t);
+  await assert.rejects(startBench({ port: portOf(address) }), (error) => {
+    assert.ok(error instanceof OperatingError);
+    assert.equal(error.code, "port-in-use");
+    assert.match(error.message, /proxy\.port/);
+    assert.match(error.hint ?? "", /another proxy\.port/);
+    return true;
+  });
+});

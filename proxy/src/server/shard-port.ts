@@ -1,0 +1,218 @@
+import {
+  type Attach,
+  type Channel,
+  type Clock,
+  type LinkMessage,
+  type Logger,
+  type ToProxy,
+  type ToShard,
+  UpstreamBatch,
+  type Watch,
+} from "@atlasnet/core";
+import { DecodeError } from "@atlasnet/world";
+import type { ProxyLimits } from "../limits.ts";
+import type { ProxyCounters } from "../metrics.ts";
+import type { UpstreamItem } from "../session/attachment.ts";
+import type { FeedOutput } from "../session/client-feed.ts";
+import { ShardFeed } from "../session/shard-feed.ts";
+
+/** A batch is sent early once it is this large. */
+const UPSTREAM_FLUSH_BYTES = 256 * 1024;
+
+/** One who is attached to a shard: a player's connection or a watcher of text lines. */
+export interface ShardClient {
+  shardMessage(message: ToProxy): void;
+  /** The attachment is gone with its link, owner or epoch. */
+  lost(): void;
+  /** The link is full: stop sending until `uncongested`. */
+  congested(): void;
+  uncongested(): void;
+}
+
+/** What the port fills in itself. */
+type Address = "shard" | "epoch" | "attach";
+type Opening = Omit<Attach, Address> | Omit<Watch, Address>;
+
+export interface ShardPortDependencies {
+  channel: Channel;
+  clock: Clock;
+  counters: ProxyCounters;
+  logger: Logger;
+  nextAttach: () => number;
+  /** The peer sent what no shard sends: the link has to go. */
+  broken: (reason: string) => void;
+}
+
+/**
+ * One shard as seen over one link: its channel, who is attached, what goes there.
+ *
+ * 1. An attach number is used once, so what comes for an old one finds nobody.
+ * 2. Messages below the highest epoch seen are dropped (design rule 5.3).
+ */
+export class ShardPort {
+  readonly shard: string;
+  epoch: number;
+  readonly feed: ShardFeed;
+  private readonly limits: ProxyLimits;
+  private readonly dependencies: ShardPortDependencies;
+  private readonly clients = new Map<number, ShardClient>();
+  private readonly batch = new UpstreamBatch();
+  private readonly heldUp = new Set<ShardClient>();
+  private flushPlanned = false;
+  private full = false;
+  private gone = false;
+
+  constructor(
+    options: { shard: string; epoch: number; limits: ProxyLimits },
+    dependencies: ShardPortDependencies,
+  ) {
+    this.shard = options.shard;
+    this.epoch = options.epoch;
+    this.limits = options.limits;
+    this.dependencies = dependencies;
+    this.feed = new ShardFeed(options.limits, {
+      allocate: (bytes) => Buffer.allocUnsafeSlow(bytes),
+      counters: dependencies.counters,
+    });
+    dependencies.channel.onMessage((message) => this.receive(message));
+    dependencies.channel.onDrain(() => this.drained());
+  }
+
+  /** Attaches a client: `attach` for players, `watch` for lines. Returns the attach number. */
+  attach(client: ShardClient, message: Opening): number {
+    const attach = this.dependencies.nextAttach();
+    this.clients.set(attach, client);
+    this.dependencies.counters.attaches += 1;
+    this.send({ ...message, shard: this.shard, epoch: this.epoch, attach });
+    return attach;
+  }
+
+  /** Lets the shard's batches flow to an attached client. */
+  follow(attach: number, output: FeedOutput): void {
+    this.feed.add(attach, output);
+  }
+
+  /** Forgets an attachment without a word to the shard. */
+  forget(attach: number): void {
+    const client = this.clients.get(attach);
+    if (client !== undefined) this.heldUp.delete(client);
+    this.clients.delete(attach);
+    this.feed.remove(attach);
+  }
+
+  detach(attach: number): void {
+    this.forget(attach);
+    this.flush();
+    this.send({ type: "detach", shard: this.shard, epoch: this.epoch, attach });
+  }
+
+  leave(attach: number): void {
+    // The player's last words go first.
+    this.flush();
+    this.send({ type: "leave", shard: this.shard, epoch: this.epoch, attach });
+  }
+
+  upstream(attach: number, item: UpstreamItem): void {
+    this.batch.add(attach, item.kind, item.n, item.index, item.payload);
+    this.dependencies.counters.upstreamEntries += 1;
+    const client = this.clients.get(attach);
+    if (this.full) {
+      if (this.batch.byteLength < this.limits.upstreamBufferBytes || client === undefined) return;
+      this.heldUp.add(client);
+      client.congested();
+    } else if (this.batch.byteLength >= UPSTREAM_FLUSH_BYTES) {
+      this.flush();
+    } else if (!this.flushPlanned) {
+      this.flushPlanned = true;
+      this.dependencies.clock.setTimer(this.limits.upstreamFlushMs, () => {
+        this.flushPlanned = false;
+        this.flush();
+      });
+    }
+  }
+
+  /** Attaches everybody anew at a higher epoch, wherever the owner is by then. */
+  advance(epoch: number): void {
+    if (epoch <= this.epoch) return;
+    this.epoch = epoch;
+    this.loseAll();
+  }
+
+  /** The link is gone. */
+  close(): void {
+    this.gone = true;
+    this.loseAll();
+  }
+
+  private loseAll(): void {
+    // What was gathered is of attachments that are no more; the clients send it again.
+    this.batch.take();
+    const clients = [...this.clients];
+    for (const [attach] of clients) this.forget(attach);
+    for (const [, client] of clients) client.lost();
+  }
+
+  private flush(): void {
+    if (this.gone || this.full || this.batch.count === 0) return;
+    this.dependencies.counters.upstreamFlushes += 1;
+    this.send({
+      type: "upstream",
+      shard: this.shard,
+      epoch: this.epoch,
+      batch: this.batch.take(),
+    });
+  }
+
+  private send(message: ToShard): void {
+    if (this.gone) return;
+    if (!this.dependencies.channel.send(message)) this.full = true;
+  }
+
+  private drained(): void {
+    this.full = false;
+    this.flush();
+    const clients = [...this.heldUp];
+    this.heldUp.clear();
+    for (const client of clients) client.uncongested();
+  }
+
+  private receive(message: LinkMessage): void {
+    if (this.gone) return;
+    switch (message.type) {
+      case "attach":
+      case "watch":
+      case "detach":
+      case "leave":
+      case "upstream":
+        return this.dependencies.broken(`a shard sent "${message.type}"`);
+      default:
+    }
+    if (message.epoch < this.epoch) {
+      this.dependencies.counters.staleMessages += 1;
+      return;
+    }
+    switch (message.type) {
+      case "shard-reset":
+        return this.advance(message.epoch);
+      case "downstream":
+        // The shard moved on before it said so: what follows is for attachments yet to be made.
+        if (message.epoch > this.epoch) return this.advance(message.epoch);
+        return this.apply(message.batch);
+      case "notice":
+        for (const client of [...this.clients.values()]) client.shardMessage(message);
+        return;
+      default:
+        this.clients.get(message.attach)?.shardMessage(message);
+    }
+  }
+
+  private apply(batch: Uint8Array): void {
+    this.dependencies.counters.downstreamBatches += 1;
+    try {
+      this.feed.apply(batch);
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      this.dependencies.broken(`malformed batch of ${this.shard}: ${error.message}`);
+    }
+  }
+}

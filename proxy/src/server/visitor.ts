@@ -1,0 +1,109 @@
+import type { Socket } from "node:net";
+import type { CloseCode } from "@atlasnet/world";
+import type { ClientConnection, Transport } from "../gateway/client-connection.ts";
+import type { ProxyLimits } from "../limits.ts";
+import type { ProxyCounters } from "../metrics.ts";
+import { TokenBucket } from "../session/token-bucket.ts";
+
+/** The session behind a connection, as far as time and shutdown concern it. */
+export interface Resident {
+  readonly awaitsHello: boolean;
+  /** True while this side does not read: silence is not the client's then. */
+  readonly isPaused: boolean;
+  end(code: CloseCode, reason: string): void;
+  sweep(now: number): void;
+}
+
+/** Raw bytes may exceed the message limits by this: framing, TLS, control frames. */
+const RAW_ALLOWANCE = 2;
+
+/** One socket from accept to close, and the clocks that run on it. One sweep serves all. */
+export class Visitor {
+  readonly socket: Socket;
+  /** What the limit per address counts by. */
+  readonly addressKey: string;
+  /** Why this visitor is turned away as soon as it is known how to tell it. */
+  readonly refusal: CloseCode | undefined;
+  private readonly limits: ProxyLimits;
+  private readonly counters: ProxyCounters;
+  private readonly acceptedAt: number;
+  private readonly raw: TokenBucket;
+  private carrier: Socket;
+  private heardAt: number;
+  private bytesRead = 0;
+  private closingAt: number | undefined;
+  private greeted = false;
+  private connection: ClientConnection | undefined;
+  private resident: Resident | undefined;
+
+  constructor(
+    options: {
+      limits: ProxyLimits;
+      addressKey: string;
+      refusal: CloseCode | undefined;
+      now: number;
+    },
+    dependencies: { socket: Socket; counters: ProxyCounters },
+  ) {
+    this.socket = dependencies.socket;
+    this.carrier = dependencies.socket;
+    this.counters = dependencies.counters;
+    this.limits = options.limits;
+    this.addressKey = options.addressKey;
+    this.refusal = options.refusal;
+    this.acceptedAt = options.now;
+    this.heardAt = options.now;
+    const { bytesPerSecond, bytesBurst } = options.limits;
+    this.raw = new TokenBucket(
+      RAW_ALLOWANCE * bytesPerSecond,
+      RAW_ALLOWANCE * bytesBurst,
+      options.now,
+    );
+  }
+
+  get transport(): Transport | undefined {
+    return this.connection?.transport;
+  }
+
+  /** TLS is spoken on the socket: this is what is inside. */
+  secured(inner: Socket): void {
+    this.carrier = inner;
+  }
+
+  /** The protocol is known; from here on there is somebody to tell. */
+  settle(connection: ClientConnection, resident: Resident): void {
+    this.connection = connection;
+    this.resident = resident;
+  }
+
+  /** Ends with a code where the protocol is known, else by cutting the connection. */
+  end(code: CloseCode, reason: string): void {
+    if (this.resident !== undefined) {
+      this.resident.end(code, reason);
+    } else {
+      this.counters.countClose(code);
+      this.socket.destroy();
+    }
+  }
+
+  sweep(now: number): void {
+    const { limits, resident } = this;
+    const bytesRead = this.socket.bytesRead;
+    const heard = bytesRead - this.bytesRead;
+    this.bytesRead = bytesRead;
+    if (heard > 0 || (resident?.isPaused ?? false)) this.heardAt = now;
+    if (!this.carrier.writable || (this.connection?.closing ?? false)) {
+      this.closingAt ??= now;
+      if (now - this.closingAt >= limits.closeLingerMs) this.socket.destroy();
+      return;
+    }
+    if (!this.raw.take(heard, now))
+      return this.end("rate-limited", `more than ${limits.bytesPerSecond} bytes a second`);
+    if (resident !== undefined && !resident.awaitsHello) this.greeted = true;
+    if (!this.greeted && now - this.acceptedAt >= limits.handshakeTimeoutMs)
+      return this.end("handshake-timeout", `no hello within ${limits.handshakeTimeoutMs} ms`);
+    const idle = this.transport === "lines" ? limits.linesIdleTimeoutMs : limits.idleTimeoutMs;
+    if (now - this.heardAt >= idle) return this.end("idle-timeout", `nothing heard for ${idle} ms`);
+    resident?.sweep(now);
+  }
+}

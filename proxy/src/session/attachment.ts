@@ -1,0 +1,344 @@
+import {
+  type Attach,
+  type Attached,
+  type ClientLimits,
+  type ClientMessage,
+  encodeClose,
+  encodeWelcome,
+  type Hello,
+  type Malformed,
+  type ResumeClaims,
+  UpstreamKind,
+} from "@atlasnet/core";
+import type { CloseCode, Plain } from "@atlasnet/world";
+
+/** Who is behind a hello: from a ticket, a resume token, or made up for a guest. */
+export interface Identity {
+  account: string;
+  name: string;
+  data: Plain;
+  /** The session to return to, from a resume token. */
+  session?: number;
+}
+
+export interface UpstreamItem {
+  kind: UpstreamKind;
+  n: number;
+  index: number;
+  payload: Uint8Array;
+}
+
+/** What the attachment asks of its surroundings, in order. */
+export type AttachmentEffect =
+  /** Find out who it is; answered by `identified` or `refused`. */
+  | { type: "identify"; hello: Hello }
+  /** Find the owner of the world, not before `notBefore`; answered by `routed` or `unknownWorld`. */
+  | { type: "route"; world: string; notBefore: number }
+  | { type: "unroute" }
+  /** Attach and let the shard's batches flow to the client, held back until `release`. */
+  | { type: "attach"; message: Omit<Attach, "type" | "shard" | "epoch" | "attach"> }
+  /** Give the attachment up; the shard hears about it. */
+  | { type: "detach" }
+  /** Forget the attachment; the shard knows already, or is gone. */
+  | { type: "unfollow" }
+  | { type: "leave" }
+  | { type: "upstream"; item: UpstreamItem }
+  /** Make a resume token; answered by `signed`. */
+  | { type: "sign"; claims: ResumeClaims }
+  | { type: "send"; item: Uint8Array }
+  | { type: "pong"; t: number }
+  | { type: "release" }
+  | { type: "pause" }
+  | { type: "resume" }
+  | { type: "close"; code: CloseCode; reason: string };
+
+export interface AttachmentOptions {
+  limits: ClientLimits;
+  endpoints: readonly string[];
+  /** Upstream kept per client while its world has no owner; past it the socket is not read. */
+  attachBufferBytes: number;
+  /** How long a client waits for an owner before it is closed with `world-unavailable`. */
+  unavailableTimeoutMs: number;
+  /** Pause before the next try when a shard says that it has no owner here. */
+  retryMs: number;
+}
+
+export type AttachmentPhase =
+  | "greeting"
+  | "identifying"
+  | "routing"
+  | "attaching"
+  | "signing"
+  | "attached"
+  | "leaving"
+  | "ended";
+
+/** What one kept upstream item costs beside its payload. */
+const ITEM_OVERHEAD_BYTES = 64;
+
+const NO_PAYLOAD = new Uint8Array(0);
+const NOTHING: readonly AttachmentEffect[] = [];
+
+/**
+ * One client's way from hello to world, and back to it when the world moves. Pure: events come in as
+ * calls, effects go out as data.
+ *
+ * 1. Everything here can be lost: after a proxy's death the client brings it back in its next hello.
+ * 2. Upstream messages go out in the order they came, also those kept while there was no owner.
+ * 3. Nothing of a new attachment reaches the client before its welcome.
+ */
+export class Attachment {
+  phase: AttachmentPhase = "greeting";
+  private readonly options: AttachmentOptions;
+  private hello: Hello | undefined;
+  private identity: Identity | undefined;
+  /** The last `attached`; from then on attaching anew goes back to that session. */
+  private session: Attached | undefined;
+  /** A resume token and the session it is for; it does not change while the session lasts. */
+  private token: { session: number; resume: string } | undefined;
+  private attempt = 0;
+  private appliedSeq = 0;
+  private lastReceived = 0;
+  private kept: UpstreamItem[] = [];
+  private keptBytes = 0;
+  private paused = false;
+  private waitingSince = 0;
+
+  constructor(options: AttachmentOptions) {
+    this.options = options;
+  }
+
+  /** True until the first welcome and again after leaving: the time for a hello is limited. */
+  get awaitsHello(): boolean {
+    return this.phase === "greeting";
+  }
+
+  get world(): string {
+    return this.hello?.world ?? "";
+  }
+
+  message(message: ClientMessage | Malformed, now: number): readonly AttachmentEffect[] {
+    if (this.phase === "ended") return NOTHING;
+    switch (message.type) {
+      case "malformed":
+        return this.end(message.code, message.reason);
+      case "ping":
+        return [{ type: "pong", t: message.t }];
+      case "hello":
+        return this.greet(message.hello);
+      case "leave":
+        return this.leave(now);
+      case "message":
+        return this.upstream(UpstreamKind.message, message.seq, message.index, message.payload);
+      case "input":
+        return this.upstream(UpstreamKind.input, message.n, message.index, message.payload);
+      case "ack":
+        this.lastReceived = Math.max(this.lastReceived, message.seq);
+        return this.upstream(UpstreamKind.ack, message.seq, 0, NO_PAYLOAD);
+      case "resync":
+        return this.upstream(UpstreamKind.resync, 0, 0, NO_PAYLOAD);
+    }
+  }
+
+  private greet(hello: Hello): readonly AttachmentEffect[] {
+    if (this.phase !== "greeting")
+      return this.end("out-of-state", "a hello while an earlier one stands; leave first");
+    this.hello = hello;
+    this.phase = "identifying";
+    return [{ type: "identify", hello }];
+  }
+
+  identified(identity: Identity, now: number): readonly AttachmentEffect[] {
+    const { hello } = this;
+    if (this.phase !== "identifying" || hello === undefined) return NOTHING;
+    this.identity = identity;
+    this.attempt = hello.attempt;
+    this.appliedSeq = Math.max(0, hello.firstUnacked - 1);
+    this.lastReceived = hello.lastReceived;
+    this.waitingSince = now;
+    return this.route(now);
+  }
+
+  refused(code: CloseCode, reason: string): readonly AttachmentEffect[] {
+    return this.phase === "ended" ? NOTHING : this.end(code, reason);
+  }
+
+  private route(notBefore: number): readonly AttachmentEffect[] {
+    this.phase = "routing";
+    return [{ type: "route", world: this.world, notBefore }];
+  }
+
+  unknownWorld(now: number): readonly AttachmentEffect[] {
+    if (this.phase !== "routing") return NOTHING;
+    // A world that was there a moment ago is more likely between owners than gone.
+    if (this.session !== undefined) return this.route(now + this.options.retryMs);
+    return this.end("unknown-world", `no world named "${this.world}"`);
+  }
+
+  /** The owner is known and reachable. */
+  routed(): readonly AttachmentEffect[] {
+    const { hello, identity, session } = this;
+    if (this.phase !== "routing" || hello === undefined || identity === undefined) return NOTHING;
+    this.phase = "attaching";
+    const { account, name, data } = identity;
+    const { stream } = hello;
+    const common = { account, name, data, stream };
+    const schema = hello.schema === undefined ? {} : { schema: hello.schema };
+    if (session !== undefined) {
+      this.attempt += 1;
+      const message = {
+        ...common,
+        ...schema,
+        session: session.session,
+        attempt: this.attempt,
+        firstUnacked: this.appliedSeq + 1,
+        lastReceived: this.lastReceived,
+        timeline: session.timeline,
+      };
+      return [{ type: "attach", message }];
+    }
+    const message = {
+      ...common,
+      ...schema,
+      ...(identity.session === undefined ? {} : { session: identity.session }),
+      attempt: this.attempt,
+      firstUnacked: hello.firstUnacked,
+      lastReceived: hello.lastReceived,
+      ...(hello.timeline === undefined ? {} : { timeline: hello.timeline }),
+      ...(hello.params === undefined ? {} : { params: hello.params }),
+    };
+    return [{ type: "attach", message }];
+  }
+
+  attached(message: Attached): readonly AttachmentEffect[] {
+    const { identity } = this;
+    if (this.phase !== "attaching" || identity === undefined) return NOTHING;
+    if (this.session !== undefined && this.session.timeline !== message.timeline)
+      this.lastReceived = Math.min(this.lastReceived, message.outSeq);
+    this.session = message;
+    this.attempt = message.attempt;
+    this.appliedSeq = message.appliedSeq;
+    if (this.token?.session === message.session) return this.welcome(message, this.token.resume);
+    this.phase = "signing";
+    const { name, data } = identity;
+    const { account, session } = message;
+    return [{ type: "sign", claims: { account, world: this.world, session, name, data } }];
+  }
+
+  signed(resume: string): readonly AttachmentEffect[] {
+    const { session } = this;
+    if (session === undefined) return NOTHING;
+    this.token = { session: session.session, resume };
+    return this.phase === "signing" ? this.welcome(session, resume) : NOTHING;
+  }
+
+  private welcome(attached: Attached, resume: string): readonly AttachmentEffect[] {
+    this.phase = "attached";
+    const { type: _, shard: _shard, attach: _attach, name: _name, ...facts } = attached;
+    const { limits, endpoints } = this.options;
+    const item = encodeWelcome({ ...facts, world: this.world, resume, limits, endpoints });
+    const kept = this.kept;
+    this.kept = [];
+    this.keptBytes = 0;
+    const effects: AttachmentEffect[] = [{ type: "send", item }, { type: "release" }];
+    for (const item of kept) effects.push({ type: "upstream", item });
+    if (this.paused) effects.push({ type: "resume" });
+    this.paused = false;
+    return effects;
+  }
+
+  /** The shard acknowledged reliable messages. */
+  applied(seq: number): void {
+    this.appliedSeq = seq;
+  }
+
+  /** The shard refused or ended the attachment. */
+  shardClosed(code: CloseCode, reason: string, now: number): readonly AttachmentEffect[] {
+    if (this.phase === "leaving") return [{ type: "unfollow" }, ...this.left(reason)];
+    if (this.phase === "attaching" && code === "world-unavailable")
+      return [{ type: "unfollow" }, ...this.route(now + this.options.retryMs)];
+    if (this.phase !== "attaching" && this.phase !== "signing" && this.phase !== "attached")
+      return NOTHING;
+    return [{ type: "unfollow" }, ...this.end(code, reason)];
+  }
+
+  /** The link, the owner or the epoch is gone: attach anew, the socket is not touched. */
+  lost(now: number): readonly AttachmentEffect[] {
+    if (this.phase === "leaving") return [{ type: "unfollow" }, ...this.left("")];
+    if (this.phase !== "attaching" && this.phase !== "signing" && this.phase !== "attached")
+      return NOTHING;
+    if (this.phase !== "attaching") this.waitingSince = now;
+    return [{ type: "unfollow" }, ...this.route(now)];
+  }
+
+  sweep(now: number): readonly AttachmentEffect[] {
+    if (this.phase !== "routing" && this.phase !== "attaching" && this.phase !== "leaving")
+      return NOTHING;
+    if (now - this.waitingSince < this.options.unavailableTimeoutMs) return NOTHING;
+    if (this.phase === "leaving") return [{ type: "unfollow" }, ...this.left("")];
+    return this.end("world-unavailable", `the world "${this.world}" has no owner right now`);
+  }
+
+  private leave(now: number): readonly AttachmentEffect[] {
+    switch (this.phase) {
+      case "attaching":
+      case "attached":
+      case "signing":
+        this.phase = "leaving";
+        this.waitingSince = now;
+        return [{ type: "leave" }];
+      case "routing":
+        // Nobody to tell: the session ends with its grace period.
+        return [{ type: "unroute" }, ...this.left("")];
+      default:
+        return this.end("out-of-state", "leave without a world to leave");
+    }
+  }
+
+  private left(reason: string): readonly AttachmentEffect[] {
+    const resume: AttachmentEffect[] = this.paused ? [{ type: "resume" }] : [];
+    this.phase = "greeting";
+    this.hello = undefined;
+    this.identity = undefined;
+    this.session = undefined;
+    this.token = undefined;
+    this.kept = [];
+    this.keptBytes = 0;
+    this.paused = false;
+    return [...resume, { type: "send", item: encodeClose("left", reason) }];
+  }
+
+  private upstream(
+    kind: UpstreamKind,
+    n: number,
+    index: number,
+    payload: Uint8Array,
+  ): readonly AttachmentEffect[] {
+    if (this.phase === "attached") return [{ type: "upstream", item: { kind, n, index, payload } }];
+    const reattaching =
+      this.session !== undefined && (this.phase === "routing" || this.phase === "attaching");
+    if (!reattaching) return this.end("out-of-state", "this message has no place before a welcome");
+    // The payload is a view into a receive buffer, which is used again.
+    this.kept.push({ kind, n, index, payload: payload.slice() });
+    this.keptBytes += payload.length + ITEM_OVERHEAD_BYTES;
+    if (this.paused || this.keptBytes <= this.options.attachBufferBytes) return NOTHING;
+    this.paused = true;
+    return [{ type: "pause" }];
+  }
+
+  /** Ends the connection from this side (limits, slow consumer, shutdown). */
+  end(code: CloseCode, reason: string): readonly AttachmentEffect[] {
+    return [...this.disconnected(), { type: "close", code, reason }];
+  }
+
+  /** The connection is gone. */
+  disconnected(): readonly AttachmentEffect[] {
+    const { phase } = this;
+    this.phase = "ended";
+    this.kept = [];
+    if (phase === "routing") return [{ type: "unroute" }];
+    if (phase === "attaching" || phase === "signing" || phase === "attached")
+      return [{ type: "detach" }];
+    return phase === "leaving" ? [{ type: "unfollow" }] : NOTHING;
+  }
+}

@@ -1,0 +1,24 @@
+/** A rate with a burst: `burst` at once, `perSecond` in the long run. */
+export class TokenBucket {
+  private readonly perSecond: number;
+  private readonly burst: number;
+  private tokens: number;
+  private filledAt: number;
+
+  constructor(perSecond: number, burst: number, now: number) {
+    this.perSecond = perSecond;
+    this.burst = burst;
+    this.tokens = burst;
+    this.filledAt = now;
+  }
+
+  /** Takes `count` tokens; false when there are not as many. `now` in milliseconds. */
+  take(count: number, now: number): boolean {
+    const filled = this.tokens + ((now - this.filledAt) / 1000) * this.perSecond;
+    this.filledAt = now;
+    this.tokens = Math.min(this.burst, filled);
+    if (this.tokens < count) return false;
+    this.tokens -= count;
+    return true;
+  }
+}
