@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Clock, Disk, DiskFile, Timer } from "@atlasnet/core";
 import { journalName } from "./file-names.ts";
@@ -75,6 +76,7 @@ export class JournalWriter {
   }
 
   append(record: JournalRecord): void {
+    assert.ok(!this.stopped, "nothing is appended after stop");
     this.perform(this.queue.append(record));
   }
 
@@ -96,6 +98,7 @@ export class JournalWriter {
   /** Resolves when every delta taken so far is durable. Rejects with the first fault on the way. */
   flush(): Promise<void> {
     if (this.queue.lastDurable === this.queue.lastAppended) return Promise.resolve();
+    if (this.stopped) return Promise.reject(new Error("the journal was stopped"));
     const done = new Promise<void>((resolve, reject) => {
       this.waiters.push({ upTo: this.queue.lastAppended, resolve, reject });
     });

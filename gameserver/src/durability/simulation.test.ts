@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import { basename } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { test } from "node:test";
 import { type Disk, type DiskFile, noopLogger } from "@atlasnet/core";
 import { settle } from "@atlasnet/core/node";
@@ -272,10 +272,10 @@ const planted: { [name: string]: (disk: Disk) => Disk } = {
   "old files are removed before the new one is durable": (disk) => ({
     ...disk,
     rename: async (from, to) => {
-      const dir = to.slice(0, -basename(to).length - 1);
+      const dir = dirname(to);
       const doomed = to.endsWith(".snapshot") ? await disk.list(dir) : [];
       for (const name of doomed)
-        if (!name.endsWith(".tmp") && name !== "run") await disk.remove(`${dir}/${name}`);
+        if (!name.endsWith(".tmp") && name !== "run") await disk.remove(join(dir, name));
       await disk.rename(from, to);
     },
   }),
