@@ -52,6 +52,9 @@ await main(async () => {
       await npm(["install", "--no-save", "--prefer-offline", ...tarballs], { cwd: made });
       await npm(["test"], { cwd: made });
     });
+    await steps.step("the new game builds", () =>
+      npm(["run", "build"], { cwd: path.join(work, "made") }),
+    );
   } finally {
     if (process.argv.includes("--keep")) console.log(`kept: ${work}`);
     else rmSync(work, { recursive: true, force: true });
@@ -75,7 +78,8 @@ async function importPackage(game, dir, name) {
 
 function checkContents(dir) {
   const files = filesBelow(dir).filter((name) => !name.startsWith("node_modules"));
-  const problems = files.filter((name) => /\.(test|browser)\./.test(name));
+  // A template's test is there to be copied.
+  const problems = files.filter((name) => /^(src|dist)\b.*\.(test|browser)\./.test(name));
   if (!files.includes("LICENSE")) problems.push("LICENSE is missing");
   for (const name of files.filter((file) => file.endsWith(".d.ts")))
     if (/["']\.{1,2}\/[^"']*\.ts["']/.test(readFileSync(path.join(dir, name), "utf8")))
