@@ -126,6 +126,6 @@ test("the queue is bounded, but takes one delta of any size", () => {
   const queue = begun();
   assert.equal(queue.hasRoom(5000), true);
   queue.append(record(1, 900));
-  assert.equal(queue.hasRoom(60), true);
+  assert.equal(queue.hasRoom(50), true);
   assert.equal(queue.hasRoom(100), false);
 });
