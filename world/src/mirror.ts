@@ -177,12 +177,12 @@ export class WorldMirror {
         this.releaseAll(old.members);
         this.releaseAwaited(old);
       }
-      // No holes, so that the array's length stays the highest slot ever assigned plus 1.
-      while (slots.length < slot) slots.push(undefined);
       if (topic < 0) {
-        if (slot < slots.length) slots[slot] = undefined;
+        if (old !== undefined) slots[slot] = undefined;
         continue;
       }
+      // No holes, so that the array's length stays the highest slot ever assigned plus 1.
+      while (slots.length < slot) slots.push(undefined);
       if (topics.has(topic)) throw new DecodeError(`topic ${topic} in two slots`);
       const subscription = new Subscription(topic);
       topics.set(topic, subscription);
