@@ -12,3 +12,5 @@ export {
 export type { Service } from "./server/services.ts";
 export { type Fault, Shard, type ShardOptions, type TickResult } from "./shard/shard.ts";
 export type { WorldEvent, WorldModule } from "./shard/world-module.ts";
+export { type DataDirLock, lockDataDir } from "./durability/data-dir-lock.ts";
+export { resolveModule } from "./host/load-module.ts";

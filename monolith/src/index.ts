@@ -1,1 +1,7 @@
-export {};
+export {
+  type AtlasNetServer,
+  createMonolith,
+  type HostPort,
+  type MonolithDependencies,
+  type MonolithOptions,
+} from "./monolith.ts";

@@ -53,7 +53,7 @@ export const settings = {
 
   "log.level": {
     type: "word",
-    values: ["trace", "debug", "info", "warn", "error", "fatal", "silent"],
+    values: ["debug", "info", "warn", "error", "silent"],
     default: "info",
     meaning: "Lines below this level are not written.",
   },

@@ -4,7 +4,7 @@ export interface LinkLimits {
   readonly highWaterBytes: number;
   /** Bytes queued in a channel above which the link closes with `overflow`. */
   readonly maxQueuedBytes: number;
-  /** Channels of a link; one more is a RangeError for who asks for it. */
+  /** Channels of a link (one per shard that both sides know); one more is a RangeError for who asks for it. */
   readonly maxChannels: number;
   /** Bytes of a datagram; longer ones are a RangeError for the sender. Equal for all adapters. */
   readonly maxDatagramBytes: number;
@@ -15,7 +15,7 @@ export interface LinkLimits {
 export const DEFAULT_LINK_LIMITS: LinkLimits = {
   highWaterBytes: 4 * 1024 * 1024,
   maxQueuedBytes: 128 * 1024 * 1024,
-  maxChannels: 64,
+  maxChannels: 16_384,
   maxDatagramBytes: 1100,
   maxQueuedDatagrams: 1024,
 };

@@ -1,0 +1,124 @@
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Logger, OperatingError } from "@atlasnet/core";
+import fastifyStatic from "@fastify/static";
+import fastify, { type FastifyInstance } from "fastify";
+import { indexPage } from "./index-page.ts";
+
+export interface PageServerOptions {
+  host: string;
+  port: number;
+  /** The operator's own pages, served at `/` instead of the list of worlds. */
+  staticDir?: string;
+  /** Where players connect; pages read it from `/atlasnet.json`. */
+  playersPort: number;
+  secure: boolean;
+  worlds: readonly { world: string; file: string }[];
+}
+
+/** The client SDK in one file, for pages without a bundler. */
+const CLIENT_URL = "/atlasnet-client.js";
+
+/**
+ * Serves pages: a world whose package has a folder `page` is played at `/<world>/`; `/` lists the
+ * worlds, or serves the operator's own folder.
+ */
+export class PageServer {
+  private readonly options: PageServerOptions;
+  private readonly logger: Logger;
+  private app: FastifyInstance | undefined;
+
+  constructor(options: PageServerOptions, { logger }: { logger: Logger }) {
+    this.options = options;
+    this.logger = logger;
+  }
+
+  get address(): { host: string; port: number } | undefined {
+    const address = this.app?.server.address();
+    return typeof address === "object" && address !== null
+      ? { host: this.options.host, port: address.port }
+      : undefined;
+  }
+
+  /** @throws OperatingError when the port cannot be had. */
+  async start(): Promise<void> {
+    const { host, port, staticDir, playersPort, secure, worlds } = this.options;
+    const app = fastify({ logger: false, forceCloseConnections: true });
+    this.app = app;
+    const pages = worlds.flatMap(({ world, file }) => {
+      const folder = pageFolder(file);
+      return folder === undefined ? [] : [{ world, folder }];
+    });
+    app.get("/atlasnet.json", (_request, reply) =>
+      reply.send({ port: playersPort, secure, worlds: worlds.map(({ world }) => world) }),
+    );
+    await this.serveClient(app);
+    for (const { world, folder } of pages) {
+      await app.register(fastifyStatic, {
+        root: folder,
+        prefix: `/${world}/`,
+        decorateReply: false,
+        redirect: true,
+      });
+    }
+    if (staticDir !== undefined) {
+      if (!existsSync(staticDir))
+        throw new OperatingError("no-static-dir", `http.staticDir: no folder ${staticDir}`, {
+          hint: "Give the folder of your pages, or leave the setting out.",
+        });
+      await app.register(fastifyStatic, { root: staticDir, prefix: "/", decorateReply: false });
+    } else {
+      const page = indexPage(
+        worlds.map(({ world }) => ({ world, playable: pages.some((p) => p.world === world) })),
+      );
+      app.get("/", (_request, reply) => reply.type("text/html; charset=utf-8").send(page));
+    }
+    await this.listen(app, host, port);
+  }
+
+  private async serveClient(app: FastifyInstance): Promise<void> {
+    const file = clientBundle();
+    if (file === undefined) {
+      this.logger.warn("The client bundle is not built: pages cannot load it.", {
+        url: CLIENT_URL,
+      });
+      return;
+    }
+    await app.register(fastifyStatic, { root: dirname(file), serve: false });
+    app.get(CLIENT_URL, (_request, reply) => reply.sendFile("atlasnet-client.js"));
+  }
+
+  private async listen(app: FastifyInstance, host: string, port: number): Promise<void> {
+    try {
+      await app.listen({ host, port });
+    } catch (cause) {
+      throw new OperatingError("port-in-use", `http.port: cannot listen on ${host}:${port}`, {
+        cause,
+        hint: "Stop the program that listens there, choose another http.port, or set http.enabled to false.",
+      });
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.app?.close();
+    this.app = undefined;
+  }
+}
+
+/** The folder `page` of the package a module's file is in. */
+function pageFolder(file: string): string | undefined {
+  for (let folder = dirname(file); ; folder = dirname(folder)) {
+    if (existsSync(join(folder, "package.json"))) {
+      const page = join(folder, "page");
+      return existsSync(join(page, "index.html")) ? page : undefined;
+    }
+    if (folder === dirname(folder)) return undefined;
+  }
+}
+
+function clientBundle(): string | undefined {
+  const entry = fileURLToPath(import.meta.resolve("@atlasnet/client"));
+  const file = join(dirname(entry), "atlasnet-client.js");
+  return existsSync(file) ? file : undefined;
+}
