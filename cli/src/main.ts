@@ -1,7 +1,5 @@
 #!/usr/bin/env node
-import { OperatingError } from "@atlasnet/core";
 import { ExitCode } from "./cli-io.ts";
-import type { MonolithFactory } from "./commands/monolith.ts";
 import { runCli } from "./program.ts";
 
 // The only place that hears signals. The first asks for an orderly stop, the second does not ask.
@@ -27,11 +25,6 @@ process.exitCode = await runCli(
     stop: stop.signal,
   },
   {
-    loadMonolith: async () => {
-      const monolith: { createMonolith?: MonolithFactory } = await import("@atlasnet/monolith");
-      if (monolith.createMonolith === undefined)
-        throw new OperatingError("no-monolith", "@atlasnet/monolith has no createMonolith");
-      return monolith.createMonolith;
-    },
+    loadMonolith: async () => (await import("@atlasnet/monolith")).createMonolith,
   },
 );

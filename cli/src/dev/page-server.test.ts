@@ -7,6 +7,8 @@ import test, { type TestContext } from "node:test";
 import { OperatingError } from "@atlasnet/core";
 import { PageServer } from "./page-server.ts";
 
+const INFO = { port: 2555, secure: false, worlds: ["game"] };
+
 async function pageDir(t: TestContext): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), "atlasnet-pages-"));
   t.after(() => rm(dir, { recursive: true, force: true }));
@@ -23,7 +25,7 @@ async function started(t: TestContext, dir: string) {
   const builds: (readonly string[])[] = [];
   const server = new PageServer(
     { dir, workingDir: dir, host: "127.0.0.1", port: 0 },
-    { onBuild: (errors) => builds.push(errors) },
+    { onBuild: (errors) => builds.push(errors), info: () => INFO },
   );
   t.after(() => server.stop());
   const { port } = await server.start();
@@ -87,6 +89,7 @@ test("a page is served from its sources, its scripts bundled, with the overlay i
   const script = await get(port, "/main.js");
   assert.match(script.type, /^text\/javascript/);
   assert.match(script.body, /"first"/);
+  assert.deepEqual(JSON.parse((await get(port, "/atlasnet.json")).body), INFO);
 });
 
 test("sources, hidden files and what lies elsewhere are not served", async (t) => {
@@ -118,7 +121,7 @@ test("open pages hear of problems and of changes", async (t) => {
 test("a port in use and a folder without a page are errors that say what to do", async (t) => {
   const dir = await pageDir(t);
   const { port } = await started(t, dir);
-  const dependencies = { onBuild: () => undefined };
+  const dependencies = { onBuild: () => undefined, info: () => INFO };
   const options = { workingDir: dir, host: "127.0.0.1", port };
   const second = new PageServer({ ...options, dir }, dependencies);
   t.after(() => second.stop());

@@ -20,10 +20,13 @@ export interface PageServerOptions extends PageSource {
 }
 
 export interface PageServerDependencies {
+  /** What pages read from `/atlasnet.json`; the same as the monolith tells them. */
+  info(): { port: number; secure: boolean; worlds: readonly string[] };
   /** Errors of the page's own code, for the terminal; empty when it is whole again. */
   onBuild(errors: readonly string[]): void;
 }
 
+const INFO_PATH = "/atlasnet.json";
 /** Pages that may be open at a time while developing; more get no events. */
 const MAX_LISTENERS = 100;
 
@@ -171,12 +174,18 @@ export class PageServer {
     const path = pathOf(request.url ?? "/");
     if (path === undefined) return refuse(response, 400);
     if (path === EVENTS_PATH) return this.subscribe(response);
+    if (path === INFO_PATH) return this.tellInfo(response);
     const name = path.endsWith("/") ? `${path}index.html` : path;
     const bytes = await this.contentOf(name);
     if (bytes === undefined) return refuse(response, 404);
     const type = CONTENT_TYPES.get(extname(name).toLowerCase()) ?? "application/octet-stream";
     response.writeHead(200, { "content-type": type, "cache-control": "no-store" });
     response.end(request.method === "HEAD" ? undefined : bytes);
+  }
+
+  private tellInfo(response: ServerResponse): void {
+    response.writeHead(200, { "content-type": "application/json", "cache-control": "no-store" });
+    response.end(JSON.stringify(this.dependencies.info()));
   }
 
   private async contentOf(name: string): Promise<Uint8Array | string | undefined> {

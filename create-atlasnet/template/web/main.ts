@@ -7,10 +7,10 @@ const news = element("#news", HTMLElement);
 const form = element("#cheer", HTMLFormElement);
 const field = element("#cheer input", HTMLInputElement);
 
-const secure = location.protocol === "https:";
-const client = connect({ url: `${secure ? "wss" : "ws"}://${location.hostname}:2555` });
-
 async function play(): Promise<void> {
+  // The server that serves this page says where players connect.
+  const { port, secure } = await (await fetch("/atlasnet.json")).json();
+  const client = connect({ url: `${secure ? "wss" : "ws"}://${location.hostname}:${port}` });
   const name = new URLSearchParams(location.search).get("name") ?? "";
   const game = await client.join(definition, { world: "game", params: { name } });
   const showStatus = () => {
