@@ -158,7 +158,7 @@ const HELLO_KEYS: { readonly [key: string]: (reader: ByteReader, hello: HelloPar
     hello.schema = readId(reader, "hello.schema");
   },
   params: (reader, hello) => {
-    hello.params = readBytes(reader, MAX_PAYLOAD_BYTES, "hello.params").slice();
+    hello.params = new Uint8Array(readBytes(reader, MAX_PAYLOAD_BYTES, "hello.params"));
   },
 };
 
@@ -195,5 +195,5 @@ function readId(reader: ByteReader, what: string): Uint8Array {
   const bytes = readBytes(reader, ID_BYTES, what);
   if (bytes.length !== ID_BYTES)
     throw new DecodeError(`${what}: ${bytes.length} bytes, not ${ID_BYTES}`);
-  return bytes.slice();
+  return new Uint8Array(bytes);
 }

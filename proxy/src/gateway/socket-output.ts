@@ -23,6 +23,6 @@ export class SocketOutput {
     if (!socket.writable) return;
     this.counters.bytesOut += bytes.length;
     this.counters.writes += 1;
-    socket.write(socket.writableLength > 0 ? bytes.slice() : bytes);
+    socket.write(socket.writableLength > 0 ? new Uint8Array(bytes) : bytes);
   }
 }

@@ -184,7 +184,7 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
 
   sendFrames(bytes: Uint8Array): void {
     if (this.held === undefined) return this.connection.sendFrames(bytes);
-    this.held.push(bytes.slice());
+    this.held.push(new Uint8Array(bytes));
     this.heldBytes += bytes.length;
   }
 

@@ -319,7 +319,7 @@ export class Attachment {
       this.session !== undefined && (this.phase === "routing" || this.phase === "attaching");
     if (!reattaching) return this.end("out-of-state", "this message has no place before a welcome");
     // The payload is a view into a receive buffer, which is used again.
-    this.kept.push({ kind, n, index, payload: payload.slice() });
+    this.kept.push({ kind, n, index, payload: new Uint8Array(payload) });
     this.keptBytes += payload.length + ITEM_OVERHEAD_BYTES;
     if (this.paused || this.keptBytes <= this.options.attachBufferBytes) return NOTHING;
     this.paused = true;

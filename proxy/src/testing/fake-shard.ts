@@ -239,7 +239,7 @@ export class FakeGameserver {
   }
 
   private entry(entry: UpstreamEntry): void {
-    this.entries.add({ ...entry, payload: entry.payload.slice() });
+    this.entries.add({ ...entry, payload: new Uint8Array(entry.payload) });
     if (!this.echo || entry.kind !== UpstreamKind.message) return;
     const seq = (this.outSeq.get(entry.attach) ?? 0) + 1;
     this.outSeq.set(entry.attach, seq);

@@ -27,7 +27,7 @@ export class LineSplitter {
     if (end < 0) {
       if (this.rest.length > this.maxBytes) return "too-large";
       // Copied: a short rest must not keep a whole receive buffer alive.
-      this.rest = this.rest.slice();
+      this.rest = new Uint8Array(this.rest);
       return undefined;
     }
     if (end > this.maxBytes) return "too-large";
