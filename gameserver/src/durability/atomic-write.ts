@@ -11,7 +11,7 @@ export async function writeAtomically(
   disk: Disk,
   dir: string,
   name: string,
-  pieces: readonly Uint8Array[],
+  pieces: Iterable<Uint8Array>,
 ): Promise<void> {
   const temporary = join(dir, temporaryName(name));
   await removeIfThere(disk, temporary);

@@ -4,12 +4,8 @@ import { type LogFacts, type Logger, noopLogger } from "@atlasnet/core";
 import { settle } from "@atlasnet/core/node";
 import { SeededRandom, SimClock, SimDisk } from "@atlasnet/core/sim";
 import { defineWorld, uint } from "@atlasnet/world";
-import {
-  openShardStorage,
-  type ShardStorage,
-  type ShardStorageOptions,
-  type StorageFault,
-} from "./shard-storage.ts";
+import { openShardStorage, type ShardStorage } from "./shard-storage.ts";
+import type { ShardStorageOptions, StorageFault } from "./storage-options.ts";
 
 const { data: schema } = defineWorld({ name: "arena", components: { box: { size: uint(9) } } });
 const facts = (tick: number) => ({ module: { name: "arena", version: "1" }, schema, tick });
@@ -238,7 +234,7 @@ test("deltas behind a snapshot that failed are not called durable", async () => 
     code: "snapshot-failed",
   });
   assert.equal(storage.append(1, bytes("one")), true);
-  const flushed = assert.rejects(storage.flush(), { code: "journal-failed" });
+  const flushed = assert.rejects(storage.flush(), { code: "snapshot-failed" });
   await failed;
   await flushed;
   await assert.rejects(storage.flush(), { code: "journal-gap" });

@@ -1,75 +1,25 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import type { Clock, Disk, Logger } from "@atlasnet/core";
-import { removeIfThere, writeAtomically } from "./atomic-write.ts";
-import { discardedName, folderName, RUN_FILE, snapshotName, sortShardFiles } from "./file-names.ts";
+import type { Logger } from "@atlasnet/core";
+import { writeAtomically } from "./atomic-write.ts";
+import { discardedName, folderName, RUN_FILE, sortShardFiles } from "./file-names.ts";
 import { RECORD_OVERHEAD_BYTES } from "./journal-file.ts";
 import { JournalWriter } from "./journal-writer.ts";
-import { planPrune } from "./plan-prune.ts";
 import { planRun, type Remains } from "./plan-run.ts";
 import { type Position, samePosition } from "./position.ts";
 import { type Recovery, recoverShard } from "./recover-shard.ts";
 import { encodeRun, type RunState } from "./run-file.ts";
-import { encodeSnapshot, type SnapshotHeader } from "./snapshot-file.ts";
+import { SnapshotWriter } from "./snapshot-writer.ts";
 import { messageOf, StorageError, storageError } from "./storage-error.ts";
-
-export interface ShardStorageOptions {
-  /** The data directory; the shard's files are in `worlds/<world>/<shard>` of it. */
-  dir: string;
-  world: string;
-  shard: string;
-  /** Snapshots kept, the newest included; at least 1. Default 3. */
-  keepSnapshots?: number;
-  /** False: nothing but snapshots. Default true. */
-  journal?: boolean;
-  /** How long a delta may wait to be synced, in milliseconds. Default 1000. */
-  journalSyncMs?: number;
-  /** Bytes of deltas that are not synced yet; past it `append` refuses. Default 64 MiB. */
-  maxJournalQueueBytes?: number;
-}
-
-export interface ShardStorageDependencies {
-  disk: Disk;
-  clock: Clock;
-  logger: Logger;
-  /** The disk failed. The shard goes on; see `health` and `needsSnapshot`. */
-  onFault?(fault: StorageFault): void;
-}
-
-export interface StorageFault {
-  part: "journal" | "snapshot";
-  error: unknown;
-  /** When the next try is due: the journal's own, or the snapshot the caller should write. */
-  retryMs: number;
-}
-
-/** For the readiness check `storage`, and for metrics. All counters begin at 0 with the process. */
-export interface StorageHealth {
-  /** `failing`: deltas wait for a disk that does not take them. `gap`: a snapshot is needed. */
-  journal: "off" | "ok" | "failing" | "gap";
-  snapshot: "ok" | "failing";
-  /** The newest fault's message while something fails. */
-  problem: string | undefined;
-  /** Gauge `atlasnet_journal_waiting_bytes`. */
-  journalWaitingBytes: number;
-  /** Counters `atlasnet_journal_{deltas,bytes,refused,faults}_total`. */
-  journalDeltas: number;
-  journalBytes: number;
-  journalRefused: number;
-  journalFaults: number;
-  /** Counters `atlasnet_snapshot{s,_faults}_total`. */
-  snapshots: number;
-  snapshotFaults: number;
-}
-
-/** What the caller says about a snapshot; the rest of its header is known here. */
-export type SnapshotFacts = Pick<SnapshotHeader, "module" | "schema" | "tick">;
-
-export const DEFAULT_KEEP_SNAPSHOTS = 3;
-export const DEFAULT_JOURNAL_SYNC_MS = 1000;
-export const DEFAULT_MAX_JOURNAL_QUEUE_BYTES = 64 * 1024 * 1024;
-const FIRST_SNAPSHOT_RETRY_MS = 1000;
-const MAX_SNAPSHOT_RETRY_MS = 60_000;
+import {
+  DEFAULT_JOURNAL_SYNC_MS,
+  DEFAULT_KEEP_SNAPSHOTS,
+  DEFAULT_MAX_JOURNAL_QUEUE_BYTES,
+  type ShardStorageDependencies,
+  type ShardStorageOptions,
+  type SnapshotFacts,
+  type StorageHealth,
+} from "./storage-options.ts";
 
 export function openShardStorage(
   options: ShardStorageOptions,
@@ -103,15 +53,13 @@ export class ShardStorage {
   /** Deltas that were taken are lost, for the snapshot they were to follow failed. */
   private dropped = false;
   private snapshotRunning = false;
-  private snapshotAttempts = 0;
-  private problem: string | undefined;
+  private journalProblem: string | undefined;
+  private readonly snapshots: SnapshotWriter;
   private readonly counts = {
     journalDeltas: 0,
     journalBytes: 0,
     journalRefused: 0,
     journalFaults: 0,
-    snapshots: 0,
-    snapshotFaults: 0,
   };
 
   constructor(options: ShardStorageOptions, dependencies: ShardStorageDependencies) {
@@ -127,6 +75,10 @@ export class ShardStorage {
     const { dir, world, shard } = this.options;
     this.dir = join(dir, "worlds", folderName(world), folderName(shard));
     this.logger = dependencies.logger.child({ world, shard });
+    this.snapshots = new SnapshotWriter(
+      { dir: this.dir, world, shard, keep: this.options.keepSnapshots },
+      { ...dependencies, logger: this.logger },
+    );
   }
 
   /**
@@ -256,7 +208,7 @@ export class ShardStorage {
   async writeSnapshot(facts: SnapshotFacts, state: Uint8Array): Promise<void> {
     const { run } = this;
     assert.ok(run !== undefined, "writeSnapshot comes after nextEpoch");
-    const { world, shard } = this.options;
+    const { world } = this.options;
     if (this.snapshotRunning)
       throw new StorageError("snapshot-running", `a snapshot of world ${world} is being written`);
     const position: Position = { epoch: run.epoch, tick: facts.tick };
@@ -269,19 +221,8 @@ export class ShardStorage {
     const before = this.tip;
     this.tip = position;
     this.snapshotRunning = true;
-    const header: SnapshotHeader = {
-      world,
-      shard,
-      module: facts.module,
-      schema: facts.schema,
-      epoch: run.epoch,
-      timeline: run.timeline,
-      tick: facts.tick,
-      createdAtMs: this.dependencies.clock.wallTime(),
-    };
     try {
-      const pieces = encodeSnapshot(header, state);
-      await writeAtomically(this.dependencies.disk, this.dir, snapshotName(position), pieces);
+      await this.snapshots.write(run, facts, state);
     } catch (error) {
       if (!anchored) {
         this.gap = {};
@@ -289,16 +230,13 @@ export class ShardStorage {
         this.writer?.dropHeld(error);
         if (!this.options.journal) this.tip = before;
       }
-      throw this.snapshotFailed(error);
+      throw error;
     } finally {
       this.snapshotRunning = false;
     }
     this.dropped = false;
     if (!anchored) this.writer?.release();
-    if (this.snapshotAttempts > 0) this.logger.info("Snapshots are written again.");
-    this.snapshotAttempts = 0;
-    this.counts.snapshots++;
-    await this.prune();
+    await this.snapshots.prune();
   }
 
   /**
@@ -319,13 +257,15 @@ export class ShardStorage {
   health(): StorageHealth {
     const failing = this.writer?.failing === true;
     const journal = failing ? "failing" : this.needsSnapshot ? "gap" : "ok";
-    const broken = failing || this.snapshotAttempts > 0;
+    const { attempts, problem, snapshots, snapshotFaults } = this.snapshots;
     return {
       journal: this.options.journal ? journal : "off",
-      snapshot: this.snapshotAttempts > 0 ? "failing" : "ok",
-      problem: broken ? this.problem : undefined,
+      snapshot: attempts > 0 ? "failing" : "ok",
+      problem: failing ? this.journalProblem : problem,
       journalWaitingBytes: this.writer?.waitingBytes ?? 0,
       ...this.counts,
+      snapshots,
+      snapshotFaults,
     };
   }
 
@@ -360,23 +300,9 @@ export class ShardStorage {
   private journalFailed(cause: unknown, retryMs: number): void {
     const error = storageError("journal-failed", "the journal could not be written", cause);
     this.counts.journalFaults++;
-    this.problem = messageOf(error);
+    this.journalProblem = messageOf(error);
     this.logger.error("The journal could not be written; it is tried again.", { error, retryMs });
     this.dependencies.onFault?.({ part: "journal", error, retryMs });
-  }
-
-  private snapshotFailed(cause: unknown): unknown {
-    const error = storageError("snapshot-failed", "the snapshot could not be written", cause);
-    const retryMs = Math.min(
-      FIRST_SNAPSHOT_RETRY_MS * 2 ** this.snapshotAttempts,
-      MAX_SNAPSHOT_RETRY_MS,
-    );
-    this.snapshotAttempts++;
-    this.counts.snapshotFaults++;
-    this.problem = messageOf(error);
-    this.logger.error("A snapshot could not be written.", { error, retryMs });
-    this.dependencies.onFault?.({ part: "snapshot", error, retryMs });
-    return error;
   }
 
   private async writeRun(run: RunState): Promise<void> {
@@ -384,18 +310,6 @@ export class ShardStorage {
       await writeAtomically(this.dependencies.disk, this.dir, RUN_FILE, [encodeRun(run)]);
     } catch (error) {
       throw storageError("storage-unusable", "the epoch could not be written", error);
-    }
-  }
-
-  /** What cannot be removed now is removed after the next snapshot. */
-  private async prune(): Promise<void> {
-    const { disk } = this.dependencies;
-    try {
-      const files = sortShardFiles(await disk.list(this.dir));
-      for (const name of planPrune(files, this.options.keepSnapshots))
-        await removeIfThere(disk, join(this.dir, name));
-    } catch (error) {
-      this.logger.warn("Old files could not be removed.", { error });
     }
   }
 }

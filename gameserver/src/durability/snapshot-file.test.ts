@@ -18,7 +18,7 @@ const header: SnapshotHeader = {
 };
 
 function encode(state: Uint8Array): Buffer {
-  return Buffer.concat(encodeSnapshot(header, state));
+  return Buffer.concat([...encodeSnapshot(header, state)]);
 }
 
 test("a snapshot is read as it was written", () => {
@@ -26,6 +26,11 @@ test("a snapshot is read as it was written", () => {
   const snapshot = decodeSnapshot(encode(state));
   assert.deepEqual(snapshot.header, header);
   assert.deepEqual(Buffer.from(snapshot.state), state);
+});
+
+test("a state of many pieces is read as it was written", () => {
+  const state = Buffer.alloc(2_500_000, "abc");
+  assert.ok(state.equals(decodeSnapshot(encode(state)).state));
 });
 
 test("no change, cut or addition to a snapshot passes", () => {

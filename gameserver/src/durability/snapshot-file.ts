@@ -42,13 +42,24 @@ export interface Snapshot {
 const MAGIC = "ATLSNAP\n";
 const VERSION = 1;
 const CRC_BYTES = 4;
+const PIECE_BYTES = 1024 * 1024;
 
-/** The file in pieces to be written one after another; the state is not copied. */
-export function encodeSnapshot(header: SnapshotHeader, state: Uint8Array): Uint8Array[] {
+/**
+ * The file in pieces to be written one after another; the state is not copied. The checksum is taken
+ * as the pieces are, so a large state does not hold up the ticks of its thread in one go.
+ */
+export function* encodeSnapshot(header: SnapshotHeader, state: Uint8Array): Generator<Uint8Array> {
   const beginning = encodeBeginning(MAGIC, VERSION, { ...header, stateBytes: state.length });
-  const crc = Buffer.alloc(CRC_BYTES);
-  crc.writeUInt32LE(crc32(state, crc32(beginning)));
-  return [beginning, state, crc];
+  yield beginning;
+  let crc = crc32(beginning);
+  for (let at = 0; at < state.length; at += PIECE_BYTES) {
+    const piece = state.subarray(at, at + PIECE_BYTES);
+    crc = crc32(piece, crc);
+    yield piece;
+  }
+  const end = Buffer.alloc(CRC_BYTES);
+  end.writeUInt32LE(crc);
+  yield end;
 }
 
 /** The state is a view into `bytes`. @throws BadFile, NewerFormat */
