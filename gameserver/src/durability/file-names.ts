@@ -28,13 +28,15 @@ export interface ShardFiles {
   temporary: string[];
   /** Oldest first. */
   damaged: string[];
+  /** Those of them that were snapshots. */
+  damagedSnapshots: string[];
   discarded: string[];
   hasRun: boolean;
   /** The highest epoch in any name, damaged files included; 0 when there is none. */
   highestEpoch: number;
 }
 
-const NAMED = /^(\d{10})-(\d{16})(?:-(\d{6}))?\.(snapshot|journal)(\.damaged|\.discarded)?$/;
+const NAMED = /^(\d{10})-(\d{16})(?:-(\d{6}))?\.(snapshot|journal)((?:\.damaged|\.discarded)+)?$/;
 
 export function snapshotName({ epoch, tick }: Position): string {
   return `${padded(epoch, 10)}-${padded(tick, 16)}.snapshot`;
@@ -63,6 +65,7 @@ export function sortShardFiles(names: readonly string[]): ShardFiles {
     journals: [],
     temporary: names.filter((name) => name.endsWith(TEMPORARY)),
     damaged: names.filter((name) => name.endsWith(DAMAGED)).sort(),
+    damagedSnapshots: names.filter((name) => name.endsWith(`.snapshot${DAMAGED}`)),
     discarded: names.filter((name) => name.endsWith(DISCARDED)),
     hasRun: names.includes(RUN_FILE),
     highestEpoch: 0,

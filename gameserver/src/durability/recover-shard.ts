@@ -101,7 +101,8 @@ export async function recoverShard(
     tip: plan.tip,
     clean,
     damaged: problems.map(({ file, problem }) => ({ file, problem })),
-    lost: snapshot === undefined && files.snapshots.length > 0,
+    // Those that an earlier start has moved aside count: the second try must not begin empty either.
+    lost: snapshot === undefined && files.snapshots.length + files.damagedSnapshots.length > 0,
   };
   return { recovery, remains };
 }

@@ -132,8 +132,11 @@ test("when no snapshot is good the state is called lost, and fresh begins anew",
   const recovery = await second.recover();
   assert.equal(recovery.lost, true);
   assert.equal(recovery.clean, false);
-  await second.discard();
-  assert.deepEqual(await second.nextEpoch(), { epoch: 2, timeline: 2 });
+  const third = bench.open();
+  assert.equal((await third.recover()).lost, true, "a second try does not begin empty");
+  await third.discard();
+  assert.deepEqual(await third.nextEpoch(), { epoch: 2, timeline: 2 });
+  assert.equal((await bench.open().recover()).lost, false);
 });
 
 test("fresh puts the old state aside", async () => {

@@ -111,7 +111,8 @@ export class ShardStorage {
     const names = await disk.list(this.dir);
     const files = sortShardFiles(names);
     for (const name of files.discarded) await disk.remove(join(this.dir, name));
-    for (const { name } of [...files.snapshots, ...files.journals])
+    const old = [...files.snapshots, ...files.journals].map((file) => file.name);
+    for (const name of [...old, ...files.damagedSnapshots])
       await disk.rename(join(this.dir, name), join(this.dir, discardedName(name)));
     await disk.syncDir(this.dir);
     this.remains = { ...this.remains, tip: undefined };
