@@ -130,7 +130,7 @@ test("every kind of wrong value names place, field, what was found and what is a
     ],
     [
       { toml: 'log.level = "loud"' },
-      'a.toml:1: log.level: found "loud", allowed: one of trace, debug, info, warn, error, fatal, silent',
+      'a.toml:1: log.level: found "loud", allowed: one of debug, info, warn, error, silent',
     ],
     [
       { toml: 'telemetry.otlpEndpoint = "localhost"' },
