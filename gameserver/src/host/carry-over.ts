@@ -1,7 +1,15 @@
-import { OperatingError } from "@atlasnet/core";
-import { canonicalJson, type DefinitionData } from "@atlasnet/world";
+import { canonicalJson, compileDefinition, type DefinitionData } from "@atlasnet/world";
+import {
+  type MigrationProblem,
+  migrateComponents,
+  SchemaChangedError,
+} from "../durability/migrate-schema.ts";
+import { planMigration } from "../durability/plan-migration.ts";
 import type { TypeScriptModule } from "../module/typescript-module.ts";
+import { type MigrateEntity, migrateStore } from "../shard/migrate-store.ts";
 import type { Shard } from "../shard/shard.ts";
+import { StateCodec } from "../shard/state-codec.ts";
+import { Store } from "../shard/store.ts";
 
 export interface KeptState {
   snapshot: { header: { schema: DefinitionData }; state: Uint8Array };
@@ -10,8 +18,9 @@ export interface KeptState {
 
 /**
  * Brings a kept state into a shard. True when the shard is exactly that state; false when the module's
- * definition changed and the state was carried over by name.
- * @throws OperatingError naming what does not fit.
+ * definition changed: then the state was carried over by the names of components and fields, and what
+ * changed its type by the module's `upgrade`.
+ * @throws SchemaChangedError naming every field that does not fit.
  */
 export function carryOver(
   kept: KeptState,
@@ -24,5 +33,32 @@ export function carryOver(
     shard.restore(kept.snapshot.state, kept.deltas);
     return true;
   }
-  throw new OperatingError("schema-changed", `world ${world}: the definition changed`);
+  const { outboxMessages: messages, outboxBytes: bytes } = shard.options;
+  const old = new Store(compileDefinition(schema), { seed: 0, outbox: { messages, bytes } });
+  const codec = new StateCodec(old.definition);
+  codec.apply(kept.snapshot.state, old);
+  for (const delta of kept.deltas) codec.apply(delta, old);
+  const problems: MigrationProblem[] = [];
+  const migrate = migration(schema, module, problems);
+  shard.adopt((store) => migrateStore(old, store, migrate));
+  if (problems.length > 0) throw new SchemaChangedError(world, problems);
+  return false;
+}
+
+function migration(
+  schema: DefinitionData,
+  module: TypeScriptModule,
+  problems: MigrationProblem[],
+): MigrateEntity {
+  const plan = planMigration(schema, module.definition);
+  return ({ id, components }) => {
+    const upgraded = module.canUpgrade
+      ? module.upgrade({ id, components }, schema.version)
+      : undefined;
+    if (module.canUpgrade && upgraded === undefined) return undefined;
+    const migrated = migrateComponents(plan, components, upgraded);
+    if (migrated.ok) return migrated.components;
+    problems.push(...migrated.problems);
+    return undefined;
+  };
 }

@@ -134,6 +134,17 @@ export class Shard {
     this.resumeState();
   }
 
+  /** Takes in a state that was made for this definition out of another one's. */
+  adopt(fill: (store: Store) => void): void {
+    fill(this.store);
+    this.resumeState();
+    // Topics and indexes of the old definition mean nothing here: everybody enters anew.
+    for (const entity of this.store.entities.all()) {
+      this.store.entities.changed(entity);
+      entity.$spawned = true;
+    }
+  }
+
   /** Takes in a state as it is, without resuming it. @throws DecodeError */
   load(snapshot: Uint8Array): void {
     this.codec.apply(snapshot, this.store);
