@@ -39,7 +39,10 @@ export interface MonolithDependencies {
   /** Default: pino on standard error, as configured. */
   logger?: Logger;
   /** Told of every fault of a world's code. */
-  onFault?(world: string, fault: { event: string; tick: number; message: string; stack: string }): void;
+  onFault?(
+    world: string,
+    fault: { event: string; tick: number; message: string; stack: string },
+  ): void;
 }
 
 /** A whole AtlasNet server in this process. */

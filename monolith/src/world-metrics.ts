@@ -43,7 +43,11 @@ export class WorldMetrics {
       ["atlasnet_world_entities", "Entities in the world", (s) => s.entities],
       ["atlasnet_world_queued_events", "Events put off to the next tick", (s) => s.queued],
       ["atlasnet_world_dropped_messages", "Client messages dropped, queue full", (s) => s.dropped],
-      ["atlasnet_world_time_dilation", "World time over real time", (s) => s.dilationPerMille / 1000],
+      [
+        "atlasnet_world_time_dilation",
+        "World time over real time",
+        (s) => s.dilationPerMille / 1000,
+      ],
       ["atlasnet_world_quarantined", "1 when stopped after faults", (s) => Number(s.quarantined)],
       ["atlasnet_journal_waiting_bytes", "Journal not yet synced", (s) => s.journalWaitingBytes],
       ["atlasnet_snapshots", "Snapshots written since the start", (s) => s.snapshots],

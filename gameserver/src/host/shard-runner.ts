@@ -279,9 +279,13 @@ export class ShardRunner implements Ticking {
     this.dependencies.loop.remove(this);
     this.nextAt = Number.POSITIVE_INFINITY;
     if (this.storage === undefined) return;
-    await this.settleSnapshot();
-    if (this.snapshotTick !== this.shard.store.tick) await this.writeSnapshot();
-    await this.stopStorage();
+    try {
+      await this.settleSnapshot();
+      if (this.snapshotTick !== this.shard.store.tick) await this.writeSnapshot();
+      await this.stopStorage();
+    } finally {
+      await this.storage.stop();
+    }
   }
 }
 
