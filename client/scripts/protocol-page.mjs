@@ -1,0 +1,78 @@
+// Writes the generated parts of docs/protocol.md: the close codes (section 6) from world/src/close-codes.ts
+// and the golden bytes (section 10) from docs/golden/client-protocol.json. With --check it only says
+// whether they are up to date.
+import { readFile, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { closeCodes } from "@atlasnet/world";
+
+const docs = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), "docs");
+const pagePath = join(docs, "protocol.md");
+const golden = JSON.parse(await readFile(join(docs, "golden", "client-protocol.json"), "utf8"));
+
+function table(head, rows) {
+  const widths = head.map((title, i) =>
+    Math.max(...[title, ...rows.map((row) => row[i])].map((s) => s.length)),
+  );
+  const line = (cells) => `| ${cells.map((cell, i) => cell.padEnd(widths[i])).join(" | ")} |`;
+  return [line(head), line(widths.map((width) => "-".repeat(width))), ...rows.map(line)].join("\n");
+}
+
+function closeCodeTable() {
+  const rows = Object.entries(closeCodes).map(([name, { code, retry, meaning }]) => [
+    String(code),
+    `\`${name}\``,
+    retry ? "yes" : "no",
+    meaning,
+  ]);
+  return table(["number", "name", "retry", "meaning"], rows);
+}
+
+function vector({ name, from, about, hex, parts }) {
+  const title = from === undefined ? name : `${name} (from the ${from})`;
+  const lines = hex.match(/.{1,96}/g).join("\n");
+  const rows = parts.map(([bytes, meaning]) => [
+    `\`${bytes.length > 48 ? `${bytes.slice(0, 44)}…` : bytes}\``,
+    meaning,
+  ]);
+  return `**${title}.** ${about}\n\n\`\`\`\n${lines}\n\`\`\`\n\n${table(["bytes", "meaning"], rows)}`;
+}
+
+function goldenBytes() {
+  return [
+    "The same vectors stand in `docs/golden/client-protocol.json`. They are of this definition, as JSON:",
+    `\`\`\`json\n${JSON.stringify(golden.definition, null, 1)
+      .replace(/\n\s*/g, " ")
+      .replace(/(.{1,96})(?: |$)/g, "$1\n")
+      .trimEnd()}\n\`\`\``,
+    `Its schema hash is \`${golden.schema}\`. Its public components are \`position\` (mask bit 0) and \`look\` (bit 1); \`purse\` is owner-only (bit 0 there). Topic 0 is the channel \`lobby\`, topics 1 to 4 are the cells (0, 0), (1, 0), (0, 1) and (1, 1).`,
+    "### 10.1 Messages",
+    ...golden.messages.map(vector),
+    "### 10.2 Frames",
+    ...golden.framed.map(vector),
+    "### 10.3 State",
+    "The packed bytes of three state messages that follow each other; each travels as `[1, packed]`.",
+    ...golden.states.map(vector),
+  ].join("\n\n");
+}
+
+function replaced(page, name, content) {
+  const begin = `<!-- ${name} -->`;
+  const end = `<!-- /${name} -->`;
+  const from = page.indexOf(begin);
+  if (from < 0) throw new Error(`${pagePath} has no ${begin}`);
+  const to = page.indexOf(end);
+  const rest = page.slice(to < 0 ? from + begin.length : to + end.length);
+  return `${page.slice(0, from)}${begin}\n\n${content}\n\n${end}${rest}`;
+}
+
+const page = (await readFile(pagePath, "utf8")).replaceAll("\r\n", "\n");
+const updated = replaced(replaced(page, "close-codes", closeCodeTable()), "golden", goldenBytes());
+if (process.argv.includes("--check")) {
+  if (updated !== page) {
+    process.stderr.write(
+      "docs/protocol.md is out of date: node client/scripts/protocol-page.mjs\n",
+    );
+    process.exitCode = 1;
+  }
+} else await writeFile(pagePath, updated);
