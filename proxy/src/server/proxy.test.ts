@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { type CborValue, OperatingError } from "@atlasnet/core";
 import {
+  field,
   framedClient,
   hello,
   portOf,
@@ -14,11 +15,6 @@ async function bench(t: TestContext, options?: Parameters<typeof startBench>[0])
   const started = await startBench(options);
   t.after(() => started.proxy.stop());
   return started;
-}
-
-function field(value: CborValue | undefined, key: string): CborValue | undefined {
-  assert.ok(typeof value === "object" && value !== null && !Array.isArray(value));
-  return Object.entries(value).find(([name]) => name === key)?.[1];
 }
 
 async function join(client: TestClient, more = {}): Promise<CborValue | undefined> {

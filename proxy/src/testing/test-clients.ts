@@ -110,3 +110,10 @@ export async function webSocketClient(address: string): Promise<TestClient> {
     end: () => webSocket.terminate(),
   };
 }
+
+/** A key of a decoded map. */
+export function field(value: CborValue | undefined, key: string): CborValue | undefined {
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new Error(`no map that could have the key ${key}`);
+  return Object.entries(value).find(([name]) => name === key)?.[1];
+}

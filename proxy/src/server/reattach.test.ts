@@ -1,0 +1,129 @@
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { UpstreamKind } from "@atlasnet/core";
+import { FakeGameserver } from "../testing/fake-shard.ts";
+import { field, hello, type TestClient, webSocketClient } from "../testing/test-clients.ts";
+import { type Bench, startBench } from "../testing/test-proxy.ts";
+
+async function joined(
+  t: TestContext,
+  options?: Parameters<typeof startBench>[0],
+): Promise<Bench & { client: TestClient; attach: number }> {
+  const bench = await startBench(options);
+  t.after(() => bench.proxy.stop());
+  const client = await webSocketClient(bench.address);
+  t.after(() => client.end());
+  client.send(hello("arena", { attempt: 4 }));
+  assert.equal((await client.messages.next())[0], 5);
+  const { attach } = await bench.gameserver.attaches.next();
+  return { ...bench, client, attach };
+}
+
+test("a shard reset attaches anew with session, stream, numbers and a higher attempt", async (t) => {
+  const { client, gameserver, attach } = await joined(t);
+  client.send([2, 1, 0, Uint8Array.of(1)]);
+  await client.messages.until(([kind]) => kind === 3);
+  client.send([3, 1]);
+  await gameserver.entries.until(({ kind }) => kind === UpstreamKind.ack);
+  gameserver.epoch = 2;
+  gameserver.send({ type: "shard-reset", shard: "arena.0", epoch: 2 });
+  const again = await gameserver.attaches.next();
+  assert.equal(again.epoch, 2);
+  assert.notEqual(again.attach, attach);
+  assert.equal(again.session, 1);
+  assert.equal(again.attempt, 5);
+  assert.equal(again.firstUnacked, 2);
+  assert.equal(again.lastReceived, 1);
+  assert.equal(again.timeline, 1);
+  assert.deepEqual(again.stream, Uint8Array.of(1, 1, 2, 2, 3, 3, 4, 4));
+  const [kind, welcome] = await client.messages.next();
+  assert.equal(kind, 5);
+  assert.equal(field(welcome, "attempt"), 5);
+  assert.equal(field(welcome, "epoch"), 2);
+});
+
+test("while the owner is dead messages wait in order; the client only sees a new welcome", async (t) => {
+  const { client, gameserver, network, proxy } = await joined(t);
+  await gameserver.die();
+  client.send([5, 1, 0, Uint8Array.of(1)]);
+  client.send([2, 1, 0, Uint8Array.of(2)]);
+  client.send([4, 77]);
+  assert.deepEqual((await client.messages.next()).slice(0, 2), [4, 77]);
+  const next = new FakeGameserver("arena.0");
+  next.epoch = 1;
+  await next.listen(network.node("g1"));
+  assert.equal((await next.attaches.next()).session, 1);
+  assert.equal((await client.messages.next())[0], 5);
+  assert.equal((await next.entries.next()).kind, UpstreamKind.input);
+  assert.equal((await next.entries.next()).kind, UpstreamKind.message);
+  assert.deepEqual(await client.messages.next(), [2, 1, 0, Uint8Array.of(2)]);
+  assert.equal(proxy.counters.reattaches, 1);
+});
+
+test("a placement elsewhere moves everybody there; the old owner's words are dropped", async (t) => {
+  const { client, gameserver, network, placements, proxy, attach } = await joined(t);
+  const next = new FakeGameserver("arena.0");
+  next.epoch = 2;
+  await next.listen(network.node("g2"));
+  placements.set({ world: "arena", shard: "arena.0", node: "g2", epoch: 2 });
+  const moved = await next.attaches.next();
+  assert.equal(moved.epoch, 2);
+  gameserver.close(attach, "kicked");
+  assert.equal((await client.messages.next())[0], 5);
+  client.send([4, 1]);
+  assert.equal((await client.messages.next())[0], 4);
+  assert.equal(proxy.counters.staleMessages, 1);
+});
+
+test("past the bound the socket is not read until there is an owner again", async (t) => {
+  const { client, gameserver, network, proxy } = await joined(t, {
+    limits: { attachBufferBytes: 1000 },
+  });
+  await gameserver.die();
+  for (let n = 1; n <= 20; n++) client.send([5, n, 0, new Uint8Array(100)]);
+  while (proxy.counters.paused === 0) await new Promise((resolve) => setImmediate(resolve));
+  const next = new FakeGameserver("arena.0");
+  await next.listen(network.node("g1"));
+  for (let n = 1; n <= 20; n++) assert.equal((await next.entries.next()).n, n);
+});
+
+test("without an owner for too long the client is closed with world-unavailable", async (t) => {
+  const { client, gameserver } = await joined(t, { limits: { unavailableTimeoutMs: 1 } });
+  await gameserver.die();
+  assert.equal((await client.messages.until(([kind]) => kind === 6))[1], 4016);
+  await client.messages.untilEnd();
+  assert.equal(client.closeCode(), 4016);
+});
+
+test("what the shard ends is told with its code, and a gone client is detached", async (t) => {
+  const { client, gameserver, attach, address } = await joined(t);
+  gameserver.close(attach, "kicked");
+  assert.deepEqual(await client.messages.next(), [6, 4013, "kicked"]);
+  await client.messages.untilEnd();
+  const other = await webSocketClient(address);
+  other.send(hello("arena"));
+  const second = await gameserver.attaches.next();
+  await other.messages.next();
+  other.end();
+  const detach = await gameserver.others.next();
+  assert.equal(detach.type, "detach");
+  assert.equal("attach" in detach ? detach.attach : 0, second.attach);
+});
+
+test("a resume token returns to the session, for its world only", async (t) => {
+  const { client, gameserver, address } = await joined(t);
+  client.end();
+  const resume = 'resume:{"account":"ann","world":"arena","session":9,"name":"Ann","data":null}';
+  const again = await webSocketClient(address);
+  t.after(() => again.end());
+  again.send(hello("arena", { resume, attempt: 5 }));
+  const attach = await gameserver.attaches.next();
+  assert.equal(attach.session, 9);
+  assert.equal(attach.attempt, 5);
+  assert.equal(attach.account, "ann");
+  const welcome = (await again.messages.next())[1];
+  assert.equal(field(welcome, "resume"), resume);
+  const wrong = await webSocketClient(address);
+  wrong.send(hello("cave", { resume, attempt: 5 }));
+  assert.equal((await wrong.messages.next())[1], 4006);
+});
