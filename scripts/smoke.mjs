@@ -1,14 +1,18 @@
 // npm run smoke: starts the built server as its users do, joins the arena over WebSocket and TCP,
-// stops it, and starts it again on the same data. Runs on whatever Node runs this script.
+// stops it, and starts it again on the same data. Runs on whatever Node runs this script; arguments
+// go on to the server.
 import "./lib/check-node.mjs";
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { connect as connectSocket } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { build } from "./lib/build.mjs";
 import { main, ScriptError } from "./lib/run.mjs";
 import { startMonolith, untilReady } from "./lib/server.mjs";
 import { Steps } from "./lib/steps.mjs";
+import { root } from "./lib/workspace.mjs";
 
 /** How long each wait may take: far longer than it does, for a machine that is busy. */
 const PATIENCE_MS = 20_000;
@@ -26,10 +30,14 @@ await main(async () => {
         assert.equal(page.status, 200);
         assert.match(page.headers.get("content-type") ?? "", /^text\/html/);
       });
-      await steps.step("metrics are served", async () => {
+      await steps.step("metrics are served, and documented", async () => {
         const metrics = await fetch(`${server.health}/metrics`);
         assert.equal(metrics.status, 200);
-        assert.match(await metrics.text(), /^atlasnet_/m);
+        const names = [...(await metrics.text()).matchAll(/^# TYPE (atlasnet_\w+)/gm)];
+        assert.ok(names.length > 0, "no metric of ours");
+        const documented = readFileSync(path.join(root, "docs", "operations.md"), "utf8");
+        const missing = names.map(([, it]) => it).filter((it) => !documented.includes(`\`${it}\``));
+        assert.deepEqual(missing, [], "docs/operations.md does not list these");
       });
       return tick;
     });
@@ -48,12 +56,16 @@ await main(async () => {
 
 /** A server from start to stop, with `body` while it is ready. */
 async function session(dataDir, name, body) {
-  const server = await startMonolith({ dataDir });
+  const args = process.argv.slice(2).filter((arg) => arg !== "--no-build");
+  const server = await startMonolith({ dataDir, args });
   const before = steps.count.failed;
   let result;
   try {
-    if (await steps.step(`${name}: ready`, () => untilReady(server, PATIENCE_MS)))
+    const ready = await steps.step(`${name}: ready`, () => untilReady(server, PATIENCE_MS));
+    if (ready) {
+      await steps.step(`${name}: ready means that the player port is open`, () => dial(server));
       result = await body(server);
+    }
     if (process.platform !== "win32")
       await steps.step(`${name}: SIGTERM ends it with exit code 0`, async () => {
         server.child.kill("SIGTERM");
@@ -66,6 +78,14 @@ async function session(dataDir, name, body) {
     if (steps.count.failed > before) console.log(`--- what the server said\n${server.output()}---`);
   }
   return result;
+}
+
+/** Connects once, without trying again as a client would. */
+async function dial(server) {
+  const { hostname, port } = new URL(server.players);
+  const socket = connectSocket(Number(port), hostname);
+  await inTime(once(socket, "connect"), "a connection");
+  socket.destroy();
 }
 
 /** Two players, one per transport. Returns the newest tick they heard of. */
