@@ -86,8 +86,7 @@ export function compileStruct(fields: FieldList, options: { exact?: boolean } = 
           given === undefined ? defaultOf(field) : checkValue(field, given, `${path}.${name}`);
       }
       for (const name in value) {
-        // A component of another entity may be given; what it keeps for itself starts with $.
-        if (!known.has(name) && !name.startsWith("$")) checkUnknown(path, name, known);
+        if (!known.has(name)) checkUnknown(path, name, known);
       }
       return full;
     },

@@ -14,7 +14,6 @@ import type { ShardEntity } from "./entity.ts";
  */
 export interface ComponentState extends StructValue {
   readonly $index: number;
-  $entity: ShardEntity;
   /** The store's savepoint in which it was last copied for undo. */
   $mark: number;
   $copy(): StructValue;
@@ -36,27 +35,38 @@ export function componentClass(component: CompiledComponent, isPosition: boolean
   };
   // Names were checked by the definition: letters, digits, - and _; JSON quoting covers the dash.
   const key = (name: string) => JSON.stringify(name);
-  const slot = (i: number) => `$${i}`;
+  // Own accessors, so that `{ ...entity.position }` and JSON have the fields; the rest is private.
   const accessors = fields.map(([name, field], i) => {
     const axis = isPosition && (name === "x" || name === "y" || name === "z");
-    return `get ${key(name)}() { return this.${slot(i)}; }
-      set ${key(name)}(value) {
+    return `${key(name)}: {
+      enumerable: true,
+      get() { return this.#f${i}; },
+      set(value) {
         ${checkSource(field, i)}
-        if (value === this.${slot(i)}) return;
-        this.$entity.$store.touch(this.$entity, this);
-        this.${slot(i)} = value;
-        ${axis ? "this.$entity.$store.moved(this.$entity);" : ""}
-      }`;
+        if (value === this.#f${i}) return;
+        this.#entity.$store.touch(this.#entity, this);
+        this.#f${i} = value;
+        ${axis ? "this.#entity.$store.moved(this.#entity);" : ""}
+      },
+    }`;
   });
-  const load = fields.map(([name], i) => `this.${slot(i)} = values[${key(name)}];`).join("\n");
-  const copy = fields.map(([name], i) => `${key(name)}: this.${slot(i)}`).join(", ");
-  const source = `return class {
-    constructor(entity, values) { this.$entity = entity; this.$mark = 0; ${load} }
+  const privates = fields.map((_, i) => `#f${i};`).join(" ");
+  const load = fields.map(([name], i) => `this.#f${i} = values[${key(name)}];`).join("\n");
+  const copy = fields.map(([name], i) => `${key(name)}: this.#f${i}`).join(", ");
+  const source = `return class Component {
+    ${privates} #entity; #mark = 0;
+    static #accessors = { ${accessors.join(",\n")} };
+    constructor(entity, values) {
+      Object.defineProperties(this, Component.#accessors);
+      this.#entity = entity;
+      ${load}
+    }
     get $index() { return ${component.index}; }
+    get $mark() { return this.#mark; }
+    set $mark(mark) { this.#mark = mark; }
     $load(values) { ${load} }
     $copy() { return { ${copy} }; }
-    toJSON() { return this.$copy(); }
-    ${accessors.join("\n")}
+    [Symbol.for("nodejs.util.inspect.custom")]() { return this.$copy(); }
   }`;
   const make: (c: typeof check) => ComponentClass = new Function("check", source) as never;
   return make(check);
