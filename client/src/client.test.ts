@@ -1,0 +1,435 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  ByteReader,
+  ByteWriter,
+  bool,
+  type CloseCode,
+  closeCodes,
+  compileDefinition,
+  defineWorld,
+  grid2d,
+  quantized,
+  ref,
+  text,
+  uint,
+} from "@atlasnet/world";
+import { type CborValue, readCbor, writeCbor } from "./cbor.ts";
+import { Client, type ConnectOptions } from "./client.ts";
+import type { ClientDependencies } from "./connection.ts";
+import { memoryResumeStorage, type ResumeStorage } from "./resume-storage.ts";
+import type { TransportHandlers } from "./transport.ts";
+import { JoinError } from "./types.ts";
+
+const definition = defineWorld({
+  name: "arena",
+  space: grid2d({ component: "position", size: [100, 100], cell: 50 }),
+  components: {
+    position: {
+      x: quantized({ min: 0, max: 100, step: 1 / 16 }),
+      y: quantized({ min: 0, max: 100, step: 1 / 16 }),
+    },
+  },
+  inputs: { move: { up: bool() } },
+  clientMessages: { chat: { text: text(40) } },
+  serverMessages: { chat: { from: ref(), text: text(40) } },
+  join: { color: uint(7) },
+});
+const compiled = compileDefinition(definition.data);
+
+/** Time that passes when it is told to. */
+class FakeClock {
+  private at = 0;
+  private timers: { at: number; fn: () => void }[] = [];
+
+  now = () => this.at;
+
+  setTimer = (ms: number, fn: () => void) => {
+    const timer = { at: this.at + ms, fn };
+    this.timers.push(timer);
+    return {
+      cancel: () => {
+        this.timers = this.timers.filter((other) => other !== timer);
+      },
+    };
+  };
+
+  pass(ms: number): void {
+    const until = this.at + ms;
+    for (;;) {
+      const next = this.timers.filter(({ at }) => at <= until).sort((a, b) => a.at - b.at)[0];
+      if (next === undefined) break;
+      this.timers = this.timers.filter((timer) => timer !== next);
+      this.at = Math.max(this.at, next.at);
+      next.fn();
+    }
+    this.at = until;
+  }
+}
+
+/** One connection, seen from the server. */
+class FakePeer {
+  readonly url: string;
+  readonly got: unknown[][] = [];
+  open = true;
+  private readonly handlers: TransportHandlers;
+
+  constructor(url: string, handlers: TransportHandlers) {
+    this.url = url;
+    this.handlers = handlers;
+  }
+
+  accept(): this {
+    this.handlers.opened();
+    return this;
+  }
+
+  take(bytes: Uint8Array): void {
+    const message = readCbor(new ByteReader(bytes));
+    assert.ok(Array.isArray(message));
+    // Pings come when they like.
+    if (message[0] !== 4) this.got.push(message);
+  }
+
+  get hello(): { [key: string]: unknown } {
+    const [kind, map] = this.got[0] ?? [];
+    assert.ok(kind === 1 && typeof map === "object" && map !== null);
+    return { ...map };
+  }
+
+  send(message: CborValue): this {
+    const writer = new ByteWriter();
+    writeCbor(writer, message);
+    this.handlers.received(writer.finish());
+    return this;
+  }
+
+  raw(...bytes: number[]): this {
+    this.handlers.received(Uint8Array.from(bytes));
+    return this;
+  }
+
+  welcome(changes: { [key: string]: CborValue } = {}): this {
+    const limits = {
+      maxMessageBytes: 65_536,
+      messagesPerSecond: 0,
+      bytesPerSecond: 0,
+      idleTimeoutMs: 30_000,
+    };
+    const counters = { appliedSeq: 0, outSeq: 0, lastInput: 0, graceTicks: 600, epoch: 1 };
+    const who = { world: "arena", account: "ada", session: 5, resume: "token", attempt: 1 };
+    const time = { tickRate: 20, tick: 100, timeline: 1 };
+    const rest = { schema: compiled.hash, limits, endpoints: [] };
+    return this.send([5, { ...who, ...counters, ...time, ...rest, ...changes }]);
+  }
+
+  /** A state message with one slot; entities at given places, in full. */
+  state(
+    tick: number,
+    entities: readonly { id: number; x: number; y: number }[],
+    slots = true,
+  ): this {
+    const writer = new ByteWriter();
+    writer.varint(tick);
+    writer.varint(slots ? 1 : 0);
+    if (slots) for (const n of [1, 0, 1]) writer.varint(n);
+    writer.u8(1);
+    writer.u8(entities.length << 4);
+    const position = compiled.publicComponents[0]?.codec;
+    entities.forEach(({ id, x, y }, index) => {
+      for (const n of [5, index, id]) writer.varint(n);
+      position?.encode(writer, { x, y });
+    });
+    return this.send([1, writer.finish()]);
+  }
+
+  close(code: CloseCode): this {
+    return this.send([6, closeCodes[code].code, "because"]);
+  }
+
+  cut(): this {
+    this.open = false;
+    this.handlers.closed(1006, "cut");
+    return this;
+  }
+}
+
+class FakeServer {
+  readonly clock = new FakeClock();
+  readonly peers: FakePeer[] = [];
+  readonly warnings: string[] = [];
+  readonly storage: ResumeStorage = memoryResumeStorage();
+
+  connect(options: Partial<ConnectOptions> = {}): Client {
+    let streams = 0;
+    const dependencies: ClientDependencies = {
+      dial: (url, handlers) => {
+        const peer = new FakePeer(url, handlers);
+        this.peers.push(peer);
+        return {
+          send: (bytes) => peer.take(bytes),
+          close: () => {
+            peer.open = false;
+          },
+        };
+      },
+      clock: this.clock,
+      random: () => 0,
+      randomBytes: (count) => new Uint8Array(count).fill(++streams),
+      storage: this.storage,
+      logger: { warn: (message) => this.warnings.push(message) },
+    };
+    return new Client({ url: "ws://host", ...options }, dependencies);
+  }
+
+  get peer(): FakePeer {
+    const peer = this.peers.at(-1);
+    assert.ok(peer !== undefined, "nobody connected");
+    return peer;
+  }
+}
+
+async function joined() {
+  const server = new FakeServer();
+  const client = server.connect();
+  const joining = client.join(definition, { world: "arena" });
+  server.peer.accept().welcome();
+  const world = await joining;
+  server.clock.pass(0);
+  return { server, client, world };
+}
+
+test("connect opens nothing; join says hello with schema and params", async () => {
+  const server = new FakeServer();
+  const client = server.connect();
+  assert.equal(server.peers.length, 0);
+  const joining = client.join(definition, { world: "arena", ticket: "jwt", params: { color: 5 } });
+  server.peer.accept();
+  const { schema, params, ticket, world: name } = server.peer.hello;
+  assert.deepEqual(
+    [schema, params, ticket, name],
+    [compiled.hash, Uint8Array.of(5), "jwt", "arena"],
+  );
+  server.peer.welcome();
+  const world = await joining;
+  assert.deepEqual(
+    [world.name, world.account, world.session, world.tick, world.tickRate, world.connected],
+    ["arena", "ada", 5, 100, 20, true],
+  );
+});
+
+test("what comes right behind the welcome waits for the listeners", async () => {
+  const server = new FakeServer();
+  const joining = server.connect().join(definition, { world: "arena" });
+  server.peer
+    .accept()
+    .welcome()
+    .state(101, [{ id: 7, x: 1, y: 2 }])
+    .send([2, 1, 0, Uint8Array.of(7, 2, 104, 105)]);
+  const world = await joining;
+  const seen: unknown[] = [];
+  world.onAdd((entity) => seen.push([entity.id, entity.position?.x]));
+  world.onMessage("chat", (message) => seen.push(message));
+  server.clock.pass(0);
+  assert.deepEqual(seen, [[7, 1], { from: 7, text: "hi" }]);
+});
+
+test("entities come, change and go; messages and inputs are packed by name", async () => {
+  const { server, world } = await joined();
+  const seen: string[] = [];
+  world.onAdd(({ id }) => seen.push(`+${id}`));
+  const stop = world.onChange(({ id }) => seen.push(`~${id}`));
+  world.onRemove(({ id }) => seen.push(`-${id}`));
+  server.peer.state(101, [{ id: 7, x: 1, y: 2 }]);
+  server.peer.state(
+    102,
+    [
+      { id: 7, x: 2, y: 2 },
+      { id: 8, x: 0, y: 0 },
+    ],
+    false,
+  );
+  stop();
+  server.peer.state(103, [{ id: 7, x: 3, y: 2 }], false);
+  assert.deepEqual(seen, ["+7", "+8", "~7", "-8"]);
+  assert.deepEqual([world.tick, world.entities.get(7)?.position], [103, { x: 3, y: 2 }]);
+
+  world.send("chat", { text: "hi" });
+  world.input("move", { up: true });
+  assert.deepEqual(server.peer.got.slice(1), [
+    [2, 1, 0, Uint8Array.of(2, 104, 105)],
+    [5, 1, 0, Uint8Array.of(1)],
+  ]);
+  assert.throws(() => world.send("chat", { text: "x".repeat(50) }), /chat\.text: .*40 bytes/);
+});
+
+test("a cut connection is mended without the game noticing but for onDrop and onResume", async () => {
+  const { server, world } = await joined();
+  const seen: string[] = [];
+  world.onDrop(() => seen.push("drop"));
+  world.onResume(() => seen.push("resume"));
+  world.onRemove(({ id }) => seen.push(`-${id}`));
+  world.onAdd(({ id }) => seen.push(`+${id}`));
+  world.onRollback(() => seen.push("rollback"));
+  server.peer
+    .state(101, [
+      { id: 7, x: 1, y: 2 },
+      { id: 8, x: 1, y: 2 },
+    ])
+    .cut();
+  assert.equal(world.connected, false);
+  world.send("chat", { text: "hi" });
+  server.clock.pass(250);
+  assert.equal(server.peers.length, 2);
+  server.peer.accept();
+  assert.deepEqual([server.peer.hello["resume"], server.peer.hello["attempt"]], ["token", 2]);
+  server.peer.welcome({ attempt: 2 }).state(140, [{ id: 7, x: 5, y: 5 }]);
+  assert.deepEqual(seen, ["+7", "+8", "drop", "resume", "-8"]);
+  assert.deepEqual(server.peer.got[1], [2, 1, 0, Uint8Array.of(2, 104, 105)]);
+});
+
+test("a gap in a topic is answered with resync", async () => {
+  const { server } = await joined();
+  server.peer.state(101, [{ id: 7, x: 1, y: 2 }]);
+  server.peer.send([1, Uint8Array.of(110, 0, 1, 0x01)]);
+  assert.deepEqual(server.peer.got.at(-1), [7]);
+});
+
+test("unreadable bytes cost the connection; the next one heals", async () => {
+  const { server, world } = await joined();
+  for (const bytes of [[0xff], [0x82, 0x01, 0x41, 0x00], [0x84, 2, 1, 9, 0x40]]) {
+    const { peer } = server;
+    peer.raw(...bytes);
+    assert.equal(peer.open, false);
+    server.clock.pass(5000);
+    server.peer.accept().welcome({ attempt: server.peers.length });
+    assert.equal(world.connected, true);
+  }
+});
+
+test("a refused join rejects with the code", async () => {
+  const server = new FakeServer();
+  const joining = server.connect().join(definition, { world: "nowhere" });
+  server.peer.accept().close("unknown-world");
+  await assert.rejects(joining, (error: unknown) => {
+    assert.ok(error instanceof JoinError);
+    assert.deepEqual([error.code, error.reason, error.retry], ["unknown-world", "because", false]);
+    return true;
+  });
+});
+
+test("a server that cannot be reached is tried until the time is over", async () => {
+  const server = new FakeServer();
+  const joining = server.connect().join(definition, { world: "arena", timeoutMs: 2000 });
+  while (server.clock.now() < 2500) {
+    if (server.peer.open) server.peer.cut();
+    server.clock.pass(50);
+  }
+  await assert.rejects(joining, { code: "unreachable", retry: true });
+  assert.ok(server.peers.length > 3);
+});
+
+test("a reloaded page returns to its session as a new stream; the older tab stays away", async () => {
+  const { server, world } = await joined();
+  const closed: string[] = [];
+  world.onClose(({ code }) => closed.push(code));
+  const older = server.peer;
+  const joining = server.connect().join(definition, { world: "arena" });
+  server.peer.accept();
+  const { resume, attempt, firstUnacked } = server.peer.hello;
+  assert.deepEqual([resume, attempt, firstUnacked], ["token", 2, 1]);
+  server.peer.welcome({ attempt: 2, resume: "newer" });
+  await joining;
+  older.close("superseded");
+  server.clock.pass(60_000);
+  assert.deepEqual(closed, ["superseded"]);
+  // What the newer tab saved is not the older one's to forget.
+  assert.match(server.storage.get("ws://host|arena|guest") ?? "", /newer/);
+});
+
+test("another player's saved session is not returned to", async () => {
+  const { server } = await joined();
+  const claims = Buffer.from(JSON.stringify({ sub: "bob" })).toString("base64url");
+  const joining = server.connect().join(definition, { world: "arena", ticket: `x.${claims}.y` });
+  server.peer.accept().welcome();
+  assert.equal(server.peer.hello["resume"], undefined);
+  await joining;
+  assert.notEqual(server.storage.get("ws://host|arena|=bob"), null);
+});
+
+test("leave tells the server, forgets the session, and is the end", async () => {
+  const { server, world } = await joined();
+  const closed: string[] = [];
+  world.onClose(({ code }) => closed.push(code));
+  const leaving = world.leave();
+  assert.deepEqual(server.peer.got.at(-1), [6]);
+  server.peer.close("left");
+  await leaving;
+  await world.leave();
+  assert.deepEqual([closed, server.peer.open], [["left"], false]);
+  assert.equal(server.storage.get("ws://host|arena|guest"), null);
+  assert.throws(() => world.send("chat", { text: "hi" }), /was left or closed/);
+});
+
+test("closing the client ends the connection and keeps the session for later", async () => {
+  const { server, client, world } = await joined();
+  const closed: string[] = [];
+  world.onClose(({ code }) => closed.push(code));
+  client.close();
+  assert.deepEqual([closed, server.peer.open], [["left"], false]);
+  assert.deepEqual(server.peer.got.length, 1);
+  assert.notEqual(server.storage.get("ws://host|arena|guest"), null);
+  await assert.rejects(client.join(definition, { world: "arena" }), /was closed/);
+});
+
+test("without a definition the welcome brings it", async () => {
+  const server = new FakeServer();
+  const joining = server.connect().join({ world: "arena" });
+  server.peer.accept();
+  assert.equal(server.peer.hello["schema"], undefined);
+  const data: CborValue = JSON.parse(JSON.stringify(definition.data));
+  server.peer.welcome({ definition: data });
+  const world = await joining;
+  server.clock.pass(0);
+  server.peer.state(101, [{ id: 7, x: 1, y: 2 }]);
+  assert.deepEqual(world.entities.get(7)?.["position"], { x: 1, y: 2 });
+  world.send("chat", { text: "hi" });
+  assert.deepEqual(server.peer.got.at(-1), [2, 1, 0, Uint8Array.of(2, 104, 105)]);
+  assert.throws(() => world.send("shout", {}), /no client message "shout"; it has: chat/);
+});
+
+test("transfer, notice and rollback are told; a listener that throws harms nobody", async () => {
+  const { server, world } = await joined();
+  const seen: unknown[] = [];
+  world.onTransfer(() => {
+    throw new Error("mine");
+  });
+  world.onTransfer((name) => seen.push(name));
+  world.onNotice((notice) => seen.push(notice));
+  world.onRollback(() => seen.push("rollback"));
+  server.peer.send([8, "cellar"]).send([9, "dev-error", "boom"]).welcome({ timeline: 2 });
+  assert.deepEqual(seen, ["cellar", { kind: "dev-error", text: "boom" }, "rollback"]);
+  assert.deepEqual(server.warnings, ["a listener of onTransfer threw"]);
+});
+
+test("positions are interpolated a little behind the newest state", async () => {
+  const { server, world } = await joined();
+  server.peer.state(101, [{ id: 7, x: 0, y: 0 }]);
+  const entity = world.entities.get(7);
+  assert.ok(entity !== undefined);
+  assert.deepEqual(world.position(entity), { x: 0, y: 0, z: 0 });
+  for (let tick = 102; tick <= 140; tick++) {
+    server.clock.pass(50);
+    server.peer.state(tick, [{ id: 7, x: tick - 101, y: 0 }], false);
+  }
+  const drawn: number[] = [];
+  for (let i = 0; i < 5; i++) {
+    drawn.push(world.position(entity)?.x ?? Number.NaN);
+    server.clock.pass(10);
+  }
+  // One unit per tick of 50 ms, two ticks late: 0.2 units per 10 ms.
+  drawn.forEach((x, i) => {
+    assert.ok(Math.abs(x - (37 + i * 0.2)) < 0.01, `${x} at ${i}`);
+  });
+  assert.equal(world.position(entity, "newest")?.x, 39);
+});
