@@ -50,6 +50,8 @@ export class LinesSession implements LineEvents, Resident {
     counters.bytesIn += text.length;
     if (!this.messages.take(1, now) || !this.bytes.take(text.length, now))
       return this.end("rate-limited", "too many lines");
+    if (this.connection.backlogBytes > this.limits.reliableBacklogBytes)
+      return this.end("slow-consumer", "answers pile up");
     const command = parseLine(text);
     switch (command.type) {
       case "ping":

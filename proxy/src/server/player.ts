@@ -200,7 +200,7 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
   }
 
   overflowed(): void {
-    this.end("slow-consumer", "reliable messages pile up; the connection is too slow");
+    this.end("slow-consumer", "answers pile up; the connection is too slow");
   }
 
   // Effects of the attachment.
@@ -215,6 +215,8 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
       case "upstream":
         return this.port?.upstream(this.attach, effect.item);
       case "pong":
+        if (this.connection.backlogBytes > this.options.limits.reliableBacklogBytes)
+          return this.overflowed();
         return this.connection.send(encodePong(effect.t, this.port?.feed.tick ?? 0));
       case "send":
         return this.connection.send(effect.item);
