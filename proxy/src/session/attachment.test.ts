@@ -1,0 +1,194 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Attached, Hello } from "@atlasnet/core";
+import { Attachment, type AttachmentEffect } from "./attachment.ts";
+
+const HELLO: Hello = {
+  world: "arena",
+  stream: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8),
+  attempt: 3,
+  firstUnacked: 5,
+  lastReceived: 7,
+  timeline: 1,
+  params: Uint8Array.of(9),
+};
+
+const ATTACHED: Attached = {
+  type: "attached",
+  shard: "s",
+  epoch: 2,
+  attach: 1,
+  session: 11,
+  account: "ann",
+  name: "Ann",
+  attempt: 3,
+  timeline: 1,
+  tick: 100,
+  tickRate: 20,
+  schema: new Uint8Array(8),
+  appliedSeq: 6,
+  outSeq: 8,
+  lastInput: 0,
+  graceTicks: 10,
+};
+
+function fresh(): Attachment {
+  return new Attachment({
+    limits: { maxMessageBytes: 1, messagesPerSecond: 2, bytesPerSecond: 3, idleTimeoutMs: 4 },
+    endpoints: [],
+    attachBufferBytes: 300,
+    unavailableTimeoutMs: 1000,
+    retryMs: 50,
+  });
+}
+
+function attached(): Attachment {
+  const attachment = fresh();
+  attachment.message({ type: "hello", hello: HELLO }, 0);
+  attachment.identified({ account: "ann", name: "Ann", data: null }, 0);
+  attachment.routed();
+  attachment.attached(ATTACHED);
+  attachment.signed("token");
+  assert.equal(attachment.phase, "attached");
+  return attachment;
+}
+
+const types = (effects: readonly AttachmentEffect[]): string[] => effects.map(({ type }) => type);
+
+test("from hello to welcome", () => {
+  const attachment = fresh();
+  assert.deepEqual(types(attachment.message({ type: "hello", hello: HELLO }, 0)), ["identify"]);
+  const identity = { account: "ann", name: "Ann", data: null, session: 11 };
+  assert.deepEqual(attachment.identified(identity, 0), [
+    { type: "route", world: "arena", notBefore: 0 },
+  ]);
+  const { world: _, ...asked } = HELLO;
+  assert.deepEqual(attachment.routed(), [
+    { type: "attach", message: { ...asked, account: "ann", name: "Ann", data: null, session: 11 } },
+  ]);
+  assert.deepEqual(attachment.attached(ATTACHED), [
+    {
+      type: "sign",
+      claims: { account: "ann", world: "arena", session: 11, name: "Ann", data: null },
+    },
+  ]);
+  assert.deepEqual(types(attachment.signed("token")), ["send", "release"]);
+});
+
+test("attaching anew names the session, what was acknowledged, and a higher attempt", () => {
+  const attachment = attached();
+  attachment.message({ type: "ack", seq: 9 }, 0);
+  attachment.applied(12);
+  assert.deepEqual(types(attachment.lost(0)), ["unfollow", "route"]);
+  const [effect] = attachment.routed();
+  assert.ok(effect?.type === "attach");
+  assert.deepEqual(effect.message, {
+    account: "ann",
+    name: "Ann",
+    data: null,
+    stream: HELLO.stream,
+    session: 11,
+    attempt: 4,
+    firstUnacked: 13,
+    lastReceived: 9,
+    timeline: 1,
+  });
+  // No new token is made, so the welcome follows at once.
+  assert.deepEqual(types(attachment.attached({ ...ATTACHED, attempt: 4 })), ["send", "release"]);
+});
+
+test("on a new timeline what the client received is cut to what the shard remembers", () => {
+  const attachment = attached();
+  attachment.message({ type: "ack", seq: 20 }, 0);
+  attachment.lost(0);
+  attachment.routed();
+  attachment.attached({ ...ATTACHED, timeline: 2, outSeq: 4, appliedSeq: 2 });
+  attachment.lost(0);
+  const [effect] = attachment.routed();
+  assert.ok(effect?.type === "attach");
+  assert.equal(effect.message.lastReceived, 4);
+  assert.equal(effect.message.firstUnacked, 3);
+  assert.equal(effect.message.timeline, 2);
+});
+
+test("upstream without an owner is kept in order, copied, and bounded by not reading", () => {
+  const attachment = attached();
+  attachment.lost(0);
+  const payload = Uint8Array.of(1);
+  const input = { type: "input", n: 1, index: 0, payload } as const;
+  assert.deepEqual(attachment.message(input, 0), []);
+  payload[0] = 99;
+  attachment.message({ type: "message", seq: 1, index: 0, payload: new Uint8Array(100) }, 0);
+  assert.deepEqual(
+    types(
+      attachment.message({ type: "message", seq: 2, index: 0, payload: new Uint8Array(50) }, 0),
+    ),
+    ["pause"],
+  );
+  attachment.routed();
+  const effects = attachment.attached(ATTACHED);
+  assert.deepEqual(types(effects), [
+    "send",
+    "release",
+    "upstream",
+    "upstream",
+    "upstream",
+    "resume",
+  ]);
+  const first = effects[2];
+  assert.ok(first?.type === "upstream");
+  assert.deepEqual(first.item.payload, Uint8Array.of(1));
+});
+
+test("a shard without an owner here is asked again later, until the time is over", () => {
+  const attachment = attached();
+  attachment.lost(100);
+  attachment.routed();
+  assert.deepEqual(attachment.shardClosed("world-unavailable", "", 100), [
+    { type: "unfollow" },
+    { type: "route", world: "arena", notBefore: 150 },
+  ]);
+  assert.deepEqual(attachment.unknownWorld(200), [
+    { type: "route", world: "arena", notBefore: 250 },
+  ]);
+  assert.deepEqual(attachment.sweep(1099), []);
+  assert.deepEqual(types(attachment.sweep(1100)), ["unroute", "close"]);
+  assert.equal(attachment.phase, "ended");
+});
+
+test("leave: told to the shard, answered with left, and a new hello may follow", () => {
+  const attachment = attached();
+  assert.deepEqual(types(attachment.message({ type: "leave" }, 0)), ["leave"]);
+  assert.deepEqual(types(attachment.shardClosed("left", "", 0)), ["unfollow", "send"]);
+  assert.equal(attachment.awaitsHello, true);
+  assert.deepEqual(types(attachment.message({ type: "hello", hello: HELLO }, 0)), ["identify"]);
+  const unanswered = attached();
+  unanswered.message({ type: "leave" }, 0);
+  assert.deepEqual(types(unanswered.lost(0)), ["unfollow", "send"]);
+});
+
+test("messages out of place end the connection", () => {
+  const early = fresh();
+  assert.deepEqual(early.message({ type: "resync" }, 0), [
+    {
+      type: "close",
+      code: "out-of-state",
+      reason: "this message has no place before a welcome",
+    },
+  ]);
+  assert.deepEqual(early.message({ type: "ping", t: 1 }, 0), []);
+  const twice = attached();
+  assert.deepEqual(types(twice.message({ type: "hello", hello: HELLO }, 0)), ["detach", "close"]);
+});
+
+test("answers that come too late change nothing", () => {
+  const attachment = attached();
+  attachment.disconnected();
+  assert.deepEqual(attachment.identified({ account: "a", name: "", data: null }, 0), []);
+  assert.deepEqual(attachment.routed(), []);
+  assert.deepEqual(attachment.attached(ATTACHED), []);
+  assert.deepEqual(attachment.signed("x"), []);
+  assert.deepEqual(attachment.shardClosed("kicked", "", 0), []);
+  assert.deepEqual(attachment.lost(0), []);
+  assert.deepEqual(attachment.disconnected(), []);
+});
