@@ -25,6 +25,7 @@ process.exitCode = await runCli(
     stop: stop.signal,
   },
   {
+    // Loaded when it is needed: most commands do without the server.
     loadMonolith: async () => (await import("@atlasnet/monolith")).createMonolith,
   },
 );

@@ -6,7 +6,8 @@ import { join } from "node:path";
 import test, { type TestContext } from "node:test";
 import type { Config } from "@atlasnet/core";
 import { loadOrCreateKeyFile } from "@atlasnet/core/node";
-import type { Monolith, MonolithFactory } from "./commands/monolith.ts";
+import type { AtlasNetServer } from "@atlasnet/monolith";
+import type { MonolithFactory } from "./commands/monolith.ts";
 import { runCli } from "./program.ts";
 import { version } from "./version.ts";
 
@@ -162,7 +163,7 @@ test("init makes a game, and refuses a folder with something in it", async (t) =
 });
 
 /** A server that notes what is asked of it. */
-function recorded(calls: string[], behaviour: Partial<Monolith> = {}) {
+function recorded(calls: string[], behaviour: Partial<AtlasNetServer> = {}) {
   const configs: Config[] = [];
   const monolith: MonolithFactory = ({ config }) => {
     configs.push(config);
@@ -174,6 +175,8 @@ function recorded(calls: string[], behaviour: Partial<Monolith> = {}) {
       start: note("start"),
       drain: note("drain"),
       stop: note("stop"),
+      swap: note("swap"),
+      notice: note("notice"),
       addresses: {
         players: { host: "0.0.0.0", port: 4001 },
         health: { host: "127.0.0.1", port: 4002 },

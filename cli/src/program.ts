@@ -1,17 +1,19 @@
 import { ConfigError, describeError, didYouMean, settingFlags } from "@atlasnet/core";
+import type { createMonolith } from "@atlasnet/monolith";
 import { Command, CommanderError } from "commander";
 import { type CliIo, ExitCode } from "./cli-io.ts";
 import { addBuildCommand } from "./commands/build.ts";
 import { addConfigCommand } from "./commands/config.ts";
+import { addDevCommand } from "./commands/dev.ts";
 import { addInitCommand } from "./commands/init.ts";
-import { addMonolithCommand, type MonolithFactory } from "./commands/monolith.ts";
+import { addMonolithCommand } from "./commands/monolith.ts";
 import { addTicketCommand } from "./commands/ticket.ts";
 import { UsageError } from "./usage-error.ts";
 import { version } from "./version.ts";
 
 export interface CliDependencies {
   /** Loaded when it is needed: most commands do without the server. */
-  loadMonolith(): Promise<MonolithFactory>;
+  loadMonolith(): Promise<typeof createMonolith>;
 }
 
 const EXIT_CODES = `
@@ -59,6 +61,7 @@ function createProgram(io: CliIo, dependencies: CliDependencies): Command {
       getErrHelpWidth: () => io.width,
     });
   addMonolithCommand(program, io, () => dependencies.loadMonolith());
+  addDevCommand(program, io, () => dependencies.loadMonolith());
   addBuildCommand(program, io);
   addInitCommand(program, io);
   addConfigCommand(program, io);

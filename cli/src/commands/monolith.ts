@@ -1,20 +1,14 @@
 import { fileURLToPath } from "node:url";
 import type { Config, WorldConfig } from "@atlasnet/core";
+import type { AtlasNetServer } from "@atlasnet/monolith";
 import type { Command } from "commander";
 import type { CliIo } from "../cli-io.ts";
 import { addSettingOptions } from "../setting-options.ts";
-import { type ServerAddresses, startBanner } from "../start-banner.ts";
+import { startBanner } from "../start-banner.ts";
+import { aborted } from "../stop-signal.ts";
 
 /** What the command needs of `@atlasnet/monolith`. */
-export interface Monolith {
-  start(): Promise<void>;
-  /** Finishes what is under way, at most for so long. */
-  drain(deadlineMs: number): Promise<void>;
-  stop(): Promise<void>;
-  /** Complete once `start` resolved. */
-  readonly addresses: ServerAddresses;
-}
-export type MonolithFactory = (options: { config: Config }) => Monolith;
+export type MonolithFactory = (options: { config: Config }) => AtlasNetServer;
 
 /** What runs when nobody names a world. */
 const EXAMPLES = ["arena", "sandbox"];
@@ -60,11 +54,4 @@ function withExamples(config: Config): Config {
     }),
   );
   return Object.freeze({ ...config, worlds: Object.freeze(worlds) });
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }
