@@ -21,10 +21,11 @@ const dialWebSocket: Dial = (url, handlers) => {
   return websocketTransport(new WebSocket(url), handlers);
 };
 
-/** Pages without storage (sandboxed frames, blocked cookies) do without the return after a reload. */
+/** Workers and pages without storage (sandboxed frames) do without the return after a reload. */
 function tabStorage(): ResumeStorage | undefined {
   try {
-    return webResumeStorage(globalThis.sessionStorage);
+    const storage: Storage | undefined = globalThis.sessionStorage;
+    return storage === undefined ? undefined : webResumeStorage(storage);
   } catch {
     return undefined;
   }
@@ -32,12 +33,13 @@ function tabStorage(): ResumeStorage | undefined {
 
 /** The network is back, or the page is looked at again after its timers were slowed down. */
 function onHurry(hurry: () => void): () => void {
+  const page: Document | undefined = globalThis.document;
   globalThis.addEventListener("online", hurry);
   globalThis.addEventListener("pageshow", hurry);
-  globalThis.document.addEventListener("visibilitychange", hurry);
+  page?.addEventListener("visibilitychange", hurry);
   return () => {
     globalThis.removeEventListener("online", hurry);
     globalThis.removeEventListener("pageshow", hurry);
-    globalThis.document.removeEventListener("visibilitychange", hurry);
+    page?.removeEventListener("visibilitychange", hurry);
   };
 }

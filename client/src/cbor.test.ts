@@ -14,7 +14,8 @@ const { value } = fc.letrec<{ value: CborValue }>((tie) => ({
     fc.constant(null),
     fc.boolean(),
     fc.maxSafeInteger().filter((n) => !Object.is(n, -0)),
-    fc.double({ noNaN: true }),
+    // cbor-x has no minus zero.
+    fc.double({ noNaN: true }).filter((n) => !Object.is(n, -0)),
     fc.string({ unit: "binary" }),
     fc.uint8Array().map((bytes) => new Uint8Array(bytes)),
     fc.array(tie("value"), { maxLength: 5 }),

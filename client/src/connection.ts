@@ -2,7 +2,13 @@ import type { CompiledDefinition } from "@atlasnet/world";
 import { MirroredWorld, type WorldUplink } from "./client-world.ts";
 import { decodeServerMessage, encodeClientMessage, type ServerMessage } from "./messages.ts";
 import { forgetSession, loadSession, type ResumeStorage, saveSession } from "./resume-storage.ts";
-import { Session, type SessionEffect, type SessionEvent, type SessionOptions } from "./session.ts";
+import { Session } from "./session.ts";
+import type {
+  SavedSession,
+  SessionEffect,
+  SessionEvent,
+  SessionOptions,
+} from "./session-events.ts";
 import type { Dial, Transport } from "./transport.ts";
 import { type Closed, JoinError, type Logger } from "./types.ts";
 
@@ -61,10 +67,11 @@ export class Connection implements WorldUplink {
     const { storage, random, randomBytes, logger } = dependencies;
     this.options = options;
     this.dependencies = dependencies;
-    const saved =
-      storage !== undefined && options.resume
-        ? loadSession(storage, options.storageKey)
-        : undefined;
+    let saved: SavedSession | undefined;
+    if (storage !== undefined && options.resume)
+      this.stored(() => {
+        saved = loadSession(storage, options.storageKey);
+      });
     this.session = new Session({ ...options, saved }, { random, newStream: () => randomBytes(8) });
     this.world = new MirroredWorld(
       { name: options.world, definition: options.definition },
@@ -200,7 +207,7 @@ export class Connection implements WorldUplink {
     try {
       access();
     } catch (error) {
-      this.dependencies.logger.warn("the session could not be kept for a reload", error);
+      this.dependencies.logger.warn("the session cannot be kept for a reload", error);
     }
   }
 

@@ -7,7 +7,7 @@ export {
   type WebStorage,
   webResumeStorage,
 } from "./resume-storage.ts";
-export type { EndCode } from "./session.ts";
+export type { EndCode } from "./session-events.ts";
 export type { Dial, Transport, TransportHandlers } from "./transport.ts";
 export {
   type AnySpec,

@@ -1,4 +1,4 @@
-import type { SavedSession } from "./session.ts";
+import type { SavedSession } from "./session-events.ts";
 
 /**
  * Keeps what a client needs to return to its session after a reload. One value per key; a browser tab

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ClientMessage, ServerMessage, Welcome } from "./messages.ts";
 import { QueueFullError } from "./outbox.ts";
-import { Session, type SessionEffect, type SessionEvent, type SessionOptions } from "./session.ts";
+import { Session } from "./session.ts";
+import type { SessionEffect, SessionEvent, SessionOptions } from "./session-events.ts";
 
 const STREAM = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
 const PAYLOAD = Uint8Array.of(42);

@@ -7,7 +7,7 @@ import type {
   StructValue,
   WorldSpec,
 } from "@atlasnet/world";
-import type { EndCode } from "./session.ts";
+import type { EndCode } from "./session-events.ts";
 
 /** Stands for the spec of a world that was joined without its definition: names are checked at run time. */
 export interface Untyped {

@@ -17,6 +17,7 @@ export interface WebSocketLike {
 }
 
 const OPEN = 1;
+const NORMAL_CLOSURE = 1000;
 /** Bytes of UTF-8 that a WebSocket close frame may say. */
 const MAX_REASON_BYTES = 123;
 
@@ -47,7 +48,9 @@ export function websocketTransport(socket: WebSocketLike, handlers: TransportHan
     },
     close(code, reason) {
       over = true;
-      socket.close(closeCodes[code].code, shortened(reason));
+      // Only the leave message leaves a world: a plain close must not look like one.
+      const number = code === "left" ? NORMAL_CLOSURE : closeCodes[code].code;
+      socket.close(number, shortened(reason));
     },
   };
 }

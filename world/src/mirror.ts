@@ -8,6 +8,7 @@ import {
   readSection,
   type SectionSink,
 } from "./section.ts";
+import { type EntityTarget, Subscription, type Tracked } from "./subscription.ts";
 
 /** An entity in view: components are properties, `undefined` when it does not have them. */
 export interface MirrorEntity {
@@ -32,40 +33,6 @@ export const MAX_SLOTS = 1024;
 /** Flags of a state message. */
 export const StateFlag = { slots: 1, private: 2, dilation: 4 } as const;
 const ALL_FLAGS = 7;
-
-interface EntityTarget extends ComponentTarget {
-  readonly id: number;
-  own: boolean;
-}
-
-interface Tracked {
-  readonly entity: EntityTarget;
-  /** Topics it is in; while it moves between two it is in both. */
-  memberships: number;
-  /** What the server said last; `entity.own` follows at the end of the message. */
-  own: boolean;
-  /** In `entities`, so that its `added` has been told. */
-  inView: boolean;
-  changed: boolean;
-  touched: boolean;
-}
-
-class Subscription {
-  readonly topic: number;
-  members = new Map<number, Tracked>();
-  /** The members before the full state that is being read. */
-  replaced = new Map<number, Tracked>();
-  /** Of the last section applied; −1 before the first. */
-  tick = -1;
-  /** Missed something and waits for full state. */
-  broken = false;
-  /** Entities that moved here while it was broken: they stay in view until full state comes. */
-  readonly awaited: Tracked[] = [];
-
-  constructor(topic: number) {
-    this.topic = topic;
-  }
-}
 
 /**
  * The mirror of everything a player sees, fed with whole state messages (docs/protocol.md, section 7).
