@@ -135,7 +135,10 @@ function batchesOf(message: FromThread): ArrayBuffer[] {
 if (!isMainThread && parentPort !== null) {
   const port = parentPort;
   const settings: ThreadSettings = workerData;
-  if (settings.development) forbidNondeterminism();
+  if (settings.development) {
+    process.setSourceMapsEnabled(true);
+    forbidNondeterminism();
+  }
   const thread = new WorldThread(settings, (message) => {
     port.postMessage(message, batchesOf(message));
   });

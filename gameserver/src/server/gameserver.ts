@@ -10,6 +10,7 @@ import type {
   WorldSettings,
 } from "../host/protocol.ts";
 import { ThreadPool } from "../host/thread-pool.ts";
+import { Repeats } from "./repeats.ts";
 import { type Service, Services } from "./services.ts";
 
 export interface GameserverOptions {
@@ -75,6 +76,7 @@ export class Gameserver {
   private readonly services: Services;
   private readonly worlds = new Map<string, { hosted: HostedWorld; settings: WorldSettings }>();
   private readonly peers = new Map<number, Link>();
+  private readonly repeats = new Repeats(performance.now.bind(performance));
   private readonly reopening = new Set<NodeJS.Timeout>();
   private listener: LinkListener | undefined;
   private nextPeer = 1;
@@ -228,19 +230,23 @@ export class Gameserver {
   private reportFault({ shard, fault, quarantined }: Extract<FromThread, { type: "fault" }>): void {
     const world = this.worlds.get(shard)?.hosted.world ?? shard;
     const { event, tick, kind, stack } = fault;
-    this.dependencies.logger.error(`World ${world}, ${event} at tick ${tick}: ${fault.message}`, {
-      world,
-      event,
-      tick,
-      kind,
-      stack,
-    });
+    const repeats = this.repeats.note(`${world} ${event} ${fault.message}`);
+    if (repeats !== undefined) {
+      this.dependencies.logger.error(`World ${world}, ${event} at tick ${tick}: ${fault.message}`, {
+        world,
+        event,
+        tick,
+        kind,
+        stack,
+        ...(repeats === 0 ? {} : { unreported: repeats }),
+      });
+      this.dependencies.onFault(world, fault);
+    }
     if (quarantined)
       this.dependencies.logger.error(
         `World ${world} is stopped after repeated faults. Repair the module and restart the world.`,
         { world },
       );
-    this.dependencies.onFault(world, fault);
   }
 
   private reopen(shards: readonly string[]): void {

@@ -558,6 +558,8 @@ export class Shard {
       this.module.handle(event, store);
     } catch (error) {
       store.rollback(false);
+      // The next try draws other numbers: bad luck is not repeated for ever.
+      store.random.next();
       if (!(error instanceof JoinRefused || error instanceof DecodeError))
         faults.push(faultOf(error, this.running, store.tick));
       return error;
@@ -701,8 +703,15 @@ function faultOf(error: unknown, event: string, tick: number): Fault {
     event,
     tick,
     message: isError ? error.message : `threw ${String(error)}`,
-    stack: isError ? (error.stack ?? "") : "",
+    stack: isError ? ownFrames(error.stack ?? "") : "",
   };
+}
+
+/** A stack down to where world code was called; the rest says nothing about the world. */
+function ownFrames(stack: string): string {
+  const lines = stack.split("\n");
+  const end = lines.findIndex((line) => line.includes("TypeScriptModule."));
+  return (end < 0 ? lines : lines.slice(0, end)).join("\n");
 }
 
 const inputKinds = [
