@@ -59,10 +59,10 @@ await main(async () => {
     grep: values.grep === undefined ? undefined : new RegExp(values.grep),
     verbose: values.verbose,
   });
-  const packageOf = new Map(selected.map(({ name, workspace }) => [name, workspace.folder]));
+  const folders = [...new Set(selected.map(({ workspace }) => workspace.folder))];
   const groups = new Map();
   for (const [name, count] of counts) {
-    const folder = packageOf.get(name) ?? name;
+    const folder = folders.find((it) => name.startsWith(`${it}/`)) ?? name;
     const sum = groups.get(folder) ?? { passed: 0, failed: 0, skipped: 0 };
     for (const key of Object.keys(sum)) sum[key] += count[key];
     groups.set(folder, sum);

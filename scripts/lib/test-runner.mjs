@@ -31,11 +31,17 @@ export async function runTests(files, { concurrency, grep, verbose = false }) {
     const inner = data.details?.error?.failureType === "subtestsFailed";
     if (type === "test:pass" ? suite : inner) continue;
     // A file without a test passes under its own path.
-    if (type === "test:pass" && data.nesting === 0 && path.isAbsolute(data.name)) continue;
-    const name = counts.has(nameOf(data.file)) ? nameOf(data.file) : nameOf(data.name);
+    const empty = type === "test:pass" && data.nesting === 0 && counts.has(nameOf(data.name));
+    if (empty && grep !== undefined) continue;
+    // A test may be declared in another file, as those of an acceptance suite are. A file that failed
+    // as a whole, on the other hand, is named by the event's name.
+    const name = counts.has(nameOf(data.name)) ? nameOf(data.name) : nameOf(data.file);
     const count = counts.get(name) ?? { passed: 0, failed: 0, skipped: 0 };
     counts.set(name, count);
-    if (type === "test:fail" && data.todo === undefined) {
+    if (empty) {
+      count.failed++;
+      console.log(`\nnot ok  ${name}: ran no test`);
+    } else if (type === "test:fail" && data.todo === undefined) {
       count.failed++;
       console.log(`\nnot ok  ${name}: ${data.name}`);
       const error = data.details?.error;
@@ -47,11 +53,6 @@ export async function runTests(files, { concurrency, grep, verbose = false }) {
       count.passed++;
       if (verbose) console.log(`ok      ${name}: ${data.name}`);
     }
-  }
-  for (const [name, count] of counts) {
-    if (grep !== undefined || count.passed + count.failed + count.skipped > 0) continue;
-    console.log(`\nnot ok  ${name}: ran no test`);
-    count.failed++;
   }
   return counts;
 }
