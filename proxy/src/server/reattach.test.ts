@@ -19,7 +19,7 @@ async function joined(
   return { ...bench, client, attach };
 }
 
-test("a shard reset attaches anew with session, stream, numbers and a higher attempt", async (t) => {
+test("a shard reset attaches anew with session, stream, numbers and attempt", async (t) => {
   const { client, gameserver, attach } = await joined(t);
   client.send([2, 1, 0, Uint8Array.of(1)]);
   await client.messages.until(([kind]) => kind === 3);
@@ -31,14 +31,14 @@ test("a shard reset attaches anew with session, stream, numbers and a higher att
   assert.equal(again.epoch, 2);
   assert.notEqual(again.attach, attach);
   assert.equal(again.session, 1);
-  assert.equal(again.attempt, 5);
+  assert.equal(again.attempt, 4);
   assert.equal(again.firstUnacked, 2);
   assert.equal(again.lastReceived, 1);
   assert.equal(again.timeline, 1);
   assert.deepEqual(again.stream, Uint8Array.of(1, 1, 2, 2, 3, 3, 4, 4));
   const [kind, welcome] = await client.messages.next();
   assert.equal(kind, 5);
-  assert.equal(field(welcome, "attempt"), 5);
+  assert.equal(field(welcome, "attempt"), 4);
   assert.equal(field(welcome, "epoch"), 2);
 });
 
@@ -73,6 +73,21 @@ test("a placement elsewhere moves everybody there; the old owner's words are dro
   client.send([4, 1]);
   assert.equal((await client.messages.next())[0], 4);
   assert.equal(proxy.counters.staleMessages, 1);
+});
+
+test("an owner that is behind is asked again; one that is ahead is followed", async (t) => {
+  const { client, gameserver, placements } = await joined(t);
+  gameserver.answer = "world-unavailable";
+  placements.set({ world: "arena", shard: "arena.0", node: "g1", epoch: 2 });
+  assert.equal((await gameserver.attaches.next()).epoch, 2);
+  // It answered at epoch 1; the next try finds it at epoch 3.
+  gameserver.epoch = 3;
+  assert.equal((await gameserver.attaches.next()).epoch, 2);
+  gameserver.answer = "attached";
+  assert.equal((await gameserver.attaches.next()).epoch, 3);
+  const [kind, welcome] = await client.messages.next();
+  assert.equal(kind, 5);
+  assert.equal(field(welcome, "epoch"), 3);
 });
 
 test("past the bound the socket is not read until there is an owner again", async (t) => {

@@ -187,16 +187,13 @@ export class ShardPort {
         return this.dependencies.broken(`a shard sent "${message.type}"`);
       default:
     }
-    if (message.epoch < this.epoch) {
-      this.dependencies.counters.staleMessages += 1;
-      return;
-    }
+    // The shard moved on, said or not: what it does from here on needs attachments at that epoch.
+    if (message.epoch > this.epoch) return this.advance(message.epoch);
+    if (message.epoch < this.epoch) return this.receiveStale(message);
     switch (message.type) {
       case "shard-reset":
-        return this.advance(message.epoch);
+        return;
       case "downstream":
-        // The shard moved on before it said so: what follows is for attachments yet to be made.
-        if (message.epoch > this.epoch) return this.advance(message.epoch);
         return this.apply(message.batch);
       case "notice":
         for (const client of [...this.clients.values()]) client.shardMessage(message);
@@ -204,6 +201,15 @@ export class ShardPort {
       default:
         this.clients.get(message.attach)?.shardMessage(message);
     }
+  }
+
+  /** From before the highest epoch seen: dropped, but for the answer of an owner that is behind. */
+  private receiveStale(message: ToProxy): void {
+    const client = message.type === "closed" ? this.clients.get(message.attach) : undefined;
+    // Attach numbers are not used twice, so this answers an attach at this epoch.
+    if (client !== undefined && message.type === "closed" && message.code === "world-unavailable")
+      return client.shardMessage(message);
+    this.dependencies.counters.staleMessages += 1;
   }
 
   private apply(batch: Uint8Array): void {

@@ -185,7 +185,8 @@ export class Attachment {
     const common = { account, name, data, stream };
     const schema = hello.schema === undefined ? {} : { schema: hello.schema };
     if (session !== undefined) {
-      this.attempt += 1;
+      // The same attempt: the shard takes it again from the same stream, and a client that has gone on
+      // to another proxy with the next one stays ahead.
       const message = {
         ...common,
         ...schema,

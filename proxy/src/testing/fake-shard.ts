@@ -147,7 +147,7 @@ export class FakeGameserver {
   timeline = 1;
   tick = 100;
   /** What is answered to an attach: by default `attached`. */
-  answer: "attached" | "nothing" = "attached";
+  answer: "attached" | "world-unavailable" = "attached";
   echo = true;
   private readonly shard: string;
   private channel: Channel | undefined;
@@ -222,6 +222,7 @@ export class FakeGameserver {
     switch (message.type) {
       case "attach":
         if (this.answer === "attached") this.attached(message);
+        else this.close(message.attach, this.answer);
         return this.attaches.add(message);
       case "watch":
         return this.watches.add(message);
