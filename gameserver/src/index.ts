@@ -1,3 +1,5 @@
+export { type DataDirLock, lockDataDir } from "./durability/data-dir-lock.ts";
+export { resolveModule } from "./host/load-module.ts";
 export type { Durability, ShardStats, ThreadSettings } from "./host/protocol.ts";
 export { ModuleContext } from "./module/context.ts";
 export { ModuleError, TypeScriptModule } from "./module/typescript-module.ts";
@@ -7,10 +9,9 @@ export {
   type GameserverDependencies,
   type GameserverOptions,
   type HostedWorld,
+  type WorldFault,
   type WorldRequest,
 } from "./server/gameserver.ts";
 export type { Service } from "./server/services.ts";
 export { type Fault, Shard, type ShardOptions, type TickResult } from "./shard/shard.ts";
 export type { WorldEvent, WorldModule } from "./shard/world-module.ts";
-export { type DataDirLock, lockDataDir } from "./durability/data-dir-lock.ts";
-export { resolveModule } from "./host/load-module.ts";

@@ -16,6 +16,7 @@ import {
   Gameserver,
   type HostedWorld,
   lockDataDir,
+  type WorldFault,
 } from "@atlasnet/gameserver";
 import { createProxy, defaultLimits, type ProxyService } from "@atlasnet/proxy";
 import { LocalPlacements } from "./local-placements.ts";
@@ -143,9 +144,9 @@ class Monolith implements AtlasNetServer {
       services: await loadServices(config.services),
       onStats: (stats) => metrics.record(stats),
       onPlaced: (world) => this.place(world),
-      onFault: (world, fault) => {
+      onFault: (world, fault, repeated) => {
         metrics.fault(world, fault.event);
-        this.dependencies.onFault?.(world, fault);
+        if (!repeated) this.dependencies.onFault?.(world, fault);
       },
     });
     this.gameserver = gameserver;

@@ -10,6 +10,7 @@ import type {
   WorldSettings,
 } from "../host/protocol.ts";
 import { ThreadPool } from "../host/thread-pool.ts";
+import type { Fault } from "../shard/shard.ts";
 import { Repeats } from "./repeats.ts";
 import { type Service, Services } from "./services.ts";
 
@@ -34,11 +35,11 @@ export interface GameserverDependencies {
   onStats(stats: readonly ShardStats[]): void;
   /** A shard is at a (new) epoch: the placement changed. */
   onPlaced(world: HostedWorld): void;
-  onFault(
-    world: string,
-    fault: { event: string; tick: number; message: string; stack: string },
-  ): void;
+  /** Every fault of world code; `repeated` when the same was reported a moment ago. */
+  onFault(world: string, fault: WorldFault, repeated: boolean): void;
 }
+
+export type WorldFault = Pick<Fault, "event" | "tick" | "message" | "stack">;
 
 /** A world this gameserver is asked to host. */
 export interface WorldRequest {
@@ -240,8 +241,8 @@ export class Gameserver {
         stack,
         ...(repeats === 0 ? {} : { unreported: repeats }),
       });
-      this.dependencies.onFault(world, fault);
     }
+    this.dependencies.onFault(world, fault, repeats === undefined);
     if (quarantined)
       this.dependencies.logger.error(
         `World ${world} is stopped after repeated faults. Repair the module and restart the world.`,
