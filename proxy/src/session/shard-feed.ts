@@ -6,25 +6,12 @@ import {
   MAX_MESSAGES_PER_TICK,
   readDownstreamHead,
   SessionFlag,
-  stateHeadBytes,
-  writeStateHead,
 } from "@atlasnet/core";
 import { ByteReader, ByteWriter, DecodeError } from "@atlasnet/world";
 import { ClientFeed, type FeedOutput, type WatchedSection } from "./client-feed.ts";
 import { FrameArena } from "./frame-arena.ts";
-import {
-  type Framing,
-  frameHeadBytes,
-  varintBytes,
-  writeFrameHead,
-  writeVarint,
-} from "./framing.ts";
+import { type CurrentBatch, FrameWriter } from "./frame-writer.ts";
 import { newTopic, type TopicSections } from "./slot-table.ts";
-
-/** Below this many bytes a loop copies faster than `set` on a view. */
-const SMALL_COPY_BYTES = 48;
-
-const StateFlag = { slots: 1, private: 2, dilation: 4 } as const;
 
 const NOTHING = new Uint8Array(0);
 
@@ -51,17 +38,13 @@ export interface FeedCounters {
  * and tick.
  */
 export class ShardFeed {
-  /** The last tick seen. */
-  tick = 0;
   private readonly options: FeedOptions;
   private readonly counters: FeedCounters;
-  private readonly arena: FrameArena;
+  private readonly writer: FrameWriter;
   private readonly scratch = new ByteWriter(256);
+  private readonly batch: CurrentBatch = { serial: 0, tick: 0, dilation: 1000, bytes: NOTHING };
   private readonly topics = new Map<number, TopicSections>();
   private readonly feeds = new Map<number, ClientFeed>();
-  private serial = 0;
-  private dilation = 1000;
-  private bytes: Uint8Array = NOTHING;
   /** Topics to forget after this batch unless somebody holds them by then. */
   private readonly unheld: TopicSections[] = [];
 
@@ -71,7 +54,12 @@ export class ShardFeed {
   ) {
     this.options = options;
     this.counters = dependencies.counters;
-    this.arena = new FrameArena(dependencies.allocate);
+    this.writer = new FrameWriter(new FrameArena(dependencies.allocate));
+  }
+
+  /** The last tick seen. */
+  get tick(): number {
+    return this.batch.tick;
   }
 
   /** Topics that some client holds; for metrics and tests. */
@@ -95,13 +83,14 @@ export class ShardFeed {
   }
 
   /** @throws DecodeError when the batch is not of the form of core/src/wire/downstream.ts. */
-  apply(batch: Uint8Array): void {
-    const reader = new ByteReader(batch);
+  apply(bytes: Uint8Array): void {
+    const { batch } = this;
+    const reader = new ByteReader(bytes);
     const head = readDownstreamHead(reader);
-    this.serial += 1;
-    this.bytes = batch;
-    this.tick = head.tick;
-    if (head.dilation !== 0) this.dilation = head.dilation;
+    batch.serial += 1;
+    batch.bytes = bytes;
+    batch.tick = head.tick;
+    if (head.dilation !== 0) batch.dilation = head.dilation;
     this.readTopics(reader);
     const sessions = reader.varint();
     for (let i = 0; i < sessions; i++) this.readSession(reader);
@@ -109,11 +98,12 @@ export class ShardFeed {
     for (const feed of this.feeds.values()) this.emit(feed);
     for (const topic of this.unheld) if (topic.holders === 0) this.topics.delete(topic.topic);
     this.unheld.length = 0;
-    this.bytes = NOTHING;
+    batch.bytes = NOTHING;
   }
 
   private readTopics(reader: ByteReader): void {
-    const { serial, topics, unheld } = this;
+    const { topics, unheld } = this;
+    const { serial } = this.batch;
     const count = reader.varint();
     for (let i = 0; i < count; i++) {
       const number = reader.varint();
@@ -144,7 +134,7 @@ export class ShardFeed {
     // Entries of attachments that were just given up are read past.
     const feed = this.feeds.get(attach) ?? new ClientFeed(attach, NOWHERE);
     feed.checkBacklog(this.options.stateBacklogBytes);
-    feed.serial = this.serial;
+    feed.serial = this.batch.serial;
     feed.flags = flags;
     if (flags & SessionFlag.slots) {
       feed.slotsStart = reader.offset;
@@ -188,7 +178,7 @@ export class ShardFeed {
         }
         topic.holders += 1;
       }
-      feed.table.assign(slot, topic, this.serial);
+      feed.table.assign(slot, topic, this.batch.serial);
       if (before === undefined) continue;
       // Kept until the end of the batch: its sections may be for the next who takes it.
       before.holders -= 1;
@@ -198,24 +188,39 @@ export class ShardFeed {
 
   private emit(feed: ClientFeed): void {
     const { output } = feed;
-    const flags = feed.serial === this.serial ? feed.flags : 0;
+    const flags = feed.serial === this.batch.serial ? feed.flags : 0;
     feed.checkBacklog(this.options.stateBacklogBytes);
-    if (feed.stale && !this.mayRecover(feed, flags)) {
-      this.counters.conflated += 1;
-      const items = this.reliableItems(feed, flags);
-      if (items.length > 0) this.emitItems(feed.output, items);
+    const conflated = feed.stale && !this.mayRecover(feed, flags);
+    if (output.framing === "sections") {
+      if (!conflated) this.emitSections(feed, flags);
       return;
     }
-    let slots = flags & SessionFlag.slots ? feed.slotsEnd - feed.slotsStart : 0;
-    const recovering = feed.stale;
-    if (recovering) {
+    const items = this.reliableItems(feed, flags);
+    if (conflated) {
+      this.counters.conflated += 1;
+      if (items.length > 0) output.sendFrames(this.writer.items(output.framing, items));
+      return;
+    }
+    const frames = this.writer.frames(
+      feed,
+      { flags, framing: output.framing, slots: this.slotChanges(feed, flags), items },
+      this.batch,
+    );
+    if (frames.state) this.counters.stateFrames += 1;
+    if (frames.bytes !== undefined) output.sendFrames(frames.bytes);
+  }
+
+  /** The slots part of the client's frame: what the shard said, or all that it missed. */
+  private slotChanges(feed: ClientFeed, flags: number): Uint8Array {
+    if (feed.stale) {
       feed.stale = false;
       this.scratch.reset();
       feed.table.writeRecovery(this.scratch);
-      slots = this.scratch.length;
+      return this.scratch.view8();
     }
-    if (output.framing === "sections") this.emitSections(feed, flags);
-    else this.emitFrames(feed, flags, output.framing, slots, recovering);
+    return flags & SessionFlag.slots
+      ? this.batch.bytes.subarray(feed.slotsStart, feed.slotsEnd)
+      : NOTHING;
   }
 
   /** A stale client gets state again with the full state that was asked for, once it has room. */
@@ -231,100 +236,13 @@ export class ShardFeed {
     return false;
   }
 
-  private emitItems(output: FeedOutput, items: readonly Uint8Array[]): void {
-    if (output.framing === "sections") return;
-    const target = this.arena.reserve(framedBytes(output.framing, items));
-    output.sendFrames(
-      this.arena.take(writeItems(target, this.arena.offset, output.framing, items)),
-    );
-  }
-
-  private emitFrames(
-    feed: ClientFeed,
-    flags: number,
-    framing: Framing,
-    slotsBytes: number,
-    recovering: boolean,
-  ): void {
-    const { serial, bytes } = this;
-    const { slots, freshIn, width } = feed.table;
-    const full = (flags & SessionFlag.full) !== 0;
-    let sections = 0;
-    let sectionBytes = 0;
-    for (let slot = 0; slot < width; slot++) {
-      const topic = slots[slot];
-      if (topic === undefined) continue;
-      if (full || freshIn[slot] === serial) {
-        if (topic.fullSerial !== serial) continue;
-        sectionBytes += topic.fullEnd - topic.fullStart;
-      } else {
-        if (topic.deltaSerial !== serial) continue;
-        sectionBytes += topic.deltaEnd - topic.deltaStart;
-      }
-      sections += 1;
-    }
-    const privateBytes = flags & SessionFlag.private ? feed.privateEnd - feed.privateStart : 0;
-    const dilated = feed.toldDilation !== this.dilation;
-    const hasState = sections + slotsBytes + privateBytes > 0 || dilated;
-    const items = this.reliableItems(feed, flags);
-    if (!hasState) {
-      if (items.length > 0) this.emitItems(feed.output, items);
-      return;
-    }
-    const stateFlags =
-      (slotsBytes > 0 ? StateFlag.slots : 0) |
-      (privateBytes > 0 ? StateFlag.private : 0) |
-      (dilated ? StateFlag.dilation : 0);
-    const maskBytes = (width + 7) >> 3;
-    const packed =
-      varintBytes(this.tick) +
-      1 +
-      slotsBytes +
-      privateBytes +
-      (dilated ? varintBytes(this.dilation) : 0) +
-      maskBytes +
-      sectionBytes;
-    const item = stateHeadBytes(packed) + packed;
-    const reliableBytes = items.length > 0 ? framedBytes(framing, items) : 0;
-    const target = this.arena.reserve(reliableBytes + frameHeadBytes(framing, item) + item);
-    let at = this.arena.offset;
-    if (items.length > 0) at = writeItems(target, at, framing, items);
-    at = writeFrameHead(target, at, framing, item);
-    at = writeStateHead(target, at, packed);
-    at = writeVarint(target, at, this.tick);
-    target[at++] = stateFlags;
-    if (recovering) {
-      target.set(this.scratch.view8(), at);
-      at += slotsBytes;
-    } else if (slotsBytes > 0) {
-      at = copy(bytes, feed.slotsStart, feed.slotsEnd, target, at);
-    }
-    if (privateBytes > 0) at = copy(bytes, feed.privateStart, feed.privateEnd, target, at);
-    if (dilated) {
-      at = writeVarint(target, at, this.dilation);
-      feed.toldDilation = this.dilation;
-    }
-    const mask = at;
-    for (let i = 0; i < maskBytes; i++) target[at++] = 0;
-    for (let slot = 0; slot < width; slot++) {
-      const topic = slots[slot];
-      if (topic === undefined) continue;
-      if (full || freshIn[slot] === serial) {
-        if (topic.fullSerial !== serial) continue;
-        at = copy(bytes, topic.fullStart, topic.fullEnd, target, at);
-      } else {
-        if (topic.deltaSerial !== serial) continue;
-        at = copy(bytes, topic.deltaStart, topic.deltaEnd, target, at);
-      }
-      const byte = mask + (slot >> 3);
-      target[byte] = (target[byte] ?? 0) | (1 << (slot & 7));
-    }
-    this.counters.stateFrames += 1;
-    feed.output.sendFrames(this.arena.take(at));
-  }
-
   private emitSections(feed: ClientFeed, flags: number): void {
-    const { serial, bytes } = this;
+    const { serial, bytes, tick } = this.batch;
+    if (feed.stale) {
+      feed.stale = false;
+      this.scratch.reset();
+      feed.table.writeRecovery(this.scratch);
+    }
     const { slots, freshIn } = feed.table;
     const full = (flags & SessionFlag.full) !== 0;
     const sections: WatchedSection[] = [];
@@ -343,7 +261,7 @@ export class ShardFeed {
         });
       }
     });
-    if (sections.length > 0) feed.output.sendSections(this.tick, sections);
+    if (sections.length > 0) feed.output.sendSections(tick, sections);
   }
 
   /** Messages, ack and resync as items. None when the client is too far behind: that is its end. */
@@ -355,7 +273,7 @@ export class ShardFeed {
     }
     const items: Uint8Array[] = [];
     if (flags & SessionFlag.messages) {
-      const reader = new ByteReader(this.bytes);
+      const reader = new ByteReader(this.batch.bytes);
       reader.offset = feed.messagesStart;
       for (let i = 0; i < feed.messageCount; i++)
         items.push(
@@ -365,7 +283,7 @@ export class ShardFeed {
     }
     if (flags & SessionFlag.ack) {
       feed.output.applied(feed.appliedSeq);
-      items.push(encodeAck(feed.appliedSeq, this.tick));
+      items.push(encodeAck(feed.appliedSeq, this.batch.tick));
     }
     if (flags & SessionFlag.resync) items.push(encodeResync(feed.resyncSeq));
     return items;
@@ -394,41 +312,4 @@ function skipBlock(reader: ByteReader): number {
     throw new DecodeError(`block of ${length} bytes, ${reader.remaining} left`);
   reader.offset = start + length;
   return start;
-}
-
-function copy(
-  source: Uint8Array,
-  start: number,
-  end: number,
-  target: Uint8Array,
-  to: number,
-): number {
-  let at = to;
-  if (end - start > SMALL_COPY_BYTES) {
-    target.set(source.subarray(start, end), at);
-    return at + end - start;
-  }
-  for (let i = start; i < end; i++) target[at++] = source[i] ?? 0;
-  return at;
-}
-
-function framedBytes(framing: Framing, items: readonly Uint8Array[]): number {
-  let bytes = 0;
-  for (const item of items) bytes += frameHeadBytes(framing, item.length) + item.length;
-  return bytes;
-}
-
-function writeItems(
-  target: Uint8Array,
-  start: number,
-  framing: Framing,
-  items: readonly Uint8Array[],
-): number {
-  let at = start;
-  for (const item of items) {
-    at = writeFrameHead(target, at, framing, item.length);
-    target.set(item, at);
-    at += item.length;
-  }
-  return at;
 }
