@@ -15,6 +15,8 @@ import type {
 /** Acks go out for every so many messages, or after this time (docs/protocol.md, section 5). */
 const ACK_MESSAGES = 16;
 const ACK_MS = 1_000;
+/** Bytes of an ack at most. */
+const ACK_BYTES = 12;
 /** Longest time between pings; a third of the server's idle timeout when that is shorter. */
 const PING_MS = 5_000;
 /** A connection is taken for dead after this many ping intervals without a word. */
@@ -293,7 +295,9 @@ export class Session {
     this.attempt = welcome.attempt;
     this.endpoints.learn(welcome.endpoints);
     const { limits } = welcome;
-    this.pacer = new Pacer(limits.messagesPerSecond, limits.bytesPerSecond, now);
+    // On a running connection the server goes on counting.
+    if (this.phase === "greeting")
+      this.pacer = new Pacer(limits.messagesPerSecond, limits.bytesPerSecond, now);
     this.maxMessageBytes = limits.maxMessageBytes || Number.POSITIVE_INFINITY;
     this.pingMs = Math.min(PING_MS, limits.idleTimeoutMs / 3 || PING_MS);
 
@@ -319,7 +323,7 @@ export class Session {
 
   private take(seq: number, index: number, payload: Uint8Array, now: number): void {
     if (seq > this.lastReceived + 1) {
-      this.acknowledge();
+      this.acknowledge(now);
       this.resyncAt = Math.max(now, this.lastResync + RESYNC_MS);
       return;
     }
@@ -331,9 +335,11 @@ export class Session {
     this.effects.push({ type: "deliver", index, payload });
   }
 
-  private acknowledge(): void {
+  private acknowledge(now: number): void {
     this.ackAt = NEVER;
     this.unacked = 0;
+    // It does not wait, but it counts.
+    this.pacer.spend(ACK_BYTES, now);
     this.transmit({ type: "ack", seq: this.lastReceived });
   }
 
@@ -364,7 +370,7 @@ export class Session {
       this.lost("nothing was heard from the server", now);
       return;
     }
-    if (this.ackAt <= now) this.acknowledge();
+    if (this.ackAt <= now) this.acknowledge(now);
     if (this.pingAt <= now) {
       this.pingAt = now + this.pingMs;
       this.transmit({ type: "ping", t: Math.floor(now) });

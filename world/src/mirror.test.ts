@@ -250,6 +250,16 @@ test("own entities have owner components and stay in view until they are no long
   assert.deepEqual([mirror.own.size, mirror.entities.get(7)?.own], [0, false]);
 });
 
+test("a list of all own entities ends the ownership of others", () => {
+  const mirror = started();
+  mirror.apply(new StateWriter(11, StateFlag.private).numbers(2, 1, 20, 1, 21).raw(0).done());
+  const flags = StateFlag.private | StateFlag.ownAll;
+  let changes = mirror.apply(new StateWriter(12, flags).numbers(1, 1, 21).raw(0).done());
+  assert.deepEqual([ids(changes.removed), ids([...mirror.own])], [[20], [21]]);
+  changes = mirror.apply(new StateWriter(13, StateFlag.ownAll).raw(0).done());
+  assert.deepEqual([ids(changes.removed), mirror.own.size], [[21], 0]);
+});
+
 test("a private update of an entity not known as own is a gap, and is read past", () => {
   const changes = started().apply(
     new StateWriter(11, StateFlag.private).numbers(1, 4, 99).raw(1, 0).done(),
@@ -283,7 +293,7 @@ test("malformed messages are refused", () => {
   const cases: readonly (readonly [string, StateWriter])[] = [
     ["empty section", new StateWriter(11).raw(1)],
     ["trailing bytes", new StateWriter(11).raw(0, 0)],
-    ["flags", new StateWriter(11, 8).raw(0)],
+    ["flags", new StateWriter(11, 16).raw(0)],
     ["tick before the last", new StateWriter(9).raw(0)],
     ["free slot", new StateWriter(11).raw(4)],
     ["slot too high", new StateWriter(11, StateFlag.slots).numbers(1, 1024, 1).raw(0)],

@@ -31,8 +31,8 @@ export interface MirrorChanges {
 export const MAX_SLOTS = 1024;
 
 /** Flags of a state message. */
-export const StateFlag = { slots: 1, private: 2, dilation: 4 } as const;
-const ALL_FLAGS = 7;
+export const StateFlag = { slots: 1, private: 2, dilation: 4, ownAll: 8 } as const;
+const ALL_FLAGS = 15;
 
 /**
  * The mirror of everything a player sees, fed with whole state messages (docs/protocol.md, section 7).
@@ -107,6 +107,7 @@ export class WorldMirror {
     const flags = reader.varint();
     if (flags > ALL_FLAGS) throw new DecodeError(`state flags ${flags}`);
     if (flags & StateFlag.slots) this.readSlots();
+    if (flags & StateFlag.ownAll) this.disown();
     if (flags & StateFlag.private) this.readPrivate();
     if (flags & StateFlag.dilation) this.dilation = reader.varint() / 1000;
     this.readSections();
@@ -127,6 +128,15 @@ export class WorldMirror {
     this.dilation = 1;
     for (const tracked of this.tracked.values()) {
       tracked.memberships = 0;
+      tracked.own = false;
+      this.touch(tracked);
+    }
+  }
+
+  /** What is still the player's own follows in the private records. */
+  private disown(): void {
+    for (const { id } of this.owned) {
+      const tracked = this.track(id);
       tracked.own = false;
       this.touch(tracked);
     }
