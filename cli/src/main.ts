@@ -2,14 +2,18 @@
 import { ExitCode } from "./cli-io.ts";
 import { runCli } from "./program.ts";
 
-// The only place that hears signals. The first asks for an orderly stop, the second does not ask.
+/** A supervisor that signals a whole process group reaches us twice: that is one request. */
+const ONE_REQUEST_MS = 1_000;
+
+// The only place that hears signals. The first asks for an orderly stop, a later one does not ask.
 const stop = new AbortController();
-let asked = false;
+let askedAt: number | undefined;
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"] as const) {
   if (signal === "SIGBREAK" && process.platform !== "win32") continue;
   process.on(signal, () => {
-    if (asked) process.exit(ExitCode.fault);
-    asked = true;
+    if (askedAt !== undefined && performance.now() - askedAt > ONE_REQUEST_MS)
+      process.exit(ExitCode.fault);
+    askedAt ??= performance.now();
     stop.abort();
   });
 }

@@ -39,11 +39,10 @@ export interface MonolithOptions {
 export interface MonolithDependencies {
   /** Default: pino on standard error, as configured. */
   logger?: Logger;
-  /** Told of every fault of a world's code. */
-  onFault?(
-    world: string,
-    fault: { event: string; tick: number; message: string; stack: string },
-  ): void;
+  /** The server must not go on (another process took its data); whoever owns it stops it. */
+  onFatal?(error: Error): void;
+  /** Told of the faults of world code, of equal ones every few seconds. */
+  onFault?(world: string, fault: WorldFault): void;
 }
 
 /** A whole AtlasNet server in this process. */
@@ -116,7 +115,10 @@ class Monolith implements AtlasNetServer {
     const lock = await lockDataDir(config.data.dir, {
       clock: systemClock,
       logger,
-      onLost: (error) => logger.error("The lock of the data directory is lost.", { error }),
+      onLost: (error) => {
+        logger.error("The lock of the data directory is lost; stopping.", { error });
+        this.dependencies.onFatal?.(error);
+      },
     });
     this.started("data directory", () => releaseLock(lock));
     const { keys } = await loadOrCreateKeyFile(config.tickets.keyFile);
@@ -133,7 +135,7 @@ class Monolith implements AtlasNetServer {
     const meter = telemetry.meter("atlasnet");
     const metrics = new WorldMetrics(meter);
 
-    const health = await this.startHealth(telemetry, metrics);
+    await this.startHealth(telemetry, metrics);
     const links = new InProcessNetwork();
     registerLinkMetrics(meter, links.stats, "in-process");
     registerProcessMetrics(meter);
@@ -168,7 +170,6 @@ class Monolith implements AtlasNetServer {
     this.started("proxy", () => proxy.stop());
     await proxy.start();
     await this.startPages(gameserver.hosted);
-    health.add({ name: "players-let-in", check: () => this.readiness() });
   }
 
   private started(name: string, stop: () => Promise<void>): void {
@@ -176,7 +177,7 @@ class Monolith implements AtlasNetServer {
   }
 
   /** Ready: the proxy listens, worlds run, the disk takes states. */
-  private async startHealth(telemetry: Telemetry, metrics: WorldMetrics): Promise<HealthServer> {
+  private async startHealth(telemetry: Telemetry, metrics: WorldMetrics): Promise<void> {
     const { host, port } = this.config.health;
     const health = new HealthServer(
       { host, port },
@@ -184,6 +185,7 @@ class Monolith implements AtlasNetServer {
     );
     this.health = health;
     this.started("health", () => health.stop());
+    health.add({ name: "started", check: () => this.readiness() });
     health.add({
       name: "storage",
       check: () => {
@@ -201,7 +203,6 @@ class Monolith implements AtlasNetServer {
       },
     });
     await health.start();
-    return health;
   }
 
   private readiness() {

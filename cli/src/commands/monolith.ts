@@ -8,7 +8,10 @@ import { startBanner } from "../start-banner.ts";
 import { aborted } from "../stop-signal.ts";
 
 /** What the command needs of `@atlasnet/monolith`. */
-export type MonolithFactory = (options: { config: Config }) => AtlasNetServer;
+export type MonolithFactory = (
+  options: { config: Config },
+  dependencies?: { onFatal?(error: Error): void },
+) => AtlasNetServer;
 
 /** What runs when nobody names a world. */
 const EXAMPLES = ["arena", "sandbox"];
@@ -28,11 +31,12 @@ export function addMonolithCommand(
     const examples = config.worlds.length === 0;
     const running = examples ? withExamples(config) : config;
     const createMonolith = await loadMonolith();
-    const monolith = createMonolith({ config: running });
+    const fatal = fatalError();
+    const monolith = createMonolith({ config: running }, { onFatal: fatal.raise });
     try {
       await monolith.start();
       io.talk(startBanner(running, monolith.addresses, { examples }));
-      await aborted(io.stop);
+      await Promise.race([aborted(io.stop), fatal.raised]);
       io.talk("\nStopping: players are told, worlds are saved. Once more to stop at once.\n");
       await monolith.drain(running.node.drainMs);
     } finally {
@@ -54,4 +58,15 @@ function withExamples(config: Config): Config {
     }),
   );
   return Object.freeze({ ...config, worlds: Object.freeze(worlds) });
+}
+
+/** A fault that comes at any time, as a promise that rejects with it. */
+function fatalError(): { raised: Promise<never>; raise(error: Error): void } {
+  let raise: (error: Error) => void = () => undefined;
+  const raised = new Promise<never>((_, reject) => {
+    raise = reject;
+  });
+  // It may come before anybody waits for it.
+  raised.catch(() => undefined);
+  return { raised, raise: (error) => raise(error) };
 }

@@ -21,8 +21,8 @@ export interface PageServerOptions {
 const CLIENT_URL = "/atlasnet-client.js";
 
 /**
- * Serves pages: a world whose package has a folder `page` is played at `/<world>/`; `/` lists the
- * worlds, or serves the operator's own folder.
+ * Serves pages: a world that has a folder `page` (`pageFolders` says where) is played at `/<world>/`;
+ * `/` lists the worlds, or serves the operator's own folder.
  */
 export class PageServer {
   private readonly options: PageServerOptions;
@@ -47,16 +47,16 @@ export class PageServer {
     const app = fastify({ logger: false, forceCloseConnections: true });
     this.app = app;
     const pages = worlds.flatMap(({ world, file }) => {
-      const folder = pageFolder(file);
-      return folder === undefined ? [] : [{ world, folder }];
+      const folders = pageFolders(file);
+      return folders.length === 0 ? [] : [{ world, folders }];
     });
     app.get("/atlasnet.json", (_request, reply) =>
       reply.send({ port: playersPort, secure, worlds: worlds.map(({ world }) => world) }),
     );
     await this.serveClient(app);
-    for (const { world, folder } of pages) {
+    for (const { world, folders } of pages) {
       await app.register(fastifyStatic, {
-        root: folder,
+        root: folders,
         prefix: `/${world}/`,
         decorateReply: false,
         redirect: true,
@@ -106,13 +106,20 @@ export class PageServer {
   }
 }
 
-/** The folder `page` of the package a module's file is in. */
-function pageFolder(file: string): string | undefined {
+/**
+ * Where a world's page is: the folder `page` beside the module's file, and the one of the package that
+ * the file is in. So a page that was built beside its world (`atlasnet build`) is found, and one whose
+ * HTML is kept apart from its compiled scripts (`page/` and `dist/page/`), too.
+ */
+function pageFolders(file: string): string[] {
+  const places = new Set([dirname(file), packageFolder(file) ?? dirname(file)]);
+  const folders = [...places].map((place) => join(place, "page")).filter(existsSync);
+  return folders.some((folder) => existsSync(join(folder, "index.html"))) ? folders : [];
+}
+
+function packageFolder(file: string): string | undefined {
   for (let folder = dirname(file); ; folder = dirname(folder)) {
-    if (existsSync(join(folder, "package.json"))) {
-      const page = join(folder, "page");
-      return existsSync(join(page, "index.html")) ? page : undefined;
-    }
+    if (existsSync(join(folder, "package.json"))) return folder;
     if (folder === dirname(folder)) return undefined;
   }
 }
