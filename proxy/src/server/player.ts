@@ -257,6 +257,11 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
         return this.unpause("unowned");
       case "close":
         counters.countClose(effect.code);
+        this.dependencies.logger.debug("a connection is closed", {
+          code: effect.code,
+          reason: effect.reason,
+          address: this.connection.remoteAddress,
+        });
         return this.connection.close(effect.code, effect.reason);
     }
   }

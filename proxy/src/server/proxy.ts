@@ -105,9 +105,9 @@ class ProxyServer implements ProxyService, Rooms {
       rooms: this,
       counters,
     });
-    this.hub = new Hub(limits, { ...this.dependencies, logger, counters });
     const server = createServer({ noDelay: true }, (socket) => this.accept(socket));
     await listen(server, options.host, options.port);
+    this.hub = new Hub(limits, { ...this.dependencies, logger, counters });
     server.on("error", (error) => {
       counters.acceptErrors += 1;
       logger.warn("a connection could not be accepted", { error });

@@ -192,3 +192,10 @@ test("answers that come too late change nothing", () => {
   assert.deepEqual(attachment.lost(0), []);
   assert.deepEqual(attachment.disconnected(), []);
 });
+
+test("a ticket that is never checked ends the connection, too", () => {
+  const attachment = fresh();
+  attachment.message({ type: "hello", hello: HELLO }, 100);
+  assert.deepEqual(attachment.sweep(1099), []);
+  assert.deepEqual(types(attachment.sweep(1100)), ["close"]);
+});

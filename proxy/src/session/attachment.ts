@@ -125,7 +125,7 @@ export class Attachment {
       case "ping":
         return [{ type: "pong", t: message.t }];
       case "hello":
-        return this.greet(message.hello);
+        return this.greet(message.hello, now);
       case "leave":
         return this.leave(now);
       case "message":
@@ -140,11 +140,12 @@ export class Attachment {
     }
   }
 
-  private greet(hello: Hello): readonly AttachmentEffect[] {
+  private greet(hello: Hello, now: number): readonly AttachmentEffect[] {
     if (this.phase !== "greeting")
       return this.end("out-of-state", "a hello while an earlier one stands; leave first");
     this.hello = hello;
     this.phase = "identifying";
+    this.waitingSince = now;
     return [{ type: "identify", hello }];
   }
 
@@ -272,11 +273,14 @@ export class Attachment {
     return [{ type: "unfollow" }, ...this.route(now)];
   }
 
+  /** Ends what takes too long: the check of a ticket, the search for an owner, a leave. */
   sweep(now: number): readonly AttachmentEffect[] {
-    if (this.phase !== "routing" && this.phase !== "attaching" && this.phase !== "leaving")
+    if (this.phase === "greeting" || this.phase === "attached" || this.phase === "ended")
       return NOTHING;
     if (now - this.waitingSince < this.options.unavailableTimeoutMs) return NOTHING;
     if (this.phase === "leaving") return [{ type: "unfollow" }, ...this.left("")];
+    if (this.phase === "identifying" || this.phase === "signing")
+      return this.end("internal-error", "the server cannot check tickets right now");
     return this.end("world-unavailable", `the world "${this.world}" has no owner right now`);
   }
 

@@ -1,0 +1,169 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  type Channel,
+  type LinkMessage,
+  noopLogger,
+  readUpstreamEntry,
+  UpstreamKind,
+} from "@atlasnet/core";
+import { SimClock } from "@atlasnet/core/sim";
+import { ByteReader } from "@atlasnet/world";
+import { defaultLimits } from "../limits.ts";
+import { ProxyCounters } from "../metrics.ts";
+import { encodeBatch } from "../testing/fake-shard.ts";
+import { type ShardClient, ShardPort } from "./shard-port.ts";
+
+class FakeChannel implements Channel {
+  readonly name = "shard:s";
+  readonly sent: LinkMessage[] = [];
+  room = true;
+  receive: (message: LinkMessage) => void = () => {};
+  drain: () => void = () => {};
+
+  send(message: LinkMessage): boolean {
+    this.sent.push(message);
+    return this.room;
+  }
+  onMessage(handler: (message: LinkMessage) => void): void {
+    this.receive = handler;
+  }
+  onDrain(handler: () => void): void {
+    this.drain = handler;
+  }
+}
+
+class Client implements ShardClient {
+  readonly events: string[] = [];
+  shardMessage(message: LinkMessage): void {
+    this.events.push(message.type);
+  }
+  lost(): void {
+    this.events.push("lost");
+  }
+  congested(): void {
+    this.events.push("congested");
+  }
+  uncongested(): void {
+    this.events.push("uncongested");
+  }
+}
+
+const ATTACH = {
+  type: "attach",
+  account: "a",
+  name: "",
+  data: null,
+  stream: new Uint8Array(8),
+  attempt: 0,
+  firstUnacked: 1,
+  lastReceived: 0,
+} as const;
+
+function open() {
+  const channel = new FakeChannel();
+  const clock = new SimClock();
+  const counters = new ProxyCounters();
+  const broken: string[] = [];
+  let attaches = 0;
+  const port = new ShardPort(
+    { shard: "s", epoch: 5, limits: { ...defaultLimits, upstreamBufferBytes: 100 } },
+    {
+      channel,
+      clock,
+      counters,
+      logger: noopLogger,
+      nextAttach: () => ++attaches,
+      broken: (reason) => broken.push(reason),
+    },
+  );
+  const client = new Client();
+  const attach = port.attach(client, ATTACH);
+  return { port, channel, clock, counters, broken, client, attach };
+}
+
+const input = (n: number) => ({
+  kind: UpstreamKind.input,
+  n,
+  index: 0,
+  payload: new Uint8Array(40),
+});
+
+test("upstream entries of a few milliseconds go out together, in order", () => {
+  const { port, channel, clock, counters, attach } = open();
+  for (let n = 1; n <= 50; n++) port.upstream(attach, input(n));
+  assert.deepEqual(
+    channel.sent.map(({ type }) => type),
+    ["attach"],
+  );
+  clock.advance(defaultLimits.upstreamFlushMs);
+  const [, batch] = channel.sent;
+  assert.ok(batch?.type === "upstream" && batch.epoch === 5);
+  const reader = new ByteReader(batch.batch);
+  for (let n = 1; n <= 50; n++) assert.equal(readUpstreamEntry(reader).n, n);
+  assert.equal(counters.upstreamFlushes, 1);
+});
+
+test("a detach comes after the client's last messages", () => {
+  const { port, channel, attach } = open();
+  port.upstream(attach, input(1));
+  port.detach(attach);
+  assert.deepEqual(
+    channel.sent.map(({ type }) => type),
+    ["attach", "upstream", "detach"],
+  );
+});
+
+test("a full link gathers up to its bound, then stops the clients until it drained", () => {
+  const { port, channel, clock, client, attach } = open();
+  channel.room = false;
+  port.upstream(attach, input(1));
+  clock.advance(10);
+  assert.equal(channel.sent.length, 2);
+  port.upstream(attach, input(2));
+  assert.deepEqual(client.events, []);
+  port.upstream(attach, input(3));
+  port.upstream(attach, input(4));
+  clock.advance(10);
+  assert.equal(channel.sent.length, 2, "nothing is sent into a full link");
+  assert.ok(client.events.every((event) => event === "congested") && client.events.length > 0);
+  channel.room = true;
+  channel.drain();
+  assert.equal(channel.sent.length, 3);
+  assert.equal(client.events.at(-1), "uncongested");
+});
+
+test("epochs: below is dropped, above attaches everybody anew", () => {
+  const { port, channel, counters, client, attach } = open();
+  const kicked = { type: "closed", shard: "s", attach, code: "kicked", reason: "" } as const;
+  channel.receive({ ...kicked, epoch: 4 });
+  assert.deepEqual(client.events, []);
+  assert.equal(counters.staleMessages, 1);
+  channel.receive({ ...kicked, epoch: 4, code: "world-unavailable" });
+  assert.deepEqual(client.events, ["closed"]);
+  channel.receive({ type: "downstream", shard: "s", epoch: 6, batch: encodeBatch({ tick: 1 }) });
+  assert.deepEqual(client.events, ["closed", "lost"]);
+  assert.equal(port.epoch, 6);
+  channel.receive({ ...kicked, epoch: 6 });
+  assert.deepEqual(client.events, ["closed", "lost"], "the old attach number finds nobody");
+});
+
+test("a shard that breaks the protocol loses its link", () => {
+  const { channel, broken } = open();
+  channel.receive({ type: "downstream", shard: "s", epoch: 5, batch: Uint8Array.of(1) });
+  channel.receive({ type: "detach", shard: "s", epoch: 5, attach: 1 });
+  assert.equal(broken.length, 2);
+});
+
+test("a closed port is silent and loses its clients once", () => {
+  const { port, channel, client, attach } = open();
+  port.close();
+  port.close();
+  port.upstream(attach, input(1));
+  port.detach(attach);
+  assert.deepEqual(client.events, ["lost"]);
+  assert.deepEqual(
+    channel.sent.map(({ type }) => type),
+    ["attach"],
+  );
+});
