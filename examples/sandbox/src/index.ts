@@ -1,1 +1,2 @@
-export {};
+export { definition } from "./definition.ts";
+export { world } from "./world.ts";
