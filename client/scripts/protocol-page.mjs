@@ -68,11 +68,14 @@ function replaced(page, name, content) {
 
 const page = (await readFile(pagePath, "utf8")).replaceAll("\r\n", "\n");
 const updated = replaced(replaced(page, "close-codes", closeCodeTable()), "golden", goldenBytes());
+// The formatter has its own mind about spaces and the width of tables.
+const plain = (text) => text.replace(/\s+/g, "").replace(/-{2,}/g, "--");
+const current = plain(updated) === plain(page);
 if (process.argv.includes("--check")) {
-  if (updated !== page) {
+  if (!current) {
     process.stderr.write(
       "docs/protocol.md is out of date: node client/scripts/protocol-page.mjs\n",
     );
     process.exitCode = 1;
   }
-} else await writeFile(pagePath, updated);
+} else if (!current) await writeFile(pagePath, updated);
