@@ -42,7 +42,13 @@ export class UpstreamBatch {
     return this.writer.length;
   }
 
-  add(attach: number, kind: UpstreamKind, n: number, index = 0, payload: Uint8Array = NOTHING): void {
+  add(
+    attach: number,
+    kind: UpstreamKind,
+    n: number,
+    index = 0,
+    payload: Uint8Array = NOTHING,
+  ): void {
     const { writer } = this;
     writer.varint(attach);
     writer.u8(kind);
