@@ -16,6 +16,7 @@ import type { ProxyLimits } from "../limits.ts";
 import type { ProxyCounters } from "../metrics.ts";
 import { Attachment, type AttachmentEffect } from "../session/attachment.ts";
 import type { FeedOutput } from "../session/client-feed.ts";
+import { frame } from "../session/framing.ts";
 import { TokenBucket } from "../session/token-bucket.ts";
 import type { Hub, RoutedClient } from "./hub.ts";
 import { identify } from "./identify.ts";
@@ -150,13 +151,16 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
         return this.perform(this.attachment.shardClosed(message.code, message.reason, now));
       }
       case "transfer":
-        return this.connection.send(encodeTransfer(message.world));
+        return this.tell(encodeTransfer(message.world));
       case "notice":
-        if (this.attachment.phase === "attached")
-          this.connection.send(encodeNotice(message.kind, message.text));
-        return;
+        return this.tell(encodeNotice(message.kind, message.text));
       default:
     }
+  }
+
+  /** Sends an item of the attachment, after its welcome. */
+  private tell(item: Uint8Array): void {
+    this.sendFrames(frame(this.framing, item));
   }
 
   lost(): void {

@@ -9,7 +9,7 @@ import {
   type TestClient,
   webSocketClient,
 } from "../testing/test-clients.ts";
-import { type Bench, startBench } from "../testing/test-proxy.ts";
+import { type Bench, plainKeys, startBench } from "../testing/test-proxy.ts";
 
 async function bench(t: TestContext, options?: Parameters<typeof startBench>[0]): Promise<Bench> {
   const started = await startBench(options);
@@ -81,4 +81,31 @@ test("a port in use is an operating error that names the setting", async (t) => 
     assert.match(error.hint ?? "", /another proxy\.port/);
     return true;
   });
+});
+
+test("nothing of an attachment reaches the client before its welcome", async (t) => {
+  let sign: (token: string) => void = () => undefined;
+  const signing = new Promise<string>((resolve) => {
+    sign = resolve;
+  });
+  const { address, gameserver } = await bench(t, {
+    keys: { ...plainKeys, signResume: () => signing },
+  });
+  const client = await framedClient(address);
+  t.after(() => client.end());
+  client.send(hello("arena"));
+  const { attach } = await gameserver.attaches.next();
+  const { shard, epoch } = { shard: "arena.0", epoch: 1 };
+  gameserver.batch({
+    sessions: [{ attach, messages: [{ seq: 1, index: 0, payload: Uint8Array.of(5) }] }],
+  });
+  gameserver.send({ type: "notice", shard, epoch, kind: "dev-error", text: "oops" });
+  gameserver.send({ type: "transfer", shard, epoch, attach, world: "cave" });
+  // Answered by the proxy itself, and after what the shard sent in the same turn.
+  client.send([4, 1]);
+  assert.equal((await client.messages.next())[0], 4);
+  sign("token");
+  const kinds = [];
+  for (let i = 0; i < 4; i++) kinds.push((await client.messages.next())[0]);
+  assert.deepEqual(kinds, [5, 2, 9, 8]);
 });
