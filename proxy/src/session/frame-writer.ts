@@ -75,7 +75,9 @@ export class FrameWriter {
     target[at++] =
       (slots.length > 0 ? StateFlag.slots : 0) |
       (privateBytes > 0 ? StateFlag.private : 0) |
-      (dilated ? StateFlag.dilation : 0);
+      (dilated ? StateFlag.dilation : 0) |
+      // Full state lists everything that is the client's own.
+      (full ? StateFlag.ownAll : 0);
     at = copy(slots, 0, slots.length, target, at);
     if (privateBytes > 0) at = copy(batch.bytes, feed.privateStart, feed.privateEnd, target, at);
     if (dilated) {
