@@ -1,0 +1,105 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { freePort } from "./ports.ts";
+
+const READY_TIMEOUT_MS = 60_000;
+
+export interface MonolithProcessOptions {
+  /** Flags of `atlasnet monolith` beside ports and data directory. */
+  flags: readonly string[];
+  /** Flags of Node. */
+  execArgv?: readonly string[];
+}
+
+/** `atlasnet monolith` as its users run it, in a process of its own with a fresh data directory. */
+export class MonolithProcess {
+  readonly port: number;
+  private readonly child: ChildProcess;
+  private readonly health: string;
+  private readonly dataDir: string;
+  private output = "";
+
+  private constructor(child: ChildProcess, ports: [number, number], dataDir: string) {
+    this.child = child;
+    this.port = ports[0];
+    this.health = `http://127.0.0.1:${ports[1]}`;
+    this.dataDir = dataDir;
+    const keep = (chunk: Buffer) => {
+      this.output = (this.output + chunk.toString()).slice(-10_000);
+    };
+    child.stdout?.on("data", keep);
+    child.stderr?.on("data", keep);
+  }
+
+  /** Starts it and waits until players are let in. @throws with what it printed */
+  static async start(options: MonolithProcessOptions): Promise<MonolithProcess> {
+    const dataDir = await mkdtemp(join(tmpdir(), "atlasnet-bench-"));
+    const [players, health, pages] = [await freePort(), await freePort(), await freePort()];
+    const main = join(createRequire(import.meta.url).resolve("atlasnet"), "..", "main.js");
+    const settings = {
+      "proxy.host": "127.0.0.1",
+      "proxy.port": players,
+      "health.port": health,
+      "http.host": "127.0.0.1",
+      "http.port": pages,
+      "data.dir": dataDir,
+    };
+    const flags = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, `${value}`]);
+    const child = spawn(
+      process.execPath,
+      [...(options.execArgv ?? []), main, "monolith", ...flags, ...options.flags],
+      { stdio: ["ignore", "pipe", "pipe"] },
+    );
+    const monolith = new MonolithProcess(child, [players, health], dataDir);
+    await monolith.ready();
+    return monolith;
+  }
+
+  private async ready(): Promise<void> {
+    const deadline = Date.now() + READY_TIMEOUT_MS;
+    while (Date.now() < deadline) {
+      if (this.child.exitCode !== null)
+        throw new Error(`the monolith ended with ${this.child.exitCode}:\n${this.output}`);
+      const answer = await fetch(`${this.health}/ready`).then(
+        (response) => response.status,
+        () => 0,
+      );
+      if (answer === 200) return;
+      await delay(50);
+    }
+    throw new Error(`the monolith is not ready:\n${this.output}`);
+  }
+
+  get pid(): number {
+    return this.child.pid ?? 0;
+  }
+
+  /** Sums of the metrics whose name begins with `name`, over all labels. */
+  async metrics(): Promise<(name: string) => number> {
+    const text = await (await fetch(`${this.health}/metrics`)).text();
+    const lines = text.split("\n").filter((line) => !line.startsWith("#"));
+    return (name) =>
+      lines
+        .filter((line) => line.startsWith(name))
+        .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf("} ") + 2)), 0);
+  }
+
+  /** User and system time of all threads so far, in seconds. */
+  async cpuSeconds(): Promise<number> {
+    return (await this.metrics())("atlasnet_process_cpu_seconds_total");
+  }
+
+  async stop(): Promise<void> {
+    if (this.child.exitCode === null && this.child.signalCode === null) {
+      const exit = once(this.child, "exit");
+      this.child.kill("SIGTERM");
+      await exit;
+    }
+    await rm(this.dataDir, { recursive: true, force: true });
+  }
+}
