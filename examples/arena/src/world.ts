@@ -12,8 +12,9 @@ import {
 type Context = WorldContext<Arena>;
 type Thing = Entity<Arena>;
 
-const BULLET_SPEED = 400;
-const BULLET_TICKS = 30;
+/** In one tick a bullet goes no farther than its hit radius, so it passes through nobody. */
+const BULLET_SPEED = 280;
+const BULLET_TICKS = 40;
 const HIT_RADIUS = 14;
 const DAMAGE = 20;
 const RESPAWN_TICKS = 40;
