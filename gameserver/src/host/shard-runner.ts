@@ -85,6 +85,7 @@ export class ShardRunner implements Ticking {
       if (same) storage?.continueRecovered();
     }
     const runner = new ShardRunner(settings, thread, dependencies, { loaded, shard, storage });
+    if (snapshot === undefined) await runner.firstTick();
     runner.begin();
     return runner;
   }
@@ -103,6 +104,22 @@ export class ShardRunner implements Ticking {
 
   private newPace(): Pace {
     return new Pace(this.tickRate, this.shard.store.tick, this.dependencies.clock.now());
+  }
+
+  /**
+   * Makes the tick that creates the world, before anybody can come in or the process can end: a
+   * world is never kept half-made. @throws OperatingError with what `create` threw
+   */
+  private async firstTick(): Promise<void> {
+    const { faults } = this.shard.tick();
+    const fault = faults.find(({ event }) => event === "create");
+    if (fault === undefined) return;
+    await this.storage?.stop();
+    throw new OperatingError(
+      "create-failed",
+      `world ${this.settings.world} cannot be made, create: ${fault.message}\n${fault.stack}`,
+      { hint: "Repair the module's create handler; nothing was kept." },
+    );
   }
 
   private begin(): void {

@@ -117,7 +117,7 @@ test("slots share topics; a fresh slot takes the full section, others the delta"
     topics: [{ topic: 5, full: u8(0xf3), delta: u8(0xd3) }],
     sessions: [{ attach: 1, full: true }],
   });
-  assert.deepEqual(a.items(), [[1, u8(3, 0, 1, 0xf3)]]);
+  assert.deepEqual(a.items(), [[1, u8(3, 8, 1, 0xf3)]]);
   assert.deepEqual(b.items(), [[1, u8(3, 0, 0, 0b10, 0xd3)]]);
 });
 
@@ -215,7 +215,7 @@ test("a backlogged client gets no state, asks once when drained, and then everyt
     sessions: [{ attach: 1, full: true }],
   });
   // Slot 1 is freed, slots 0 and 2 assigned; then both in full.
-  assert.deepEqual(a.items(), [[1, u8(5, 1, 3, 1, 0, 0, 6, 2, 8, 0b101, 0xf5, 0xf7)]]);
+  assert.deepEqual(a.items(), [[1, u8(5, 1 | 8, 3, 1, 0, 0, 6, 2, 8, 0b101, 0xf5, 0xf7)]]);
 });
 
 test("reliable messages beyond the bound end the connection", () => {
