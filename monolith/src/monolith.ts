@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import inspector from "node:inspector";
 import { type Config, InProcessNetwork, type Logger, OperatingError } from "@atlasnet/core";
 import {
   createLogger,
@@ -165,6 +166,7 @@ class Monolith implements AtlasNetServer {
       random: systemRandom,
       logger,
       meter,
+      tracer: telemetry.tracer("atlasnet"),
     });
     this.proxy = proxy;
     this.started("proxy", () => proxy.stop());
@@ -245,7 +247,8 @@ class Monolith implements AtlasNetServer {
       maxSessionsPerWorld: config.gameserver.maxSessionsPerWorld,
       thread: {
         dataDir: config.data.dir,
-        tickLimitMs: config.gameserver.tickLimitMs,
+        // Nobody wants to be interrupted at a breakpoint.
+        tickLimitMs: inspector.url() === undefined ? config.gameserver.tickLimitMs : 0,
         snapshotIntervalMs: config.snapshot.intervalMs,
         keepSnapshots: config.snapshot.keep,
         journalSyncMs: config.journal.syncMs,

@@ -1,4 +1,3 @@
-import inspector from "node:inspector";
 import { join, resolve } from "node:path";
 import type { Config, LoadedConfig, WorldConfig } from "@atlasnet/core";
 import { describeError } from "@atlasnet/core";
@@ -160,7 +159,7 @@ export class DevSession {
   }
 }
 
-/** Development keeps its data apart, and worlds under a debugger are not interrupted. */
+/** Development keeps its data apart from a server's in the same folder. */
 function devConfig({ config, origins }: LoadedConfig, workingDir: string): Config {
   const dir =
     origins.get("data.dir")?.kind === "default" ? join(workingDir, DEV_FOLDER, "data") : undefined;
@@ -171,8 +170,5 @@ function devConfig({ config, origins }: LoadedConfig, workingDir: string): Confi
     ...(dir === undefined || !keys
       ? {}
       : { tickets: { keyFile: join(dir, "keys", "tickets.jwks.json") } }),
-    ...(inspector.url() === undefined
-      ? {}
-      : { gameserver: { ...config.gameserver, tickLimitMs: 0 } }),
   };
 }

@@ -11,6 +11,7 @@ import {
   UpstreamKind,
 } from "@atlasnet/core";
 import type { CloseCode } from "@atlasnet/world";
+import type { Tracer } from "@opentelemetry/api";
 import type { ClientConnection, ClientEvents } from "../gateway/client-connection.ts";
 import type { ProxyLimits } from "../limits.ts";
 import type { ProxyCounters } from "../metrics.ts";
@@ -18,6 +19,7 @@ import { Attachment, type AttachmentEffect } from "../session/attachment.ts";
 import type { FeedOutput } from "../session/client-feed.ts";
 import { frame } from "../session/framing.ts";
 import { TokenBucket } from "../session/token-bucket.ts";
+import { AttachTrace } from "./attach-trace.ts";
 import type { Hub, RoutedClient } from "./hub.ts";
 import { identify } from "./identify.ts";
 import type { ShardClient, ShardPort } from "./shard-port.ts";
@@ -37,6 +39,7 @@ export interface PlayerDependencies {
   random: SecureRandom;
   counters: ProxyCounters;
   logger: Logger;
+  tracer: Tracer;
 }
 
 /** One player's connection: performs what its `Attachment` asks for. */
@@ -45,6 +48,7 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
   private readonly options: PlayerOptions;
   private readonly dependencies: PlayerDependencies;
   private readonly attachment: Attachment;
+  private readonly trace: AttachTrace;
   private readonly messages: TokenBucket;
   private readonly bytes: TokenBucket;
   /** The port that `routed` named, and the attachment made there. */
@@ -66,6 +70,7 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
     this.connection = connection;
     this.options = options;
     this.dependencies = dependencies;
+    this.trace = new AttachTrace(dependencies.tracer, connection.transport);
     this.attachment = new Attachment({
       limits: {
         maxMessageBytes: limits.maxMessageBytes,
@@ -210,7 +215,10 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
   // Effects of the attachment.
 
   private perform(effects: readonly AttachmentEffect[]): void {
-    for (const effect of effects) this.performOne(effect);
+    for (const effect of effects) {
+      if (effect.type !== "upstream") this.trace.note(effect);
+      this.performOne(effect);
+    }
   }
 
   private performOne(effect: AttachmentEffect): void {

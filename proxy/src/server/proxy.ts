@@ -10,7 +10,7 @@ import {
   type Timer,
 } from "@atlasnet/core";
 import type { CloseCode } from "@atlasnet/world";
-import type { Meter } from "@opentelemetry/api";
+import { type Meter, type Tracer, trace } from "@opentelemetry/api";
 import type { ClientConnection, ClientEvents } from "../gateway/client-connection.ts";
 import type { LinesConnection } from "../gateway/lines/lines-connection.ts";
 import type { ProxyLimits } from "../limits.ts";
@@ -49,6 +49,8 @@ export interface ProxyDependencies {
   random: SecureRandom;
   logger: Logger;
   meter: Meter;
+  /** Spans of attaches; default: none. */
+  tracer?: Tracer;
 }
 
 /** Where clients come in. */
@@ -224,6 +226,7 @@ class ProxyServer implements ProxyService, Rooms {
       hub: this.needHub(),
       logger: this.logger,
       counters: this.counters,
+      tracer: this.dependencies.tracer ?? trace.getTracer("atlasnet"),
     });
     visitor.settle(connection, player);
     this.countOpen(visitor, 1);
