@@ -58,7 +58,7 @@ test("a newcomer goes from the list of worlds into the arena and sees itself", a
   await page.click("text=arena");
   await page.fill("#name", "Newcomer");
   await page.keyboard.press("Enter");
-  await page.waitForFunction("atlas.world?.own?.fighter.name === 'Newcomer'");
+  await page.waitForFunction("window.atlas?.world?.own?.fighter.name === 'Newcomer'");
   assert.equal(await page.getAttribute("#status", "data-state"), "connected");
   // The own fighter is a disc of this blue, drawn where the page says.
   await page.waitForFunction(`{
@@ -94,10 +94,12 @@ test("the server is killed and started again: the tabs come back as the same pla
   await bob.waitForFunction("atlas.world.own.fighter.health === 100");
   const [annWas, bobWas] = [await self(ann), await self(bob)];
   assert.equal(annWas.score, 1);
-  await ann.evaluate("window.stayed = atlas.world.tick");
-  await bob.evaluate("window.stayed = atlas.world.tick");
+  for (const page of [ann, bob]) await page.evaluate("window.stayed = atlas.world.tick");
+  // Where nothing moves no ticks are heard of.
+  await ann.keyboard.down("a");
   for (const page of [ann, bob])
     await page.waitForFunction(`atlas.world.tick > stayed + ${DURABLE_TICKS}`);
+  await ann.keyboard.up("a");
 
   await server.kill();
   await ann.waitForFunction("atlas.state === 'reconnecting'");
@@ -118,7 +120,7 @@ test("the server is killed and started again: the tabs come back as the same pla
 
   const before = await self(ann);
   await ann.reload();
-  await ann.waitForFunction("atlas?.world?.own !== undefined");
+  await ann.waitForFunction("window.atlas?.world?.own !== undefined");
   assert.deepEqual(await self(ann), before);
   assert.equal(await ann.isVisible("#door"), false);
   await leave(ann, bob);
@@ -130,14 +132,14 @@ test("a player who was sent away hears why and can go in again", async () => {
   await ann.waitForSelector("#door:not([hidden])");
   assert.match((await ann.textContent("#why")) ?? "", /left/);
   await ann.click("#door button");
-  await ann.waitForFunction("atlas.world?.own?.fighter.name === 'Ann'");
+  await ann.waitForFunction("window.atlas?.world?.own?.fighter.name === 'Ann'");
   await leave(ann);
 });
 
 test("the sandbox shows its balls, and as many more as one asks for", async () => {
   const page = await tabs.open(`${server.pages}/sandbox/`);
   const balls = "[...atlas.world.entities.values()].filter((entity) => entity.ball).length";
-  await page.waitForFunction(`atlas?.world && ${balls} === 200`);
+  await page.waitForFunction(`window.atlas?.world && ${balls} === 200`);
   await page.click("text=+ 100");
   await page.waitForFunction(`${balls} === 300`);
   await page.click("text=− 100");
@@ -161,7 +163,7 @@ test("the sandbox shows its balls, and as many more as one asks for", async () =
 /** A player in the arena, by the shortest way. */
 async function enter(name: string): Promise<Page> {
   const page = await tabs.open(`${server.pages}/arena/?name=${name}`);
-  await page.waitForFunction("atlas?.world?.own?.fighter !== undefined");
+  await page.waitForFunction("window.atlas?.world?.own?.fighter !== undefined");
   return page;
 }
 
