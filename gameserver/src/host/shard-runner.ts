@@ -167,7 +167,9 @@ export class ShardRunner implements Ticking {
     const next = this.shard.store.tick + 1;
     if (idle) this.pace.rest(startedAt);
     const tick = this.loaded.module.hasTick ? next : this.pace.tickAt(startedAt, next);
-    const result = this.shard.tick(tick, this.pace.news() || this.pace.current);
+    const dilation = this.pace.news();
+    if (dilation !== 0) this.logPace(dilation);
+    const result = this.shard.tick(tick, dilation || this.pace.current);
     for (const fault of result.faults)
       post({ type: "fault", shard, fault, quarantined: result.quarantined });
     for (const { message, facts } of result.logs)
@@ -185,6 +187,13 @@ export class ShardRunner implements Ticking {
     this.pace.made(tick, startedAt, now);
     this.meter.tick(now - startedAt, result);
     this.nextAt = this.due();
+  }
+
+  /** Overload is said aloud, and so is its end. */
+  private logPace(perMille: number): void {
+    const facts = { tick: this.shard.store.tick, timeDilation: perMille / 1000 };
+    if (perMille === 1000) this.logger.info("The world keeps up again.", facts);
+    else this.logger.warn("The world cannot keep up: its time runs slower.", facts);
   }
 
   /** Gives the delta to the journal, and takes a snapshot when one is due or needed. */
