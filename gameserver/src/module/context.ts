@@ -1,4 +1,11 @@
-import { toPlain } from "@atlasnet/core";
+import {
+  clipText,
+  MAX_NAME_BYTES,
+  MAX_PAYLOAD_BYTES,
+  PlainError,
+  textBytes,
+  toPlain,
+} from "@atlasnet/core";
 import type {
   CompiledDefinition,
   CompiledStruct,
@@ -9,8 +16,7 @@ import type {
 import { ByteWriter } from "@atlasnet/world";
 import type { ShardEntity } from "../shard/entity.ts";
 import type { SessionState } from "../shard/session-state.ts";
-import type { Store } from "../shard/store.ts";
-import { MAX_KEY_BYTES } from "../shard/tables.ts";
+import { checkName, type Store } from "../shard/store.ts";
 
 /**
  * What world code holds in its hands (`WorldContext` of @atlasnet/world), over the store. It is typed
@@ -105,6 +111,10 @@ export class ModuleContext {
     }
     this.scratch.reset();
     struct.codec.encode(this.scratch, struct.codec.check(payload, message));
+    if (this.scratch.length > MAX_PAYLOAD_BYTES)
+      throw new RangeError(
+        `message "${message}" takes ${this.scratch.length} bytes, at most ${MAX_PAYLOAD_BYTES}`,
+      );
     return { index: struct.index, bytes: this.scratch.finish() };
   }
 
@@ -121,7 +131,22 @@ export class ModuleContext {
   }
 
   log(message: string, facts: { readonly [key: string]: Plain } = {}): void {
-    this.store.effects.push({ type: "log", message: String(message).slice(0, 1_000), facts });
+    const kept: { [key: string]: Plain } = {};
+    for (const [key, value] of Object.entries(facts)) kept[key] = logged(value);
+    this.store.log(String(message).slice(0, 1_000), kept);
+  }
+}
+
+/** Most bytes of one fact of a log line. */
+const MAX_FACT_BYTES = 4_096;
+
+/** A log line must not fail for what it is about: what is not plain data is shown as text. */
+function logged(value: unknown): Plain {
+  try {
+    return toPlain(value, MAX_FACT_BYTES);
+  } catch (error) {
+    if (!(error instanceof PlainError)) throw error;
+    return clipText(String(value), 200);
   }
 }
 
@@ -149,8 +174,6 @@ class ContextRandom {
   }
 }
 
-const utf8 = new TextEncoder();
-
 class ContextKeyValue {
   private readonly store: Store;
 
@@ -163,8 +186,7 @@ class ContextKeyValue {
   }
 
   set(key: string, value: Plain): void {
-    if (typeof key !== "string" || utf8.encode(key).length > MAX_KEY_BYTES)
-      throw new RangeError(`kv keys are text of at most ${MAX_KEY_BYTES} bytes`);
+    checkName("a key", key);
     this.store.kv.set(key, toPlain(value));
   }
 
@@ -172,8 +194,9 @@ class ContextKeyValue {
     this.store.kv.delete(key);
   }
 
+  /** In order of the text, so that a restored world sees the same order. */
   keys(): Iterable<string> {
-    return this.store.kv.keys();
+    return [...this.store.kv.keys()].sort();
   }
 }
 
@@ -240,7 +263,9 @@ export class ModulePlayer {
   }
 
   transfer(world: string): void {
-    this.store.effects.push({ type: "transfer", session: this.session.id, world: String(world) });
+    if (typeof world !== "string" || world === "" || textBytes(world) > MAX_NAME_BYTES)
+      throw new RangeError(`transfer(world): a world's name, 1 to ${MAX_NAME_BYTES} bytes`);
+    this.store.effects.push({ type: "transfer", session: this.session.id, world });
   }
 
   private channelIndex(name: string): number {

@@ -65,10 +65,12 @@ export class TypeScriptModule implements WorldModule {
   handle(event: WorldEvent, store: Store): void {
     const context = this.contextOf(store);
     const result = this.dispatch(event, store.definition, context);
-    if (result instanceof Promise)
-      throw new ModuleError(
-        `the ${event.type} handler is async; handlers are synchronous (use ctx.request for the outside)`,
-      );
+    if (!isThenable(result)) return;
+    // It is reported here; its own failure later on must not end the thread.
+    result.then(undefined, () => undefined);
+    throw new ModuleError(
+      `the ${event.type} handler is async; handlers are synchronous (use ctx.request for the outside)`,
+    );
   }
 
   upgrade(old: OldEntity, oldVersion: number): OldEntity["components"] | undefined {
@@ -156,6 +158,15 @@ export class TypeScriptModule implements WorldModule {
       if (!allowed.includes(name))
         throw new ModuleError(`unknown handler "${name}"; handlers are ${allowed.join(", ")}`);
   }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "then" in value &&
+    typeof value.then === "function"
+  );
 }
 
 function player(context: ModuleContext, session: number): ModulePlayer {

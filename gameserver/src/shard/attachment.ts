@@ -1,12 +1,9 @@
-import { SessionFlag } from "@atlasnet/core";
-import type { ByteWriter, CellGrid } from "@atlasnet/world";
+import { MAX_MESSAGES_PER_TICK, SessionFlag } from "@atlasnet/core";
+import { type ByteWriter, type CellGrid, MAX_SLOTS } from "@atlasnet/world";
 import { NO_TOPIC, type ShardEntity } from "./entity.ts";
 import type { EntityTable } from "./entity-table.ts";
 import type { SessionState } from "./session-state.ts";
 import type { Topic, Topics } from "./topics.ts";
-
-/** Most topics one attachment follows: cells in view and channels. */
-export const MAX_SLOTS = 255;
 
 /**
  * One client (or watcher) attached to the shard by way of a proxy. It lives as long as the connection:
@@ -30,6 +27,8 @@ export class Attachment {
   readonly fresh: Topic[] = [];
   /** Outbox messages above this number were not sent on this attachment. */
   sentSeq = 0;
+  /** Of an attach from another timeline: numbers above it mean other messages to the client. */
+  sharedSeq: number | undefined;
   ack = false;
   resync = false;
 
@@ -73,6 +72,11 @@ export class Attachment {
     this.slotChanges.push({ slot, topic: id });
   }
 
+  /** Messages wait for the next tick: more came than fit in one. */
+  get isBehind(): boolean {
+    return this.session !== undefined && this.session.outSeq > this.sentSeq;
+  }
+
   private drop(topic: Topic, topics: Topics): void {
     const slot = this.slotOf.get(topic);
     if (slot === undefined) return;
@@ -105,7 +109,7 @@ export class Attachment {
       this.resync ||
       this.slotChanges.length > 0 ||
       this.privateCount > 0 ||
-      (this.session !== undefined && this.session.outSeq > this.sentSeq)
+      this.isBehind
     );
   }
 
@@ -118,7 +122,7 @@ export class Attachment {
     const { session } = this;
     const messages =
       session !== undefined && session.outSeq > this.sentSeq
-        ? session.outbox.filter((m) => m.seq > this.sentSeq)
+        ? session.outbox.filter((m) => m.seq > this.sentSeq).slice(0, MAX_MESSAGES_PER_TICK)
         : [];
     writer.varint(this.number);
     writer.varint(
@@ -147,7 +151,7 @@ export class Attachment {
     }
     if (this.ack) writer.varint(session?.appliedSeq ?? 0);
     if (this.resync) writer.varint(session?.appliedSeq ?? 0);
-    this.sentSeq = session?.outSeq ?? 0;
+    this.sentSeq = messages.at(-1)?.seq ?? session?.outSeq ?? 0;
     this.slotChanges = [];
     this.fresh.length = 0;
     this.privateCount = 0;

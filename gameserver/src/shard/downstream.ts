@@ -16,6 +16,8 @@ export class Downstream {
   private readonly definition: CompiledDefinition;
   private readonly topics: Topics;
   private readonly store: Store;
+  /** After a tick: some client has messages left for the next one. */
+  behind = false;
   private welcomes: { attachment: Attachment; withDefinition: boolean }[] = [];
   private readonly batch = new ByteWriter();
   private readonly privateWriter = new ByteWriter();
@@ -56,6 +58,7 @@ export class Downstream {
     for (const { topic, bytes } of this.topics.sections(this.store.tick))
       deltas.set(topic, bytes.slice());
     this.collectPrivate();
+    this.behind = false;
     for (const [peer, attachments] of peers) {
       const batch = this.encodeBatch(attachments, deltas, dilation);
       if (batch !== undefined)
@@ -88,7 +91,7 @@ export class Downstream {
       schema: hash,
       ...(withDefinition ? { definition: data } : {}),
       appliedSeq: session.appliedSeq,
-      outSeq: session.outSeq,
+      outSeq: attachment.sharedSeq ?? session.outSeq,
       lastInput: session.lastInput,
       graceTicks: options.graceTicks,
     };
@@ -120,7 +123,10 @@ export class Downstream {
       batch.block(full.has(topic) ? this.topics.encodeFull(topic) : NOTHING);
     }
     batch.varint(news.length);
-    for (const attachment of news) attachment.write(batch, this.privateRecords(attachment));
+    for (const attachment of news) {
+      attachment.write(batch, this.privateRecords(attachment));
+      this.behind ||= attachment.isBehind;
+    }
     return batch.finish();
   }
 
@@ -190,8 +196,8 @@ export class Downstream {
     writer.reset();
     if (attachment.full) {
       const owned = this.store.entities.ownedBySession(session.id);
-      writer.varint(owned.size);
-      for (const entity of [...owned].sort((a, b) => a.id - b.id)) this.writeOwn(writer, entity);
+      writer.varint(owned.length);
+      for (const entity of owned) this.writeOwn(writer, entity);
       return writer.view8();
     }
     const records = this.records.get(session.id);

@@ -138,7 +138,7 @@ export class EntityTable implements EntityOwner {
   }
 
   addComponent(entity: ShardEntity, name: string, value: StructValue): ComponentState {
-    if (!entity.alive) throw new TypeError(`entity ${entity.id} was despawned`);
+    mustLive(entity);
     const index = this.componentIndex(name);
     const full = this.checked(index, value, name);
     const existing = entity.$components[index];
@@ -148,8 +148,10 @@ export class EntityTable implements EntityOwner {
       if (index === this.positionIndex) this.moved(entity);
       return existing;
     }
+    const removed = entity.$removed;
     this.undo.push(() => {
       this.unset(entity, index);
+      entity.$removed = removed;
     });
     entity.$touched |= 1 << index;
     this.changed(entity);
@@ -160,9 +162,12 @@ export class EntityTable implements EntityOwner {
     const index = this.componentIndex(name);
     const component = entity.$components[index];
     if (component === undefined) return;
-    const values = component.$copy();
+    mustLive(entity);
+    const removed = entity.$removed;
+    // The very object comes back: older undo entries are about it.
     this.undo.push(() => {
-      if (entity.$components[index] === undefined) this.set(entity, index, values);
+      this.attach(entity, component);
+      entity.$removed = removed;
     });
     this.changed(entity);
     this.unset(entity, index);
@@ -179,12 +184,17 @@ export class EntityTable implements EntityOwner {
     const type = this.classes.components[index];
     if (type === undefined) throw new RangeError(`no component ${index}`);
     const component = new type(entity, values);
+    this.attach(entity, component);
+    return component;
+  }
+
+  private attach(entity: ShardEntity, component: ComponentState): void {
+    const index = component.$index;
     entity.$components[index] = component;
     entity.$mask |= 1 << index;
     entity.$removed &= ~(1 << index);
     if (index === this.positionIndex) this.enterCell(entity);
     this.queries.clear();
-    return component;
   }
 
   /** Takes a component off without change marks or undo. */
@@ -203,6 +213,7 @@ export class EntityTable implements EntityOwner {
     const before = entity.$owner;
     const after = session?.id ?? 0;
     if (before === after) return;
+    mustLive(entity);
     this.undo.push(() => this.moveOwner(entity, before));
     entity.$metaChanged = true;
     this.changed(entity);
@@ -217,6 +228,7 @@ export class EntityTable implements EntityOwner {
       const known = channels.map((c) => c.name).join(", ") || "none";
       throw new TypeError(`no channel "${name}" in the definition. Channels: ${known}.`);
     }
+    mustLive(entity);
     this.undo.push(() => {
       entity.$channel = before;
     });
@@ -231,9 +243,9 @@ export class EntityTable implements EntityOwner {
     this.enterOwner(entity);
   }
 
-  /** Entities owned by a session, in no particular order. */
-  ownedBySession(session: number): ReadonlySet<ShardEntity> {
-    return this.ownedBy.get(session) ?? new Set();
+  /** Entities owned by a session, in order of id. */
+  ownedBySession(session: number): readonly ShardEntity[] {
+    return [...(this.ownedBy.get(session) ?? [])].sort((a, b) => a.id - b.id);
   }
 
   touch(entity: ShardEntity, component: ComponentState): void {
@@ -244,6 +256,8 @@ export class EntityTable implements EntityOwner {
       if (component.$index === this.positionIndex) this.moved(entity);
     });
     component.$mark = this.undo.mark;
+    // Writes to what is no longer in the world are of no interest, unless they are taken back with its end.
+    if (!entity.alive) return;
     const bit = 1 << component.$index;
     if ((entity.$touched & bit) === 0) {
       entity.$before[component.$index] = values;
@@ -253,6 +267,7 @@ export class EntityTable implements EntityOwner {
   }
 
   moved(entity: ShardEntity): void {
+    if (!entity.alive) return;
     const cell = this.cellOf(entity);
     if (cell === entity.$cell) return;
     this.inCell.get(entity.$cell)?.delete(entity);
@@ -380,4 +395,9 @@ export class EntityTable implements EntityOwner {
     }
     owned.add(entity);
   }
+}
+
+/** @throws TypeError when the entity is no longer in the world. */
+function mustLive(entity: ShardEntity): void {
+  if (!entity.alive) throw new TypeError(`entity ${entity.id} was despawned`);
 }

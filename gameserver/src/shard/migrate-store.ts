@@ -24,6 +24,7 @@ export type MigrateEntity = (entity: {
  */
 export function migrateStore(old: Store, next: Store, migrate: MigrateEntity): void {
   next.tick = old.tick;
+  next.timeline = old.timeline;
   next.random.load(old.random.save());
   next.nextTimerId = old.nextTimerId;
   next.nextRequestId = old.nextRequestId;

@@ -7,6 +7,8 @@ export interface OutboxMessage {
   payload: Uint8Array;
 }
 
+export const NOT_WENT_BACK = Number.MAX_SAFE_INTEGER;
+
 /** One player's presence, part of the shard's state (design section 4). */
 export interface SessionState {
   readonly id: number;
@@ -26,6 +28,11 @@ export interface SessionState {
   /** Number of the newest message to the client, and of the newest it acknowledged. */
   outSeq: number;
   ackedSeq: number;
+  /**
+   * Set while a state that went back is not yet known to the client: messages above this number were
+   * numbered anew on a later timeline than the client's. NOT_WENT_BACK otherwise.
+   */
+  sharedSeq: number;
   /** Messages ackedSeq + 1 … outSeq. */
   outbox: OutboxMessage[];
   outboxBytes: number;
@@ -50,6 +57,7 @@ export function newSession(
     lastInput: 0,
     outSeq: 0,
     ackedSeq: 0,
+    sharedSeq: NOT_WENT_BACK,
     outbox: [],
     outboxBytes: 0,
     entity: 0,

@@ -1,5 +1,10 @@
 import type { SessionLookup } from "./entity-table.ts";
-import { newSession, type OutboxMessage, type SessionState } from "./session-state.ts";
+import {
+  NOT_WENT_BACK,
+  newSession,
+  type OutboxMessage,
+  type SessionState,
+} from "./session-state.ts";
 import type { OutboxLimits } from "./store.ts";
 import type { UndoLog } from "./undo-log.ts";
 
@@ -19,7 +24,7 @@ export class SessionTable implements SessionLookup {
   private readonly outbox: OutboxLimits;
   /** Session by id, or undefined in the map's value when it ended. */
   readonly changes = new Map<number, SessionChange>();
-  /** Sessions whose outbox ran over in this tick; the shard ends them. */
+  /** Sessions whose outbox ran over; the shard ends them. */
   readonly overflowed = new Set<number>();
   nextId = 1;
   /** Makes the object world code knows a session by; set by the module's adapter. */
@@ -73,6 +78,7 @@ export class SessionTable implements SessionLookup {
     this.byId.delete(session.id);
     this.byAccount.delete(session.account);
     this.players.delete(session.id);
+    this.overflowed.delete(session.id);
   }
 
   /** Notes a change; `full` when it is more than counters and outbox. */
@@ -85,12 +91,13 @@ export class SessionTable implements SessionLookup {
   /** Numbers a reliable message and keeps it until it is acknowledged. */
   send(session: SessionState, index: number, payload: Uint8Array): void {
     const { outSeq, outboxBytes } = session;
+    const overflowed = this.overflowed.has(session.id);
     const length = session.outbox.length;
     this.undo.push(() => {
       session.outSeq = outSeq;
       session.outbox.length = Math.min(session.outbox.length, length);
       session.outboxBytes = outboxBytes;
-      this.overflowed.delete(session.id);
+      if (!overflowed) this.overflowed.delete(session.id);
     });
     this.changed(session, false);
     if (length >= this.outbox.messages || outboxBytes + payload.length > this.outbox.bytes) {
@@ -111,6 +118,31 @@ export class SessionTable implements SessionLookup {
     const kept = session.outbox.findIndex((m) => m.seq > upTo);
     session.outbox = kept < 0 ? [] : session.outbox.slice(kept);
     session.outboxBytes = bytesOf(session.outbox);
+    // It got what this timeline numbered, so it knows of it.
+    if (upTo > session.sharedSeq) this.knowsTimeline(session);
+  }
+
+  /** The client is on the timeline of this state. */
+  knowsTimeline(session: SessionState): void {
+    if (session.sharedSeq === NOT_WENT_BACK) return;
+    session.sharedSeq = NOT_WENT_BACK;
+    this.changed(session, true);
+  }
+
+  /** The state went back: until a client shows that it knows, its numbers above these mean others. */
+  wentBack(): void {
+    for (const session of this.byId.values())
+      session.sharedSeq = Math.min(session.sharedSeq, session.outSeq);
+  }
+
+  /** Makes everything derived anew; after an interruption nothing derived is trusted. */
+  rebuild(): void {
+    this.byAccount.clear();
+    for (const session of this.byId.values()) {
+      this.byAccount.set(session.account, session);
+      session.outbox = session.outbox.filter((m) => m.seq > session.ackedSeq);
+      session.outboxBytes = bytesOf(session.outbox);
+    }
   }
 
   setEntity(session: SessionState, entity: number): void {
@@ -137,7 +169,6 @@ export class SessionTable implements SessionLookup {
 
   clearChanges(): void {
     this.changes.clear();
-    this.overflowed.clear();
   }
 }
 

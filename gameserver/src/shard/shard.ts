@@ -1,12 +1,17 @@
 import type { Attach, Detach, Leave, ToProxy, ToShard, Watch } from "@atlasnet/core";
-import { readUpstreamEntry, type UpstreamEntry, UpstreamKind } from "@atlasnet/core";
+import {
+  clipText,
+  MAX_REASON_BYTES,
+  readUpstreamEntry,
+  type UpstreamEntry,
+  UpstreamKind,
+} from "@atlasnet/core";
 import {
   ByteReader,
   ByteWriter,
   type CloseCode,
   type CompiledDefinition,
   DecodeError,
-  JoinRefused,
   type LeaveReason,
   type Plain,
   type Response,
@@ -64,10 +69,14 @@ export interface TickResult {
   /** Events handled, and those put off to the next tick. */
   handled: number;
   queued: number;
+  /** Faults beyond MAX_FAULTS_PER_TICK, which are not in `faults`. */
+  moreFaults: number;
 }
 
 /** Events handled in one tick; more wait for the next. */
 export const MAX_EVENTS_PER_TICK = 20_000;
+/** Faults told of one tick; the others are counted. */
+export const MAX_FAULTS_PER_TICK = 20;
 /** Events waiting; past it messages of clients are dropped (reliable ones are sent again later). */
 export const MAX_QUEUED_EVENTS = 100_000;
 /** Ticks in a row with a fault of `tick`, or with an interruption, before the world is stopped. */
@@ -76,8 +85,13 @@ export const MAX_INTERRUPTED_TICKS = 3;
 
 type Queued =
   | { kind: "control"; peer: number; message: Attach | Watch | Detach | Leave }
+  | { kind: "disconnect"; peer: number }
   | { kind: "upstream"; attachment: Attachment; entry: UpstreamEntry }
   | { kind: "world"; event: WorldEvent };
+
+/** What world code asked for, granted once its handler and the event are through. */
+type Wish = { type: "kick"; session: number; reason: string } | TransferWish;
+type TransferWish = { type: "transfer"; session: number; world: string };
 
 /**
  * A shard: one store, the module that drives it, and the clients attached to it. Pure: messages and
@@ -85,7 +99,8 @@ type Queued =
  *
  * 1. State changes only within `tick`, by events in the order they came (rule 3.3).
  * 2. What a tick lets out is in its result, and nowhere else (rule 5.2).
- * 3. A handler that throws or is cut off leaves no trace but its report.
+ * 3. A handler that throws or is cut off leaves no trace but its report. The time limit can strike in
+ *    the shard's own code as well: `repair` trusts nothing but the store's undo log.
  */
 export class Shard {
   readonly options: ShardOptions;
@@ -104,9 +119,22 @@ export class Shard {
   private faultyTicks = 0;
   private interruptedTicks = 0;
   private replies: { peer: number; message: ToProxy }[] = [];
+  /** Go out behind the tick's batches: what was sent before them comes first. */
+  private lateReplies: { peer: number; message: ToProxy }[] = [];
+  private readonly wishes: Wish[] = [];
+  // What is being done, for `repair`.
+  private current: Queued | undefined;
+  private joining: SessionState | undefined;
+  private ending: { session: SessionState; code: CloseCode; text: string } | undefined;
+  /** Length of `inputs` up to the last one that is whole. */
+  private noted = 0;
+  private moreFaults = 0;
+  private tickFailed = false;
   private readonly inputs = new ByteWriter();
   private readonly deltaWriter = new ByteWriter();
   quarantined = false;
+  /** Batches of proxies that were not of their form. */
+  malformed = 0;
   /** Client messages dropped because the queue was full. */
   dropped = 0;
 
@@ -117,6 +145,7 @@ export class Shard {
     const { definition } = dependencies;
     const outbox = { messages: options.outboxMessages, bytes: options.outboxBytes };
     this.store = new Store(definition, { seed: options.seed, outbox });
+    this.store.timeline = options.timeline;
     this.codec = new StateCodec(definition);
     this.topics = new Topics(definition);
     this.downstream = new Downstream(definition, this.topics, this.store);
@@ -160,6 +189,34 @@ export class Shard {
       session.graceEnd = this.store.tick + this.options.graceTicks;
       this.store.sessions.changed(session, true);
     }
+    this.assume(this.options);
+  }
+
+  /**
+   * Acts at this epoch and timeline from here on. A shard whose run is not known yet is made with
+   * timeline 0, restored, and told before its first tick.
+   */
+  assume(run: { epoch: number; timeline: number }): void {
+    this.options.epoch = run.epoch;
+    this.options.timeline = run.timeline;
+    if (run.timeline === 0 || run.timeline === this.store.timeline) return;
+    if (this.store.timeline !== 0) this.store.sessions.wentBack();
+    this.store.timeline = run.timeline;
+  }
+
+  /** Events of the world itself that were not handled yet: for the shard that goes on instead. */
+  takeWorldEvents(): WorldEvent[] {
+    const events = this.queue
+      .slice(this.position)
+      .flatMap((queued) => (queued.kind === "world" ? [queued.event] : []));
+    this.queue = [];
+    this.position = 0;
+    return events.filter(({ type }) => type === "create" || type === "response");
+  }
+
+  /** Takes the events of the shard that this one goes on for. */
+  giveWorldEvents(events: readonly WorldEvent[]): void {
+    for (const event of events) this.enqueueWorld(event);
   }
 
   snapshot(): Uint8Array {
@@ -185,19 +242,30 @@ export class Shard {
         this.close(peer, message.attach, "world-unavailable", "the shard is at another epoch");
       return;
     }
-    if (message.type === "upstream") this.receiveUpstream(peer, message.batch);
+    if (message.type === "upstream") return this.receiveUpstream(peer, message.batch);
+    const opens = message.type === "attach" || message.type === "watch";
+    if (opens && this.queueIsFull)
+      this.close(peer, message.attach, "world-unavailable", "the world is overloaded");
     else this.queue.push({ kind: "control", peer, message });
+  }
+
+  private get queueIsFull(): boolean {
+    return this.queue.length - this.position >= MAX_QUEUED_EVENTS;
   }
 
   private receiveUpstream(peer: number, batch: Uint8Array): void {
     const attachments = this.peers.get(peer);
     const reader = new ByteReader(batch);
     while (reader.remaining > 0) {
-      const entry = readUpstreamEntry(reader);
+      const entry = readEntry(reader);
+      if (entry === undefined) {
+        this.malformed += 1;
+        return;
+      }
       const attachment = attachments?.get(entry.attach);
       // Entries of an attachment that has just ended are late, not wrong.
       if (attachment === undefined) continue;
-      if (this.queue.length - this.position >= MAX_QUEUED_EVENTS) {
+      if (this.queueIsFull) {
         this.dropped += 1;
         attachment.resync ||= entry.kind === UpstreamKind.message;
         continue;
@@ -208,11 +276,7 @@ export class Shard {
 
   /** The link to a proxy is gone, and every client on it. */
   disconnect(peer: number): void {
-    for (const attachment of this.peers.get(peer)?.values() ?? []) {
-      const { shard, epoch } = this.options;
-      const message: Detach = { type: "detach", shard, epoch, attach: attachment.number };
-      this.queue.push({ kind: "control", peer, message });
-    }
+    this.queue.push({ kind: "disconnect", peer });
   }
 
   /** The answer to a request of the world. */
@@ -227,11 +291,19 @@ export class Shard {
 
   /** True when a tick now would do more than count. */
   get busy(): boolean {
-    return this.module.hasTick || this.queue.length > this.position || this.replies.length > 0;
+    if (this.queue.length > this.position || this.replies.length > 0) return true;
+    if (this.quarantined) return false;
+    return (
+      this.module.hasTick ||
+      this.wishes.length > 0 ||
+      this.store.sessions.overflowed.size > 0 ||
+      this.downstream.behind
+    );
   }
 
   /** The next tick at which something is due by itself; Infinity when nothing is. */
   nextDue(): number {
+    if (this.quarantined) return Number.POSITIVE_INFINITY;
     let due = this.store.nextTimerDue();
     for (const session of this.store.sessions.all())
       if (!session.connected) due = Math.min(due, session.graceEnd);
@@ -252,6 +324,8 @@ export class Shard {
     const { store } = this;
     store.tick = tick;
     const faults: Fault[] = [];
+    this.moreFaults = 0;
+    this.tickFailed = false;
     const start = this.position;
     const end = Math.min(this.queue.length, start + MAX_EVENTS_PER_TICK);
     const interrupted = !this.quarantined && this.runGuarded(end, faults);
@@ -259,25 +333,37 @@ export class Shard {
     const handled = this.position - start;
     this.queue = this.position === this.queue.length ? [] : this.queue.slice(this.position);
     this.position = 0;
-    const quarantined = this.countFaults(faults, interrupted);
+    const quarantined = this.countFaults(interrupted);
     return this.commit({ faults, quarantined, handled, dilation });
   }
 
   /** Runs the handlers of this tick under the time limit. True when they were cut off. */
   private runGuarded(end: number, faults: Fault[]): boolean {
+    this.running = "the tick's own work";
+    this.store.savepoint();
     const outcome = this.guard(() => {
+      this.grantWishes(faults);
       this.endOverdue(faults);
       this.fireTimers(faults);
       while (this.position < end) {
         const queued = this.queue[this.position];
         this.position += 1;
-        if (queued !== undefined) this.process(queued, faults);
+        if (queued === undefined) continue;
+        this.current = queued;
+        this.process(queued, faults);
+        this.grantWishes(faults);
+        this.current = undefined;
       }
       if (this.module.hasTick) this.run({ type: "tick" }, faults);
+      this.grantWishes(faults);
       this.endOverflowed(faults);
+      this.grantWishes(faults);
     });
     if (outcome === "done") return false;
     this.store.rollback(true);
+    // The next try draws other numbers, as after a handler that threw.
+    this.store.random.next();
+    this.repair();
     faults.push({
       kind: "time-limit",
       event: this.running,
@@ -286,6 +372,53 @@ export class Shard {
       stack: "",
     });
     return true;
+  }
+
+  /**
+   * After an interruption: whatever was being done about sessions and attachments is brought to an
+   * end without world code, and everything derived is made anew.
+   */
+  private repair(): void {
+    const { store, current, joining, ending } = this;
+    const { sessions } = store;
+    this.current = undefined;
+    this.joining = undefined;
+    this.ending = undefined;
+    this.inputs.length = this.noted;
+    sessions.rebuild();
+    if (joining !== undefined) this.forgetSession(joining);
+    if (ending !== undefined) this.finishEnding(ending);
+    if (current?.kind === "disconnect")
+      for (const number of [...(this.peers.get(current.peer)?.keys() ?? [])])
+        this.remove(current.peer, number);
+    if (current?.kind === "control") {
+      const { peer, message } = current;
+      const opens = message.type === "attach" || message.type === "watch";
+      if (message.type === "detach" || opens) this.remove(peer, message.attach);
+      if (opens)
+        this.close(peer, message.attach, "internal-error", "the world did not answer in time");
+    }
+    this.bySession.clear();
+    const all: Attachment[] = [];
+    for (const attachments of this.peers.values()) all.push(...attachments.values());
+    for (const attachment of all) {
+      const { session, peer, number } = attachment;
+      if (session === undefined) continue;
+      if (sessions.sessionById(session.id) === session) this.bySession.set(session.id, attachment);
+      else {
+        this.remove(peer, number);
+        this.close(peer, number, "internal-error", "the session ended");
+      }
+    }
+    this.topics.recount(all);
+    for (const session of sessions.all())
+      if (session.connected && !this.bySession.has(session.id)) this.beginGrace(session);
+  }
+
+  private beginGrace(session: SessionState): void {
+    session.connected = false;
+    session.graceEnd = this.store.tick + this.options.graceTicks;
+    this.store.sessions.changed(session, true);
   }
 
   private endOverdue(faults: Fault[]): void {
@@ -305,6 +438,7 @@ export class Shard {
       // An earlier timer of this tick may have cancelled it.
       if (!this.store.timers.delete(timer.id)) continue;
       this.run({ type: "timer", name: timer.name, data: timer.data }, faults);
+      this.grantWishes(faults);
     }
   }
 
@@ -321,6 +455,10 @@ export class Shard {
     switch (queued.kind) {
       case "control":
         return this.control(queued.peer, queued.message, faults);
+      case "disconnect":
+        for (const number of [...(this.peers.get(queued.peer)?.keys() ?? [])])
+          this.detach(queued.peer, number, faults);
+        return;
       case "upstream":
         return this.upstream(queued.attachment, queued.entry, faults);
       case "world":
@@ -344,17 +482,19 @@ export class Shard {
         return this.attach(peer, message, faults);
       case "watch":
         return this.watch(peer, message);
-      case "detach": {
-        const attachment = this.remove(peer, message.attach);
-        if (attachment?.session !== undefined) this.dropSession(attachment.session, faults);
-        return;
-      }
+      case "detach":
+        return this.detach(peer, message.attach, faults);
       case "leave": {
         const session = this.peers.get(peer)?.get(message.attach)?.session;
         if (session === undefined) return;
         this.endSession(session, "left", "left", "the player left", faults);
       }
     }
+  }
+
+  private detach(peer: number, number: number, faults: Fault[]): void {
+    const session = this.remove(peer, number)?.session;
+    if (session !== undefined) this.dropSession(session, faults);
   }
 
   private attach(peer: number, message: Attach, faults: Fault[]): void {
@@ -382,9 +522,10 @@ export class Shard {
         data: message.data,
         stream: message.stream,
       });
+      this.joining = session;
     }
     this.takeOver(session);
-    this.resynchronise(session, message);
+    const sharedSeq = this.resynchronise(session, message);
     session.attempt = message.session === undefined ? session.attempt + 1 : message.attempt;
     session.epoch = this.options.epoch;
     const wasConnected = session.connected;
@@ -393,15 +534,15 @@ export class Shard {
     sessions.changed(session, true);
     if (isNew) {
       const refusal = this.join(session, message, faults);
+      this.joining = undefined;
       if (refusal !== undefined) return refuse(refusal.code, refusal.reason);
     } else if (!wasConnected) {
       const event: WorldEvent = { type: "resume", session: session.id };
       this.note(event);
       this.run(event, faults);
     }
-    // The handler may have kicked the player.
-    if (sessions.sessionById(session.id) !== session) return;
     const attachment = new Attachment(peer, message.attach, session);
+    attachment.sharedSeq = sharedSeq;
     attachment.sentSeq = session.ackedSeq;
     this.insert(peer, attachment);
     this.bySession.set(session.id, attachment);
@@ -425,7 +566,7 @@ export class Shard {
     const error = this.run(event, faults);
     if (error === undefined) return undefined;
     this.forgetSession(session);
-    if (error instanceof JoinRefused) return { code: "join-refused", reason: error.message };
+    if (isJoinRefused(error)) return { code: "join-refused", reason: String(error.message) };
     if (error instanceof DecodeError)
       return { code: "bad-message", reason: `params: ${error.message}` };
     return { code: "internal-error", reason: "the world failed to take the player in" };
@@ -439,19 +580,32 @@ export class Shard {
     this.close(older.peer, older.number, "superseded", "a newer connection took the session over");
   }
 
-  /** Brings both numberings in line with what the client has (design section 4). */
-  private resynchronise(session: SessionState, message: Attach): void {
+  /**
+   * Brings both numberings in line with what the client has (design section 4). Returns the newest
+   * message whose number means the same to both sides, when the client knows another timeline.
+   */
+  private resynchronise(session: SessionState, message: Attach): number | undefined {
+    const { sessions } = this.store;
     if (sameBytes(message.stream, session.stream)) {
-      this.store.sessions.acknowledge(session, message.lastReceived);
-      return;
+      if (message.timeline !== undefined && message.timeline !== this.options.timeline) {
+        const sharedSeq = Math.min(session.sharedSeq, session.outSeq);
+        sessions.acknowledge(session, Math.min(message.lastReceived, sharedSeq));
+        return sharedSeq;
+      }
+      sessions.knowsTimeline(session);
+      sessions.acknowledge(session, message.lastReceived);
+      return undefined;
     }
-    session.stream = message.stream;
     session.appliedSeq = 0;
     session.lastInput = 0;
     session.outSeq = 0;
     session.ackedSeq = 0;
     session.outbox = [];
     session.outboxBytes = 0;
+    sessions.knowsTimeline(session);
+    // Last: an interruption before it leaves a stream that the next attach resets again.
+    session.stream = message.stream;
+    return undefined;
   }
 
   private watch(peer: number, message: Watch): void {
@@ -472,8 +626,11 @@ export class Shard {
     const { data, grid } = this.store.definition;
     const channel = data.channels.findIndex((c) => c.name === name);
     if (channel >= 0) return authorized || data.channels[channel]?.public ? channel : undefined;
-    if (!name.startsWith("cell/") || !(authorized || data.publicCells)) return undefined;
-    return grid?.topicOfCell(name.slice("cell/".length).split(",").map(Number));
+    if (grid === undefined || !(authorized || data.publicCells)) return undefined;
+    const pattern = grid.space.kind === "grid2d" ? CELL_2D : CELL_3D;
+    return pattern.test(name)
+      ? grid.topicOfCell(name.slice("cell/".length).split(",").map(Number))
+      : undefined;
   }
 
   private upstream(attachment: Attachment, entry: UpstreamEntry, faults: Fault[]): void {
@@ -514,9 +671,7 @@ export class Shard {
 
   /** The session's client is gone; the grace period begins. */
   private dropSession(session: SessionState, faults: Fault[]): void {
-    session.connected = false;
-    session.graceEnd = this.store.tick + this.options.graceTicks;
-    this.store.sessions.changed(session, true);
+    this.beginGrace(session);
     const event: WorldEvent = { type: "drop", session: session.id };
     this.note(event);
     this.run(event, faults);
@@ -529,9 +684,16 @@ export class Shard {
     text: string,
     faults: Fault[],
   ): void {
+    this.ending = { session, code, text };
     const event: WorldEvent = { type: "leave", session: session.id, reason };
     this.note(event);
     this.run(event, faults);
+    this.finishEnding(this.ending);
+    this.ending = undefined;
+  }
+
+  private finishEnding(ended: { session: SessionState; code: CloseCode; text: string }): void {
+    const { session, code, text } = ended;
     const attachment = this.bySession.get(session.id);
     this.forgetSession(session);
     if (attachment === undefined) return;
@@ -543,8 +705,7 @@ export class Shard {
     const { entities, sessions } = this.store;
     const entity = entities.get(session.entity);
     if (entity !== undefined) entities.despawn(entity);
-    for (const owned of [...entities.ownedBySession(session.id)])
-      entities.setOwner(owned, undefined);
+    for (const owned of entities.ownedBySession(session.id)) entities.setOwner(owned, undefined);
     sessions.remove(session);
   }
 
@@ -560,21 +721,29 @@ export class Shard {
       store.rollback(false);
       // The next try draws other numbers: bad luck is not repeated for ever.
       store.random.next();
-      if (!(error instanceof JoinRefused || error instanceof DecodeError))
-        faults.push(faultOf(error, this.running, store.tick));
+      if (!isExpected(error, event)) this.report(faultOf(error, this.running, store.tick), faults);
+      if (event.type === "tick") this.tickFailed = true;
       return error;
     }
     const effects = store.effects.slice(effectsBefore);
     store.savepoint();
-    for (const effect of effects) {
-      if (effect.type === "log") continue;
-      const session = store.sessions.sessionById(effect.session);
-      if (session === undefined) continue;
-      if (effect.type === "kick")
-        this.endSession(session, "kicked", "kicked", effect.reason, faults);
-      else this.transfer(session, effect.world);
-    }
+    for (const effect of effects) if (effect.type !== "log") this.wishes.push(effect);
     return undefined;
+  }
+
+  private report(fault: Fault, faults: Fault[]): void {
+    if (faults.length < MAX_FAULTS_PER_TICK || fault.event === "tick") faults.push(fault);
+    else this.moreFaults += 1;
+  }
+
+  /** Not from within a handler's run: a leave handler may kick others, or the one who leaves. */
+  private grantWishes(faults: Fault[]): void {
+    for (let wish = this.wishes.shift(); wish !== undefined; wish = this.wishes.shift()) {
+      const session = this.store.sessions.sessionById(wish.session);
+      if (session === undefined) continue;
+      if (wish.type === "kick") this.endSession(session, "kicked", "kicked", wish.reason, faults);
+      else this.transfer(session, wish.world);
+    }
   }
 
   private transfer(session: SessionState, world: string): void {
@@ -582,18 +751,18 @@ export class Shard {
     if (attachment === undefined) return;
     const { shard, epoch } = this.options;
     const message = { type: "transfer", shard, epoch, attach: attachment.number, world } as const;
-    this.reply(attachment.peer, message);
+    this.lateReplies.push({ peer: attachment.peer, message });
   }
 
   /** Records an event as an input of this tick's delta. */
   private note(event: WorldEvent): void {
     writeInput(this.inputs, event);
+    this.noted = this.inputs.length;
   }
 
-  private countFaults(faults: readonly Fault[], interrupted: boolean): boolean {
+  private countFaults(interrupted: boolean): boolean {
     this.interruptedTicks = interrupted ? this.interruptedTicks + 1 : 0;
-    const faulty = faults.some((fault) => fault.event === "tick");
-    this.faultyTicks = faulty ? this.faultyTicks + 1 : 0;
+    this.faultyTicks = this.tickFailed || interrupted ? this.faultyTicks + 1 : 0;
     if (this.quarantined) return false;
     this.quarantined =
       this.interruptedTicks >= MAX_INTERRUPTED_TICKS || this.faultyTicks >= MAX_FAULTY_TICKS;
@@ -602,7 +771,7 @@ export class Shard {
         for (const attachment of [...attachments.values()]) {
           this.remove(attachment.peer, attachment.number);
           this.close(attachment.peer, attachment.number, "world-failed", "the world was stopped");
-          if (attachment.session !== undefined) attachment.session.connected = false;
+          if (attachment.session !== undefined) this.beginGrace(attachment.session);
         }
     return this.quarantined;
   }
@@ -634,10 +803,13 @@ export class Shard {
       quarantined: tick.quarantined,
       handled: tick.handled,
       queued: this.queue.length,
+      moreFaults: this.moreFaults,
     };
     this.replies = [];
     for (const message of this.downstream.flush(this.options, this.peers, tick.dilation))
       result.messages.push(message);
+    result.messages.push(...this.lateReplies);
+    this.lateReplies = [];
     store.clearChanges();
     return result;
   }
@@ -648,6 +820,7 @@ export class Shard {
     writer.reset();
     this.codec.writeDelta(writer, this.store, inputs.view8());
     inputs.reset();
+    this.noted = 0;
     return writer.finish();
   }
 
@@ -675,7 +848,8 @@ export class Shard {
 
   private close(peer: number, attach: number, code: CloseCode, reason: string): void {
     const { shard, epoch } = this.options;
-    this.reply(peer, { type: "closed", shard, epoch, attach, code, reason });
+    const text = clipText(reason, MAX_REASON_BYTES);
+    this.reply(peer, { type: "closed", shard, epoch, attach, code, reason: text });
   }
 
   private reply(peer: number, message: ToProxy): void {
@@ -696,15 +870,55 @@ function nameOf(event: WorldEvent, definition: CompiledDefinition): string {
   }
 }
 
+const CELL_2D = /^cell\/\d{1,10},\d{1,10}$/;
+const CELL_3D = /^cell\/\d{1,10},\d{1,10},\d{1,10}$/;
+
+/** The next entry of a batch; undefined when the rest is not of its form. */
+function readEntry(reader: ByteReader): UpstreamEntry | undefined {
+  try {
+    return readUpstreamEntry(reader);
+  } catch (error) {
+    if (error instanceof DecodeError) return undefined;
+    throw error;
+  }
+}
+
+/** By its code: a bundled module brings a class of its own. */
+function isJoinRefused(error: unknown): error is { message: unknown } {
+  return error instanceof Error && "code" in error && error.code === "join-refused";
+}
+
+/** True for what a handler may throw without being at fault. */
+function isExpected(error: unknown, { type }: WorldEvent): boolean {
+  if (error instanceof DecodeError)
+    return type === "join" || type === "input" || type === "message";
+  return type === "join" && isJoinRefused(error);
+}
+
+const MAX_FAULT_MESSAGE_BYTES = 2_000;
+const MAX_FAULT_STACK_BYTES = 8_000;
+
 function faultOf(error: unknown, event: string, tick: number): Fault {
   const isError = error instanceof Error;
   return {
     kind: "threw",
     event,
     tick,
-    message: isError ? error.message : `threw ${String(error)}`,
-    stack: isError ? ownFrames(error.stack ?? "") : "",
+    message: clipText(
+      isError ? textOf(error.message) : `threw ${textOf(error)}`,
+      MAX_FAULT_MESSAGE_BYTES,
+    ),
+    stack: isError ? clipText(ownFrames(textOf(error.stack ?? "")), MAX_FAULT_STACK_BYTES) : "",
   };
+}
+
+/** World code can throw what cannot even be shown. */
+function textOf(value: unknown): string {
+  try {
+    return String(value);
+  } catch {
+    return "something that cannot be shown as text";
+  }
 }
 
 /** A stack down to where world code was called; the rest says nothing about the world. */

@@ -8,6 +8,7 @@ import {
   type StructCodec,
 } from "@atlasnet/world";
 import type { ShardEntity } from "./entity.ts";
+import { MAX_ENTITIES } from "./entity-table.ts";
 import type { SessionState } from "./session-state.ts";
 import { bytesOf } from "./session-table.ts";
 import type { Store } from "./store.ts";
@@ -125,6 +126,8 @@ export class StateCodec {
     store.tick = reader.varint();
     for (let op = reader.u8(); op !== Op.end; op = reader.u8()) this.applyOp(op, reader, store);
     reader.end();
+    // A follower has no changes of its own; without this it would remember all it ever took in.
+    store.clearChanges();
   }
 
   private applyOp(op: number, reader: ByteReader, store: Store): void {
@@ -137,6 +140,7 @@ export class StateCodec {
         store.sessions.nextId = reader.varint();
         store.nextTimerId = reader.varint();
         store.nextRequestId = reader.varint();
+        store.timeline = reader.varint();
         return;
       case Op.entity:
         return this.readEntity(reader, store);
@@ -161,6 +165,7 @@ export class StateCodec {
         const entity = entityOf(store, reader.varint());
         entity.$topic = reader.varint() - 1;
         entity.$index = reader.varint();
+        if (entity.$index >= MAX_ENTITIES) throw new DecodeError(`topic index ${entity.$index}`);
         return;
       }
       case Op.kvSet:
@@ -208,6 +213,7 @@ export class StateCodec {
     writer.varint(store.sessions.nextId);
     writer.varint(store.nextTimerId);
     writer.varint(store.nextRequestId);
+    writer.varint(store.timeline);
   }
 
   private writeId(writer: ByteWriter, op: number, id: number): void {
@@ -276,6 +282,7 @@ export class StateCodec {
     writer.varint(session.attempt);
     writer.u8(session.connected ? 1 : 0);
     writer.varint(session.graceEnd);
+    writer.varint(session.sharedSeq);
     writer.varint(session.entity);
     writer.varint(session.channels.size);
     for (const channel of [...session.channels].sort((a, b) => a - b)) writer.varint(channel);
@@ -373,6 +380,7 @@ function readSession(reader: ByteReader, store: Store): void {
     attempt: reader.varint(),
     connected: reader.u8() === 1,
     graceEnd: reader.varint(),
+    sharedSeq: reader.varint(),
     entity: reader.varint(),
     channels: new Set<number>(),
     appliedSeq: 0,

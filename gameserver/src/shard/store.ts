@@ -3,14 +3,28 @@ import { EntityTable } from "./entity-table.ts";
 import { WorldRandomState } from "./random.ts";
 import { SessionTable } from "./session-table.ts";
 import {
+  MAX_KEY_BYTES,
   MAX_KEYS,
   MAX_REQUESTS,
+  MAX_TIMER_TICKS,
   MAX_TIMERS,
   type RequestState,
   Table,
   type TimerState,
 } from "./tables.ts";
 import { UndoLog } from "./undo-log.ts";
+
+const utf8 = new TextEncoder();
+
+/** Names are kept in the state: they must come back from it as they went in. @throws RangeError */
+export function checkName(what: string, name: unknown): asserts name is string {
+  if (
+    typeof name !== "string" ||
+    /\p{Surrogate}/u.test(name) ||
+    utf8.encode(name).length > MAX_KEY_BYTES
+  )
+    throw new RangeError(`${what} is a text of at most ${MAX_KEY_BYTES} bytes`);
+}
 
 /** What the current handler asked of the outside; taken back with it. */
 export type Effect =
@@ -33,8 +47,11 @@ export class Store {
   readonly random: WorldRandomState;
   readonly effects: Effect[] = [];
   tick = 0;
+  /** The run of history this state is of; 0 before it is known. */
+  timeline = 0;
   nextTimerId = 1;
   nextRequestId = 1;
+  private logLines = 0;
   /** No timer is due before this tick; may be too early, never too late. */
   private noTimerBefore = 0;
 
@@ -70,8 +87,9 @@ export class Store {
   }
 
   addTimer(ticks: number, name: string, data: Plain): number {
-    if (!Number.isInteger(ticks) || ticks < 1)
-      throw new RangeError(`after(${ticks}): a whole number of ticks, at least 1`);
+    if (!Number.isInteger(ticks) || ticks < 1 || ticks > MAX_TIMER_TICKS)
+      throw new RangeError(`after(${ticks}): a whole number of ticks, 1 to ${MAX_TIMER_TICKS}`);
+    checkName("a timer's name", name);
     const id = this.nextTimerId++;
     const due = this.tick + ticks;
     this.timers.set(id, { id, due, name, data });
@@ -95,12 +113,25 @@ export class Store {
   }
 
   addRequest(service: string, payload: Plain): number {
+    checkName("a service's name", service);
     const id = this.nextRequestId++;
     this.requests.set(id, { id, service, payload });
     return id;
   }
 
+  /** A line for the server's log; past the bound of a tick they are dropped, which the last one says. */
+  log(message: string, facts: { readonly [key: string]: Plain }): void {
+    this.logLines += 1;
+    if (this.logLines > MAX_LOG_LINES_PER_TICK + 1) return;
+    const dropped = this.logLines > MAX_LOG_LINES_PER_TICK;
+    const text = `More than ${MAX_LOG_LINES_PER_TICK} log lines in one tick; the rest is dropped.`;
+    this.effects.push(
+      dropped ? { type: "log", message: text, facts: {} } : { type: "log", message, facts },
+    );
+  }
+
   clearChanges(): void {
+    this.logLines = 0;
     this.entities.clearChanges();
     this.sessions.clearChanges();
     this.kv.touched.clear();
@@ -110,6 +141,9 @@ export class Store {
     this.undo.savepoint();
   }
 }
+
+/** Log lines a world may write in one tick. */
+const MAX_LOG_LINES_PER_TICK = 100;
 
 export interface OutboxLimits {
   /** Most unacknowledged messages to one client. */

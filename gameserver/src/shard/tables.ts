@@ -81,4 +81,7 @@ export interface RequestState {
 export const MAX_KEYS = 100_000;
 export const MAX_TIMERS = 100_000;
 export const MAX_REQUESTS = 1_024;
+/** Longest key, and name of a timer or a service. */
 export const MAX_KEY_BYTES = 256;
+/** Farthest timer: far beyond the life of a world, and its tick stays an exact number. */
+export const MAX_TIMER_TICKS = 2 ** 40;

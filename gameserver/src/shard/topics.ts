@@ -1,4 +1,9 @@
-import { ByteWriter, type CompiledDefinition, type StructValue } from "@atlasnet/world";
+import {
+  ByteWriter,
+  type CompiledDefinition,
+  DecodeError,
+  type StructValue,
+} from "@atlasnet/world";
 import { NO_TOPIC, type ShardEntity } from "./entity.ts";
 import type { EntityTable } from "./entity-table.ts";
 
@@ -54,6 +59,8 @@ export class Topics {
     for (const entity of entities) {
       if (entity.$topic === NO_TOPIC) continue;
       const topic = this.get(entity.$topic);
+      if (topic.members[entity.$index] !== undefined)
+        throw new DecodeError(`two entities at index ${entity.$index} of topic ${entity.$topic}`);
       topic.members[entity.$index] = entity;
       topic.count += 1;
     }
@@ -77,6 +84,14 @@ export class Topics {
       this.topics.set(id, topic);
     }
     return topic;
+  }
+
+  /** Counts subscriptions anew. */
+  recount(attachments: Iterable<{ topics(): Iterable<Topic> }>): void {
+    for (const topic of this.topics.values()) topic.subscribers = 0;
+    for (const attachment of attachments)
+      for (const topic of attachment.topics()) topic.subscribers += 1;
+    for (const topic of [...this.topics.values()]) this.forget(topic);
   }
 
   subscribe(id: number): Topic {
