@@ -57,7 +57,8 @@ export class PageServer {
     for (const { world, folders } of pages) {
       await app.register(fastifyStatic, {
         root: folders,
-        prefix: `/${world}/`,
+        // Without the slash at the end, so that `/world` is redirected to `/world/`.
+        prefix: `/${world}`,
         decorateReply: false,
         redirect: true,
       });
@@ -73,6 +74,8 @@ export class PageServer {
         worlds.map(({ world }) => ({ world, playable: pages.some((p) => p.world === world) })),
       );
       app.get("/", (_request, reply) => reply.type("text/html; charset=utf-8").send(page));
+      // Browsers ask for it everywhere, and complain in the console of pages that name none.
+      app.get("/favicon.ico", (_request, reply) => reply.code(204).send());
     }
     await this.listen(app, host, port);
   }
