@@ -1,3 +1,4 @@
+import { OperatingError } from "@atlasnet/core";
 import { canonicalJson, compileDefinition, type DefinitionData } from "@atlasnet/world";
 import {
   type MigrationProblem,
@@ -19,7 +20,7 @@ export interface KeptState {
 /**
  * Brings a kept state into a shard. True when the shard is exactly that state; false when the module's
  * definition changed: then the state was carried over by the names of components and fields, and what
- * changed its type by the module's `upgrade`.
+ * changed its type by the module's `upgrade`, one entity at a time under the time limit.
  * @throws SchemaChangedError naming every field that does not fit.
  */
 export function carryOver(
@@ -27,6 +28,7 @@ export function carryOver(
   shard: Shard,
   module: TypeScriptModule,
   world: string,
+  guard: (run: () => void) => "done" | "interrupted",
 ): boolean {
   const { schema } = kept.snapshot.header;
   if (canonicalJson(schema) === canonicalJson(module.definition)) {
@@ -39,7 +41,7 @@ export function carryOver(
   codec.apply(kept.snapshot.state, old);
   for (const delta of kept.deltas) codec.apply(delta, old);
   const problems: MigrationProblem[] = [];
-  const migrate = migration(schema, module, problems);
+  const migrate = migration(schema, module, problems, guard);
   shard.adopt((store) => migrateStore(old, store, migrate));
   if (problems.length > 0) throw new SchemaChangedError(world, problems);
   return false;
@@ -49,12 +51,22 @@ function migration(
   schema: DefinitionData,
   module: TypeScriptModule,
   problems: MigrationProblem[],
+  guard: (run: () => void) => "done" | "interrupted",
 ): MigrateEntity {
   const plan = planMigration(schema, module.definition);
   return ({ id, components }) => {
-    const upgraded = module.canUpgrade
-      ? module.upgrade({ id, components }, schema.version)
-      : undefined;
+    let upgraded: ReturnType<TypeScriptModule["upgrade"]>;
+    const outcome = guard(() => {
+      if (module.canUpgrade) upgraded = module.upgrade({ id, components }, schema.version);
+    });
+    if (outcome === "interrupted")
+      throw new OperatingError(
+        "upgrade-timeout",
+        `upgrade of entity ${id} ran into the time limit`,
+        {
+          hint: "Repair the module's upgrade handler; the state is as it was.",
+        },
+      );
     if (module.canUpgrade && upgraded === undefined) return undefined;
     const migrated = migrateComponents(plan, components, upgraded);
     if (migrated.ok) return migrated.components;

@@ -9,6 +9,7 @@ const advice: { [name: string]: string } = {
   "Math.random": "use ctx.random.float()",
   "Date.now": "use ctx.time",
   "new Date": "use ctx.time",
+  "Date()": "use ctx.time",
   "performance.now": "use ctx.time",
   setTimeout: "use ctx.after(ticks, name)",
   setInterval: "use ctx.after(ticks, name)",
@@ -39,6 +40,10 @@ export function forbidNondeterminism(): void {
   for (const name of ["setTimeout", "setInterval", "setImmediate", "fetch"] as const)
     wrap(globalThis, name, name);
   globalThis.Date = new Proxy(Date, {
+    apply(target, self, args): unknown {
+      refuse("Date()");
+      return Reflect.apply(target, self, args);
+    },
     construct(target, args, newTarget): object {
       if (args.length === 0) refuse("new Date");
       return Reflect.construct(target, args, newTarget);
@@ -47,10 +52,10 @@ export function forbidNondeterminism(): void {
 }
 
 /** Runs world code with the refusals in force. */
-export function withinWorld(run: () => void): void {
+export function withinWorld<T>(run: () => T): T {
   insideWorld = true;
   try {
-    run();
+    return run();
   } finally {
     insideWorld = false;
   }

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
-import { extname, isAbsolute, join, resolve } from "node:path";
+import { dirname, extname, isAbsolute, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { OperatingError } from "@atlasnet/core";
 import type { World } from "@atlasnet/world";
@@ -13,6 +13,8 @@ export function resolveModule(specifier: string, baseDir: string): string {
   const path = isAbsolute(specifier) ? specifier : resolve(baseDir, specifier);
   if (existsSync(path)) return statSync(path).isDirectory() ? entryOf(path) : path;
   if (!specifier.startsWith(".") && !isAbsolute(specifier)) {
+    const folder = installedFolder(specifier, baseDir);
+    if (folder !== undefined) return entryOf(folder);
     try {
       return createRequire(join(baseDir, "package.json")).resolve(specifier);
     } catch (cause) {
@@ -34,7 +36,7 @@ function entryOf(folder: string): string {
   const manifest = join(folder, "package.json");
   const entries = ["index.js", "index.mjs", join("dist", "index.js")];
   if (existsSync(manifest)) {
-    const named = entryOfManifest(JSON.parse(readFileSync(manifest, "utf8")));
+    const named = entryOfManifest(readManifest(manifest));
     if (named !== undefined) entries.unshift(named);
   }
   const found = entries.map((entry) => join(folder, entry)).find((path) => existsSync(path));
@@ -43,6 +45,26 @@ function entryOf(folder: string): string {
       hint: `Looked for ${entries.join(", ")}. Was it built?`,
     });
   return found;
+}
+
+function readManifest(file: string): unknown {
+  try {
+    return JSON.parse(readFileSync(file, "utf8"));
+  } catch (cause) {
+    throw new OperatingError("bad-package", `${file} is not JSON`, {
+      hint: "Repair the file, or name the module's JavaScript file itself.",
+      cause,
+    });
+  }
+}
+
+/** The folder of an installed package, for those that can only be imported. */
+function installedFolder(name: string, baseDir: string): string | undefined {
+  for (let dir = resolve(baseDir); ; dir = dirname(dir)) {
+    const folder = join(dir, "node_modules", name);
+    if (existsSync(join(folder, "package.json"))) return folder;
+    if (dirname(dir) === dir) return undefined;
+  }
 }
 
 function entryOfManifest(manifest: unknown): string | undefined {

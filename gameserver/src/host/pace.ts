@@ -1,3 +1,5 @@
+/** A tick this close is made at once: timers come up to a millisecond early. */
+export const EARLY_MS = 0.5;
 /** Ticks that may be made up at once after a hiccup; a longer delay is given up. */
 const MAX_CATCH_UP_TICKS = 2;
 /** Weight of the newest tick in the measured rate. */
@@ -34,7 +36,8 @@ export class Pace {
 
   /** The tick of this moment, for a shard that was idle; at least `atLeast`. */
   tickAt(now: number, atLeast: number): number {
-    return Math.max(atLeast, this.baseTick + Math.floor((now - this.baseAt) / this.intervalMs));
+    const past = (now + EARLY_MS - this.baseAt) / this.intervalMs;
+    return Math.max(atLeast, this.baseTick + Math.floor(past));
   }
 
   /** Notes that a tick was made; what is too late by now is given up. */

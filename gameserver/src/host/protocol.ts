@@ -24,6 +24,8 @@ export interface WorldSettings {
   outboxBytes: number;
   /** Seed of a world that never was. */
   seed: number;
+  /** The highest epoch known of the shard: a world that keeps nothing goes on above it. */
+  lastEpoch: number;
 }
 
 export interface ThreadSettings {
@@ -43,7 +45,6 @@ export type ToThread =
   | { type: "open"; settings: WorldSettings }
   | { type: "close"; shard: string }
   | { type: "swap"; shard: string; file: string; generation: number }
-  | { type: "snapshot"; shard: string }
   | { type: "messages"; shard: string; peer: number; messages: ToShard[] }
   | { type: "disconnect"; peer: number }
   | { type: "response"; shard: string; response: Response };

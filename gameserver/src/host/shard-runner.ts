@@ -9,7 +9,7 @@ import {
 import { type CompiledDefinition, compileDefinition, type Response } from "@atlasnet/world";
 import { openShardStorage, type ShardStorage } from "../durability/shard-storage.ts";
 import { TypeScriptModule } from "../module/typescript-module.ts";
-import { Shard } from "../shard/shard.ts";
+import { Shard, type TickResult } from "../shard/shard.ts";
 import { carryOver } from "./carry-over.ts";
 import { loadWorld } from "./load-module.ts";
 import { Pace } from "./pace.ts";
@@ -49,6 +49,8 @@ export class ShardRunner implements Ticking {
   private snapshotDue = false;
   /** Set while the shard must not tick: a swap or the end. */
   private paused = false;
+  /** Nothing was left to do after the last tick: the time until the next one is no delay. */
+  private rested = false;
   nextAt = Number.POSITIVE_INFINITY;
 
   private constructor(
@@ -75,19 +77,38 @@ export class ShardRunner implements Ticking {
   ): Promise<ShardRunner> {
     const loaded = await load(settings);
     const { storage, recovery } = await openStorage(settings, thread, dependencies);
-    const run = storage === undefined ? { epoch: 1, timeline: 1 } : await storage.nextEpoch();
-    const shard = newShard(settings, loaded, run, dependencies);
+    const shard = newShard(settings, loaded, dependencies);
+    const runner = new ShardRunner(settings, thread, dependencies, { loaded, shard, storage });
     const snapshot = recovery?.snapshot;
-    if (snapshot === undefined) shard.create();
+    let same = false;
+    if (snapshot === undefined) runner.firstTick();
     else {
       const deltas = recovery?.deltas.map((delta) => delta.bytes) ?? [];
-      const same = carryOver({ snapshot, deltas }, shard, loaded.module, settings.world);
-      if (same) storage?.continueRecovered();
+      same = carryOver(
+        { snapshot, deltas },
+        shard,
+        loaded.module,
+        settings.world,
+        dependencies.guard,
+      );
     }
-    const runner = new ShardRunner(settings, thread, dependencies, { loaded, shard, storage });
-    if (snapshot === undefined) await runner.firstTick();
+    // Only now: a module that does not fit must not make the next start look like one after a crash.
+    shard.assume(await runner.nextRun(storage));
+    if (same) storage?.continueRecovered();
+    // From here on this is the world that was opened: a swap does not start it empty again.
+    settings.fresh = false;
     runner.begin();
     return runner;
+  }
+
+  /** Epoch and timeline to act under; above all before them. */
+  private async nextRun(
+    storage: ShardStorage | undefined,
+  ): Promise<{ epoch: number; timeline: number }> {
+    if (storage !== undefined) return storage.nextEpoch();
+    // What keeps nothing has a new history whenever it begins.
+    const epoch = this.settings.lastEpoch + 1;
+    return { epoch, timeline: epoch };
   }
 
   get epoch(): number {
@@ -110,11 +131,12 @@ export class ShardRunner implements Ticking {
    * Makes the tick that creates the world, before anybody can come in or the process can end: a
    * world is never kept half-made. @throws OperatingError with what `create` threw
    */
-  private async firstTick(): Promise<void> {
-    const { faults } = this.shard.tick();
-    const fault = faults.find(({ event }) => event === "create");
+  private firstTick(): void {
+    this.shard.create();
+    const result = this.shard.tick();
+    this.tell(result);
+    const fault = result.faults.find(({ event }) => event === "create");
     if (fault === undefined) return;
-    await this.storage?.stop();
     throw new OperatingError(
       "create-failed",
       `world ${this.settings.world} cannot be made, create: ${fault.message}\n${fault.stack}`,
@@ -130,7 +152,10 @@ export class ShardRunner implements Ticking {
   }
 
   receive(peer: number, messages: readonly ToShard[]): void {
+    const { malformed } = this.shard;
     for (const message of messages) this.shard.receive(peer, message);
+    if (this.shard.malformed > malformed)
+      this.logger.error("A proxy sent a batch that is not of its form; it was dropped.", { peer });
     this.schedule();
   }
 
@@ -163,22 +188,14 @@ export class ShardRunner implements Ticking {
     const { clock, post } = this.dependencies;
     const { shard } = this.settings;
     // A shard that was idle goes on at the tick of this moment, not where it stopped.
-    const idle = !this.shard.busy || startedAt - this.nextAt > 10 * this.pace.intervalMs;
+    if (this.rested || startedAt - this.nextAt > 10 * this.pace.intervalMs)
+      this.pace.rest(startedAt);
     const next = this.shard.store.tick + 1;
-    if (idle) this.pace.rest(startedAt);
     const tick = this.loaded.module.hasTick ? next : this.pace.tickAt(startedAt, next);
     const dilation = this.pace.news();
     if (dilation !== 0) this.logPace(dilation);
     const result = this.shard.tick(tick, dilation || this.pace.current);
-    for (const fault of result.faults)
-      post({ type: "fault", shard, fault, quarantined: result.quarantined });
-    for (const { message, facts } of result.logs)
-      post({
-        type: "log",
-        level: "info",
-        message,
-        facts: { ...facts, world: this.settings.world },
-      });
+    this.tell(result);
     for (const { id, service, payload } of result.requests)
       post({ type: "request", shard, id, service, payload });
     if (result.messages.length > 0) post({ type: "out", shard, messages: result.messages });
@@ -186,7 +203,25 @@ export class ShardRunner implements Ticking {
     const now = clock.now();
     this.pace.made(tick, startedAt, now);
     this.meter.tick(now - startedAt, result);
+    this.rested = !this.shard.busy;
     this.nextAt = this.due();
+  }
+
+  /** Faults and log lines of a tick. */
+  private tell(result: TickResult): void {
+    const { post } = this.dependencies;
+    const { shard } = this.settings;
+    for (const fault of result.faults)
+      post({ type: "fault", shard, fault, quarantined: result.quarantined });
+    if (result.moreFaults > 0)
+      this.logger.error("More faults in one tick than are told.", { untold: result.moreFaults });
+    for (const { message, facts } of result.logs)
+      post({
+        type: "log",
+        level: "info",
+        message,
+        facts: { ...facts, world: this.settings.world },
+      });
   }
 
   /** Overload is said aloud, and so is its end. */
@@ -215,6 +250,7 @@ export class ShardRunner implements Ticking {
   }
 
   private snapshotRunning = false;
+  /** Of the last snapshot of this storage; −1 before the first. */
   private snapshotTick = -1;
   private retryAt = 0;
 
@@ -230,7 +266,7 @@ export class ShardRunner implements Ticking {
     });
   }
 
-  async writeSnapshot(): Promise<void> {
+  private async writeSnapshot(): Promise<void> {
     const { storage, shard } = this;
     if (storage === undefined) return;
     this.snapshotRunning = true;
@@ -255,31 +291,43 @@ export class ShardRunner implements Ticking {
    * not load or does not fit, the old one goes on and the error is thrown.
    */
   async swap(file: string, generation: number): Promise<void> {
-    const settings = { ...this.settings, file, generation };
+    const settings = { ...this.settings, file, generation, fresh: false };
     const loaded = await load(settings);
     const old = this.shard;
     this.paused = true;
     this.schedule();
     try {
       const state = { header: { schema: this.loaded.definition.data }, state: old.snapshot() };
-      const run = { epoch: old.options.epoch + 1, timeline: old.options.timeline };
-      const trial = newShard(settings, loaded, run, this.dependencies);
-      carryOver({ snapshot: state, deltas: [] }, trial, loaded.module, settings.world);
-      await this.stopStorage();
-      const { storage } = await openStorage(settings, this.thread, this.dependencies);
-      if (storage !== undefined) run.epoch = (await storage.nextEpoch()).epoch;
+      const { guard } = this.dependencies;
+      const trial = newShard(settings, loaded, this.dependencies);
+      carryOver({ snapshot: state, deltas: [] }, trial, loaded.module, settings.world, guard);
+      const { storage, epoch } = await this.renewStorage(settings);
+      trial.assume({ epoch, timeline: old.options.timeline });
+      trial.giveWorldEvents(old.takeWorldEvents());
       this.storage = storage;
-      trial.options.epoch = run.epoch;
+      this.snapshotTick = -1;
       this.shard = trial;
       this.loaded = loaded;
       this.settings.file = file;
       this.settings.generation = generation;
       this.pace = this.newPace();
-      if (storage !== undefined) await this.writeSnapshot();
     } finally {
       this.paused = false;
       this.schedule();
     }
+    // The new module runs: a snapshot that fails now is tried again like any other.
+    if (this.storage !== undefined) this.startSnapshot();
+  }
+
+  /** Ends the run on the disk in order and begins the next one, with its higher epoch. */
+  private async renewStorage(
+    settings: WorldSettings,
+  ): Promise<{ storage: ShardStorage | undefined; epoch: number }> {
+    if (this.storage === undefined) return { storage: undefined, epoch: this.epoch + 1 };
+    await this.stopStorage();
+    const { storage } = await openStorage(settings, this.thread, this.dependencies);
+    const { epoch } = await this.nextRun(storage);
+    return { storage, epoch };
   }
 
   private async stopStorage(): Promise<void> {
@@ -338,14 +386,14 @@ function definitionOf(module: TypeScriptModule): CompiledDefinition {
 function newShard(
   settings: WorldSettings,
   { module, definition }: Loaded,
-  run: { epoch: number; timeline: number },
   { guard }: RunnerDependencies,
 ): Shard {
   return new Shard(
     {
       shard: settings.shard,
-      epoch: run.epoch,
-      timeline: run.timeline,
+      // Not known before the state is: see `assume`.
+      epoch: 0,
+      timeline: 0,
       seed: settings.seed,
       graceTicks: Math.round(settings.graceSeconds * definition.data.tickRate),
       maxSessions: settings.maxSessions,

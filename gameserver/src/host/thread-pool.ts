@@ -44,6 +44,7 @@ export class ThreadPool {
   private readonly threads: Thread[] = [];
   private readonly threadOf = new Map<string, Thread>();
   private readonly pending = new Map<string, Pending>();
+  private readonly turns = new Map<string, Promise<void>>();
   private stopping = false;
 
   constructor(
@@ -65,6 +66,10 @@ export class ThreadPool {
     worker.on("message", (message: FromThread) => this.receive(message));
     worker.on("error", (error: unknown) => {
       this.lost(thread, error instanceof Error ? error : new Error(String(error)));
+    });
+    // Without an error before it: world code called process.exit.
+    worker.on("exit", (code) => {
+      this.lost(thread, new Error(`the thread ended with code ${code}`));
     });
     return thread;
   }
@@ -92,8 +97,13 @@ export class ThreadPool {
     return answer.epoch;
   }
 
-  /** Stops a shard and writes its last state. @throws OperatingError when that failed. */
+  /**
+   * Stops a shard and writes its last state; nothing to do for one that is not open.
+   * @throws OperatingError when that failed.
+   */
   async close(shard: string): Promise<void> {
+    await this.settled(shard);
+    if (!this.threadOf.has(shard)) return;
     try {
       await this.ask(shard, { type: "close", shard });
     } finally {
@@ -115,12 +125,31 @@ export class ThreadPool {
     await Promise.all(this.threads.map(({ worker }) => worker.terminate()));
   }
 
+  /** One request per shard at a time; the next one waits. */
   private async ask(shard: string, message: ToThread): Promise<FromThread> {
-    if (this.pending.has(shard)) throw new Error(`shard ${shard} is busy with another request`);
-    return new Promise<FromThread>((resolve, reject) => {
+    await this.settled(shard);
+    const thread = this.threadOf.get(shard);
+    if (thread === undefined)
+      throw new OperatingError("shard-not-open", `shard ${shard} is not open on any thread`);
+    const answer = new Promise<FromThread>((resolve, reject) => {
       this.pending.set(shard, { resolve, reject });
-      this.send(shard, message);
+      thread.worker.postMessage(message);
     });
+    const settled = answer.then(ignore, ignore);
+    this.turns.set(shard, settled);
+    try {
+      return await answer;
+    } finally {
+      if (this.turns.get(shard) === settled) this.turns.delete(shard);
+    }
+  }
+
+  /** Waits until nothing is asked of the shard any more. */
+  private async settled(shard: string): Promise<void> {
+    for (let turn = this.turns.get(shard); turn !== undefined; turn = this.turns.get(shard)) {
+      await turn;
+      if (this.turns.get(shard) === turn) this.turns.delete(shard);
+    }
   }
 
   private receive(message: FromThread): void {
@@ -147,7 +176,7 @@ export class ThreadPool {
 
   /** An uncaught fault ends a thread: another takes its place. */
   private lost(thread: Thread, error: Error): void {
-    if (this.stopping) return;
+    if (this.stopping || this.threads[thread.index] !== thread) return;
     const shards = [...thread.shards];
     this.logger.error("A world thread died and is started again.", { error, shards });
     for (const shard of shards) {
@@ -159,6 +188,9 @@ export class ThreadPool {
     this.events.died(shards, error);
   }
 }
+
+/** Whoever asked hears of the failure; those who wait only need to know that it is over. */
+function ignore(): void {}
 
 function errorOf(error: ThreadError): OperatingError {
   return new OperatingError(error.code, error.message, {

@@ -1,4 +1,5 @@
 import type { Clock, Timer } from "@atlasnet/core";
+import { EARLY_MS } from "./pace.ts";
 
 /** Something that ticks: a shard on this thread. */
 export interface Ticking {
@@ -10,8 +11,6 @@ export interface Ticking {
 
 /** Ticks of one turn before timers and messages of the thread get theirs. */
 const MAX_TICKS_PER_TURN = 64;
-/** A tick this close is made at once: timers come up to a millisecond early. */
-const EARLY_MS = 0.5;
 const MAX_SLEEP_MS = 60_000;
 
 /**
@@ -60,8 +59,10 @@ export class TickLoop {
     const now = this.clock.now() + EARLY_MS;
     for (const ticking of this.active) {
       if (ticking.nextAt > now) continue;
+      // Whoever had its turn goes to the end of the line.
+      this.active.delete(ticking);
       ticking.run(this.clock.now());
-      if (ticking.nextAt === Number.POSITIVE_INFINITY) this.active.delete(ticking);
+      if (ticking.nextAt !== Number.POSITIVE_INFINITY) this.active.add(ticking);
       budget -= 1;
       if (budget === 0) break;
     }

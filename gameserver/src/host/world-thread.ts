@@ -30,7 +30,8 @@ class WorldThread {
     this.settings = settings;
     this.post = post;
     const limited = createGuard(settings.tickLimitMs);
-    this.guard = settings.development ? (run) => limited(() => withinWorld(run)) : limited;
+    // The limit is inside: an interruption runs no `finally` of what it cuts off.
+    this.guard = settings.development ? (run) => withinWorld(() => limited(run)) : limited;
   }
 
   handle(message: ToThread): void {
@@ -45,9 +46,6 @@ class WorldThread {
         return;
       case "close":
         this.attempt(message.shard, "close", () => this.close(message.shard));
-        return;
-      case "snapshot":
-        this.attempt(message.shard, "close", () => this.runner(message.shard).writeSnapshot());
         return;
       case "messages":
         this.runners.get(message.shard)?.receive(message.peer, message.messages);

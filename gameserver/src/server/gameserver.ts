@@ -1,5 +1,5 @@
 import type { Link, LinkListener, LinkNetwork, Logger, ToShard } from "@atlasnet/core";
-import { OperatingError } from "@atlasnet/core";
+import { clipText, MAX_NOTICE_BYTES, OperatingError } from "@atlasnet/core";
 import type { Plain } from "@atlasnet/world";
 import { resolveModule } from "../host/load-module.ts";
 import type {
@@ -128,6 +128,7 @@ export class Gameserver {
       outboxMessages: this.options.outboxMessages,
       outboxBytes: this.options.outboxBytes,
       seed: this.dependencies.randomSeed(),
+      lastEpoch: 0,
     };
     return this.openShard(settings);
   }
@@ -164,10 +165,9 @@ export class Gameserver {
     const hosted = this.worlds.get(`${world}/0`)?.hosted;
     if (hosted === undefined) return;
     const { shard, epoch } = hosted;
+    const message = { type: "notice", shard, epoch, kind: "dev-error" } as const;
     for (const link of this.peers.values())
-      link
-        .channel(channelOf(shard))
-        .send({ type: "notice", shard, epoch, kind: "dev-error", text });
+      link.channel(channelOf(shard)).send({ ...message, text: clipText(text, MAX_NOTICE_BYTES) });
   }
 
   /** The shard is at a new epoch: proxies attach their clients anew. */
@@ -256,7 +256,8 @@ export class Gameserver {
       if (entry === undefined) continue;
       const timer = setTimeout(() => {
         this.reopening.delete(timer);
-        this.openShard({ ...entry.settings, fresh: false }).then(
+        const lastEpoch = entry.hosted.epoch;
+        this.openShard({ ...entry.settings, fresh: false, lastEpoch }).then(
           (hosted) => this.announce(hosted),
           (error: unknown) => {
             this.dependencies.logger.error("A world could not be opened again.", { shard, error });

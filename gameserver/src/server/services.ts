@@ -1,4 +1,4 @@
-import { plainProblem, toPlain } from "@atlasnet/core";
+import { clipText, plainProblem, toPlain } from "@atlasnet/core";
 import type { Plain, Response } from "@atlasnet/world";
 
 /** What a world reaches with `ctx.request(name, payload)`. May be asked twice after a crash: by id. */
@@ -14,13 +14,16 @@ export const REQUEST_TIMEOUT_MS = 30_000;
 export class Services {
   private readonly services: ReadonlyMap<string, Service>;
   private readonly answer: (shard: string, response: Response) => void;
+  private readonly timeoutMs: number;
 
   constructor(
     services: ReadonlyMap<string, Service>,
     answer: (shard: string, response: Response) => void,
+    timeoutMs = REQUEST_TIMEOUT_MS,
   ) {
     this.services = services;
     this.answer = answer;
+    this.timeoutMs = timeoutMs;
   }
 
   ask(shard: string, request: { id: number; service: string; payload: Plain }): void {
@@ -28,11 +31,13 @@ export class Services {
     const handler = this.services.get(service);
     if (handler === undefined)
       return this.answer(shard, { id, ok: false, code: "unknown-service" });
-    const signal = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
+    const signal = AbortSignal.timeout(this.timeoutMs);
     const expired = new Promise<never>((_, reject) => {
       signal.addEventListener("abort", () => reject(new RequestTimeout()), { once: true });
     });
-    Promise.race([handler(payload, { shard, id, signal }), expired]).then(
+    // A service that throws at once fails like one that rejects.
+    const called = Promise.resolve().then(() => handler(payload, { shard, id, signal }));
+    Promise.race([called, expired]).then(
       (value) => {
         if (plainProblem(value) !== undefined)
           this.answer(shard, { id, ok: false, code: "bad-answer" });
@@ -43,12 +48,14 @@ export class Services {
   }
 }
 
+const MAX_CODE_BYTES = 64;
+
 class RequestTimeout extends Error {
   readonly code = "timeout";
 }
 
 function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error && typeof error.code === "string"
-    ? error.code
+    ? clipText(error.code, MAX_CODE_BYTES)
     : "service-failed";
 }
