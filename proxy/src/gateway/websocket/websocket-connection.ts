@@ -6,6 +6,7 @@ import { frame } from "../../session/framing.ts";
 import type { ClientConnection, ClientEvents } from "../client-connection.ts";
 import { SocketOutput } from "../socket-output.ts";
 import type { ClientWebSocket } from "./client-web-socket.ts";
+import { PlainFrames } from "./plain-frames.ts";
 
 /** Longest reason in a close frame: 125 bytes less the code. */
 const MAX_CLOSE_REASON_BYTES = 123;
@@ -27,6 +28,7 @@ export class WebSocketConnection implements ClientConnection {
   private readonly output: SocketOutput;
   private readonly counters: ProxyCounters;
   private ending = false;
+  private deaf = false;
 
   constructor(options: { remoteAddress: string }, dependencies: WebSocketDependencies) {
     this.remoteAddress = options.remoteAddress;
@@ -38,6 +40,7 @@ export class WebSocketConnection implements ClientConnection {
 
   open(events: ClientEvents): void {
     const { webSocket } = this;
+    this.readPlainFrames(events);
     webSocket.on("message", (data, isBinary) => {
       if (this.ending) return;
       if (!isBinary) events.violation("bad-message", "a text message; only binary ones are taken");
@@ -50,9 +53,27 @@ export class WebSocketConnection implements ClientConnection {
     webSocket.broken = (code) => events.violation(code, "a broken or oversized WebSocket frame");
     // Follows `broken`, which has said it all; failures of the socket end in `close`.
     webSocket.on("error", () => {
+      this.deaf = true;
       this.counters.socketErrors += 1;
     });
     this.socket.on("close", () => events.closed());
+  }
+
+  /** Comes between the socket and `ws`, see `PlainFrames`. */
+  private readPlainFrames(events: ClientEvents): void {
+    const { socket } = this;
+    const listeners = socket.listeners("data");
+    socket.removeAllListeners("data");
+    const frames = new PlainFrames({
+      message: (payload) => {
+        if (!this.ending) events.message(payload);
+      },
+      other: (bytes) => {
+        // The receiver of `ws` takes nothing after an error.
+        if (!this.deaf) for (const listener of listeners) Reflect.apply(listener, socket, [bytes]);
+      },
+    });
+    socket.on("data", (chunk: Uint8Array) => frames.read(chunk));
   }
 
   get closing(): boolean {
