@@ -53,7 +53,7 @@ export class MonolithProcess {
     const child = spawn(
       process.execPath,
       [...(options.execArgv ?? []), main, "monolith", ...flags, ...options.flags],
-      { stdio: ["ignore", "pipe", "pipe"] },
+      { stdio: ["ignore", "pipe", "pipe", "ipc"] },
     );
     const monolith = new MonolithProcess(child, [players, health], dataDir);
     await monolith.ready();
@@ -77,6 +77,14 @@ export class MonolithProcess {
 
   get pid(): number {
     return this.child.pid ?? 0;
+  }
+
+  /** Asks what was loaded into the server with `execArgv`; one question at a time. */
+  async ask<Answer>(question: string): Promise<Answer> {
+    return new Promise((resolve) => {
+      this.child.once("message", (answer: Answer) => resolve(answer));
+      this.child.send(question);
+    });
   }
 
   /** Sums of the metrics whose name begins with `name`, over all labels. */
