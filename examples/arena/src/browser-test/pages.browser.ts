@@ -18,7 +18,7 @@ const EXAMPLES = fileURLToPath(new URL("../../../", import.meta.url));
 const CONFIG = `
 [worlds.arena]
 module = ${JSON.stringify(join(EXAMPLES, "arena"))}
-config = { bots = 0, spread = 200 }
+config = { bots = 0, spread = 60 }
 
 [worlds.sandbox]
 module = ${JSON.stringify(join(EXAMPLES, "sandbox"))}
@@ -93,6 +93,8 @@ test("the server is killed and started again: the tabs come back as the same pla
   await shootUntilScored(ann, "Bob");
   await bob.waitForFunction("atlas.world.own.fighter.health === 100");
   const [annWas, bobWas] = [await self(ann), await self(bob)];
+  const place = "({ ...atlas.world.own.position })";
+  const bobStood = await bob.evaluate(place);
   assert.equal(annWas.score, 1);
   for (const page of [ann, bob]) await page.evaluate("window.stayed = atlas.world.tick");
   // Where nothing moves no ticks are heard of.
@@ -110,6 +112,7 @@ test("the server is killed and started again: the tabs come back as the same pla
   await seen(bob, "Ann");
   assert.deepEqual(await self(ann), annWas);
   assert.deepEqual(await self(bob), bobWas);
+  assert.deepEqual(await bob.evaluate(place), bobStood);
   assert.ok(await ann.evaluate<boolean>("stayed > 0"), "the page was loaded anew");
   // They do not only look alike: the world goes on for both.
   await say(ann, "still here");
