@@ -20,6 +20,8 @@ export class Attachment {
   /** The cell the view is centred on; moves only when its viewer is well out of it. */
   private center = NO_TOPIC;
   private channels: ReadonlySet<number> | undefined;
+  /** The session's entity when the view was last looked at. */
+  private viewer: ShardEntity | undefined;
   private privateCount = 0;
   /** All topics take their full state in this tick. */
   full = true;
@@ -46,6 +48,10 @@ export class Attachment {
   /** Makes the slots follow the viewer's position and the session's channels. */
   updateView(session: SessionState, entities: EntityTable, topics: Topics, grid?: CellGrid): void {
     const viewer = entities.get(session.entity);
+    const { viewer: before } = this;
+    this.viewer = viewer;
+    // The common case, and there are many of us: it stands where it stood.
+    if (viewer === before && viewer?.$dirty === false && session.channels === this.channels) return;
     const center =
       viewer === undefined || grid === undefined ? NO_TOPIC : this.centre(viewer, entities, grid);
     // The set is replaced whenever it changes, so its identity tells.
@@ -65,7 +71,7 @@ export class Attachment {
     const free = this.slots.indexOf(undefined);
     const slot = free < 0 ? this.slots.length : free;
     if (slot >= MAX_SLOTS) return;
-    const topic = topics.subscribe(id);
+    const topic = topics.subscribe(id, this.peer);
     this.slots[slot] = topic;
     this.slotOf.set(topic, slot);
     this.fresh.push(topic);
@@ -83,17 +89,18 @@ export class Attachment {
     this.slots[slot] = undefined;
     this.slotOf.delete(topic);
     this.slotChanges.push({ slot, topic: NO_TOPIC });
-    topics.unsubscribe(topic);
+    topics.unsubscribe(topic, this.peer);
   }
 
   /** Ends all subscriptions. */
   release(topics: Topics): void {
-    for (const topic of this.slotOf.keys()) topics.unsubscribe(topic);
+    for (const topic of this.slotOf.keys()) topics.unsubscribe(topic, this.peer);
     this.slotOf.clear();
     this.slots.length = 0;
   }
 
   private centre(viewer: ShardEntity, entities: EntityTable, grid: CellGrid): number {
+    if (viewer.$cell === this.center) return this.center;
     const position = entities.position(viewer);
     if (position === undefined) return NO_TOPIC;
     return this.center !== NO_TOPIC && grid.staysIn(this.center, position)

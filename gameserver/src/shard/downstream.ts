@@ -60,7 +60,7 @@ export class Downstream {
     this.collectPrivate();
     this.behind = false;
     for (const [peer, attachments] of peers) {
-      const batch = this.encodeBatch(attachments, deltas, dilation);
+      const batch = this.encodeBatch(peer, attachments, deltas, dilation);
       if (batch !== undefined)
         out.push({ peer, message: { type: "downstream", shard, epoch, batch } });
     }
@@ -98,6 +98,7 @@ export class Downstream {
   }
 
   private encodeBatch(
+    peer: number,
     attachments: ReadonlyMap<number, Attachment>,
     deltas: ReadonlyMap<Topic, Uint8Array>,
     dilation: number,
@@ -105,8 +106,8 @@ export class Downstream {
     const followed = new Set<Topic>();
     const full = new Set<Topic>();
     const news: Attachment[] = [];
+    for (const topic of deltas.keys()) if (topic.followers.has(peer)) followed.add(topic);
     for (const attachment of attachments.values()) {
-      for (const topic of attachment.topics()) if (deltas.has(topic)) followed.add(topic);
       for (const topic of attachment.full ? attachment.topics() : attachment.fresh) full.add(topic);
       if (attachment.hasNews() || this.hasRecords(attachment)) news.push(attachment);
     }

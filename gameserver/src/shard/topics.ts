@@ -21,8 +21,8 @@ export interface Topic {
   /** The last tick that changed it. */
   lastTick: number;
   previousTick: number;
-  /** Subscriptions of all attachments. */
-  subscribers: number;
+  /** Subscriptions of attachments, by peer; peers without any are not in it. */
+  readonly followers: Map<number, number>;
   /** What the current tick did to it. */
   leaves: { index: number; to: number }[];
   enters: ShardEntity[];
@@ -76,7 +76,7 @@ export class Topics {
         firstFree: 0,
         lastTick: 0,
         previousTick: 0,
-        subscribers: 0,
+        followers: new Map(),
         leaves: [],
         enters: [],
         updates: [],
@@ -87,21 +87,23 @@ export class Topics {
   }
 
   /** Counts subscriptions anew. */
-  recount(attachments: Iterable<{ topics(): Iterable<Topic> }>): void {
-    for (const topic of this.topics.values()) topic.subscribers = 0;
+  recount(attachments: Iterable<{ peer: number; topics(): Iterable<Topic> }>): void {
+    for (const topic of this.topics.values()) topic.followers.clear();
     for (const attachment of attachments)
-      for (const topic of attachment.topics()) topic.subscribers += 1;
+      for (const topic of attachment.topics()) follow(topic, attachment.peer);
     for (const topic of [...this.topics.values()]) this.forget(topic);
   }
 
-  subscribe(id: number): Topic {
+  subscribe(id: number, peer: number): Topic {
     const topic = this.get(id);
-    topic.subscribers += 1;
+    follow(topic, peer);
     return topic;
   }
 
-  unsubscribe(topic: Topic): void {
-    topic.subscribers -= 1;
+  unsubscribe(topic: Topic, peer: number): void {
+    const left = (topic.followers.get(peer) ?? 1) - 1;
+    if (left > 0) topic.followers.set(peer, left);
+    else topic.followers.delete(peer);
     this.forget(topic);
   }
 
@@ -136,7 +138,7 @@ export class Topics {
   /** Sections of the tick for topics that somebody follows; then forgets the changes. */
   *sections(tick: number): Iterable<{ topic: Topic; bytes: Uint8Array }> {
     for (const topic of this.changed) {
-      if (topic.subscribers > 0) yield { topic, bytes: this.encodeDelta(topic, tick) };
+      if (topic.followers.size > 0) yield { topic, bytes: this.encodeDelta(topic, tick) };
       topic.leaves = [];
       topic.enters = [];
       topic.updates = [];
@@ -269,6 +271,10 @@ export class Topics {
   }
 
   private forget(topic: Topic): void {
-    if (topic.subscribers === 0 && topic.count === 0) this.topics.delete(topic.id);
+    if (topic.followers.size === 0 && topic.count === 0) this.topics.delete(topic.id);
   }
+}
+
+function follow(topic: Topic, peer: number): void {
+  topic.followers.set(peer, (topic.followers.get(peer) ?? 0) + 1);
 }
