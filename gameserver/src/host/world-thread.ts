@@ -6,6 +6,7 @@ import { createGuard } from "./guard.ts";
 import { portLogger } from "./port-logger.ts";
 import type {
   FromThread,
+  ShardStats,
   ThreadError,
   ThreadSettings,
   ToThread,
@@ -107,7 +108,11 @@ class WorldThread {
   }
 
   report(): void {
-    const shards = [...this.runners.values()].flatMap((runner) => runner.stats() ?? []);
+    const shards: ShardStats[] = [];
+    for (const runner of this.runners.values()) {
+      const stats = runner.stats();
+      if (stats !== undefined) shards.push(stats);
+    }
     if (shards.length > 0) this.post({ type: "stats", shards });
   }
 }
