@@ -271,7 +271,9 @@ export class Topics {
   }
 
   private forget(topic: Topic): void {
-    if (topic.followers.size === 0 && topic.count === 0) this.topics.delete(topic.id);
+    if (topic.followers.size > 0 || topic.count > 0) return;
+    // One that was forgotten before may have been made anew meanwhile.
+    if (this.topics.get(topic.id) === topic) this.topics.delete(topic.id);
   }
 }
 
