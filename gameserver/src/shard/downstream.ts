@@ -111,8 +111,9 @@ export class Downstream {
       for (const topic of attachment.full ? attachment.topics() : attachment.fresh) full.add(topic);
       if (attachment.hasNews() || this.hasRecords(attachment)) news.push(attachment);
     }
-    if (followed.size === 0 && full.size === 0 && news.length === 0 && dilation === 0)
-      return undefined;
+    // Once a second even where nothing happens, so that the proxy knows the time of the world.
+    const beat = this.store.tick % this.definition.data.tickRate === 0;
+    if (followed.size + full.size + news.length + dilation === 0 && !beat) return undefined;
     const { batch } = this;
     batch.reset();
     writeDownstreamHead(batch, { tick: this.store.tick, dilation });
