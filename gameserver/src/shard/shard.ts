@@ -343,7 +343,6 @@ export class Shard {
     this.store.savepoint();
     const outcome = this.guard(() => {
       this.grantWishes(faults);
-      this.endOverdue(faults);
       this.fireTimers(faults);
       while (this.position < end) {
         const queued = this.queue[this.position];
@@ -354,6 +353,9 @@ export class Shard {
         this.grantWishes(faults);
         this.current = undefined;
       }
+      // After the events: who comes back in its last tick is in.
+      this.endOverdue(faults);
+      this.grantWishes(faults);
       if (this.module.hasTick) this.run({ type: "tick" }, faults);
       this.grantWishes(faults);
       this.endOverflowed(faults);

@@ -91,6 +91,7 @@ export class TestClient {
   readonly attach: number;
   readonly peer: number;
   readonly account: string;
+  readonly stream: Uint8Array;
   mirror: WorldMirror;
   readonly slots: (number | undefined)[] = [];
   /** What the client believes of its slots; behind `slots` while it was deaf. */
@@ -110,7 +111,14 @@ export class TestClient {
   gaps = 0;
   private readonly test: TestShard;
 
-  constructor(test: TestShard, attach: number, peer: number, account: string) {
+  constructor(
+    test: TestShard,
+    attach: number,
+    peer: number,
+    account: string,
+    stream = streamOf(attach),
+  ) {
+    this.stream = stream;
     this.test = test;
     this.attach = attach;
     this.peer = peer;
@@ -155,7 +163,8 @@ export class TestClient {
     const flags = entry?.flags ?? 0;
     const fresh = new Set(entry?.slots.map(({ slot }) => slot));
     const slots = this.slotChanges();
-    for (const { slot, topic } of slots) if (topic >= 0) this.width = Math.max(this.width, slot + 1);
+    for (const { slot, topic } of slots)
+      if (topic >= 0) this.width = Math.max(this.width, slot + 1);
     const { width } = this;
     const mask = new Uint8Array(Math.ceil(width / 8));
     const sections: Uint8Array[] = [];
@@ -320,7 +329,7 @@ export class TestShard {
 
   attach(account: string, message: Partial<Attach> = {}, peer = 1): TestClient {
     const attach = ++attaches;
-    const client = new TestClient(this, attach, peer, account);
+    const client = new TestClient(this, attach, peer, account, message.stream);
     this.clients.push(client);
     this.shard.receive(peer, {
       type: "attach",
@@ -329,7 +338,7 @@ export class TestShard {
       account,
       name: account,
       data: null satisfies Plain,
-      stream: streamOf(attach),
+      stream: client.stream,
       attempt: 0,
       firstUnacked: 1,
       lastReceived: 0,
@@ -345,7 +354,7 @@ export class TestShard {
       client.account,
       {
         session: client.session,
-        stream: streamOf(client.attach),
+        stream: client.stream,
         attempt: (client.welcome?.attempt ?? 0) + 1,
         firstUnacked: client.seq + 1,
         lastReceived: client.received.at(-1)?.seq ?? 0,
