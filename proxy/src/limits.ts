@@ -58,6 +58,6 @@ export const defaultLimits: ProxyLimits = {
   attachBufferBytes: 64 * 1024,
   upstreamBufferBytes: 1024 * 1024,
   unavailableTimeoutMs: 30_000,
-  upstreamFlushMs: 5,
+  upstreamFlushMs: 10,
   closeLingerMs: 2_000,
 };
