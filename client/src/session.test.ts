@@ -314,6 +314,15 @@ test("pings measure the round trip", () => {
   play.now += 80;
   play.receive({ type: "pong", t: ping.t, tick: 101 });
   assert.equal(play.session.rtt, 80);
+  play.now += 170;
+  const second = play
+    .pass(0)
+    .take()
+    .flatMap((e) => (e.type === "transmit" && e.message.type === "ping" ? [e.message] : []));
+  assert.equal(second.length, 1, "the first pings come close together");
+  play.now += 20;
+  play.receive({ type: "pong", t: second[0]?.t ?? 0, tick: 102 });
+  assert.equal(play.session.rtt, 20, "and the best of them counts");
 });
 
 test("superseded ends the session and does not come back", () => {

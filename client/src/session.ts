@@ -19,6 +19,9 @@ const ACK_MS = 1_000;
 const ACK_BYTES = 12;
 /** Longest time between pings; a third of the server's idle timeout when that is shorter. */
 const PING_MS = 5_000;
+/** The first pings come close together: a page that is still starting answers the very first one late. */
+const QUICK_PINGS = 3;
+const QUICK_PING_MS = 250;
 /** A connection is taken for dead after this many ping intervals without a word. */
 const SILENT_INTERVALS = 3;
 /** From dialing to the welcome. */
@@ -83,6 +86,7 @@ export class Session {
   private retryAt = NEVER;
   private ackAt = NEVER;
   private pingAt = NEVER;
+  private quickPings = 0;
   private silentAt = NEVER;
   private sendAt = NEVER;
   private resendAt = NEVER;
@@ -251,8 +255,7 @@ export class Session {
         break;
       case "pong": {
         const sample = now - message.t;
-        if (sample >= 0)
-          this.rtt = this.rtt === undefined ? sample : this.rtt + (sample - this.rtt) / 4;
+        if (sample >= 0) this.measured(sample);
         this.effects.push({ type: "tick", tick: message.tick });
         break;
       }
@@ -309,6 +312,7 @@ export class Session {
     this.away = false;
     this.clearDeadlines();
     this.pingAt = now;
+    this.quickPings = QUICK_PINGS;
     this.silentAt = now + SILENT_INTERVALS * this.pingMs;
     this.lastResend = now;
     this.effects.push(
@@ -333,6 +337,13 @@ export class Session {
     if (seq <= this.lastReceived) return;
     this.lastReceived = seq;
     this.effects.push({ type: "deliver", index, payload });
+  }
+
+  /** Of the quick pings the best counts; later ones are averaged. */
+  private measured(sample: number): void {
+    if (this.rtt === undefined) this.rtt = sample;
+    else if (this.quickPings > 0) this.rtt = Math.min(this.rtt, sample);
+    else this.rtt += (sample - this.rtt) / 4;
   }
 
   private acknowledge(now: number): void {
@@ -372,7 +383,8 @@ export class Session {
     }
     if (this.ackAt <= now) this.acknowledge(now);
     if (this.pingAt <= now) {
-      this.pingAt = now + this.pingMs;
+      this.pingAt = now + (this.quickPings > 0 ? QUICK_PING_MS : this.pingMs);
+      this.quickPings = Math.max(0, this.quickPings - 1);
       this.transmit({ type: "ping", t: Math.floor(now) });
     }
     if (this.resyncAt <= now) {
