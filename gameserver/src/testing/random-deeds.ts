@@ -3,7 +3,7 @@ import type { ModuleContext } from "../module/context.ts";
 import type { ShardEntity } from "../shard/entity.ts";
 
 function anyOf<T>(random: SeededRandom, items: readonly T[]): T | undefined {
-  return items[random.int(0, items.length - 1)];
+  return items.length === 0 ? undefined : items[random.int(0, items.length - 1)];
 }
 
 function place(random: SeededRandom, size = 100) {
