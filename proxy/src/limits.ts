@@ -34,7 +34,7 @@ export interface ProxyLimits {
   upstreamBufferBytes: number;
   /** How long clients wait for an owner; then `world-unavailable`. */
   unavailableTimeoutMs: number;
-  /** Upstream messages are gathered this long; a link message costs more than an entry. */
+  /** Upstream messages are gathered at least this long: each link message wakes the world's thread. */
   upstreamFlushMs: number;
   /** How long a closed connection may take to read the reason; then it is cut. */
   closeLingerMs: number;
@@ -58,6 +58,6 @@ export const defaultLimits: ProxyLimits = {
   attachBufferBytes: 64 * 1024,
   upstreamBufferBytes: 1024 * 1024,
   unavailableTimeoutMs: 30_000,
-  upstreamFlushMs: 10,
+  upstreamFlushMs: 5,
   closeLingerMs: 2_000,
 };

@@ -104,6 +104,37 @@ test("upstream entries of a few milliseconds go out together, in order", () => {
   assert.equal(counters.upstreamFlushes, 1);
 });
 
+test("while the shard ticks, what comes early in a tick goes out once, in time for the next", () => {
+  const { port, channel, clock, counters, attach } = open();
+  channel.receive({
+    type: "attached",
+    shard: "s",
+    epoch: 5,
+    attach,
+    session: 1,
+    account: "a",
+    name: "",
+    attempt: 1,
+    timeline: 1,
+    tick: 1,
+    tickRate: 20,
+    schema: new Uint8Array(8),
+    appliedSeq: 0,
+    outSeq: 0,
+    lastInput: 0,
+    graceTicks: 0,
+  });
+  channel.receive({ type: "downstream", shard: "s", epoch: 5, batch: encodeBatch({ tick: 2 }) });
+  for (let n = 1; n <= 7; n++) {
+    port.upstream(attach, input(n));
+    clock.advance(5);
+  }
+  assert.equal(counters.upstreamFlushes, 1, "35 of the 50 ms of a tick are over");
+  port.upstream(attach, input(8));
+  clock.advance(defaultLimits.upstreamFlushMs);
+  assert.equal(counters.upstreamFlushes, 2, "late ones do not wait");
+});
+
 test("a detach comes after the client's last messages", () => {
   const { port, channel, attach } = open();
   port.upstream(attach, input(1));

@@ -19,6 +19,9 @@ import { ShardFeed } from "../session/shard-feed.ts";
 /** A batch is sent early once it is this large. */
 const UPSTREAM_FLUSH_BYTES = 256 * 1024;
 
+/** Gathered messages leave so long before the next batch is expected: it comes after its tick. */
+const TICK_MARGIN_MS = 15;
+
 /** One who is attached to a shard: a player's connection or a watcher of text lines. */
 export interface ShardClient {
   shardMessage(message: ToProxy): void;
@@ -59,6 +62,9 @@ export class ShardPort {
   private readonly batch = new UpstreamBatch();
   private readonly heldUp = new Set<ShardClient>();
   private flushPlanned = false;
+  /** When the last batch came, and how long a tick takes; 0 before they are known. */
+  private tickedAt = 0;
+  private tickMs = 0;
   private full = false;
   private gone = false;
 
@@ -124,11 +130,21 @@ export class ShardPort {
       this.flush();
     } else if (!this.flushPlanned) {
       this.flushPlanned = true;
-      this.dependencies.clock.setTimer(this.limits.upstreamFlushMs, () => {
+      this.dependencies.clock.setTimer(this.gatheringMs(), () => {
         this.flushPlanned = false;
         this.flush();
       });
     }
+  }
+
+  /**
+   * How long upstream messages may be gathered. A shard takes them in with its next tick: while it
+   * ticks, what comes early in a tick waits for what comes later, and all goes in one message.
+   */
+  private gatheringMs(): number {
+    const { upstreamFlushMs } = this.limits;
+    const spare = this.tickedAt + this.tickMs - TICK_MARGIN_MS - this.dependencies.clock.now();
+    return Math.max(upstreamFlushMs, spare);
   }
 
   /** Attaches everybody anew at a higher epoch, wherever the owner is by then. */
@@ -195,6 +211,10 @@ export class ShardPort {
         return;
       case "downstream":
         return this.apply(message.batch);
+      case "attached":
+        this.tickMs = 1000 / message.tickRate;
+        this.clients.get(message.attach)?.shardMessage(message);
+        return;
       case "notice":
         for (const client of [...this.clients.values()]) client.shardMessage(message);
         return;
@@ -214,6 +234,7 @@ export class ShardPort {
 
   private apply(batch: Uint8Array): void {
     this.dependencies.counters.downstreamBatches += 1;
+    this.tickedAt = this.dependencies.clock.now();
     try {
       this.feed.apply(batch);
     } catch (error) {
