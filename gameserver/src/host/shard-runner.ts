@@ -145,6 +145,8 @@ export class ShardRunner implements Ticking {
   }
 
   private begin(): void {
+    // The state was restored since: its ticks go on from now.
+    this.pace = this.newPace();
     for (const { id, service, payload } of this.shard.pendingRequests())
       this.dependencies.post({ type: "request", shard: this.settings.shard, id, service, payload });
     this.armSnapshot();
