@@ -1,19 +1,12 @@
-import {
-  type Clock,
-  type Disk,
-  type Logger,
-  OperatingError,
-  type Timer,
-  type ToShard,
-} from "@atlasnet/core";
-import { type CompiledDefinition, compileDefinition, type Response } from "@atlasnet/world";
-import { openShardStorage, type ShardStorage } from "../durability/shard-storage.ts";
-import { TypeScriptModule } from "../module/typescript-module.ts";
-import { Shard, type TickResult } from "../shard/shard.ts";
+import { type Clock, type Disk, type Logger, OperatingError, type ToShard } from "@atlasnet/core";
+import type { Response } from "@atlasnet/world";
+import type { ShardStorage } from "../durability/shard-storage.ts";
+import type { Shard, TickResult } from "../shard/shard.ts";
 import { carryOver } from "./carry-over.ts";
-import { loadWorld } from "./load-module.ts";
+import { type LoadedModule, loadModule, newShard, openStorage } from "./open-shard.ts";
 import { Pace } from "./pace.ts";
 import type { FromThread, ShardStats, ThreadSettings, WorldSettings } from "./protocol.ts";
+import { ShardKeeper } from "./shard-keeper.ts";
 import { ShardMeter } from "./shard-meter.ts";
 import type { Ticking, TickLoop } from "./tick-loop.ts";
 
@@ -26,11 +19,6 @@ export interface RunnerDependencies {
   post: (message: FromThread) => void;
 }
 
-interface Loaded {
-  module: TypeScriptModule;
-  definition: CompiledDefinition;
-}
-
 /**
  * A shard in its surroundings: it is loaded, restored, ticked on time, kept on disk, and given a new
  * module while its players stay.
@@ -41,12 +29,10 @@ export class ShardRunner implements Ticking {
   private readonly dependencies: RunnerDependencies;
   private readonly meter = new ShardMeter();
   private readonly logger: Logger;
-  private storage: ShardStorage | undefined;
-  private loaded: Loaded;
+  private readonly keeper: ShardKeeper;
+  private loaded: LoadedModule;
   private shard: Shard;
   private pace: Pace;
-  private snapshotTimer: Timer | undefined;
-  private snapshotDue = false;
   /** Set while the shard must not tick: a swap or the end. */
   private paused = false;
   /** Nothing was left to do after the last tick: the time until the next one is no delay. */
@@ -57,7 +43,7 @@ export class ShardRunner implements Ticking {
     settings: WorldSettings,
     thread: ThreadSettings,
     dependencies: RunnerDependencies,
-    parts: { loaded: Loaded; shard: Shard; storage: ShardStorage | undefined },
+    parts: { loaded: LoadedModule; shard: Shard; storage: ShardStorage | undefined },
   ) {
     this.settings = settings;
     this.thread = thread;
@@ -65,7 +51,12 @@ export class ShardRunner implements Ticking {
     this.logger = dependencies.logger.child({ world: settings.world, shard: settings.shard });
     this.loaded = parts.loaded;
     this.shard = parts.shard;
-    this.storage = parts.storage;
+    this.keeper = new ShardKeeper(thread.snapshotIntervalMs, {
+      clock: dependencies.clock,
+      logger: this.logger,
+      current: () => ({ shard: this.shard, definition: this.loaded.definition.data }),
+    });
+    this.keeper.use(parts.storage);
     this.pace = this.newPace();
   }
 
@@ -75,7 +66,7 @@ export class ShardRunner implements Ticking {
     thread: ThreadSettings,
     dependencies: RunnerDependencies,
   ): Promise<ShardRunner> {
-    const loaded = await load(settings);
+    const loaded = await loadModule(settings);
     const { storage, recovery } = await openStorage(settings, thread, dependencies);
     const shard = newShard(settings, loaded, dependencies);
     const runner = new ShardRunner(settings, thread, dependencies, { loaded, shard, storage });
@@ -149,7 +140,7 @@ export class ShardRunner implements Ticking {
     this.pace = this.newPace();
     for (const { id, service, payload } of this.shard.pendingRequests())
       this.dependencies.post({ type: "request", shard: this.settings.shard, id, service, payload });
-    this.armSnapshot();
+    this.keeper.start();
     this.schedule();
   }
 
@@ -201,7 +192,7 @@ export class ShardRunner implements Ticking {
     for (const { id, service, payload } of result.requests)
       post({ type: "request", shard, id, service, payload });
     if (result.messages.length > 0) post({ type: "out", shard, messages: result.messages });
-    this.keep(tick, result.delta);
+    this.keeper.keep(tick, result.delta);
     const now = clock.now();
     this.pace.made(tick, startedAt, now);
     this.meter.tick(now - startedAt, result);
@@ -233,59 +224,9 @@ export class ShardRunner implements Ticking {
     else this.logger.warn("The world cannot keep up: its time runs slower.", facts);
   }
 
-  /** Gives the delta to the journal, and takes a snapshot when one is due or needed. */
-  private keep(tick: number, delta: Uint8Array): void {
-    const { storage } = this;
-    if (storage === undefined) return;
-    if (!storage.needsSnapshot) storage.append(tick, delta);
-    if (storage.needsSnapshot || this.snapshotDue) this.startSnapshot();
-  }
-
-  private armSnapshot(): void {
-    if (this.storage === undefined) return;
-    this.snapshotTimer = this.dependencies.clock.setTimer(this.thread.snapshotIntervalMs, () => {
-      this.snapshotDue = true;
-      this.armSnapshot();
-      // An idle shard has not changed, unless it ticked since the last snapshot.
-      if (!this.shard.busy) this.startSnapshot();
-    });
-  }
-
-  private snapshotRunning = false;
-  /** Of the last snapshot of this storage; −1 before the first. */
-  private snapshotTick = -1;
-  private retryAt = 0;
-
-  private startSnapshot(): void {
-    const { clock } = this.dependencies;
-    if (this.snapshotRunning || this.paused || clock.now() < this.retryAt) return;
-    this.snapshotDue = false;
-    if (this.snapshotTick === this.shard.store.tick) return;
-    this.writeSnapshot().catch((error: unknown) => {
-      this.retryAt = clock.now() + SNAPSHOT_RETRY_MS;
-      this.snapshotDue = true;
-      this.logger.error("A snapshot failed and is tried again.", { error });
-    });
-  }
-
-  private async writeSnapshot(): Promise<void> {
-    const { storage, shard } = this;
-    if (storage === undefined) return;
-    this.snapshotRunning = true;
-    const tick = shard.store.tick;
-    try {
-      const { data } = this.loaded.definition;
-      const module = { name: data.name, version: String(data.version) };
-      await storage.writeSnapshot({ module, schema: data, tick }, shard.snapshot());
-      this.snapshotTick = tick;
-    } finally {
-      this.snapshotRunning = false;
-    }
-  }
-
   /** Seconds since the last report, in figures; undefined when nothing happened. */
   stats(): ShardStats | undefined {
-    return this.meter.report(this.settings.shard, this.shard, this.pace, this.storage);
+    return this.meter.report(this.settings.shard, this.shard, this.pace, this.keeper.kept);
   }
 
   /**
@@ -294,10 +235,9 @@ export class ShardRunner implements Ticking {
    */
   async swap(file: string, generation: number): Promise<void> {
     const settings = { ...this.settings, file, generation, fresh: false };
-    const loaded = await load(settings);
+    const loaded = await loadModule(settings);
     const old = this.shard;
-    this.paused = true;
-    this.schedule();
+    this.pause(true);
     try {
       const state = { header: { schema: this.loaded.definition.data }, state: old.snapshot() };
       const { guard } = this.dependencies;
@@ -306,134 +246,42 @@ export class ShardRunner implements Ticking {
       const { storage, epoch } = await this.renewStorage(settings);
       trial.assume({ epoch, timeline: old.options.timeline });
       trial.giveWorldEvents(old.takeWorldEvents());
-      this.storage = storage;
-      this.snapshotTick = -1;
+      this.keeper.use(storage);
       this.shard = trial;
       this.loaded = loaded;
       this.settings.file = file;
       this.settings.generation = generation;
       this.pace = this.newPace();
     } finally {
-      this.paused = false;
-      this.schedule();
+      this.pause(false);
     }
     // The new module runs: a snapshot that fails now is tried again like any other.
-    if (this.storage !== undefined) this.startSnapshot();
+    this.keeper.snapshot();
+  }
+
+  private pause(paused: boolean): void {
+    this.paused = paused;
+    this.keeper.hold(paused);
+    this.schedule();
   }
 
   /** Ends the run on the disk in order and begins the next one, with its higher epoch. */
   private async renewStorage(
     settings: WorldSettings,
   ): Promise<{ storage: ShardStorage | undefined; epoch: number }> {
-    if (this.storage === undefined) return { storage: undefined, epoch: this.epoch + 1 };
-    await this.stopStorage();
+    if (this.keeper.kept === undefined) return { storage: undefined, epoch: this.epoch + 1 };
+    await this.keeper.release();
     const { storage } = await openStorage(settings, this.thread, this.dependencies);
     const { epoch } = await this.nextRun(storage);
     return { storage, epoch };
   }
 
-  private async stopStorage(): Promise<void> {
-    const { storage } = this;
-    if (storage === undefined) return;
-    await this.settleSnapshot();
-    if (!(await storage.markClean(this.shard.store.tick))) {
-      await this.writeSnapshot();
-      await storage.markClean(this.shard.store.tick);
-    }
-    await storage.stop();
-  }
-
-  /** Waits for a snapshot under way; its own failure was reported. */
-  private async settleSnapshot(): Promise<void> {
-    while (this.snapshotRunning) await new Promise((resolve) => setImmediate(resolve));
-  }
-
   /** Stops ticking and writes the last state. @throws when it could not be written. */
   async close(): Promise<void> {
     this.paused = true;
-    this.snapshotTimer?.cancel();
+    this.keeper.hold(true);
     this.dependencies.loop.remove(this);
     this.nextAt = Number.POSITIVE_INFINITY;
-    if (this.storage === undefined) return;
-    try {
-      await this.settleSnapshot();
-      if (this.snapshotTick !== this.shard.store.tick) await this.writeSnapshot();
-      await this.stopStorage();
-    } finally {
-      await this.storage.stop();
-    }
+    await this.keeper.stop();
   }
-}
-
-const SNAPSHOT_RETRY_MS = 5_000;
-
-async function load(settings: WorldSettings): Promise<Loaded> {
-  const world = await loadWorld(settings.file, settings.generation);
-  const module = new TypeScriptModule(world, settings.config);
-  return { module, definition: definitionOf(module) };
-}
-
-const compiled = new WeakMap<object, CompiledDefinition>();
-
-/** Worlds of one module share what is made of its definition. */
-function definitionOf(module: TypeScriptModule): CompiledDefinition {
-  let definition = compiled.get(module.definition);
-  if (definition === undefined) {
-    definition = compileDefinition(module.definition);
-    compiled.set(module.definition, definition);
-  }
-  return definition;
-}
-
-function newShard(
-  settings: WorldSettings,
-  { module, definition }: Loaded,
-  { guard }: RunnerDependencies,
-): Shard {
-  return new Shard(
-    {
-      shard: settings.shard,
-      // Not known before the state is: see `assume`.
-      epoch: 0,
-      timeline: 0,
-      seed: settings.seed,
-      graceTicks: Math.round(settings.graceSeconds * definition.data.tickRate),
-      maxSessions: settings.maxSessions,
-      outboxMessages: settings.outboxMessages,
-      outboxBytes: settings.outboxBytes,
-    },
-    { module, definition, guard },
-  );
-}
-
-async function openStorage(
-  settings: WorldSettings,
-  thread: ThreadSettings,
-  { disk, clock, logger }: RunnerDependencies,
-) {
-  if (thread.dataDir === undefined || settings.durability === "none")
-    return { storage: undefined, recovery: undefined };
-  const storage = openShardStorage(
-    {
-      dir: thread.dataDir,
-      world: settings.world,
-      shard: settings.shard,
-      keepSnapshots: thread.keepSnapshots,
-      journal: settings.durability === "journal",
-      journalSyncMs: thread.journalSyncMs,
-    },
-    { disk, clock, logger },
-  );
-  const recovery = await storage.recover();
-  if (settings.fresh) {
-    await storage.discard();
-    return { storage, recovery: undefined };
-  }
-  if (recovery.lost)
-    throw new OperatingError(
-      "state-lost",
-      `world ${settings.world}: no snapshot of it is readable (${recovery.damaged.map((d) => d.file).join(", ")})`,
-      { hint: "Put a good copy of the data directory back, or start it empty with --fresh." },
-    );
-  return { storage, recovery };
 }

@@ -1,0 +1,91 @@
+import { OperatingError } from "@atlasnet/core";
+import { type CompiledDefinition, compileDefinition } from "@atlasnet/world";
+import { openShardStorage } from "../durability/shard-storage.ts";
+import { TypeScriptModule } from "../module/typescript-module.ts";
+import { Shard } from "../shard/shard.ts";
+import { loadWorld } from "./load-module.ts";
+import type { ThreadSettings, WorldSettings } from "./protocol.ts";
+import type { RunnerDependencies } from "./shard-runner.ts";
+
+/** The parts a running shard is put together from: module, shard and storage. */
+
+export interface LoadedModule {
+  module: TypeScriptModule;
+  definition: CompiledDefinition;
+}
+
+/** @throws an error that says what is wrong with the module */
+export async function loadModule(settings: WorldSettings): Promise<LoadedModule> {
+  const world = await loadWorld(settings.file, settings.generation);
+  const module = new TypeScriptModule(world, settings.config);
+  return { module, definition: definitionOf(module) };
+}
+
+const compiled = new WeakMap<object, CompiledDefinition>();
+
+/** Worlds of one module share what is made of its definition. */
+function definitionOf(module: TypeScriptModule): CompiledDefinition {
+  let definition = compiled.get(module.definition);
+  if (definition === undefined) {
+    definition = compileDefinition(module.definition);
+    compiled.set(module.definition, definition);
+  }
+  return definition;
+}
+
+/** An empty shard; epoch and timeline are not known before the state is, see `Shard.assume`. */
+export function newShard(
+  settings: WorldSettings,
+  { module, definition }: LoadedModule,
+  { guard }: RunnerDependencies,
+): Shard {
+  return new Shard(
+    {
+      shard: settings.shard,
+      epoch: 0,
+      timeline: 0,
+      seed: settings.seed,
+      graceTicks: Math.round(settings.graceSeconds * definition.data.tickRate),
+      maxSessions: settings.maxSessions,
+      outboxMessages: settings.outboxMessages,
+      outboxBytes: settings.outboxBytes,
+    },
+    { module, definition, guard },
+  );
+}
+
+/**
+ * Opens a world's files and finds its newest state; nothing for a world that is not kept.
+ * @throws OperatingError when there is a state and none of it is readable
+ */
+export async function openStorage(
+  settings: WorldSettings,
+  thread: ThreadSettings,
+  { disk, clock, logger }: RunnerDependencies,
+) {
+  if (thread.dataDir === undefined || settings.durability === "none")
+    return { storage: undefined, recovery: undefined };
+  const storage = openShardStorage(
+    {
+      dir: thread.dataDir,
+      world: settings.world,
+      shard: settings.shard,
+      keepSnapshots: thread.keepSnapshots,
+      journal: settings.durability === "journal",
+      journalSyncMs: thread.journalSyncMs,
+    },
+    { disk, clock, logger },
+  );
+  const recovery = await storage.recover();
+  if (settings.fresh) {
+    await storage.discard();
+    return { storage, recovery: undefined };
+  }
+  if (recovery.lost)
+    throw new OperatingError(
+      "state-lost",
+      `world ${settings.world}: no snapshot of it is readable (${recovery.damaged.map((d) => d.file).join(", ")})`,
+      { hint: "Put a good copy of the data directory back, or start it empty with --fresh." },
+    );
+  return { storage, recovery };
+}

@@ -1,0 +1,132 @@
+import type { Clock, Logger, Timer } from "@atlasnet/core";
+import type { DefinitionData } from "@atlasnet/world";
+import type { ShardStorage } from "../durability/shard-storage.ts";
+import type { Shard } from "../shard/shard.ts";
+
+/** A snapshot that failed is tried again after this long. */
+const SNAPSHOT_RETRY_MS = 5_000;
+
+export interface KeeperDependencies {
+  clock: Clock;
+  logger: Logger;
+  /** The shard as it is now, and the definition its state is written under. */
+  current(): { shard: Shard; definition: DefinitionData };
+}
+
+/**
+ * Keeps a shard on disk: every delta goes to the journal, snapshots are taken at an interval and
+ * whenever the journal needs one. Without a storage it does nothing.
+ */
+export class ShardKeeper {
+  private readonly intervalMs: number;
+  private readonly dependencies: KeeperDependencies;
+  private storage: ShardStorage | undefined;
+  private timer: Timer | undefined;
+  private due = false;
+  private running = false;
+  private held = false;
+  /** Of the last snapshot of this storage; −1 before the first. */
+  private snapshotTick = -1;
+  private retryAt = 0;
+
+  constructor(intervalMs: number, dependencies: KeeperDependencies) {
+    this.intervalMs = intervalMs;
+    this.dependencies = dependencies;
+  }
+
+  get kept(): ShardStorage | undefined {
+    return this.storage;
+  }
+
+  /** Takes over a storage that is ready for this run. */
+  use(storage: ShardStorage | undefined): void {
+    this.storage = storage;
+    this.snapshotTick = -1;
+  }
+
+  /** Begins to take snapshots at the interval. */
+  start(): void {
+    if (this.storage === undefined) return;
+    this.timer = this.dependencies.clock.setTimer(this.intervalMs, () => {
+      this.due = true;
+      this.start();
+      // An idle shard has not changed, unless it ticked since the last snapshot.
+      if (!this.dependencies.current().shard.busy) this.snapshot();
+    });
+  }
+
+  /** No snapshot begins while the shard is being replaced or ended. */
+  hold(held: boolean): void {
+    this.held = held;
+  }
+
+  /** Gives a tick's delta to the journal, and takes a snapshot when one is due or needed. */
+  keep(tick: number, delta: Uint8Array): void {
+    const { storage } = this;
+    if (storage === undefined) return;
+    if (!storage.needsSnapshot) storage.append(tick, delta);
+    if (storage.needsSnapshot || this.due) this.snapshot();
+  }
+
+  /** Takes a snapshot in the background; one that fails is tried again. */
+  snapshot(): void {
+    const { clock, logger } = this.dependencies;
+    if (this.storage === undefined || this.running || this.held) return;
+    if (clock.now() < this.retryAt) return;
+    this.due = false;
+    if (this.snapshotTick === this.tick) return;
+    this.write(this.storage).catch((error: unknown) => {
+      this.retryAt = clock.now() + SNAPSHOT_RETRY_MS;
+      this.due = true;
+      logger.error("A snapshot failed and is tried again.", { error });
+    });
+  }
+
+  /** Writes what is not written yet, marks the stop as one in order and closes the files. */
+  async stop(): Promise<void> {
+    this.timer?.cancel();
+    const { storage } = this;
+    if (storage === undefined) return;
+    try {
+      await this.settle();
+      if (this.snapshotTick !== this.tick) await this.write(storage);
+      await storage.markClean(this.tick);
+    } finally {
+      await storage.stop();
+    }
+  }
+
+  /** Ends this storage's run in order, for another to begin with the same state. */
+  async release(): Promise<void> {
+    const { storage } = this;
+    if (storage === undefined) return;
+    await this.settle();
+    if (!(await storage.markClean(this.tick))) {
+      await this.write(storage);
+      await storage.markClean(this.tick);
+    }
+    await storage.stop();
+  }
+
+  private get tick(): number {
+    return this.dependencies.current().shard.store.tick;
+  }
+
+  private async write(storage: ShardStorage): Promise<void> {
+    this.running = true;
+    const { shard, definition } = this.dependencies.current();
+    const { tick } = shard.store;
+    try {
+      const module = { name: definition.name, version: String(definition.version) };
+      await storage.writeSnapshot({ module, schema: definition, tick }, shard.snapshot());
+      this.snapshotTick = tick;
+    } finally {
+      this.running = false;
+    }
+  }
+
+  /** Waits for a snapshot under way; its own failure was reported. */
+  private async settle(): Promise<void> {
+    while (this.running) await new Promise((resolve) => setImmediate(resolve));
+  }
+}
