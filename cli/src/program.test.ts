@@ -116,10 +116,10 @@ test("config/atlasnet.example.toml is what `atlasnet config example` prints", as
 
 test("ticket issue prints nothing but a ticket of the data folder's key", async (t) => {
   const workingDir = await tempDir(t);
-  const args = ["ticket", "issue", "--account", "ann", "--world", "arena", "--data.dir", "d"];
+  const args = ["ticket", "issue", "--account", "ann", "--world", "arena", "--data", "d"];
   const before = Math.floor(Date.now() / 1000);
   const { code, out, talk } = await cli(
-    [...args, "--name", "Ann", "--data", '{"level": 3}', "--ttl", "30m"],
+    [...args, "--name", "Ann", "--claims", '{"level": 3}', "--ttl", "30m"],
     { workingDir },
   );
   assert.equal(code, 0, talk);
@@ -140,8 +140,8 @@ test("ticket issue refuses what no ticket may say", async (t) => {
   const cases: [string[], RegExp][] = [
     [["--ttl", "1"], /--ttl: found "1", allowed: a whole number/],
     [["--ttl", "0s"], /--ttl: found "0s"/],
-    [["--data", "{"], /--data: found what is not JSON/],
-    [["--data", "[1]"], /--data: found \[1\], allowed: a JSON object/],
+    [["--claims", "{"], /--claims: found what is not JSON/],
+    [["--claims", "[1]"], /--claims: found \[1\], allowed: a JSON object/],
     [["--account", ""], /sub must have 1 to 128 bytes, found 0/],
   ];
   for (const [more, pattern] of cases) {

@@ -10,13 +10,12 @@ export interface SettingOptions {
 
 /**
  * Puts `--config`, `--world`, `--service` and a flag for every setting on a command. The settings stand in
- * one table at the end of its help. `without` names aliases that mean something else there; without
- * `modules` neither `--world` nor `--service` is a setting.
+ * one table at the end of its help. Without `modules` neither `--world` nor `--service` is a setting.
  */
 export function addSettingOptions(
   command: Command,
   io: CliIo,
-  { without = [], modules = true }: { without?: readonly string[]; modules?: boolean } = {},
+  { modules = true }: { modules?: boolean } = {},
 ): SettingOptions {
   // In the order they were given, so that of a setting's flag and its alias the later one wins.
   const flags: ConfigFlag[] = [];
@@ -45,7 +44,7 @@ export function addSettingOptions(
       );
   }
   for (const { path, flag, alias, bare } of settingFlags) {
-    for (const name of alias === undefined || without.includes(alias) ? [flag] : [flag, alias]) {
+    for (const name of alias === undefined ? [flag] : [flag, alias]) {
       const option = new Option(`${name} ${bare ? "[true|false]" : "<value>"}`)
         .argParser(collect(name, path))
         .hideHelp();

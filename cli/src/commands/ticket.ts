@@ -10,7 +10,7 @@ interface IssueOptions {
   account: string;
   world: string;
   name: string;
-  data?: string;
+  claims?: string;
   ttl: string;
 }
 
@@ -22,17 +22,17 @@ export function addTicketCommand(program: Command, io: CliIo): void {
     .description("print a ticket, signed with the first key of tickets.keyFile")
     .requiredOption("--account <account>", "who the player is, 1 to 128 bytes")
     .option("--name <name>", "display name", "")
-    .option("--data <json>", "JSON object for the world, at most 1 KiB")
+    .option("--claims <json>", "JSON object for the world (the claim `data`), at most 1 KiB")
     .option("--ttl <duration>", "how long it is good for", "1h");
-  // `--world` names a world to join here, not one to run; `--data` is the ticket's.
-  const settings = addSettingOptions(issue, io, { without: ["--data"], modules: false });
+  // `--world` names a world to join here, not one to run.
+  const settings = addSettingOptions(issue, io, { modules: false });
   issue
     .requiredOption("--world <world>", "the world's name, or * for all")
     .action(async (options: IssueOptions) => {
       const ttlSeconds = parseDuration(options.ttl);
       if (ttlSeconds === undefined)
         throw new UsageError(`--ttl: found "${options.ttl}", allowed: ${DURATION_ALLOWED}`);
-      const data = options.data === undefined ? null : parseData(options.data);
+      const data = options.claims === undefined ? null : parseData(options.claims);
       const { config } = await settings.load();
       const { keyFile } = config.tickets;
       const { keys, created } = await loadOrCreateKeyFile(keyFile);
@@ -45,7 +45,7 @@ export function addTicketCommand(program: Command, io: CliIo): void {
 
 function parseData(text: string): Plain {
   const refuse = (found: string) =>
-    new UsageError(`--data: found ${found}, allowed: a JSON object, as in '{"level": 3}'`);
+    new UsageError(`--claims: found ${found}, allowed: a JSON object, as in '{"level": 3}'`);
   let data: unknown;
   try {
     data = JSON.parse(text);
