@@ -27,6 +27,7 @@ export interface FeedOutput {
 export class ClientFeed {
   readonly attach: number;
   readonly output: FeedOutput;
+  readonly framing: FeedOutput["framing"];
   readonly table = new SlotTable();
   /** State is left out since the socket is backlogged, until a full state was asked for and came. */
   stale = false;
@@ -50,6 +51,7 @@ export class ClientFeed {
   constructor(attach: number, output: FeedOutput) {
     this.attach = attach;
     this.output = output;
+    this.framing = output.framing;
   }
 
   /** Stops telling state when the backlog is above the bound. */

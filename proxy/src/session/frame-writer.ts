@@ -1,5 +1,5 @@
 import { SessionFlag, stateHeadBytes, writeStateHead } from "@atlasnet/core";
-import { StateFlag } from "@atlasnet/world";
+import { MAX_SLOTS, StateFlag } from "@atlasnet/world";
 import type { ClientFeed } from "./client-feed.ts";
 import type { FrameArena } from "./frame-arena.ts";
 import {
@@ -23,19 +23,10 @@ export interface CurrentBatch {
   bytes: Uint8Array;
 }
 
-export interface FrameParts {
-  /** Of the session's entry; 0 without one. */
-  flags: number;
-  framing: Framing;
-  /** The slots part, or nothing. */
-  slots: Uint8Array;
-  /** Reliable messages and the like, which go in front of the state. */
-  items: readonly Uint8Array[];
-}
-
 /** Writes all that one client gets in one tick into one piece of memory. */
 export class FrameWriter {
   private readonly arena: FrameArena;
+  private readonly sections = new SectionChoice();
 
   constructor(arena: FrameArena) {
     this.arena = arena;
@@ -47,28 +38,34 @@ export class FrameWriter {
     return this.arena.take(writeItems(target, this.arena.offset, framing, items));
   }
 
-  /** Items and the state of the tick; `bytes` is undefined when there is nothing to say. */
-  frames(
+  /**
+   * Items and the state of the tick; undefined when there is no state to tell. `flags` are those of the
+   * session's entry (0 without one), `slots` is the slots part or nothing.
+   */
+  state(
     feed: ClientFeed,
-    parts: FrameParts,
+    framing: Framing,
+    flags: number,
+    slots: Uint8Array,
+    items: readonly Uint8Array[],
     batch: CurrentBatch,
-  ): { bytes: Uint8Array | undefined; state: boolean } {
-    const { flags, framing, slots, items } = parts;
+  ): Uint8Array | undefined {
     const { table } = feed;
+    const { sections } = this;
     const full = (flags & SessionFlag.full) !== 0;
-    const sections = sectionBytes(table, full, batch.serial);
+    sections.choose(table, full, batch.serial);
     const privateBytes = flags & SessionFlag.private ? feed.privateEnd - feed.privateStart : 0;
     const dilated = feed.toldDilation !== batch.dilation;
-    if (sections + slots.length + privateBytes === 0 && !dilated)
-      return { bytes: items.length > 0 ? this.items(framing, items) : undefined, state: false };
+    if (sections.byteLength + slots.length + privateBytes === 0 && !dilated) return undefined;
     const maskBytes = (table.width + 7) >> 3;
     const dilationBytes = dilated ? varintBytes(batch.dilation) : 0;
     const before = varintBytes(batch.tick) + 1 + slots.length + privateBytes + dilationBytes;
-    const packed = before + maskBytes + sections;
+    const packed = before + maskBytes + sections.byteLength;
     const item = stateHeadBytes(packed) + packed;
     const reliable = items.length > 0 ? framedBytes(framing, items) : 0;
     const target = this.arena.reserve(reliable + frameHeadBytes(framing, item) + item);
-    let at = writeItems(target, this.arena.offset, framing, items);
+    let at = this.arena.offset;
+    if (reliable > 0) at = writeItems(target, at, framing, items);
     at = writeFrameHead(target, at, framing, item);
     at = writeStateHead(target, at, packed);
     at = writeVarint(target, at, batch.tick);
@@ -84,51 +81,62 @@ export class FrameWriter {
       at = writeVarint(target, at, batch.dilation);
       feed.toldDilation = batch.dilation;
     }
-    at = writeSections(target, at, table, full, batch);
-    return { bytes: this.arena.take(at), state: true };
+    at = sections.write(target, at, maskBytes, batch.bytes);
+    return this.arena.take(at);
   }
 }
 
-/** How many bytes the sections of this client's slots have in the batch. */
-function sectionBytes(table: SlotTable, full: boolean, serial: number): number {
-  const { slots, freshIn, width } = table;
-  let bytes = 0;
-  for (let slot = 0; slot < width; slot++) {
-    const topic = slots[slot];
-    if (topic === undefined) continue;
-    if (full || freshIn[slot] === serial) {
-      if (topic.fullSerial === serial) bytes += topic.fullEnd - topic.fullStart;
-    } else if (topic.deltaSerial === serial) bytes += topic.deltaEnd - topic.deltaStart;
-  }
-  return bytes;
-}
+/**
+ * The sections that one client gets. A head with lengths goes in front of them, so they are chosen
+ * before they are copied; the choice is kept because looking at the topics is what costs, not the bytes.
+ */
+class SectionChoice {
+  byteLength = 0;
+  private count = 0;
+  private readonly slots = new Uint16Array(MAX_SLOTS);
+  private readonly starts = new Uint32Array(MAX_SLOTS);
+  private readonly ends = new Uint32Array(MAX_SLOTS);
 
-/** Writes the mask and the sections. The choice of sections is that of `sectionBytes`. */
-function writeSections(
-  target: Uint8Array,
-  start: number,
-  table: SlotTable,
-  full: boolean,
-  batch: CurrentBatch,
-): number {
-  const { slots, freshIn, width } = table;
-  const { serial, bytes } = batch;
-  let at = start;
-  for (let i = (width + 7) >> 3; i > 0; i--) target[at++] = 0;
-  for (let slot = 0; slot < width; slot++) {
-    const topic = slots[slot];
-    if (topic === undefined) continue;
-    if (full || freshIn[slot] === serial) {
-      if (topic.fullSerial !== serial) continue;
-      at = copy(bytes, topic.fullStart, topic.fullEnd, target, at);
-    } else {
-      if (topic.deltaSerial !== serial) continue;
-      at = copy(bytes, topic.deltaStart, topic.deltaEnd, target, at);
+  choose(table: SlotTable, full: boolean, serial: number): void {
+    const { slots, freshIn, width } = table;
+    let count = 0;
+    let bytes = 0;
+    for (let slot = 0; slot < width; slot++) {
+      const topic = slots[slot];
+      if (topic === undefined) continue;
+      let start: number;
+      let end: number;
+      if (full || freshIn[slot] === serial) {
+        if (topic.fullSerial !== serial) continue;
+        start = topic.fullStart;
+        end = topic.fullEnd;
+      } else {
+        if (topic.deltaSerial !== serial) continue;
+        start = topic.deltaStart;
+        end = topic.deltaEnd;
+      }
+      this.slots[count] = slot;
+      this.starts[count] = start;
+      this.ends[count] = end;
+      count += 1;
+      bytes += end - start;
     }
-    const byte = start + (slot >> 3);
-    target[byte] = (target[byte] ?? 0) | (1 << (slot & 7));
+    this.count = count;
+    this.byteLength = bytes;
   }
-  return at;
+
+  /** Writes the mask and the sections. */
+  write(target: Uint8Array, mask: number, maskBytes: number, source: Uint8Array): number {
+    let at = mask;
+    for (let i = maskBytes; i > 0; i--) target[at++] = 0;
+    for (let i = 0; i < this.count; i++) {
+      const slot = this.slots[i] ?? 0;
+      const byte = mask + (slot >> 3);
+      target[byte] = (target[byte] ?? 0) | (1 << (slot & 7));
+      at = copy(source, this.starts[i] ?? 0, this.ends[i] ?? 0, target, at);
+    }
+    return at;
+  }
 }
 
 function copy(

@@ -47,6 +47,12 @@ export class ShardFeed {
   private readonly feeds = new Map<number, ClientFeed>();
   /** Topics to forget after this batch unless somebody holds them by then. */
   private readonly unheld: TopicSections[] = [];
+  /**
+   * What goes out with this batch: all frames are made before the first is sent, because each system
+   * call drives what the making reads out of the processor's caches.
+   */
+  private readonly outputs: FeedOutput[] = [];
+  private readonly frames: Uint8Array[] = [];
 
   constructor(
     options: FeedOptions,
@@ -96,6 +102,7 @@ export class ShardFeed {
     for (let i = 0; i < sessions; i++) this.readSession(reader);
     reader.end();
     for (const feed of this.feeds.values()) this.emit(feed);
+    this.send();
     for (const topic of this.unheld) if (topic.holders === 0) this.topics.delete(topic.topic);
     this.unheld.length = 0;
     batch.bytes = NOTHING;
@@ -187,27 +194,42 @@ export class ShardFeed {
   }
 
   private emit(feed: ClientFeed): void {
-    const { output } = feed;
-    const flags = feed.serial === this.batch.serial ? feed.flags : 0;
-    feed.checkBacklog(this.options.stateBacklogBytes);
+    const { framing, output } = feed;
+    const hasEntry = feed.serial === this.batch.serial;
+    const flags = hasEntry ? feed.flags : 0;
+    // With an entry it was checked when that was read; nothing was written since.
+    if (!hasEntry) feed.checkBacklog(this.options.stateBacklogBytes);
     const conflated = feed.stale && !this.mayRecover(feed, flags);
-    if (output.framing === "sections") {
+    if (framing === "sections") {
       if (!conflated) this.emitSections(feed, flags);
       return;
     }
     const items = this.reliableItems(feed, flags);
     if (conflated) {
       this.counters.conflated += 1;
-      if (items.length > 0) output.sendFrames(this.writer.items(output.framing, items));
-      return;
+    } else {
+      const slots = this.slotChanges(feed, flags);
+      const frames = this.writer.state(feed, framing, flags, slots, items, this.batch);
+      if (frames !== undefined) {
+        this.counters.stateFrames += 1;
+        this.outputs.push(output);
+        this.frames.push(frames);
+        return;
+      }
     }
-    const frames = this.writer.frames(
-      feed,
-      { flags, framing: output.framing, slots: this.slotChanges(feed, flags), items },
-      this.batch,
-    );
-    if (frames.state) this.counters.stateFrames += 1;
-    if (frames.bytes !== undefined) output.sendFrames(frames.bytes);
+    if (items.length === 0) return;
+    this.outputs.push(output);
+    this.frames.push(this.writer.items(framing, items));
+  }
+
+  private send(): void {
+    const { outputs, frames } = this;
+    outputs.forEach((output, i) => {
+      const bytes = frames[i];
+      if (bytes !== undefined) output.sendFrames(bytes);
+    });
+    outputs.length = 0;
+    frames.length = 0;
   }
 
   /** The slots part of the client's frame: what the shard said, or all that it missed. */
