@@ -1,21 +1,4 @@
-import type { ComponentTarget } from "./section.ts";
-
-export interface EntityTarget extends ComponentTarget {
-  readonly id: number;
-  own: boolean;
-}
-
-export interface Tracked {
-  readonly entity: EntityTarget;
-  /** Topics it is in; while it moves between two it is in both. */
-  memberships: number;
-  /** What the server said last; `entity.own` follows at the end of the message. */
-  own: boolean;
-  /** In `entities`, so that its `added` has been told. */
-  inView: boolean;
-  changed: boolean;
-  touched: boolean;
-}
+import type { Tracked } from "./entity-view.ts";
 
 /** One subscribed topic, by the indexes that its records use. */
 export class Subscription {
@@ -32,5 +15,10 @@ export class Subscription {
 
   constructor(topic: number) {
     this.topic = topic;
+  }
+
+  /** It has no state that could be built upon. */
+  get waitsForFull(): boolean {
+    return this.broken || this.tick < 0;
   }
 }
