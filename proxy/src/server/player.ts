@@ -105,7 +105,13 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
     counters.bytesIn += item.length;
     if (!this.messages.take(1, now)) return this.tooFast("messages");
     if (!this.bytes.take(item.length, now)) return this.tooFast("bytes");
-    this.perform(this.attachment.message(decodeClientMessage(item), now));
+    const message = decodeClientMessage(item);
+    // Nearly all that comes. Nothing is decided about it, so it goes on without effects being made.
+    if (message.type === "input" && this.attachment.phase === "attached") {
+      const { n, index, payload } = message;
+      return this.port?.upstream(this.attach, { kind: UpstreamKind.input, n, index, payload });
+    }
+    this.perform(this.attachment.message(message, now));
   }
 
   control(): void {

@@ -121,9 +121,10 @@ export class ShardPort {
   upstream(attach: number, item: UpstreamItem): void {
     this.batch.add(attach, item.kind, item.n, item.index, item.payload);
     this.dependencies.counters.upstreamEntries += 1;
-    const client = this.clients.get(attach);
     if (this.full) {
-      if (this.batch.byteLength < this.limits.upstreamBufferBytes || client === undefined) return;
+      if (this.batch.byteLength < this.limits.upstreamBufferBytes) return;
+      const client = this.clients.get(attach);
+      if (client === undefined) return;
       this.heldUp.add(client);
       client.congested();
     } else if (this.batch.byteLength >= UPSTREAM_FLUSH_BYTES) {
