@@ -2,7 +2,7 @@ import { type ToProxy, writeDownstreamHead } from "@atlasnet/core";
 import { ByteWriter, type CompiledDefinition } from "@atlasnet/world";
 import type { Attachment } from "./attachment.ts";
 import type { ShardEntity } from "./entity.ts";
-import type { ShardOptions } from "./shard.ts";
+import type { ShardOptions } from "./shard-options.ts";
 import type { Store } from "./store.ts";
 import { Record, type Topic, type Topics } from "./topics.ts";
 

@@ -5,7 +5,7 @@ import type { ModuleContext } from "../module/context.ts";
 import { ModuleError, TypeScriptModule } from "../module/typescript-module.ts";
 import { type Hooks, puppetDefinition } from "../testing/puppet-world.ts";
 import { TestShard } from "../testing/test-shard.ts";
-import { MAX_FAULTS_PER_TICK } from "./shard.ts";
+import { MAX_FAULTS_PER_TICK } from "./faults.ts";
 
 const broken = () => {
   throw new Error("broken");

@@ -1,0 +1,80 @@
+import { eventName, type FaultLog } from "./faults.ts";
+import type { InputLog } from "./input-log.ts";
+import type { Effect, Store } from "./store.ts";
+import type { WorldEvent, WorldModule } from "./world-module.ts";
+
+/** What world code asked for, granted once its handler and the event are through. */
+export type Wish = Exclude<Effect, { type: "log" }>;
+
+/** Runs the handlers of world code, one at a time: each leaves all it did, or nothing but a fault. */
+export class Handlers {
+  private readonly module: WorldModule;
+  private readonly store: Store;
+  private readonly inputs: InputLog;
+  private readonly faults: FaultLog;
+  /** The event handled last, for the report of an interruption. */
+  private running: WorldEvent | undefined;
+  readonly wishes: Wish[] = [];
+
+  constructor(module: WorldModule, store: Store, inputs: InputLog, faults: FaultLog) {
+    this.module = module;
+    this.store = store;
+    this.inputs = inputs;
+    this.faults = faults;
+  }
+
+  /** Begins a tick. */
+  begin(): void {
+    this.running = undefined;
+    this.store.savepoint();
+  }
+
+  get hasTick(): boolean {
+    return this.module.hasTick;
+  }
+
+  get runningName(): string {
+    return this.running === undefined
+      ? "the tick's own work"
+      : eventName(this.running, this.store.definition);
+  }
+
+  /** Handles an event that came from outside: it stands in the delta. Returns what was thrown. */
+  handle(event: WorldEvent): unknown {
+    this.inputs.note(event);
+    return this.run(event);
+  }
+
+  /** Handles an event that follows from the state. Returns what was thrown. */
+  run(event: WorldEvent): unknown {
+    const { store } = this;
+    this.running = event;
+    store.savepoint();
+    const { effects } = store;
+    const effectsBefore = effects.length;
+    try {
+      this.module.handle(event, store);
+    } catch (error) {
+      store.rollback(false);
+      // The next try draws other numbers: bad luck is not repeated for ever.
+      store.random.next();
+      this.faults.threw(error, event, store.definition, store.tick);
+      return error;
+    }
+    store.savepoint();
+    for (let i = effectsBefore; i < effects.length; i++) {
+      const effect = effects[i];
+      if (effect !== undefined && effect.type !== "log") this.wishes.push(effect);
+    }
+    return undefined;
+  }
+
+  /** After an interruption: takes back what the handler at work did. */
+  interrupted(): void {
+    this.store.rollback(true);
+    // The next try draws other numbers, as after a handler that threw.
+    this.store.random.next();
+    this.inputs.dropUnfinished();
+    this.faults.interrupted(this.runningName, this.store.tick);
+  }
+}
