@@ -3,13 +3,16 @@ const SHARE = 0.9;
 /** Seconds of the limit that may be sent at once after a pause. */
 const BURST_SECONDS = 0.5;
 
-/** Keeps a client below the server's limits of messages and bytes per second. Times in ms. */
+/**
+ * Keeps a client below the server's limits of messages and bytes per second; without `limit` there are
+ * none. Times in ms.
+ */
 export class Pacer {
-  private readonly messages: Bucket;
-  private readonly bytes: Bucket;
+  private messages = new Bucket(0, 0);
+  private bytes = new Bucket(0, 0);
 
-  /** A limit of 0 means none. */
-  constructor(messagesPerSecond: number, bytesPerSecond: number, now: number) {
+  /** A connection begins, on which the server counts from 0. A limit of 0 means none. */
+  limit(messagesPerSecond: number, bytesPerSecond: number, now: number): void {
     this.messages = new Bucket(messagesPerSecond, now);
     this.bytes = new Bucket(bytesPerSecond, now);
   }

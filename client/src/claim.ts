@@ -1,0 +1,78 @@
+import type { Hello, Welcome } from "./messages.ts";
+import type { SavedSession, SessionOptions } from "./session-events.ts";
+
+/**
+ * What this client's hellos say of itself: the token of its session, which attempt it is, its stream,
+ * and the timeline it knows.
+ *
+ * 1. With a token the client claims its session, without one it asks for a new one.
+ * 2. The attempt grows with every hello that carries a token, so the newest connection wins.
+ * 3. One stream lasts until `startOver`; `timeline` is of the last welcome on it.
+ */
+export class Claim {
+  private readonly options: SessionOptions;
+  private readonly newStream: () => Uint8Array;
+  private resume: string | undefined;
+  private attempt: number;
+  private stream: Uint8Array;
+  private timeline: number | undefined;
+  /** The session is lost to a player who was in the world already. */
+  private rejoining = false;
+
+  constructor(options: SessionOptions, newStream: () => Uint8Array) {
+    this.options = options;
+    this.newStream = newStream;
+    this.resume = options.saved?.resume;
+    this.attempt = options.saved?.attempt ?? 0;
+    this.stream = newStream();
+  }
+
+  /** What to keep over a reload of the page; undefined without a session. */
+  get saved(): SavedSession | undefined {
+    return this.resume === undefined ? undefined : { resume: this.resume, attempt: this.attempt };
+  }
+
+  /** The last attempt that was used. */
+  get lastAttempt(): number {
+    return this.attempt;
+  }
+
+  /** The next hello. Whoever calls it saves what `saved` says then. */
+  hello({ firstUnacked, lastReceived }: { firstUnacked: number; lastReceived: number }): Hello {
+    const { options, resume } = this;
+    // Counted per hello and not per welcome: the server may have seen one that got no answer.
+    if (resume !== undefined) this.attempt += 1;
+    return {
+      world: options.world,
+      ticket: resume === undefined ? options.ticket : undefined,
+      resume,
+      stream: this.stream,
+      attempt: resume === undefined ? 0 : this.attempt,
+      firstUnacked,
+      lastReceived,
+      timeline: this.timeline,
+      schema: options.schema,
+      params: options.params,
+    };
+  }
+
+  /** True when the game has to hear of a rollback: the world went back, or the session is another one. */
+  welcomed({ resume, attempt, timeline }: Welcome): boolean {
+    const rolledBack =
+      this.rejoining || (this.timeline !== undefined && this.timeline !== timeline);
+    this.rejoining = false;
+    this.timeline = timeline;
+    this.resume = resume;
+    this.attempt = attempt;
+    return rolledBack;
+  }
+
+  /** The next hello asks for a new session; `rejoining` for a player who had one in this instance. */
+  startOver(rejoining: boolean): void {
+    this.resume = undefined;
+    this.attempt = 0;
+    this.stream = this.newStream();
+    this.timeline = undefined;
+    this.rejoining = rejoining;
+  }
+}
