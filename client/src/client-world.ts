@@ -13,6 +13,7 @@ import {
 import { Interpolator, positionOf } from "./interpolation.ts";
 import { Listeners } from "./listeners.ts";
 import type { Welcome } from "./messages.ts";
+import type { TrafficStats } from "./traffic.ts";
 import type { ClientWorld, Closed, Logger, Notice, Point, Unsubscribe, Untyped } from "./types.ts";
 
 /** What a world asks of the connection under it. */
@@ -22,6 +23,7 @@ export interface WorldUplink {
   leave(): Promise<void>;
   readonly connected: boolean;
   readonly rtt: number | undefined;
+  readonly stats: TrafficStats;
   /** Milliseconds, on the clock of `performance.now()`. */
   now(): number;
 }
@@ -92,6 +94,10 @@ export class MirroredWorld implements ClientWorld<Untyped> {
 
   get rtt(): number | undefined {
     return this.uplink.rtt;
+  }
+
+  get stats(): TrafficStats {
+    return this.uplink.stats;
   }
 
   get connected(): boolean {

@@ -307,6 +307,26 @@ test("unreadable bytes cost the connection; the next one heals", async () => {
   }
 });
 
+test("the world tells what its connections carried, over a reconnect", async () => {
+  const { server, world } = await joined();
+  const { stats } = world;
+  const { bytesIn, bytesOut, messagesIn, messagesOut } = stats;
+  assert.ok(bytesIn > 100 && bytesOut > 40, `${bytesIn} bytes in, ${bytesOut} out`);
+  // The welcome; the hello and the first ping.
+  assert.deepEqual([messagesIn, messagesOut], [1, 2]);
+  server.peer.raw(0x83, 3, 0, 5);
+  world.send("chat", { text: "hi" });
+  assert.deepEqual(
+    [stats.bytesIn - bytesIn, stats.bytesOut - bytesOut, stats.messagesIn, stats.messagesOut],
+    [4, 8, 2, 3],
+  );
+  server.peer.cut();
+  server.clock.pass(250);
+  server.peer.accept().welcome({ attempt: 2 });
+  // The second welcome; the hello, the first ping and the message once more.
+  assert.deepEqual([stats.messagesIn, stats.messagesOut], [3, 6]);
+});
+
 test("a refused join rejects with the code", async () => {
   const server = new FakeServer();
   const joining = server.connect().join(definition, { world: "nowhere" });

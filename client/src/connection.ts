@@ -9,6 +9,7 @@ import type {
   SessionEvent,
   SessionOptions,
 } from "./session-events.ts";
+import { TrafficCounter, type TrafficStats } from "./traffic.ts";
 import type { Dial, Transport } from "./transport.ts";
 import { type Closed, JoinError, type Logger } from "./types.ts";
 
@@ -50,6 +51,8 @@ export class Connection implements WorldUplink {
   private readonly options: ConnectionOptions;
   private readonly dependencies: ClientDependencies;
   private readonly session: Session;
+  private readonly traffic = new TrafficCounter();
+  private readonly dialCounted: Dial;
   private transport: Transport | undefined;
   private timer: { cancel(): void } | undefined;
   private timerAt = Number.POSITIVE_INFINITY;
@@ -67,6 +70,7 @@ export class Connection implements WorldUplink {
     const { storage, random, randomBytes, logger } = dependencies;
     this.options = options;
     this.dependencies = dependencies;
+    this.dialCounted = this.traffic.counting(dependencies.dial);
     let saved: SavedSession | undefined;
     if (storage !== undefined && options.resume)
       this.stored(() => {
@@ -99,6 +103,10 @@ export class Connection implements WorldUplink {
 
   get rtt(): number | undefined {
     return this.session.rtt;
+  }
+
+  get stats(): TrafficStats {
+    return this.traffic;
   }
 
   now(): number {
@@ -225,7 +233,7 @@ export class Connection implements WorldUplink {
       },
     };
     try {
-      this.transport = this.dependencies.dial(url, handlers);
+      this.transport = this.dialCounted(url, handlers);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       this.step({ type: "disconnected", reason });

@@ -8,6 +8,7 @@ export {
   webResumeStorage,
 } from "./resume-storage.ts";
 export type { EndCode } from "./session-events.ts";
+export type { TrafficStats } from "./traffic.ts";
 export type { Dial, Transport, TransportHandlers } from "./transport.ts";
 export {
   type AnySpec,

@@ -8,6 +8,7 @@ import type {
   WorldSpec,
 } from "@atlasnet/world";
 import type { EndCode } from "./session-events.ts";
+import type { TrafficStats } from "./traffic.ts";
 
 /** Stands for the spec of a world that was joined without its definition: names are checked at run time. */
 export interface Untyped {
@@ -117,6 +118,8 @@ export interface ClientWorld<S = Untyped> {
   readonly rtt: number | undefined;
   /** True while the connection stands. */
   readonly connected: boolean;
+  /** What the connections to this world carried since `join`; the same object, kept up to date. */
+  readonly stats: TrafficStats;
 
   /**
    * Sends a reliable message: it arrives once and in order, also across lost connections.

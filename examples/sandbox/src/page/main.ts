@@ -2,7 +2,6 @@ import { type ClientWorld, connect, JoinError } from "@atlasnet/client";
 import { definition, HEIGHT, type Sandbox, WIDTH } from "../definition.ts";
 import { element } from "./dom.ts";
 import { drawBalls } from "./draw.ts";
-import { countReceivedBytes } from "./traffic.ts";
 
 declare global {
   interface Window {
@@ -21,7 +20,6 @@ const figures = {
 };
 
 async function watch(): Promise<void> {
-  const traffic = countReceivedBytes();
   // The server that serves this page says where players connect; its address names the world.
   const { port, secure } = await (await fetch("/atlasnet.json")).json();
   const client = connect({ url: `${secure ? "wss" : "ws"}://${location.hostname}:${port}` });
@@ -42,6 +40,7 @@ async function watch(): Promise<void> {
     });
 
   const counted = { ticks: 0, frames: 0 };
+  let bytesBefore = world.stats.bytesIn;
   world.onTick(() => {
     counted.ticks += 1;
   });
@@ -56,7 +55,9 @@ async function watch(): Promise<void> {
     figures.balls.textContent = String(Math.max(0, world.entities.size - 1));
     figures.rate.textContent = `${counted.ticks} of ${world.tickRate}/s`;
     figures.frames.textContent = `${counted.frames}/s`;
-    figures.bytes.textContent = `${(traffic.take() / 1000).toFixed(1)} KB/s`;
+    const { bytesIn } = world.stats;
+    figures.bytes.textContent = `${((bytesIn - bytesBefore) / 1000).toFixed(1)} KB/s`;
+    bytesBefore = bytesIn;
     Object.assign(counted, { ticks: 0, frames: 0 });
   }, 1000);
 }
