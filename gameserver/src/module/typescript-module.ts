@@ -7,6 +7,7 @@ import {
   type DefinitionData,
   type OldEntity,
   type Plain,
+  type StructCodec,
   type StructValue,
   type World,
 } from "@atlasnet/world";
@@ -47,6 +48,8 @@ export class TypeScriptModule implements WorldModule {
   private readonly behaviour: LooseBehaviour;
   private readonly config: Plain;
   private readonly contexts = new WeakMap<Store, ModuleContext>();
+  /** One for all payloads: none is read while another one is. */
+  private readonly reader = new ByteReader(NOTHING);
 
   /** @throws ModuleError or DefinitionError when the export is not a world. */
   constructor(world: World, config: Plain) {
@@ -98,7 +101,9 @@ export class TypeScriptModule implements WorldModule {
         return behaviour.join?.(
           context,
           player(context, event.session),
-          decodeJoin(definition, event.params),
+          event.params === undefined
+            ? definition.join.check({}, "join")
+            : this.decode(definition.join, event.params),
         );
       case "leave":
         return behaviour.leave?.(context, player(context, event.session), event.reason);
@@ -108,12 +113,12 @@ export class TypeScriptModule implements WorldModule {
         return behaviour.resume?.(context, player(context, event.session));
       case "input": {
         const struct = structAt(definition.inputs, event.index, "input");
-        const payload = decode(struct, event.payload);
+        const payload = this.decode(struct.codec, event.payload);
         return behaviour.input?.[struct.name]?.(context, player(context, event.session), payload);
       }
       case "message": {
         const struct = structAt(definition.clientMessages, event.index, "message");
-        const payload = decode(struct, event.payload);
+        const payload = this.decode(struct.codec, event.payload);
         return behaviour.message?.[struct.name]?.(context, player(context, event.session), payload);
       }
       case "timer": {
@@ -127,6 +132,14 @@ export class TypeScriptModule implements WorldModule {
       case "tick":
         return behaviour.tick?.(context);
     }
+  }
+
+  private decode(codec: StructCodec, payload: Uint8Array): StructValue {
+    const { reader } = this;
+    reader.reset(payload);
+    const value = codec.decode(reader);
+    reader.end();
+    return value;
   }
 
   private contextOf(store: Store): ModuleContext {
@@ -181,17 +194,4 @@ function structAt(structs: readonly CompiledStruct[], index: number, kind: strin
   return struct;
 }
 
-function decode(struct: CompiledStruct, payload: Uint8Array): StructValue {
-  const reader = new ByteReader(payload);
-  const value = struct.codec.decode(reader);
-  reader.end();
-  return value;
-}
-
-function decodeJoin(definition: CompiledDefinition, params: Uint8Array | undefined): StructValue {
-  if (params === undefined) return definition.join.check({}, "join");
-  const reader = new ByteReader(params);
-  const value = definition.join.decode(reader);
-  reader.end();
-  return value;
-}
+const NOTHING = new Uint8Array(0);

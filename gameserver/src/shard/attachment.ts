@@ -47,8 +47,11 @@ export class Attachment {
 
   /** Makes the slots follow the viewer's position and the session's channels. */
   updateView(session: SessionState, entities: EntityTable, topics: Topics, grid?: CellGrid): void {
-    const viewer = entities.get(session.entity);
     const { viewer: before } = this;
+    const viewer =
+      before?.alive === true && before.id === session.entity
+        ? before
+        : entities.get(session.entity);
     this.viewer = viewer;
     // The common case, and there are many of us: it stands where it stood.
     if (viewer === before && viewer?.$dirty === false && session.channels === this.channels) return;

@@ -54,13 +54,11 @@ export class Downstream {
       for (const attachment of attachments.values())
         if (attachment.session !== undefined)
           attachment.updateView(attachment.session, this.store.entities, this.topics, grid);
-    const deltas = new Map<Topic, Uint8Array>();
-    for (const { topic, bytes } of this.topics.sections(this.store.tick))
-      deltas.set(topic, bytes.slice());
+    const changed = this.topics.encodeDeltas(this.store.tick);
     this.collectPrivate();
     this.behind = false;
     for (const [peer, attachments] of peers) {
-      const batch = this.encodeBatch(peer, attachments, deltas, dilation);
+      const batch = this.encodeBatch(peer, attachments, changed, dilation);
       if (batch !== undefined)
         out.push({ peer, message: { type: "downstream", shard, epoch, batch } });
     }
@@ -100,29 +98,32 @@ export class Downstream {
   private encodeBatch(
     peer: number,
     attachments: ReadonlyMap<number, Attachment>,
-    deltas: ReadonlyMap<Topic, Uint8Array>,
+    changed: readonly Topic[],
     dilation: number,
   ): Uint8Array | undefined {
-    const followed = new Set<Topic>();
+    const { batch, topics } = this;
+    const { tick } = this.store;
+    const sent = changed.filter((topic) => topic.followers.has(peer));
     const full = new Set<Topic>();
     const news: Attachment[] = [];
-    for (const topic of deltas.keys()) if (topic.followers.has(peer)) followed.add(topic);
     for (const attachment of attachments.values()) {
-      for (const topic of attachment.full ? attachment.topics() : attachment.fresh) full.add(topic);
+      if (attachment.full) for (const topic of attachment.topics()) full.add(topic);
+      else for (const topic of attachment.fresh) full.add(topic);
       if (attachment.hasNews() || this.hasRecords(attachment)) news.push(attachment);
     }
+    for (const topic of full) if (topic.lastTick !== tick) sent.push(topic);
     // Once a second even where nothing happens, so that the proxy knows the time of the world.
-    const beat = this.store.tick % this.definition.data.tickRate === 0;
-    if (followed.size + full.size + news.length + dilation === 0 && !beat) return undefined;
-    const { batch } = this;
+    const beat = tick % this.definition.data.tickRate === 0;
+    if (sent.length + news.length + dilation === 0 && !beat) return undefined;
     batch.reset();
-    writeDownstreamHead(batch, { tick: this.store.tick, dilation });
-    for (const topic of full) followed.add(topic);
-    batch.varint(followed.size);
-    for (const topic of followed) {
+    writeDownstreamHead(batch, { tick, dilation });
+    batch.varint(sent.length);
+    for (const topic of sent) {
       batch.varint(topic.id);
-      batch.block(deltas.get(topic) ?? NOTHING);
-      batch.block(full.has(topic) ? this.topics.encodeFull(topic) : NOTHING);
+      if (topic.lastTick === tick) batch.block(topics.deltaOf(topic));
+      else batch.varint(0);
+      if (full.has(topic)) batch.block(topics.encodeFull(topic));
+      else batch.varint(0);
     }
     batch.varint(news.length);
     for (const attachment of news) {
@@ -133,7 +134,8 @@ export class Downstream {
   }
 
   private hasRecords(attachment: Attachment): boolean {
-    return attachment.session !== undefined && this.records.has(attachment.session.id);
+    const { session } = attachment;
+    return this.records.size > 0 && session !== undefined && this.records.has(session.id);
   }
 
   /** Private records of entities whose owner, or whose owner-only components, changed. */
@@ -209,5 +211,3 @@ export class Downstream {
     return writer.view8();
   }
 }
-
-const NOTHING = new Uint8Array(0);

@@ -1,4 +1,5 @@
 import type { CompiledDefinition, Position, StructValue } from "@atlasnet/world";
+import { lowestIndex } from "./bits.ts";
 import type { ComponentState } from "./component.ts";
 import {
   type EntityClasses,
@@ -333,9 +334,10 @@ export class EntityTable implements EntityOwner {
       entity.$spawned = false;
       entity.$metaChanged = false;
       entity.$topicChanged = false;
-      entity.$touched = 0;
       entity.$removed = 0;
-      if (entity.$before.length > 0) entity.$before = [];
+      for (let rest = entity.$touched; rest !== 0; rest &= rest - 1)
+        entity.$before[lowestIndex(rest)] = undefined;
+      entity.$touched = 0;
     }
     this.dirty.length = 0;
   }

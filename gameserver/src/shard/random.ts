@@ -1,8 +1,22 @@
+export interface RandomState {
+  a: number;
+  b: number;
+  c: number;
+  counter: number;
+}
+
+export function copyRandom(from: RandomState, to: RandomState): void {
+  to.a = from.a;
+  to.b = from.b;
+  to.c = from.c;
+  to.counter = from.counter;
+}
+
 /**
  * The world's random numbers: sfc32 by Chris Doty-Humphrey (PractRand), 128 bits of state that are
  * part of the shard's state.
  */
-export class WorldRandomState {
+export class WorldRandomState implements RandomState {
   a: number;
   b: number;
   c: number;

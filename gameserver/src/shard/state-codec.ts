@@ -7,6 +7,7 @@ import {
   DecodeError,
   type StructCodec,
 } from "@atlasnet/world";
+import { lowestIndex } from "./bits.ts";
 import type { ShardEntity } from "./entity.ts";
 import { MAX_ENTITIES } from "./entity-table.ts";
 import type { SessionState } from "./session-state.ts";
@@ -235,9 +236,10 @@ export class StateCodec {
 
   private writeMasked(writer: ByteWriter, entity: ShardEntity, mask: number): void {
     writer.varint(mask);
-    for (const [i, codec] of this.exact.entries()) {
-      const component = (mask & (1 << i)) === 0 ? undefined : entity.$components[i];
-      if (component !== undefined) codec.encode(writer, component);
+    for (let rest = mask; rest !== 0; rest &= rest - 1) {
+      const i = lowestIndex(rest);
+      const component = entity.$components[i];
+      if (component !== undefined) this.exact[i]?.encode(writer, component);
     }
   }
 

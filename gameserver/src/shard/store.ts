@@ -1,6 +1,6 @@
 import type { CompiledDefinition, Plain } from "@atlasnet/world";
 import { EntityTable } from "./entity-table.ts";
-import { WorldRandomState } from "./random.ts";
+import { copyRandom, type RandomState, WorldRandomState } from "./random.ts";
 import { SessionTable } from "./session-table.ts";
 import {
   MAX_KEY_BYTES,
@@ -52,6 +52,8 @@ export class Store {
   nextTimerId = 1;
   nextRequestId = 1;
   private logLines = 0;
+  private saved = emptyNumbers();
+  private spare = emptyNumbers();
   /** No timer is due before this tick; may be too early, never too late. */
   private noTimerBefore = 0;
 
@@ -67,21 +69,24 @@ export class Store {
 
   /** Starts what can be taken back as one: one handler's work. */
   savepoint(): void {
+    // Filled aside and then put in place: an interruption can strike anywhere.
+    const { saved, spare } = this;
+    copyRandom(this.random, spare.random);
+    spare.effects = this.effects.length;
+    spare.timer = this.nextTimerId;
+    spare.request = this.nextRequestId;
+    this.saved = spare;
+    this.spare = saved;
     this.undo.savepoint();
-    const random = this.random.save();
-    const effects = this.effects.length;
-    const timer = this.nextTimerId;
-    const request = this.nextRequestId;
-    this.undo.push(() => {
-      this.random.load(random);
-      this.effects.length = effects;
-      this.nextTimerId = timer;
-      this.nextRequestId = request;
-    });
   }
 
   /** Takes back what the handler did; `interrupted` when it may have been cut off anywhere. */
   rollback(interrupted: boolean): void {
+    const { saved } = this;
+    copyRandom(saved.random, this.random);
+    this.effects.length = Math.min(this.effects.length, saved.effects);
+    this.nextTimerId = saved.timer;
+    this.nextRequestId = saved.request;
     this.undo.rollback();
     if (interrupted) this.entities.rebuild();
   }
@@ -138,8 +143,21 @@ export class Store {
     this.timers.touched.clear();
     this.requests.touched.clear();
     this.effects.length = 0;
-    this.undo.savepoint();
+    this.undo.clear();
+    this.savepoint();
   }
+}
+
+/** What a savepoint keeps of the store itself; the tables keep theirs in the undo log. */
+interface SavedNumbers {
+  readonly random: RandomState;
+  effects: number;
+  timer: number;
+  request: number;
+}
+
+function emptyNumbers(): SavedNumbers {
+  return { random: { a: 0, b: 0, c: 0, counter: 0 }, effects: 0, timer: 1, request: 1 };
 }
 
 /** Log lines a world may write in one tick. */

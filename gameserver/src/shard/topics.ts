@@ -4,6 +4,7 @@ import {
   DecodeError,
   type StructValue,
 } from "@atlasnet/world";
+import { lowestIndex } from "./bits.ts";
 import { NO_TOPIC, type ShardEntity } from "./entity.ts";
 import type { EntityTable } from "./entity-table.ts";
 
@@ -27,6 +28,9 @@ export interface Topic {
   leaves: { index: number; to: number }[];
   enters: ShardEntity[];
   updates: ShardEntity[];
+  /** Where its section of the tick stands among all of them. */
+  deltaStart: number;
+  deltaEnd: number;
 }
 
 /**
@@ -40,8 +44,9 @@ export class Topics {
   private readonly publicBits: number;
   /** Topics that this tick changed. */
   private readonly changed: Topic[] = [];
-  private readonly body = new ByteWriter();
-  private readonly section = new ByteWriter();
+  private readonly deltas = new ByteWriter();
+  private deltaBytes: Uint8Array = new Uint8Array(0);
+  private readonly full = new ByteWriter();
 
   constructor(definition: CompiledDefinition) {
     this.definition = definition;
@@ -80,6 +85,8 @@ export class Topics {
         leaves: [],
         enters: [],
         updates: [],
+        deltaStart: 0,
+        deltaEnd: 0,
       };
       this.topics.set(id, topic);
     }
@@ -135,76 +142,85 @@ export class Topics {
     }
   }
 
-  /** Sections of the tick for topics that somebody follows; then forgets the changes. */
-  *sections(tick: number): Iterable<{ topic: Topic; bytes: Uint8Array }> {
+  /**
+   * Encodes what the tick did to the topics that somebody follows, and returns these; then forgets the
+   * changes.
+   */
+  encodeDeltas(tick: number): Topic[] {
+    const { deltas } = this;
+    deltas.reset();
+    const encoded: Topic[] = [];
     for (const topic of this.changed) {
-      if (topic.followers.size > 0) yield { topic, bytes: this.encodeDelta(topic, tick) };
-      topic.leaves = [];
-      topic.enters = [];
-      topic.updates = [];
+      if (topic.followers.size > 0) {
+        topic.deltaStart = deltas.length;
+        this.writeDelta(topic, tick);
+        topic.deltaEnd = deltas.length;
+        encoded.push(topic);
+      }
+      if (topic.leaves.length > 0) topic.leaves = [];
+      if (topic.enters.length > 0) topic.enters = [];
+      if (topic.updates.length > 0) topic.updates = [];
       this.forget(topic);
     }
     this.changed.length = 0;
+    this.deltaBytes = deltas.view8();
+    return encoded;
+  }
+
+  /** The section of a topic that `encodeDeltas` returned, valid until its next call. */
+  deltaOf(topic: Topic): Uint8Array {
+    return this.deltaBytes.subarray(topic.deltaStart, topic.deltaEnd);
   }
 
   /** The topic's full state. The bytes are valid until the next call. */
   encodeFull(topic: Topic): Uint8Array {
-    const { body } = this;
-    body.reset();
-    for (const entity of topic.members) if (entity !== undefined) this.writeEnter(entity);
-    return this.finishSection(0, topic.count);
+    const { full } = this;
+    full.reset();
+    writeSectionHead(full, 0, topic.count);
+    for (const entity of topic.members) if (entity !== undefined) this.writeEnter(full, entity);
+    return full.view8();
   }
 
-  private encodeDelta(topic: Topic, tick: number): Uint8Array {
-    const { body } = this;
-    body.reset();
+  private writeDelta(topic: Topic, tick: number): void {
+    const { deltas } = this;
     let count = topic.leaves.length + topic.enters.length;
+    for (const entity of topic.updates)
+      count += (this.droppedMask(entity) !== 0 ? 1 : 0) + (entity.$visible !== 0 ? 1 : 0);
+    writeSectionHead(deltas, tick - topic.previousTick, count);
     for (const { index, to } of topic.leaves) {
-      body.varint(((to === NO_TOPIC ? 0 : 1) << 2) | Record.leave);
-      body.varint(index);
-      if (to !== NO_TOPIC) body.varint(to);
+      deltas.varint(((to === NO_TOPIC ? 0 : 1) << 2) | Record.leave);
+      deltas.varint(index);
+      if (to !== NO_TOPIC) deltas.varint(to);
     }
-    for (const entity of topic.enters) this.writeEnter(entity);
+    for (const entity of topic.enters) this.writeEnter(deltas, entity);
     for (const entity of topic.updates) {
       const dropped = this.droppedMask(entity);
       if (dropped !== 0) {
-        body.varint((dropped << 2) | Record.drop);
-        body.varint(entity.$index);
-        count += 1;
+        deltas.varint((dropped << 2) | Record.drop);
+        deltas.varint(entity.$index);
       }
       if (entity.$visible === 0) continue;
-      body.varint((entity.$visible << 2) | Record.update);
-      body.varint(entity.$index);
-      this.writeComponents(entity, entity.$visible);
-      count += 1;
+      deltas.varint((entity.$visible << 2) | Record.update);
+      deltas.varint(entity.$index);
+      this.writeComponents(deltas, entity, entity.$visible);
     }
-    return this.finishSection(tick - topic.previousTick, count);
   }
 
-  private finishSection(previous: number, count: number): Uint8Array {
-    const { section, body } = this;
-    section.reset();
-    section.u8(Math.min(previous, 15) | (Math.min(count, 15) << 4));
-    if (previous >= 15) section.varint(previous);
-    if (count >= 15) section.varint(count);
-    section.raw(body.view8());
-    return section.view8();
-  }
-
-  private writeEnter(entity: ShardEntity): void {
-    const { body } = this;
+  private writeEnter(writer: ByteWriter, entity: ShardEntity): void {
     const mask = entity.$mask & this.publicBits;
     // Public components come first in a definition, so their bits on the wire are their indexes.
-    body.varint((mask << 2) | Record.enter);
-    body.varint(entity.$index);
-    body.varint(entity.id);
-    this.writeComponents(entity, mask);
+    writer.varint((mask << 2) | Record.enter);
+    writer.varint(entity.$index);
+    writer.varint(entity.id);
+    this.writeComponents(writer, entity, mask);
   }
 
-  private writeComponents(entity: ShardEntity, mask: number): void {
-    for (const { index, codec } of this.definition.publicComponents) {
-      const component = (mask & (1 << index)) === 0 ? undefined : entity.$components[index];
-      if (component !== undefined) codec.encode(this.body, component);
+  private writeComponents(writer: ByteWriter, entity: ShardEntity, mask: number): void {
+    const { publicComponents } = this.definition;
+    for (let rest = mask; rest !== 0; rest &= rest - 1) {
+      const index = lowestIndex(rest);
+      const component = entity.$components[index];
+      if (component !== undefined) publicComponents[index]?.codec.encode(writer, component);
     }
   }
 
@@ -231,11 +247,16 @@ export class Topics {
   /** Public components of a touched entity whose bytes differ from before the tick. */
   private changedMask(entity: ShardEntity): number {
     let mask = entity.$touched & entity.$mask & this.publicBits;
-    for (const { index, codec } of this.definition.publicComponents) {
-      if ((mask & (1 << index)) === 0) continue;
+    const { publicComponents } = this.definition;
+    for (let rest = mask; rest !== 0; rest &= rest - 1) {
+      const index = lowestIndex(rest);
       const now: StructValue | undefined = entity.$components[index];
       const before = entity.$before[index];
-      if (now !== undefined && before !== undefined && codec.same(before, now))
+      if (
+        now !== undefined &&
+        before !== undefined &&
+        publicComponents[index]?.codec.same(before, now)
+      )
         mask &= ~(1 << index);
     }
     return mask;
@@ -279,4 +300,10 @@ export class Topics {
 
 function follow(topic: Topic, peer: number): void {
   topic.followers.set(peer, (topic.followers.get(peer) ?? 0) + 1);
+}
+
+function writeSectionHead(writer: ByteWriter, previous: number, count: number): void {
+  writer.u8(Math.min(previous, 15) | (Math.min(count, 15) << 4));
+  if (previous >= 15) writer.varint(previous);
+  if (count >= 15) writer.varint(count);
 }
