@@ -1,5 +1,6 @@
-import { type CloseCode, closeCodeOf, closeCodes } from "@atlasnet/world";
+import type { CloseCode } from "@atlasnet/world";
 import { Claim } from "./claim.ts";
+import { closeVerdict, serverCloseCode } from "./close-verdict.ts";
 import { Conversation } from "./conversation.ts";
 import { NEVER } from "./deadline.ts";
 import type { ClientMessage, ServerMessage, Welcome } from "./messages.ts";
@@ -18,9 +19,6 @@ const HANDSHAKE_MS = 10_000;
 const LEAVE_MS = 2_000;
 
 type Phase = "idle" | "dialing" | "greeting" | "joined" | "waiting" | "leaving" | "ended";
-
-/** Refusals of a resume token after which joining anew makes sense. */
-const LOST = new Set<CloseCode | undefined>(["session-lost", "unauthorized", "ticket-expired"]);
 
 /**
  * One player's session as its client sees it: the rules of docs/protocol.md, section 5. Pure: an event
@@ -233,7 +231,7 @@ export class Session {
 
   private disconnected(number: number | undefined, reason: string, now: number): void {
     if (!this.connected) return;
-    const code = number === undefined ? undefined : codeOf(number);
+    const code = serverCloseCode(number);
     if (code === undefined) this.lost(reason, now);
     else this.closed(code === "unknown-code" ? undefined : code, number ?? 0, reason, now, true);
   }
@@ -251,25 +249,29 @@ export class Session {
       this.end("left", reason, false);
       return;
     }
-    const resumed = this.claim.saved !== undefined;
-    if (resumed && !this.everJoined && (LOST.has(code) || code === "stale-attempt")) {
-      // A token from before a reload that is good for nothing any more.
-      this.startOver();
-      this.dial(now);
-      return;
+    const claimed = this.claim.saved !== undefined;
+    const { everJoined } = this;
+    switch (closeVerdict(code, { claimed, everJoined, rejoin: this.options.rejoin })) {
+      case "retry":
+        this.lost(`${code}: ${reason}`, now, code);
+        break;
+      case "start-over":
+        this.startOver();
+        this.dial(now);
+        break;
+      case "rejoin":
+        this.startOver();
+        this.lost(reason, now);
+        break;
+      case "end":
+        if (claimed) this.forget();
+        this.end(
+          code ?? "unknown-code",
+          code === undefined ? `close code ${number}: ${reason}` : reason,
+          false,
+        );
+        break;
     }
-    if (resumed && this.everJoined && LOST.has(code) && this.options.rejoin) {
-      this.startOver();
-      this.lost(reason, now);
-      return;
-    }
-    if (code !== undefined && closeCodes[code].retry) {
-      this.lost(`${code}: ${reason}`, now, code);
-      return;
-    }
-    if (resumed) this.forget();
-    const text = code === undefined ? `close code ${number}: ${reason}` : reason;
-    this.end(code ?? "unknown-code", text, false);
   }
 
   /** The next hello asks for a new session, on a new stream. */
@@ -325,11 +327,6 @@ export class Session {
   private forget(): void {
     this.effects.push({ type: "forget", attempt: this.claim.lastAttempt });
   }
-}
-
-/** The close code of a WebSocket close event, if it is one of ours and not of the transport. */
-function codeOf(number: number): CloseCode | "unknown-code" | undefined {
-  return number < 4000 ? undefined : (closeCodeOf(number) ?? "unknown-code");
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
