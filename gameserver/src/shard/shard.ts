@@ -3,18 +3,18 @@ import { ByteWriter, type CompiledDefinition, type Plain, type Response } from "
 import { Arrivals } from "./arrivals.ts";
 import { AttachmentTable } from "./attachment-table.ts";
 import { Downstream } from "./downstream.ts";
-import { type Control, EventQueue, type Queued } from "./event-queue.ts";
+import { type Control, EventQueue } from "./event-queue.ts";
 import { type Fault, FaultLog } from "./faults.ts";
 import { Handlers } from "./handlers.ts";
 import { hashBytes } from "./hash.ts";
 import { InputLog } from "./input-log.ts";
 import { type Addressed, Replies } from "./replies.ts";
 import { SessionLife } from "./session-life.ts";
-import type { SessionState } from "./session-state.ts";
 import type { ShardOptions } from "./shard-options.ts";
 import { StateCodec } from "./state-codec.ts";
 import { Store } from "./store.ts";
 import type { RequestState } from "./tables.ts";
+import { TickWork } from "./tick-work.ts";
 import { Topics } from "./topics.ts";
 import { Upstream } from "./upstream.ts";
 import type { WorldEvent, WorldModule } from "./world-module.ts";
@@ -48,12 +48,12 @@ export interface TickResult {
 
 /**
  * A shard: one store, the module that drives it, and the clients attached to it. Pure: messages and
- * ticks in, a TickResult out. This class is the order in which its parts act.
+ * ticks in, a TickResult out. This class joins the parts; what a tick does is in TickWork.
  *
  * 1. State changes only within `tick`, by events in the order they came (rule 3.3).
  * 2. What a tick lets out is in its result, and nowhere else (rule 5.2).
  * 3. A handler that throws or is cut off leaves no trace but its report. The time limit can strike in
- *    the shard's own code as well: `repair` trusts nothing but the store's undo log.
+ *    the shard's own code as well: `TickWork.repair` trusts nothing but the store's undo log.
  */
 export class Shard {
   readonly options: ShardOptions;
@@ -69,11 +69,9 @@ export class Shard {
   private readonly attachments: AttachmentTable;
   private readonly handlers: Handlers;
   private readonly life: SessionLife;
-  private readonly arrivals: Arrivals;
   private readonly upstream: Upstream;
+  private readonly work: TickWork;
   private readonly deltaWriter = new ByteWriter();
-  /** What is being done, for `repair`. */
-  private current: Queued | undefined;
   quarantined = false;
 
   constructor(options: ShardOptions, dependencies: ShardDependencies) {
@@ -91,6 +89,8 @@ export class Shard {
     const handlers = new Handlers(module, store, this.inputs, this.faults);
     const parts = { store, handlers, attachments, replies };
     const life = new SessionLife(options, parts);
+    const arrivals = new Arrivals(options, { ...parts, life, topics, downstream });
+    const upstream = new Upstream({ ...parts, life, queue });
     this.store = store;
     this.codec = new StateCodec(definition);
     this.topics = topics;
@@ -99,8 +99,8 @@ export class Shard {
     this.attachments = attachments;
     this.handlers = handlers;
     this.life = life;
-    this.arrivals = new Arrivals(options, { ...parts, life, topics, downstream });
-    this.upstream = new Upstream({ ...parts, life, queue });
+    this.upstream = upstream;
+    this.work = new TickWork({ ...parts, life, queue, arrivals, upstream });
   }
 
   /** Batches of proxies that were not of their form. */
@@ -260,7 +260,7 @@ export class Shard {
     this.faults.begin();
     this.queue.begin();
     const interrupted = !this.quarantined && this.runGuarded();
-    if (this.quarantined) this.refuseAll();
+    if (this.quarantined) this.work.refuseAll();
     const handled = this.queue.finish();
     const failed = this.faults.endTick(interrupted);
     const stops = failed && !this.quarantined;
@@ -271,108 +271,10 @@ export class Shard {
   /** Runs the handlers of this tick under the time limit. True when they were cut off. */
   private runGuarded(): boolean {
     this.handlers.begin();
-    if (this.guard(() => this.runHandlers()) === "done") return false;
+    if (this.guard(() => this.work.run()) === "done") return false;
     this.handlers.interrupted();
-    this.repair();
+    this.work.repair();
     return true;
-  }
-
-  private runHandlers(): void {
-    const { handlers, life, queue } = this;
-    life.grantWishes();
-    this.fireTimers();
-    for (let queued = queue.next(); queued !== undefined; queued = queue.next()) {
-      this.current = queued;
-      this.process(queued);
-      life.grantWishes();
-      this.current = undefined;
-    }
-    // After the events: who comes back in its last tick is in.
-    life.endOverdue();
-    life.grantWishes();
-    if (handlers.hasTick) handlers.run({ type: "tick" });
-    life.grantWishes();
-    life.endOverflowed();
-    life.grantWishes();
-  }
-
-  private fireTimers(): void {
-    for (const timer of this.store.dueTimers()) {
-      // An earlier timer of this tick may have cancelled it.
-      if (!this.store.timers.delete(timer.id)) continue;
-      this.handlers.run({ type: "timer", name: timer.name, data: timer.data });
-      this.life.grantWishes();
-    }
-  }
-
-  private process(queued: Queued): void {
-    switch (queued.kind) {
-      case "client":
-        return this.upstream.handle(queued);
-      case "ack":
-        return this.upstream.acknowledge(queued.attachment, queued.n);
-      case "resync":
-        return this.upstream.resync(queued.attachment);
-      case "control":
-        return this.control(queued.peer, queued.message);
-      case "disconnect":
-        for (const number of this.attachments.numbersOf(queued.peer))
-          this.life.detach(queued.peer, number);
-        return;
-      case "world":
-        return this.processWorld(queued.event);
-    }
-  }
-
-  private control(peer: number, message: Control): void {
-    switch (message.type) {
-      case "attach":
-        return this.arrivals.attach(peer, message);
-      case "watch":
-        return this.arrivals.watch(peer, message);
-      case "detach":
-        return this.life.detach(peer, message.attach);
-      case "leave":
-        return this.life.leave(peer, message.attach);
-    }
-  }
-
-  private processWorld(event: WorldEvent): void {
-    if (event.type === "response" && !this.store.requests.delete(event.response.id)) return;
-    if (event.type === "drop") {
-      const session = this.store.sessions.sessionById(event.session);
-      if (session === undefined || session.connected) return;
-    }
-    this.handlers.handle(event);
-  }
-
-  /**
-   * After an interruption: whatever was being done about sessions and attachments is brought to an
-   * end without world code, and everything derived is made anew.
-   */
-  private repair(): void {
-    const { attachments, current, life, replies } = this;
-    const { sessions } = this.store;
-    this.current = undefined;
-    sessions.rebuild();
-    this.arrivals.repair();
-    life.repair();
-    if (current?.kind === "disconnect")
-      for (const number of attachments.numbersOf(current.peer))
-        attachments.remove(current.peer, number);
-    if (current?.kind === "control") {
-      const { peer, message } = current;
-      const opens = message.type === "attach" || message.type === "watch";
-      if (message.type === "detach" || opens) attachments.remove(peer, message.attach);
-      if (opens)
-        replies.close(peer, message.attach, "internal-error", "the world did not answer in time");
-    }
-    const isAlive = (session: SessionState) => sessions.sessionById(session.id) === session;
-    for (const { peer, number } of attachments.rebuild(isAlive))
-      replies.close(peer, number, "internal-error", "the session ended");
-    for (const session of sessions.all())
-      if (session.connected && attachments.ofSession(session.id) === undefined)
-        life.beginGrace(session);
   }
 
   private stopForGood(): void {
@@ -382,15 +284,6 @@ export class Shard {
       this.replies.close(peer, number, "world-failed", "the world was stopped");
       if (session !== undefined) this.life.beginGrace(session);
     }
-  }
-
-  private refuseAll(): void {
-    const { queue } = this;
-    for (let queued = queue.next(); queued !== undefined; queued = queue.next())
-      if (queued.kind === "control" && queued.message.type !== "detach") {
-        const { peer, message } = queued;
-        this.replies.close(peer, message.attach, "world-failed", "the world was stopped");
-      }
   }
 
   private commit(tick: { quarantined: boolean; handled: number; dilation: number }): TickResult {

@@ -52,8 +52,9 @@ export class Store {
   nextTimerId = 1;
   nextRequestId = 1;
   private logLines = 0;
-  private saved = emptyNumbers();
-  private spare = emptyNumbers();
+  private readonly oneSave = emptyNumbers();
+  private readonly otherSave = emptyNumbers();
+  private saved = this.oneSave;
   /** No timer is due before this tick; may be too early, never too late. */
   private noTimerBefore = 0;
 
@@ -70,13 +71,12 @@ export class Store {
   /** Starts what can be taken back as one: one handler's work. */
   savepoint(): void {
     // Filled aside and then put in place: an interruption can strike anywhere.
-    const { saved, spare } = this;
-    copyRandom(this.random, spare.random);
-    spare.effects = this.effects.length;
-    spare.timer = this.nextTimerId;
-    spare.request = this.nextRequestId;
-    this.saved = spare;
-    this.spare = saved;
+    const next = this.saved === this.oneSave ? this.otherSave : this.oneSave;
+    copyRandom(this.random, next.random);
+    next.effects = this.effects.length;
+    next.timer = this.nextTimerId;
+    next.request = this.nextRequestId;
+    this.saved = next;
     this.undo.savepoint();
   }
 
