@@ -134,6 +134,7 @@ export {
 export { clipText, textBytes } from "./wire/text.ts";
 export {
   MAX_PAYLOAD_BYTES,
+  RESYNC_MESSAGES,
   readUpstreamEntry,
   UpstreamBatch,
   type UpstreamEntry,

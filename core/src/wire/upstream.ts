@@ -16,10 +16,13 @@ export const UpstreamKind = {
   ack: 3,
   /** Input number n. */
   input: 5,
-  /** The client missed something: full state of its topics. n is 0. */
+  /** Full state of the client's topics; with n = RESYNC_MESSAGES its unread messages again, too. */
   resync: 7,
 } as const;
 export type UpstreamKind = (typeof UpstreamKind)[keyof typeof UpstreamKind];
+
+/** A resync the client asked for: it may miss reliable messages. One of the proxy's own has n = 0. */
+export const RESYNC_MESSAGES = 1;
 
 /** Largest payload of one client message. */
 export const MAX_PAYLOAD_BYTES = 65_536;

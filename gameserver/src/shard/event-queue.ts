@@ -27,7 +27,7 @@ export interface ClientEvent {
 export type Queued =
   | ClientEvent
   | { readonly kind: "ack"; readonly attachment: Attachment; readonly n: number }
-  | { readonly kind: "resync"; readonly attachment: Attachment }
+  | { readonly kind: "resync"; readonly attachment: Attachment; readonly messages: boolean }
   | { readonly kind: "control"; readonly peer: number; readonly message: Control }
   | { readonly kind: "disconnect"; readonly peer: number }
   | { readonly kind: "world"; readonly event: WorldEvent };

@@ -159,6 +159,24 @@ test("attempts: the newest wins, the same may come again on its stream, older on
   assert.equal(same.closed, undefined);
 });
 
+test("a client that misses messages gets them again when it says so, its proxy's resync repeats none", () => {
+  const { test } = listening();
+  const ann = test.join("ann");
+  test.hooks.tick = (ctx) => ctx.broadcast("said", { text: `t${ctx.tick}` });
+  test.ticks(3);
+  delete test.hooks.tick;
+  const seqs = () => ann.received.splice(0).map(({ seq }) => seq);
+  const all = seqs();
+  assert.deepEqual(all, [1, 2, 3]);
+  ann.resync();
+  test.tick();
+  assert.deepEqual(seqs(), []);
+  ann.ack(2);
+  ann.resync(true);
+  test.tick();
+  assert.deepEqual(seqs(), [3]);
+});
+
 test("the outbox is sent again from what the client has", () => {
   const { test } = listening();
   const ann = test.join("ann");

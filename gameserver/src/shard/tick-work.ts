@@ -82,7 +82,7 @@ export class TickWork {
       case "ack":
         return this.upstream.acknowledge(queued.attachment, queued.n);
       case "resync":
-        return this.upstream.resync(queued.attachment);
+        return this.upstream.resync(queued.attachment, queued.messages);
       case "control":
         return this.control(queued.peer, queued.message);
       case "disconnect":

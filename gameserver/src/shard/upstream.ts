@@ -1,4 +1,9 @@
-import { readUpstreamEntry, type UpstreamEntry, UpstreamKind } from "@atlasnet/core";
+import {
+  RESYNC_MESSAGES,
+  readUpstreamEntry,
+  type UpstreamEntry,
+  UpstreamKind,
+} from "@atlasnet/core";
 import { ByteReader, DecodeError } from "@atlasnet/world";
 import type { Attachment } from "./attachment.ts";
 import type { AttachmentTable } from "./attachment-table.ts";
@@ -68,7 +73,7 @@ export class Upstream {
       case UpstreamKind.ack:
         return this.queue.push({ kind: "ack", attachment, n });
       case UpstreamKind.resync:
-        return this.queue.push({ kind: "resync", attachment });
+        return this.queue.push({ kind: "resync", attachment, messages: n === RESYNC_MESSAGES });
       default:
         return this.queue.push({
           kind: "client",
@@ -87,8 +92,12 @@ export class Upstream {
     if (session !== undefined) this.store.sessions.acknowledge(session, seq);
   }
 
-  resync(attachment: Attachment): void {
-    if (this.sessionOf(attachment) !== undefined) attachment.full = true;
+  /** The client, or its proxy, missed something: full state, and with `messages` those unread. */
+  resync(attachment: Attachment, messages: boolean): void {
+    const session = this.sessionOf(attachment);
+    if (session === undefined) return;
+    attachment.full = true;
+    if (messages) attachment.sentSeq = session.ackedSeq;
   }
 
   handle(event: ClientEvent): void {

@@ -4,6 +4,7 @@ import {
   type Attached,
   linkMessageProblem,
   MAX_BLOCK_BYTES,
+  RESYNC_MESSAGES,
   readDownstreamHead,
   SessionFlag,
   type ToProxy,
@@ -225,8 +226,8 @@ export class TestClient {
     this.upstream(UpstreamKind.ack, seq, 0, new Uint8Array(0));
   }
 
-  resync(): void {
-    this.upstream(UpstreamKind.resync, 0, 0, new Uint8Array(0));
+  resync(messages = false): void {
+    this.upstream(UpstreamKind.resync, messages ? RESYNC_MESSAGES : 0, 0, new Uint8Array(0));
   }
 
   private send(kind: UpstreamKind, n: number, name: string, value: StructValue): void {

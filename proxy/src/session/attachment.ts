@@ -7,6 +7,7 @@ import {
   encodeWelcome,
   type Hello,
   type Malformed,
+  RESYNC_MESSAGES,
   type ResumeClaims,
   UpstreamKind,
 } from "@atlasnet/core";
@@ -136,7 +137,7 @@ export class Attachment {
         this.lastReceived = Math.max(this.lastReceived, message.seq);
         return this.upstream(UpstreamKind.ack, message.seq, 0, NO_PAYLOAD);
       case "resync":
-        return this.upstream(UpstreamKind.resync, 0, 0, NO_PAYLOAD);
+        return this.upstream(UpstreamKind.resync, RESYNC_MESSAGES, 0, NO_PAYLOAD);
     }
   }
 
