@@ -53,6 +53,17 @@ for (const [name, open] of [
   });
 }
 
+test("websocket: long messages, which ws reads, and short ones keep their order", async (t) => {
+  const { address, gameserver } = await bench(t, { limits: { messagesBurst: 1_000 } });
+  const client = await webSocketClient(address);
+  t.after(() => client.end());
+  await join(client);
+  for (let seq = 1; seq <= 200; seq++)
+    client.send([2, seq, 0, new Uint8Array(seq % 3 === 0 ? 300 : 5)]);
+  for (let seq = 1; seq <= 200; seq++)
+    assert.equal((await gameserver.entries.next()).n, seq, "in the order they were sent");
+});
+
 test("state: slots, mask and sections of a tick reach the client as one message", async (t) => {
   const { address, gameserver } = await bench(t);
   const client = await webSocketClient(address);
