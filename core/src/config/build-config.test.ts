@@ -53,8 +53,8 @@ function problemsOf(given: Given): string[] {
 test("without anything given, the defaults hold", () => {
   const { config, origins } = build({});
   assert.equal(config.node.id, "host-1");
-  assert.equal(config.data.dir, resolve("/work/data"));
-  assert.equal(config.tickets.keyFile, resolve("/work/data/keys/tickets.jwks.json"));
+  assert.equal(config.data.dir, resolve("/srv/data"));
+  assert.equal(config.tickets.keyFile, resolve("/srv/data/keys/tickets.jwks.json"));
   assert.equal(config.proxy.port, 2555);
   assert.equal(config.gameserver.threads, 3);
   assert.equal(config.proxy.tls.cert, undefined);
@@ -79,8 +79,8 @@ test("flag beats environment beats file beats default, and origins say so", () =
 test("paths of the file start at its folder, others at the working folder", () => {
   assert.equal(build({ toml: 'data.dir = "d"' }).config.data.dir, resolve("/etc/atlasnet/d"));
   const { config } = build({ toml: 'data.dir = "d"', flags: { "data.dir": "e" } });
-  assert.equal(config.data.dir, resolve("/work/e"));
-  assert.equal(config.tickets.keyFile, resolve("/work/e/keys/tickets.jwks.json"));
+  assert.equal(config.data.dir, resolve("/srv/e"));
+  assert.equal(config.tickets.keyFile, resolve("/srv/e/keys/tickets.jwks.json"));
 });
 
 test("the configuration cannot be changed afterwards", () => {
