@@ -14,7 +14,7 @@ import { tomlLines } from "./toml-lines.ts";
 const host: HostFacts = {
   hostname: "host-1",
   cores: 4,
-  workingDir: resolve("/work"),
+  workingDir: resolve("/srv"),
   resolvePath: resolve,
 };
 
