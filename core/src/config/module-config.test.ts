@@ -9,7 +9,7 @@ import { originText } from "./origin.ts";
 import { tomlLines } from "./toml-lines.ts";
 
 const FOLDER = resolve("/etc/atlasnet");
-const WORKING = resolve("/work");
+const WORKING = resolve("/srv");
 
 function build(toml: string, flags: string[] = [], env = {}): LoadedConfig {
   const list: ConfigFlag[] = flags.map((text) => ({ name: "--world", path: "worlds", text }));
