@@ -1,4 +1,4 @@
-import type { CloseCode } from "@atlasnet/world";
+import { type CloseCode, sameBytes } from "@atlasnet/world";
 import { Claim } from "./claim.ts";
 import { closeVerdict, serverCloseCode } from "./close-verdict.ts";
 import { Conversation } from "./conversation.ts";
@@ -327,8 +327,4 @@ export class Session {
   private forget(): void {
     this.effects.push({ type: "forget", attempt: this.claim.lastAttempt });
   }
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }

@@ -253,7 +253,6 @@ class Monolith implements AtlasNetServer {
         keepSnapshots: config.snapshot.keep,
         journalSyncMs: config.journal.syncMs,
         development: this.options.development ?? false,
-        logLevel: config.log.level,
       },
     };
   }

@@ -216,3 +216,7 @@ export class ByteReader {
     if (this.remaining > 0) throw new DecodeError(`${this.remaining} bytes too many`);
   }
 }
+
+export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a === b || (a.length === b.length && a.every((byte, i) => byte === b[i]));
+}

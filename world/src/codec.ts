@@ -1,4 +1,4 @@
-import { type ByteReader, type ByteWriter, DecodeError } from "./bytes.ts";
+import { type ByteReader, type ByteWriter, DecodeError, sameBytes } from "./bytes.ts";
 import { checkValue, defaultOf, type Field, quantizedSteps } from "./fields.ts";
 
 /**
@@ -273,8 +273,4 @@ function listField(
       );
     },
   };
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a === b || (a.length === b.length && a.every((byte, i) => byte === b[i]));
 }

@@ -38,7 +38,6 @@ export interface ThreadSettings {
   journalSyncMs: number;
   /** Refuse the clock, Math.random and timers inside worlds. */
   development: boolean;
-  logLevel: string;
 }
 
 export type ToThread =

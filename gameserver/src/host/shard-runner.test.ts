@@ -32,7 +32,6 @@ const THREAD: ThreadSettings = {
   keepSnapshots: 2,
   journalSyncMs: 1_000,
   development: false,
-  logLevel: "info",
 };
 
 function simDisk(): SimDisk {

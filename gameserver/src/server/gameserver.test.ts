@@ -96,7 +96,6 @@ async function start(
         keepSnapshots: 2,
         journalSyncMs: 10,
         development: options.development ?? false,
-        logLevel: "info",
       },
       outboxMessages: 1000,
       outboxBytes: 1_000_000,

@@ -1,5 +1,5 @@
 import type { Attach, Watch } from "@atlasnet/core";
-import { type CloseCode, type CompiledDefinition, DecodeError } from "@atlasnet/world";
+import { type CloseCode, type CompiledDefinition, DecodeError, sameBytes } from "@atlasnet/world";
 import { Attachment } from "./attachment.ts";
 import type { AttachmentTable } from "./attachment-table.ts";
 import type { Downstream } from "./downstream.ts";
@@ -199,8 +199,4 @@ function topicByName(
   return pattern.test(name)
     ? grid.topicOfCell(name.slice("cell/".length).split(",").map(Number))
     : undefined;
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
