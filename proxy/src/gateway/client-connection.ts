@@ -1,7 +1,24 @@
 import type { CloseCode } from "@atlasnet/world";
 import type { Framing } from "../session/framing.ts";
 
-export type Transport = "framed" | "websocket" | "lines";
+export type Transport = "framed" | "websocket" | "udp" | "lines";
+
+/** State that was sent without a promise to arrive: which topics of which tick. */
+export interface SentUpdates {
+  readonly tick: number;
+  readonly topics: readonly number[];
+}
+
+/** The unreliable side of a connection that has one (docs/protocol.md, section 11.4). */
+export interface DatagramPort {
+  /** Most bytes of packed updates in one packet; what is larger goes through `sendFrames`. */
+  readonly maxUpdatesBytes: number;
+  /**
+   * Sends packed updates. `ClientEvents.updatesLost` is called with `sent` when they did not arrive,
+   * or could not be sent now; never from within this call. The bytes may change afterwards.
+   */
+  sendUpdates(packed: Uint8Array, sent: SentUpdates): void;
+}
 
 /**
  * The port between gateways and the session layer: one client's connection, whatever protocol
@@ -12,6 +29,8 @@ export interface ClientConnection {
   readonly remoteAddress: string;
   /** How frames for `sendFrames` are made. */
   readonly framing: Framing;
+  /** Absent where everything is reliable. */
+  readonly datagrams?: DatagramPort;
   /** True from `close` on: the reason is on its way and nothing is read any more. */
   readonly closing: boolean;
   /** Bytes written that the operating system has not taken yet. */
@@ -35,6 +54,8 @@ export interface ClientEvents {
   control(): void;
   /** The transport broke a rule: the connection must end with that code. */
   violation(code: CloseCode, reason: string): void;
+  /** Updates of `DatagramPort.sendUpdates` did not arrive. */
+  updatesLost(sent: SentUpdates): void;
   /** The connection is gone; the last event. */
   closed(): void;
 }

@@ -122,6 +122,8 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
     this.end(code, reason);
   }
 
+  updatesLost(): void {}
+
   closed(): void {
     this.perform(this.attachment.disconnected());
   }

@@ -1,0 +1,2 @@
+export * from "./limits.ts";
+export { type PacketKeys, TAG_BYTES } from "./packet-keys.ts";
