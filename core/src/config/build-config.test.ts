@@ -58,6 +58,8 @@ test("without anything given, the defaults hold", () => {
   assert.equal(config.proxy.port, 2555);
   assert.equal(config.gameserver.threads, 3);
   assert.equal(config.proxy.tls.cert, undefined);
+  assert.equal(config.proxy.udp.port, undefined);
+  assert.equal(config.proxy.udp.keyFile, resolve("/srv/data/keys/udp.jwk.json"));
   assert.deepEqual(config.worlds, []);
   for (const path of Object.keys(settings))
     assert.deepEqual(origins.get(path), { kind: "default" }, path);

@@ -12,13 +12,14 @@ interface Common {
   readonly example?: string | number;
 }
 
+/** An integer, a text or a path without a default may be left out. */
 export interface IntegerSetting extends Common {
   readonly type: "integer";
   readonly min: number;
   readonly max: number;
   /** `ms`, `bytes`, `connections`…: stands in the help beside the range. */
   readonly unit?: string;
-  readonly default: number | Computed<number>;
+  readonly default?: number | Computed<number>;
 }
 
 export interface BoolSetting extends Common {
@@ -32,7 +33,6 @@ export interface WordSetting extends Common {
   readonly default: string;
 }
 
-/** Text without a default may be left out; so may a path. */
 export interface TextSetting extends Common {
   readonly type: "text";
   readonly pattern: RegExp;
@@ -68,7 +68,9 @@ export interface HostFacts {
 }
 
 export type ValueOfSetting<S> = S extends { type: "integer" }
-  ? number
+  ? S extends { default: unknown }
+    ? number
+    : number | undefined
   : S extends { type: "bool" }
     ? boolean
     : S extends { type: "word"; values: readonly (infer V)[] }

@@ -101,6 +101,38 @@ export const settings = {
     example: "./key.pem",
     meaning: "PEM file with the certificate's private key.",
   },
+  "proxy.udp.enabled": {
+    type: "bool",
+    default: true,
+    meaning: "Take players over UDP, too.",
+  },
+  "proxy.udp.port": {
+    type: "integer",
+    min: 0,
+    max: 65_535,
+    example: 2555,
+    meaning:
+      "UDP port that players connect to, when it is not to be the same as proxy.port. 0 takes any free one.",
+  },
+  "proxy.udp.keyFile": {
+    type: "path",
+    default: {
+      says: "keys/udp.jwk.json in data.dir",
+      of: (_host, dataDir) => `${dataDir}/keys/udp.jwk.json`,
+    },
+    example: "./data/keys/udp.jwk.json",
+    meaning:
+      "JWK file of the key that the server proves itself with over UDP; made when it is not there. Proxies of one cluster share it.",
+  },
+  "proxy.udp.handshakesPerSecond": {
+    type: "integer",
+    min: 1,
+    max: 1_000_000,
+    unit: "handshakes per second",
+    default: 500,
+    meaning:
+      "UDP handshakes that are carried through, from all addresses together; the rest is dropped and tried again by the clients.",
+  },
   "proxy.limits.connections": {
     type: "integer",
     min: 1,
