@@ -14,6 +14,7 @@ import { Interpolator, positionOf } from "./interpolation.ts";
 import { Listeners } from "./listeners.ts";
 import type { Welcome } from "./messages.ts";
 import type { TrafficStats } from "./traffic.ts";
+import type { TransportName } from "./transport.ts";
 import type { ClientWorld, Closed, Logger, Notice, Point, Unsubscribe, Untyped } from "./types.ts";
 
 /** What a world asks of the connection under it. */
@@ -24,6 +25,7 @@ export interface WorldUplink {
   readonly connected: boolean;
   readonly rtt: number | undefined;
   readonly stats: TrafficStats;
+  readonly transport: TransportName;
   /** Milliseconds, on the clock of `performance.now()`. */
   now(): number;
 }
@@ -98,6 +100,10 @@ export class MirroredWorld implements ClientWorld<Untyped> {
 
   get stats(): TrafficStats {
     return this.uplink.stats;
+  }
+
+  get transport(): TransportName {
+    return this.uplink.transport;
   }
 
   get connected(): boolean {

@@ -7,6 +7,7 @@ import {
   type WorldSpec,
 } from "@atlasnet/world";
 import { type ClientDependencies, Connection } from "./connection.ts";
+import { type MessageObserver, observing } from "./observing.ts";
 import { DEFAULT_MAX_QUEUED_BYTES, DEFAULT_MAX_QUEUED_MESSAGES } from "./outbox.ts";
 import type { ResumeStorage } from "./resume-storage.ts";
 import type { ClientWorld, JoinOptions, Logger, Untyped } from "./types.ts";
@@ -20,6 +21,8 @@ export interface ConnectOptions {
   logger?: Logger;
   /** Reliable messages that may wait for the server. Defaults: 1,024 messages, 1 MiB. */
   maxQueued?: { messages?: number; bytes?: number };
+  /** For tools: is shown every message's bytes. Costs nothing when absent. */
+  observe?: MessageObserver;
 }
 
 /** The client side of AtlasNet: where worlds are joined. */
@@ -49,7 +52,11 @@ export class Client implements AtlasNetClient {
 
   constructor(options: ConnectOptions, dependencies: ClientDependencies) {
     this.options = options;
-    this.dependencies = dependencies;
+    const { observe } = options;
+    this.dependencies =
+      observe === undefined
+        ? dependencies
+        : { ...dependencies, dial: observing(dependencies.dial, observe) };
   }
 
   join<S extends WorldSpec>(

@@ -10,7 +10,7 @@ import type {
   SessionOptions,
 } from "./session-events.ts";
 import { TrafficCounter, type TrafficStats } from "./traffic.ts";
-import type { Dial, Transport } from "./transport.ts";
+import { type Dial, type Transport, type TransportName, transportOf } from "./transport.ts";
 import { type Closed, JoinError, type Logger } from "./types.ts";
 
 /** The time port. */
@@ -53,7 +53,8 @@ export class Connection implements WorldUplink {
   private readonly session: Session;
   private readonly traffic = new TrafficCounter();
   private readonly dialCounted: Dial;
-  private transport: Transport | undefined;
+  private transportName: TransportName;
+  private carrier: Transport | undefined;
   private timer: { cancel(): void } | undefined;
   private timerAt = Number.POSITIVE_INFINITY;
   private stopHurry: (() => void) | undefined;
@@ -70,6 +71,7 @@ export class Connection implements WorldUplink {
     const { storage, random, randomBytes, logger } = dependencies;
     this.options = options;
     this.dependencies = dependencies;
+    this.transportName = transportOf(options.url);
     this.dialCounted = this.traffic.counting(dependencies.dial);
     let saved: SavedSession | undefined;
     if (storage !== undefined && options.resume)
@@ -99,6 +101,10 @@ export class Connection implements WorldUplink {
 
   get connected(): boolean {
     return this.session.phase === "joined";
+  }
+
+  get transport(): TransportName {
+    return this.transportName;
   }
 
   get rtt(): number | undefined {
@@ -152,7 +158,7 @@ export class Connection implements WorldUplink {
           this.step({ type: "gap" });
         break;
       case "transmit":
-        this.transport?.send(encodeClientMessage(effect.message));
+        this.carrier?.send(encodeClientMessage(effect.message));
         break;
       case "deliver":
         if (!this.over) this.readable(() => world.deliver(effect.index, effect.payload));
@@ -164,8 +170,8 @@ export class Connection implements WorldUplink {
         this.dial(effect.url);
         break;
       case "hang-up":
-        this.transport?.close(effect.code, effect.reason);
-        this.transport = undefined;
+        this.carrier?.close(effect.code, effect.reason);
+        this.carrier = undefined;
         break;
       case "save":
         if (storage !== undefined)
@@ -224,7 +230,7 @@ export class Connection implements WorldUplink {
       opened: () => this.step({ type: "opened" }),
       received: (bytes: Uint8Array) => this.received(bytes),
       closed: (number: number | undefined, reason: string) => {
-        this.transport = undefined;
+        this.carrier = undefined;
         this.step(
           number === undefined
             ? { type: "disconnected", reason }
@@ -232,8 +238,9 @@ export class Connection implements WorldUplink {
         );
       },
     };
+    this.transportName = transportOf(url);
     try {
-      this.transport = this.dialCounted(url, handlers);
+      this.carrier = this.dialCounted(url, handlers);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       this.step({ type: "disconnected", reason });
@@ -267,7 +274,7 @@ export class Connection implements WorldUplink {
   private end(closed: Closed): void {
     if (this.over) return;
     this.over = true;
-    this.transport = undefined;
+    this.carrier = undefined;
     this.timer?.cancel();
     this.timer = undefined;
     this.stopHurry?.();

@@ -1,5 +1,6 @@
 export { type AtlasNetClient, Client, type ConnectOptions } from "./client.ts";
 export type { ClientClock, ClientDependencies } from "./connection.ts";
+export type { MessageObserver } from "./observing.ts";
 export { QueueFullError } from "./outbox.ts";
 export {
   memoryResumeStorage,
@@ -9,7 +10,7 @@ export {
 } from "./resume-storage.ts";
 export type { EndCode } from "./session-events.ts";
 export type { TrafficStats } from "./traffic.ts";
-export type { Dial, Transport, TransportHandlers } from "./transport.ts";
+export type { Dial, Transport, TransportHandlers, TransportName } from "./transport.ts";
 export {
   type AnySpec,
   type ClientWorld,

@@ -55,6 +55,8 @@ export interface Welcome {
   graceTicks: number;
   limits: Limits;
   endpoints: readonly string[];
+  /** Where the server takes UDP, and the public key (32 bytes) that it proves itself with there. */
+  udp?: { port: number; key: Uint8Array };
 }
 
 export type ServerMessage =
@@ -145,7 +147,7 @@ const WELCOME_KEYS = [
 const LIMIT_KEYS = ["maxMessageBytes", "messagesPerSecond", "bytesPerSecond", "idleTimeoutMs"];
 
 function decodeWelcome(map: { [key: string]: unknown }): Welcome {
-  const parts = Parts.ofMap("welcome", map, WELCOME_KEYS, ["definition"]);
+  const parts = Parts.ofMap("welcome", map, WELCOME_KEYS, ["definition", "udp"]);
   const welcome: Welcome = {
     world: parts.text(),
     account: parts.text(),
@@ -167,7 +169,17 @@ function decodeWelcome(map: { [key: string]: unknown }): Welcome {
   if (welcome.schema.length !== 8) throw new DecodeError("schema is not of 8 bytes");
   if (welcome.tickRate === 0) throw new DecodeError("tickRate is 0");
   if (map["definition"] !== undefined) welcome.definition = map["definition"];
+  if (map["udp"] !== undefined) welcome.udp = decodeUdp(new Parts([map["udp"]]).map("udp"));
   return welcome;
+}
+
+function decodeUdp(map: { [key: string]: unknown }): { port: number; key: Uint8Array } {
+  const parts = Parts.ofMap("udp", map, ["port", "key"], []);
+  const port = parts.uint();
+  const key = parts.bytes().slice();
+  if (port === 0 || port > 65_535) throw new DecodeError(`${port} is no port`);
+  if (key.length !== 32) throw new DecodeError("the key of udp is not of 32 bytes");
+  return { port, key };
 }
 
 function decodeLimits(map: { [key: string]: unknown }): Limits {

@@ -1,5 +1,16 @@
 import type { CloseCode } from "@atlasnet/world";
 
+const transportNames = ["ws", "wss", "tcp", "tls", "udp"] as const;
+
+/** What carries the messages of a connection. */
+export type TransportName = (typeof transportNames)[number];
+
+/** The transport that an address names by its scheme; "ws" for one that no connection is ever made to. */
+export function transportOf(url: string): TransportName {
+  const scheme = url.slice(0, url.indexOf(":")).toLowerCase();
+  return transportNames.find((name) => name === scheme) ?? "ws";
+}
+
 /** A connection to a server that carries whole messages: one CBOR item each. */
 export interface Transport {
   /** Queues a message. Drops it when the connection is no more. */

@@ -9,6 +9,7 @@ import type {
 } from "@atlasnet/world";
 import type { EndCode } from "./session-events.ts";
 import type { TrafficStats } from "./traffic.ts";
+import type { TransportName } from "./transport.ts";
 
 /** Stands for the spec of a world that was joined without its definition: names are checked at run time. */
 export interface Untyped {
@@ -118,6 +119,8 @@ export interface ClientWorld<S = Untyped> {
   readonly rtt: number | undefined;
   /** True while the connection stands. */
   readonly connected: boolean;
+  /** What carries messages now, or did last. With `transport: "auto"` it may change. */
+  readonly transport: TransportName;
   /** What the connections to this world carried since `join`; the same object, kept up to date. */
   readonly stats: TrafficStats;
 
