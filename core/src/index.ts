@@ -127,6 +127,7 @@ export {
   encodeWelcome,
   ServerMessage,
   stateHeadBytes,
+  type UdpEndpoint,
   type Welcome,
   writeServerMessage,
   writeStateHead,

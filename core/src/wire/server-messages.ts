@@ -30,6 +30,13 @@ export interface ClientLimits {
   idleTimeoutMs: number;
 }
 
+/** Where a server takes UDP, and the key it proves itself with. */
+export interface UdpEndpoint {
+  port: number;
+  /** 32 bytes, an X25519 public key. */
+  key: Uint8Array;
+}
+
 export interface Welcome {
   world: string;
   account: string;
@@ -48,6 +55,7 @@ export interface Welcome {
   graceTicks: number;
   limits: ClientLimits;
   endpoints: readonly string[];
+  udp?: UdpEndpoint | undefined;
 }
 
 function message(kind: number, length: number): ByteWriter {
@@ -59,11 +67,12 @@ function message(kind: number, length: number): ByteWriter {
 
 export function encodeWelcome(welcome: Welcome): Uint8Array {
   const writer = message(ServerMessage.welcome, 2);
-  const { definition, limits, ...rest } = welcome;
+  const { definition, limits, udp, ...rest } = welcome;
   writeCbor(writer, {
     ...rest,
     definition: definition === undefined ? undefined : plainDefinition(definition),
     limits: { ...limits },
+    udp: udp === undefined ? undefined : { ...udp },
   });
   return writer.finish();
 }

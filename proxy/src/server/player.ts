@@ -8,6 +8,7 @@ import {
   type SecureRandom,
   type TicketKeys,
   type ToProxy,
+  type UdpEndpoint,
   UpstreamKind,
 } from "@atlasnet/core";
 import type { CloseCode } from "@atlasnet/world";
@@ -30,6 +31,8 @@ export interface PlayerOptions {
   limits: ProxyLimits;
   allowGuests: boolean;
   endpoints: readonly string[];
+  /** Where this server takes UDP, if it does; every welcome says it. */
+  udp?: UdpEndpoint | undefined;
 }
 
 export interface PlayerDependencies {
@@ -66,7 +69,7 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
     options: PlayerOptions,
     dependencies: PlayerDependencies,
   ) {
-    const { limits, endpoints } = options;
+    const { limits, endpoints, udp } = options;
     this.connection = connection;
     this.options = options;
     this.dependencies = dependencies;
@@ -79,6 +82,7 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
         idleTimeoutMs: limits.idleTimeoutMs,
       },
       endpoints,
+      udp,
       attachBufferBytes: limits.attachBufferBytes,
       unavailableTimeoutMs: limits.unavailableTimeoutMs,
       retryMs: RETRY_MS,

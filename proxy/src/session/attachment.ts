@@ -9,6 +9,7 @@ import {
   type Malformed,
   RESYNC_MESSAGES,
   type ResumeClaims,
+  type UdpEndpoint,
   UpstreamKind,
 } from "@atlasnet/core";
 import type { CloseCode, Plain } from "@atlasnet/world";
@@ -56,6 +57,8 @@ export type AttachmentEffect =
 export interface AttachmentOptions {
   limits: ClientLimits;
   endpoints: readonly string[];
+  /** Where this server takes UDP, if it does. */
+  udp?: UdpEndpoint | undefined;
   /** Upstream kept per client while its world has no owner; past it the socket is not read. */
   attachBufferBytes: number;
   /** How long a client waits for an owner before it is closed with `world-unavailable`. */
@@ -238,8 +241,8 @@ export class Attachment {
   private welcome(attached: Attached, resume: string): readonly AttachmentEffect[] {
     this.phase = "attached";
     const { type: _, shard: _shard, attach: _attach, name: _name, ...facts } = attached;
-    const { limits, endpoints } = this.options;
-    const item = encodeWelcome({ ...facts, world: this.world, resume, limits, endpoints });
+    const { limits, endpoints, udp } = this.options;
+    const item = encodeWelcome({ ...facts, world: this.world, resume, limits, endpoints, udp });
     const kept = this.kept;
     this.kept = [];
     this.keptBytes = 0;
