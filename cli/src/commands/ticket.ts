@@ -1,4 +1,4 @@
-import { loadOrCreateKeyFile } from "@atlasnet/core/node";
+import { loadOrCreateKeyFile, readUdpKey } from "@atlasnet/core/node";
 import type { Plain } from "@atlasnet/world";
 import type { Command } from "commander";
 import type { CliIo } from "../cli-io.ts";
@@ -39,7 +39,12 @@ export function addTicketCommand(program: Command, io: CliIo): void {
       if (created) io.talk(`Made a new key in ${keyFile}; the server must use the same file.\n`);
       const { account, world, name } = options;
       const expiresAt = Math.floor(Date.now() / 1000) + ttlSeconds;
-      io.out(`${await keys.issue({ account, world, name, data, expiresAt })}\n`);
+      // With it in the ticket, the client knows the server over UDP from the first packet on.
+      const udpKey = config.proxy.udp.enabled
+        ? await readUdpKey(config.proxy.udp.keyFile)
+        : undefined;
+      const hints = udpKey === undefined ? {} : { serverKey: udpKey.publicKey };
+      io.out(`${await keys.issue({ account, world, name, data, expiresAt }, hints)}\n`);
     });
 }
 

@@ -17,3 +17,4 @@ export { settle } from "./settle.ts";
 export { systemClock } from "./system-clock.ts";
 export { systemRandom } from "./system-random.ts";
 export { noopMeter, Telemetry, type TelemetryOptions } from "./telemetry.ts";
+export { loadOrCreateUdpKey, readUdpKey, type UdpKey } from "./udp-key-file.ts";

@@ -1,10 +1,8 @@
-import { randomBytes } from "node:crypto";
-import { link, mkdir, open, readFile, rename, rm } from "node:fs/promises";
-import { dirname } from "node:path";
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from "jose";
 import { OperatingError } from "../errors.ts";
 import { createTicketKeys, type KeySet, KeySetError } from "../tickets/jose-ticket-keys.ts";
 import type { TicketKeys } from "../tickets/tickets.ts";
+import { readSecretFile, writeSecretFile } from "./secret-file.ts";
 
 /** Largest key file. */
 const MAX_FILE_BYTES = 262_144;
@@ -41,13 +39,13 @@ export async function loadOrCreateKeyFile(
 
 /** The keys of a file, or undefined when there is no such file. */
 async function readKeyFile(file: string): Promise<TicketKeys | undefined> {
-  let text: string;
+  let text: string | undefined;
   try {
-    text = await readFile(file, "utf8");
+    text = await readSecretFile(file);
   } catch (error) {
-    if (codeOf(error) === "ENOENT") return undefined;
     throw new KeyFileError(file, "cannot be read", MAKE_READABLE, error);
   }
+  if (text === undefined) return undefined;
   try {
     return await createTicketKeys(parseKeySet(text));
   } catch (error) {
@@ -87,39 +85,11 @@ async function newKeySet(): Promise<KeySet> {
   return { keys: [{ ...jwk, alg: "EdDSA", use: "sig", kid: await calculateJwkThumbprint(jwk) }] };
 }
 
-/** Writes the file whole or not at all. False when another process was first. */
+/** False when another process was first. */
 async function writeNew(file: string, set: KeySet): Promise<boolean> {
-  const draft = `${file}.${randomBytes(6).toString("hex")}.tmp`;
   try {
-    await mkdir(dirname(file), { recursive: true });
-    const handle = await open(draft, "wx", 0o600);
-    try {
-      await handle.writeFile(`${JSON.stringify(set, undefined, 2)}\n`);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    return await placeNew(draft, file);
+    return await writeSecretFile(file, `${JSON.stringify(set, undefined, 2)}\n`);
   } catch (error) {
     throw new KeyFileError(file, "cannot be written", MAKE_WRITABLE, error);
-  } finally {
-    await rm(draft, { force: true });
   }
-}
-
-async function placeNew(draft: string, file: string): Promise<boolean> {
-  try {
-    // Unlike rename, link never replaces a file that another process has just put there.
-    await link(draft, file);
-    return true;
-  } catch (error) {
-    if (codeOf(error) === "EEXIST") return false;
-    // Some file systems (FAT, some network ones) have no links.
-    await rename(draft, file);
-    return true;
-  }
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && "code" in error ? error.code : undefined;
 }

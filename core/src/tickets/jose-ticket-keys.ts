@@ -12,6 +12,7 @@ import {
   MAX_TOKEN_BYTES,
   RESUME_AUDIENCE,
   resumeClaimsOf,
+  serverKeyClaim,
   TICKET_AUDIENCE,
   TicketClaimError,
   ticketClaimsOf,
@@ -61,13 +62,14 @@ export async function createTicketKeys(set: KeySet): Promise<TicketKeys> {
       .setAudience(audience)
       .sign(signer.key);
   return {
-    async issue({ account, world, name, data, expiresAt }) {
+    async issue({ account, world, name, data, expiresAt }, { serverKey } = {}) {
       const claims = {
         sub: account,
         world,
         exp: expiresAt,
         ...(name === "" ? {} : { name }),
         ...(data === null ? {} : { data }),
+        ...(serverKey === undefined ? {} : { serverKey: serverKeyClaim(serverKey) }),
       };
       ticketClaimsOf(claims);
       return sign(claims, TICKET_AUDIENCE);

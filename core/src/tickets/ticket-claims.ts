@@ -1,4 +1,5 @@
 import type { Plain } from "@atlasnet/world";
+import { base64url } from "jose";
 import { OperatingError } from "../errors.ts";
 import type { ResumeClaims, TicketClaims } from "./tickets.ts";
 
@@ -13,6 +14,8 @@ export const MAX_TOKEN_BYTES = 8192;
 
 export const TICKET_AUDIENCE = "atlasnet";
 export const RESUME_AUDIENCE = "atlasnet-resume";
+
+const SERVER_KEY_BYTES = 32;
 
 /** Claims as they came out of a token that was signed well. */
 export type RawClaims = { readonly [claim: string]: unknown };
@@ -40,6 +43,19 @@ export function resumeClaimsOf(raw: RawClaims): ResumeClaims {
   if (typeof session !== "number" || !Number.isSafeInteger(session) || session < 0)
     throw new TicketClaimError("session", "must be an integer from 0");
   return { ...whoOf(raw), session };
+}
+
+/**
+ * A public key as the claim `serverKey`: base64url without padding.
+ * @throws TicketClaimError
+ */
+export function serverKeyClaim(key: Uint8Array): string {
+  if (key.length !== SERVER_KEY_BYTES)
+    throw new TicketClaimError(
+      "serverKey",
+      `must have ${SERVER_KEY_BYTES} bytes, found ${key.length}`,
+    );
+  return base64url.encode(key);
 }
 
 function whoOf(raw: RawClaims): { account: string; world: string; name: string; data: Plain } {

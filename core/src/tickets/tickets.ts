@@ -13,6 +13,12 @@ export interface TicketClaims {
   expiresAt: number;
 }
 
+/** What a ticket says to its holder beside that. */
+export interface TicketHints {
+  /** The servers' public X25519 key for UDP: 32 bytes. */
+  readonly serverKey?: Uint8Array;
+}
+
 /** What a client needs to return to its session; signed by a proxy, read by every proxy. */
 export interface ResumeClaims {
   account: string;
@@ -28,7 +34,7 @@ export type Verified<T> =
 
 /** The keys of tickets and resume tokens, shared by all proxies of a cluster. */
 export interface TicketKeys {
-  issue(claims: TicketClaims): Promise<string>;
+  issue(claims: TicketClaims, hints?: TicketHints): Promise<string>;
   verify(ticket: string, nowSeconds: number): Promise<Verified<TicketClaims>>;
   signResume(claims: ResumeClaims): Promise<string>;
   verifyResume(token: string): Promise<Verified<ResumeClaims>>;
