@@ -106,6 +106,32 @@ export type {
   Watching,
 } from "./wire/link-messages.ts";
 export {
+  decodeTopicDatagram,
+  decodeTopicSequence,
+  encodeSection,
+  encodeTopicDatagram,
+  isFullSection,
+  MAX_MULTICAST_BYTES,
+  MAX_SECTION_BYTES,
+  MAX_SECTION_PARTS,
+  MULTICAST_VERSION,
+  type TopicAddress,
+  type TopicDatagram,
+} from "./wire/multicast.ts";
+export {
+  DEFAULT_MULTICAST_ADDRESS,
+  type GroupAddress,
+  parseGroupAddress,
+} from "./wire/multicast-address.ts";
+export {
+  type Announcement,
+  decodeAnnouncement,
+  encodeAnnouncement,
+  looksLikeAnnouncement,
+  MAX_ANNOUNCED_WORLDS,
+  type WorldFigures,
+} from "./wire/multicast-announcement.ts";
+export {
   type DecodedPlain,
   decodePlain,
   encodePlain,

@@ -229,3 +229,35 @@ test("any text for any setting is taken as its value or refused by its name", ()
     { numRuns: 200 },
   );
 });
+
+test("multicast goes to multicast groups, topics come as a list", () => {
+  assert.equal(build({}).config.gameserver.multicast.address, undefined);
+  assert.deepEqual(build({}).config.gameserver.multicast.topics, []);
+  const { config } = build({
+    toml: "gameserver.multicast.topics = ['arena/scores', 'arena/cell/3,4']",
+    flags: { "gameserver.multicast.address": "239.255.0.1:30001" },
+  });
+  assert.equal(config.gameserver.multicast.address, "239.255.0.1:30001");
+  assert.deepEqual(config.gameserver.multicast.topics, ["arena/scores", "arena/cell/3,4"]);
+  const env = { ATLASNET_GAMESERVER_MULTICAST_TOPICS: " a/cell/1,2,3  b/c " };
+  assert.deepEqual(build({ env }).config.gameserver.multicast.topics, ["a/cell/1,2,3", "b/c"]);
+  for (const address of [
+    "10.0.0.1:1",
+    "240.0.0.1:1",
+    "239.256.0.1:1",
+    "239.0.0.1:0",
+    "[ff02::1]:1",
+  ])
+    assert.match(
+      problemsOf({ flags: { "gameserver.multicast.address": address } }).join(),
+      /gameserver\.multicast\.address: found .*, allowed: an IPv4 multicast group/,
+      address,
+    );
+  const many = Array.from({ length: 65 }, (_, n) => `a/cell/0,${n}`).join(" ");
+  for (const topics of ["arena", "arena/cell/1", "arena/cell/01,2", "a/b/c", many])
+    assert.match(
+      problemsOf({ flags: { "gameserver.multicast.topics": topics } }).join(),
+      /gameserver\.multicast\.topics: found .*, allowed: a list of at most 64, each WORLD\/CHANNEL/,
+      topics,
+    );
+});

@@ -13,6 +13,7 @@ import {
   checkSetting,
   envName,
   type HostFacts,
+  isComputed,
   parseSetting,
   type Setting,
   type SettingTable,
@@ -160,7 +161,7 @@ function settle({ host, found }: Gathering): {
     if (given !== undefined) return absolute(setting, given.value, given.folder);
     const preset = setting.default;
     if (preset === undefined) return undefined;
-    const value = typeof preset === "object" ? preset.of(host, dataDir) : preset;
+    const value = isComputed<SettingValue>(preset) ? preset.of(host, dataDir) : preset;
     return absolute(setting, value, host.workingDir);
   };
   const dataDir = String(finalValue("data.dir", settings["data.dir"], ""));

@@ -1,6 +1,14 @@
 import type { LoadedConfig } from "./build-config.ts";
 import { type Origin, originText } from "./origin.ts";
-import { allowedIn, defaultText, envName, type Setting, type SettingTable } from "./setting.ts";
+import {
+  allowedIn,
+  defaultText,
+  envName,
+  isComputed,
+  type Setting,
+  type SettingTable,
+  type SettingValue,
+} from "./setting.ts";
 import { settings } from "./settings.ts";
 import { worldSettings } from "./world-settings.ts";
 
@@ -98,8 +106,9 @@ function settingComment(setting: Setting): string[] {
 
 function exampleValue(setting: Setting): string {
   const preset = setting.default;
-  const shown = setting.example ?? (typeof preset === "object" ? preset.says : preset);
-  return JSON.stringify(shown ?? "");
+  const shown =
+    setting.example ?? (isComputed<SettingValue | undefined>(preset) ? preset.says : preset);
+  return tomlValue(shown ?? "");
 }
 
 /** One value of a configuration, for `config print`. */

@@ -9,7 +9,7 @@ interface Common {
   /** A shorter flag: `port` for `--port`. */
   readonly alias?: string;
   /** What the example file shows where the default is nothing that could be written down. */
-  readonly example?: string | number;
+  readonly example?: string | number | readonly string[];
 }
 
 /** An integer, a text or a path without a default may be left out. */
@@ -47,13 +47,34 @@ export interface PathSetting extends Common {
   readonly default?: string | Computed<string>;
 }
 
-export type Setting = IntegerSetting | BoolSetting | WordSetting | TextSetting | PathSetting;
+/** A list of words. In flags and the environment, white space stands between them. */
+export interface ListSetting extends Common {
+  readonly type: "list";
+  /** What each item must be, and the same in words. */
+  readonly pattern: RegExp;
+  readonly allowed: string;
+  readonly maxItems: number;
+  readonly default: readonly string[];
+}
+
+export type Setting =
+  | IntegerSetting
+  | BoolSetting
+  | WordSetting
+  | TextSetting
+  | PathSetting
+  | ListSetting;
 export type SettingTable = { readonly [path: string]: Setting };
 
 /** A default that depends on the machine or on another setting; `says` is what the help shows. */
 export interface Computed<T> {
   readonly says: string;
   readonly of: (host: HostFacts, dataDir: string) => T;
+}
+
+/** Tells a computed default from one that stands in the table. */
+export function isComputed<T>(preset: T | Computed<T>): preset is Computed<T> {
+  return typeof preset === "object" && preset !== null && "says" in preset;
 }
 
 /** What the configuration needs to know of the machine. */
@@ -75,11 +96,13 @@ export type ValueOfSetting<S> = S extends { type: "integer" }
     ? boolean
     : S extends { type: "word"; values: readonly (infer V)[] }
       ? V
-      : S extends { default: unknown }
-        ? string
-        : string | undefined;
+      : S extends { type: "list" }
+        ? readonly string[]
+        : S extends { default: unknown }
+          ? string
+          : string | undefined;
 
-export type SettingValue = number | boolean | string;
+export type SettingValue = number | boolean | string | readonly string[];
 export type Checked = { ok: true; value: SettingValue } | { ok: false };
 
 const REFUSED: Checked = { ok: false };
@@ -115,7 +138,19 @@ export function checkSetting(setting: Setting, value: unknown): Checked {
       return typeof value === "string" && value !== "" && !value.includes("\0")
         ? { ok: true, value }
         : REFUSED;
+    case "list":
+      return checkList(setting, value);
   }
+}
+
+function checkList({ pattern, maxItems }: ListSetting, value: unknown): Checked {
+  if (!Array.isArray(value) || value.length > maxItems) return REFUSED;
+  const items: string[] = [];
+  for (const item of value) {
+    if (typeof item !== "string" || !pattern.test(item)) return REFUSED;
+    items.push(item);
+  }
+  return { ok: true, value: items };
 }
 
 /** A value as a flag or an environment variable has it. */
@@ -125,6 +160,11 @@ export function parseSetting(setting: Setting, text: string): Checked {
       return INTEGER.test(text) ? checkSetting(setting, Number(text)) : REFUSED;
     case "bool":
       return checkSetting(setting, TEXT_BOOLS.get(text.toLowerCase()));
+    case "list":
+      return checkSetting(
+        setting,
+        text.split(/\s+/).filter((item) => item !== ""),
+      );
     default:
       return checkSetting(setting, text);
   }
@@ -145,6 +185,8 @@ export function allowedIn(setting: Setting): string {
       return setting.allowed;
     case "path":
       return "a path";
+    case "list":
+      return `a list of at most ${setting.maxItems}, each ${setting.allowed}`;
   }
 }
 
@@ -152,7 +194,8 @@ export function allowedIn(setting: Setting): string {
 export function defaultText(setting: Setting): string {
   const given = setting.default;
   if (given === undefined) return "none";
-  return typeof given === "object" ? given.says : String(given);
+  if (isComputed(given)) return given.says;
+  return String(given) || "none";
 }
 
 /** `proxy.allowGuests` as `ATLASNET_PROXY_ALLOW_GUESTS`. */

@@ -7,6 +7,15 @@ const DAY_MS = 86_400_000;
 const HOST = /^[^\s/]+$/;
 const HOST_ALLOWED = "a host name or an IP address";
 
+/** A group of 224.0.0.0/4 and a port; parsed by wire/multicast-address.ts. */
+const MULTICAST_ADDRESS = new RegExp(
+  "^(22[4-9]|23\\d)(\\.(25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)){3}" +
+    ":(6553[0-5]|655[0-2]\\d|65[0-4]\\d\\d|6[0-4]\\d{3}|[1-5]\\d{4}|[1-9]\\d{0,3})$",
+);
+/** Numbers without leading zeros: every topic has one name. */
+const MULTICAST_TOPIC =
+  /^[A-Za-z][A-Za-z0-9_-]{0,63}\/([A-Za-z][A-Za-z0-9_-]{0,63}|cell(\/(0|[1-9]\d{0,9})(,(0|[1-9]\d{0,9})){1,2}))$/;
+
 const port = (meaning: string, defaultPort: number) =>
   ({
     type: "integer",
@@ -283,6 +292,40 @@ export const settings = {
     default: 1024,
     meaning:
       "Reliable messages kept for one player until acknowledged; more end the session with slow-consumer.",
+  },
+
+  "gameserver.multicast.address": {
+    type: "text",
+    pattern: MULTICAST_ADDRESS,
+    allowed:
+      "an IPv4 multicast group from 224.0.0.0 to 239.255.255.255 and a port from 1 to 65535, as in 239.255.0.1:30001",
+    alias: "multicast",
+    example: "239.255.0.1:30001",
+    meaning:
+      "Group that this server's figures and the topics below are sent to, for any number of watchers on the LAN (`atlasnet monitor`). Left out: nothing is sent. Everybody on the LAN can read it; no router passes it on.",
+  },
+  "gameserver.multicast.interface": {
+    type: "text",
+    pattern: /^\d{1,3}(\.\d{1,3}){3}$/,
+    allowed: "an IPv4 address of this machine",
+    example: "192.168.1.5",
+    meaning:
+      "Address of the network interface that multicast leaves by; 127.0.0.1 keeps it on this machine. Left out: the system chooses.",
+  },
+  "gameserver.multicast.topics": {
+    type: "list",
+    pattern: MULTICAST_TOPIC,
+    allowed: "WORLD/CHANNEL or WORLD/cell/X,Y(,Z)",
+    maxItems: 64,
+    default: [],
+    example: ["arena/scores", "arena/cell/3,4"],
+    meaning: "Topics whose changes are sent to the group, tick by tick.",
+  },
+  "gameserver.multicast.allowPrivate": {
+    type: "bool",
+    default: false,
+    meaning:
+      "Send topics, too, that their world does not call public. Whoever is on the LAN reads them.",
   },
 
   "snapshot.intervalMs": {

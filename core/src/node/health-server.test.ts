@@ -106,3 +106,16 @@ test("metrics are served once telemetry runs", async () => {
   await telemetry.stop();
   assert.equal((await get(server, "/metrics")).status, 503);
 });
+
+test("other paths are handed on, and end with what served them", async () => {
+  const server = await startServer();
+  const end = server.serve("figures", (request, response) =>
+    response.end(`asked for ${request.url}`),
+  );
+  assert.throws(() => server.serve("figures", () => undefined), /\/figures is served already/);
+  assert.equal((await get(server, "/figures/a?b=1")).text, "asked for /figures/a?b=1");
+  assert.equal((await get(server, "/figures", "POST")).status, 405);
+  assert.match((await get(server, "/none")).text, /\/metrics \/figures$/m);
+  end();
+  assert.equal((await get(server, "/figures/a")).status, 404);
+});

@@ -26,6 +26,9 @@ export interface HealthServerDependencies {
   serveMetrics(request: IncomingMessage, response: ServerResponse): void;
 }
 
+/** Answers GET requests below a path. */
+export type PathHandler = (request: IncomingMessage, response: ServerResponse) => void;
+
 /** Checks a server may have; one more is a fault of the wiring. */
 const MAX_CHECKS = 1000;
 /** A request has this long to arrive. */
@@ -50,6 +53,7 @@ export class HealthServer {
   private readonly port: number;
   private readonly dependencies: HealthServerDependencies;
   private readonly checks = new Map<string, HealthCheck>();
+  private readonly paths = new Map<string, PathHandler>();
   private server: Server | undefined;
   private starting: Promise<void> | undefined;
   private draining = false;
@@ -68,6 +72,18 @@ export class HealthServer {
     this.checks.set(check.name, check);
     return () => {
       if (this.checks.get(check.name) === check) this.checks.delete(check.name);
+    };
+  }
+
+  /**
+   * Hands requests for `/name` and all below it to a handler; the returned function ends that.
+   * @throws Error when the name is taken.
+   */
+  serve(name: string, handler: PathHandler): () => void {
+    if (this.paths.has(name)) throw new Error(`/${name} is served already`);
+    this.paths.set(name, handler);
+    return () => {
+      if (this.paths.get(name) === handler) this.paths.delete(name);
     };
   }
 
@@ -147,7 +163,16 @@ export class HealthServer {
     else if (path === "/metrics") this.dependencies.serveMetrics(request, response);
     else if (path === "/live") this.report(response, this.ask("live"));
     else if (path === "/ready") this.report(response, [...this.drainCheck(), ...this.ask("all")]);
-    else response.writeHead(404, { "content-type": "text/plain" }).end("/live /ready /metrics\n");
+    else {
+      const handler = this.paths.get(path?.split("/")[1] ?? "");
+      if (handler !== undefined) handler(request, response);
+      else response.writeHead(404, { "content-type": "text/plain" }).end(this.index());
+    }
+  }
+
+  private index(): string {
+    const others = [...this.paths.keys()].map((name) => ` /${name}`);
+    return `/live /ready /metrics${others.join("")}\n`;
   }
 
   private ask(kind: "live" | "all"): CheckReport[] {
