@@ -32,6 +32,10 @@ export interface Tracked {
   own: boolean;
   /** In `entities`, so that its `added` has been told. */
   inView: boolean;
+  /** Tick of the newest enter record: what other topics say of earlier ticks is older than it. */
+  enteredAt: number;
+  /** Tick of the newest record that wrote public components; −1: none did. */
+  tick: number;
   changed: boolean;
   touched: boolean;
 }
@@ -82,6 +86,8 @@ export class EntityView {
         memberships: 0,
         own: false,
         inView: false,
+        enteredAt: -1,
+        tick: -1,
         changed: false,
         touched: false,
       };
@@ -124,6 +130,8 @@ export class EntityView {
   releaseAll(): void {
     for (const tracked of this.tracked.values()) {
       tracked.memberships = 0;
+      tracked.enteredAt = -1;
+      tracked.tick = -1;
       this.disown(tracked);
     }
   }

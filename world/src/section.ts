@@ -27,6 +27,12 @@ const FOLLOWS = 15;
 /** Operations of records, also of private ones. */
 export const RecordOp = { update: 0, enter: 1, leave: 2, drop: 3 } as const;
 
+/** Reads what a section's head says about the tick before it; the reader stands anywhere then. */
+export function readPrevious(reader: ByteReader): number {
+  const head = reader.u8();
+  return (head & 15) === FOLLOWS ? reader.varint() : head & 15;
+}
+
 /**
  * Reads one section. `components` are the public ones.
  * @throws DecodeError for bytes that no server writes; what was read until then is already applied.

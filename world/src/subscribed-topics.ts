@@ -16,12 +16,16 @@ export const MAX_SLOTS = 1024;
  * 2. Each place among a subscription's members, replaced or awaited ones, and among the displaced,
  *    counts once in that entity's memberships.
  * 3. What `replaced`, `displaced` and `moved` hold is gone when a message has been read.
+ * 4. Topics may be at different ticks when they come one by one. An entity's components are those of
+ *    its newest topic: what another one says of a tick before it entered there is read past.
  */
 export class SubscribedTopics {
   private readonly components: readonly CompiledComponent[];
   private readonly view: EntityView;
   private slots: (Subscription | undefined)[] = [];
   private readonly byTopic = new Map<number, Subscription>();
+  /** State messages with sections since the welcome. */
+  origins = 0;
 
   // The message being read, and its section.
   private tick = 0;
@@ -30,7 +34,7 @@ export class SubscribedTopics {
   private full = false;
   /** Entities whose index was taken by another before their own leave record came. */
   private readonly displaced = new Map<number, Tracked>();
-  private readonly moved: { tracked: Tracked; destination: number }[] = [];
+  private readonly moved: { tracked: Tracked; destination: number; tick: number }[] = [];
   private readonly sink: SectionSink = {
     begin: (previous) => this.begin(previous),
     enter: (index, id, mask) => this.enter(index, id, mask),
@@ -50,11 +54,18 @@ export class SubscribedTopics {
     this.slots = [];
     this.byTopic.clear();
     this.displaced.clear();
+    this.moved.length = 0;
+    this.origins = 0;
+  }
+
+  get(topic: number): Subscription | undefined {
+    return this.byTopic.get(topic);
   }
 
   /** @throws DecodeError */
   readSlots(reader: ByteReader): void {
     const { slots, byTopic } = this;
+    const ended = new Map<number, Subscription>();
     for (let left = reader.varint(); left > 0; left--) {
       const slot = reader.varint();
       const topic = reader.varint() - 1;
@@ -62,8 +73,7 @@ export class SubscribedTopics {
       const old = slots[slot];
       if (old !== undefined) {
         byTopic.delete(old.topic);
-        this.releaseAll(old.members);
-        this.releaseAwaited(old);
+        ended.set(old.topic, old);
       }
       if (topic < 0) {
         if (old !== undefined) slots[slot] = undefined;
@@ -72,9 +82,16 @@ export class SubscribedTopics {
       // No holes, so that the array's length stays the highest slot ever assigned plus 1.
       while (slots.length < slot) slots.push(undefined);
       if (byTopic.has(topic)) throw new DecodeError(`topic ${topic} in two slots`);
-      const subscription = new Subscription(topic);
+      // A topic that only changes its slot keeps what it has until its full state has been read.
+      const subscription = ended.get(topic) ?? new Subscription(topic);
+      ended.delete(topic);
+      subscription.tick = -1;
       byTopic.set(topic, subscription);
       slots[slot] = subscription;
+    }
+    for (const subscription of ended.values()) {
+      this.releaseAll(subscription.members);
+      this.releaseAwaited(subscription, Number.POSITIVE_INFINITY);
     }
   }
 
@@ -82,28 +99,44 @@ export class SubscribedTopics {
   readSections(reader: ByteReader, tick: number): void {
     const { slots } = this;
     this.tick = tick;
-    this.moved.length = 0;
     const mask = reader.raw(Math.ceil(slots.length / 8));
+    if (mask.some((bits) => bits !== 0)) this.origins += 1;
     for (let at = 0; at < mask.length; at++) {
       for (let bits = mask[at] ?? 0; bits !== 0; bits &= bits - 1) {
         const slot = at * 8 + 31 - Math.clz32(bits & -bits);
         const subscription = slots[slot];
         if (subscription === undefined) throw new DecodeError(`section of free slot ${slot}`);
-        this.current = subscription;
-        this.ignored = false;
-        readSection(reader, this.components, this.sink);
-        this.endSection(subscription);
+        this.readOne(reader, subscription);
+        if (this.full) subscription.origin = this.origins;
       }
     }
   }
 
-  /** After the last section: keeps what moved into a topic whose members are not known. */
+  /**
+   * Reads a section that came by itself, of a topic that is subscribed. The reader stands at its begin
+   * and reads nothing else. @throws DecodeError
+   */
+  readUpdate(reader: ByteReader, { topic, tick }: { topic: number; tick: number }): void {
+    const subscription = this.byTopic.get(topic);
+    if (subscription === undefined) return;
+    this.tick = tick;
+    this.readOne(reader, subscription);
+    reader.end();
+  }
+
+  private readOne(reader: ByteReader, subscription: Subscription): void {
+    this.current = subscription;
+    this.ignored = false;
+    readSection(reader, this.components, this.sink);
+    this.endSection(subscription);
+  }
+
+  /** After the last section: keeps what moved into a topic that has not seen it come yet. */
   holdMoved(): void {
-    for (const { tracked, destination } of this.moved) {
-      if (tracked.memberships > 0) continue;
+    for (const { tracked, destination, tick } of this.moved) {
       const subscription = this.byTopic.get(destination);
-      if (subscription === undefined || !subscription.waitsForFull) continue;
-      subscription.awaited.push(tracked);
+      if (subscription === undefined || subscription.tick >= tick) continue;
+      subscription.awaited.push({ tracked, tick });
       tracked.memberships += 1;
     }
     this.moved.length = 0;
@@ -133,16 +166,15 @@ export class SubscribedTopics {
   }
 
   private endSection(subscription: Subscription): void {
-    if (this.full) {
-      this.releaseAll(subscription.replaced);
-      this.releaseAwaited(subscription);
-    }
+    if (this.full) this.releaseAll(subscription.replaced);
     this.releaseAll(this.displaced);
-    if (!this.ignored) subscription.tick = this.tick;
+    if (this.ignored) return;
+    subscription.tick = this.tick;
+    this.releaseAwaited(subscription, this.tick);
   }
 
   private enter(index: number, id: number, mask: number): ComponentTarget {
-    const { view } = this;
+    const { view, tick } = this;
     if (this.ignored) return view.scratch;
     const { members } = this.current;
     const old = members.get(index);
@@ -154,16 +186,24 @@ export class SubscribedTopics {
     const tracked = view.track(id);
     members.set(index, tracked);
     tracked.memberships += 1;
-    view.change(tracked);
+    if (tick < tracked.enteredAt) return view.scratch;
+    tracked.enteredAt = tick;
+    this.write(tracked);
     clearComponents(this.components, ~mask, tracked.entity);
     return tracked.entity;
   }
 
   private update(index: number): ComponentTarget {
     const tracked = this.memberAt(index);
-    if (tracked === undefined) return this.view.scratch;
-    this.view.change(tracked);
+    if (tracked === undefined || this.tick < tracked.enteredAt) return this.view.scratch;
+    this.write(tracked);
     return tracked.entity;
+  }
+
+  /** Its components get the values of this tick. */
+  private write(tracked: Tracked): void {
+    tracked.tick = this.tick;
+    this.view.change(tracked);
   }
 
   private leave(index: number, destination: number | undefined): void {
@@ -175,13 +215,13 @@ export class SubscribedTopics {
       this.current.members.delete(index);
     }
     this.view.release(tracked);
-    if (destination !== undefined) this.moved.push({ tracked, destination });
+    if (destination !== undefined) this.moved.push({ tracked, destination, tick: this.tick });
   }
 
   private drop(index: number, mask: number): void {
     const tracked = this.memberAt(index);
-    if (tracked === undefined) return;
-    this.view.change(tracked);
+    if (tracked === undefined || this.tick < tracked.enteredAt) return;
+    this.write(tracked);
     clearComponents(this.components, mask, tracked.entity);
   }
 
@@ -199,8 +239,15 @@ export class SubscribedTopics {
     members.clear();
   }
 
-  private releaseAwaited(subscription: Subscription): void {
-    for (const tracked of subscription.awaited) this.view.release(tracked);
-    subscription.awaited.length = 0;
+  /** What moved here at `tick` or before is a member by now, or has gone on. */
+  private releaseAwaited(subscription: Subscription, tick: number): void {
+    const { awaited } = subscription;
+    if (awaited.length === 0) return;
+    let left = 0;
+    for (const one of awaited) {
+      if (one.tick <= tick) this.view.release(one.tracked);
+      else awaited[left++] = one;
+    }
+    awaited.length = left;
   }
 }

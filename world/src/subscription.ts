@@ -8,17 +8,14 @@ export class Subscription {
   replaced = new Map<number, Tracked>();
   /** Of the last section applied; −1 before the first. */
   tick = -1;
+  /** Number of the state message that brought it in full (docs/protocol.md, 11.4); 0 before the first. */
+  origin = 0;
   /** Missed something and waits for full state. */
   broken = false;
-  /** Entities that moved here while it was broken: they stay in view until full state comes. */
-  readonly awaited: Tracked[] = [];
+  /** Entities that moved here by a tick it has not seen yet: they stay in view until it has. */
+  readonly awaited: { tracked: Tracked; tick: number }[] = [];
 
   constructor(topic: number) {
     this.topic = topic;
-  }
-
-  /** It has no state that could be built upon. */
-  get waitsForFull(): boolean {
-    return this.broken || this.tick < 0;
   }
 }
