@@ -5,6 +5,7 @@ import {
   type CompiledStruct,
   compileDefinition,
   DecodeError,
+  type MirrorChanges,
   type MirrorEntity,
   parseDefinition,
   type StructValue,
@@ -44,6 +45,8 @@ export class MirroredWorld implements ClientWorld<Untyped> {
   private readonly untyped: boolean;
   private definition: CompiledDefinition | undefined;
   private mirror: WorldMirror | undefined;
+  /** The highest tick that the mirror heard of since the welcome. */
+  private newest = 0;
   /** Only from the first call of `position` on: bots do without. */
   private interpolator: Interpolator | undefined;
   private readonly writer = new ByteWriter(64);
@@ -199,7 +202,7 @@ export class MirroredWorld implements ClientWorld<Untyped> {
     if (this.interpolator === undefined) {
       this.interpolator = new Interpolator(space, this.tickRate);
       this.interpolator.heard(this.tick, this.uplink.now(), mirror.dilation);
-      for (const known of mirror.entities.values()) this.interpolator.sample(known, this.tick);
+      for (const known of mirror.entities.values()) this.sample(this.interpolator, mirror, known);
     }
     return this.interpolator.at(entity, now);
   }
@@ -216,6 +219,7 @@ export class MirroredWorld implements ClientWorld<Untyped> {
     this.tickRate = welcome.tickRate;
     this.mirror ??= new WorldMirror(this.known);
     this.mirror.reset();
+    this.newest = 0;
   }
 
   private takeDefinition(welcome: Welcome): void {
@@ -233,21 +237,51 @@ export class MirroredWorld implements ClientWorld<Untyped> {
   state(packed: Uint8Array): boolean {
     const { mirror } = this;
     if (mirror === undefined) return false;
-    const { added, changed, removed, gap } = mirror.apply(packed);
-    const { tick } = mirror;
-    this.tick = tick;
+    const changes = mirror.apply(packed);
+    this.tell(mirror, changes);
+    this.ticked.tell(this.tick);
+    return changes.gap;
+  }
+
+  /**
+   * Applies changes of topics that came by themselves; true when something is missing for too long.
+   * @throws DecodeError
+   */
+  updates(packed: Uint8Array): boolean {
+    const { mirror } = this;
+    if (mirror === undefined) return false;
+    const before = mirror.tick;
+    const changes = mirror.applyUpdates(packed, this.uplink.now());
+    this.tell(mirror, changes);
+    // One tick comes in several packets, and some come late.
+    if (mirror.tick > before) this.ticked.tell(this.tick);
+    return changes.gap;
+  }
+
+  /** True when something of the world's state is missing for too long. */
+  sweep(): boolean {
+    return this.mirror?.sweep(this.uplink.now()) === true;
+  }
+
+  private tell(mirror: WorldMirror, { added, changed, removed }: MirrorChanges): void {
     const { interpolator } = this;
+    if (mirror.tick > this.newest)
+      interpolator?.heard(mirror.tick, this.uplink.now(), mirror.dilation);
+    this.newest = mirror.tick;
+    this.tick = Math.max(this.tick, mirror.tick);
     if (interpolator !== undefined) {
-      interpolator.heard(tick, this.uplink.now(), mirror.dilation);
-      for (const entity of added) interpolator.sample(entity, tick);
-      for (const entity of changed) interpolator.sample(entity, tick);
+      for (const entity of added) this.sample(interpolator, mirror, entity);
+      for (const entity of changed) this.sample(interpolator, mirror, entity);
       for (const entity of removed) interpolator.forget(entity);
     }
     tellAll(this.removed, removed);
     tellAll(this.added, added);
     tellAll(this.changed, changed);
-    this.ticked.tell(tick);
-    return gap;
+  }
+
+  /** What came late is of an earlier tick than the newest. */
+  private sample(interpolator: Interpolator, mirror: WorldMirror, entity: MirrorEntity): void {
+    interpolator.sample(entity, mirror.tickOf(entity.id) ?? mirror.tick);
   }
 
   /** @throws DecodeError */

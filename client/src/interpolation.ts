@@ -19,7 +19,8 @@ class Track {
 
   add(tick: number, x: number, y: number, z: number): void {
     const { values } = this;
-    if (this.count > 0 && this.tickOf(this.count - 1) >= tick) this.count -= 1;
+    // Samples of one entity come in order; only a world that went back has newer ones.
+    while (this.count > 0 && this.tickOf(this.count - 1) >= tick) this.count -= 1;
     if (this.count === SAMPLES) {
       values.copyWithin(0, WIDTH);
       this.count -= 1;

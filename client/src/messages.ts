@@ -69,7 +69,8 @@ export type ServerMessage =
   | { type: "close"; code: CloseCode | undefined; number: number; reason: string }
   | { type: "resync"; appliedSeq: number }
   | { type: "transfer"; world: string }
-  | { type: "notice"; kind: string; text: string };
+  | { type: "notice"; kind: string; text: string }
+  | { type: "updates"; packed: Uint8Array };
 
 /** One CBOR item. */
 export function encodeClientMessage(message: ClientMessage): Uint8Array {
@@ -135,6 +136,8 @@ function decodeParts(kind: number, parts: Parts): ServerMessage {
       return { type: "transfer", world: parts.text() };
     case 9:
       return { type: "notice", kind: parts.text(), text: parts.text() };
+    case 10:
+      return { type: "updates", packed: parts.bytes() };
     default:
       throw new DecodeError(`unknown message ${kind}`);
   }

@@ -150,6 +150,7 @@ export {
   encodeResync,
   encodeServerMessage,
   encodeTransfer,
+  encodeUpdates,
   encodeWelcome,
   ServerMessage,
   stateHeadBytes,

@@ -12,6 +12,7 @@ import {
   encodeResync,
   encodeServerMessage,
   encodeTransfer,
+  encodeUpdates,
   encodeWelcome,
   stateHeadBytes,
   writeStateHead,
@@ -147,6 +148,7 @@ test("server messages: golden bytes", () => {
   assert.equal(closeCodes.left.code, 0xfa0);
   assert.equal(hex(encodeTransfer("cave")), "82086463617665");
   assert.equal(hex(encodeNotice("dev-error", "é")), "8309696465762d6572726f7262c3a9");
+  assert.equal(hex(encodeUpdates(Uint8Array.of(7, 8))), "820a420708");
 });
 
 test("welcome: golden bytes; numbers of all kinds in the definition", () => {

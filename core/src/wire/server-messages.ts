@@ -20,6 +20,8 @@ export const ServerMessage = {
   resync: 7,
   transfer: 8,
   notice: 9,
+  /** Of connections that carry state unreliably: what does not fit a packet, and what was lost. */
+  updates: 10,
 } as const;
 
 /** Limits a client should know, as the welcome carries them. */
@@ -157,6 +159,15 @@ export function encodeNotice(kind: string, text: string): Uint8Array {
   const writer = message(ServerMessage.notice, 3);
   writeText(writer, kind);
   writeText(writer, text);
+  return writer.finish();
+}
+
+/** `[10, packed]`: changes of topics, each by itself (docs/protocol.md, 11.4). */
+export function encodeUpdates(packed: Uint8Array): Uint8Array {
+  const writer = new ByteWriter(8 + packed.length);
+  writer.u8(0x82);
+  writer.u8(ServerMessage.updates);
+  writeBytes(writer, packed);
   return writer.finish();
 }
 
