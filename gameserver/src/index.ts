@@ -4,6 +4,12 @@ export type { Durability, ShardStats, ThreadSettings } from "./host/protocol.ts"
 export { ModuleContext } from "./module/context.ts";
 export { ModuleError, TypeScriptModule } from "./module/typescript-module.ts";
 export {
+  type MulticastDependencies,
+  type MulticastOptions,
+  MulticastPublisher,
+} from "./multicast/multicast-publisher.ts";
+export type { MulticastStats } from "./multicast/multicast-stats.ts";
+export {
   DEFAULT_OUTBOX_BYTES,
   Gameserver,
   type GameserverDependencies,

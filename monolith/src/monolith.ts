@@ -17,10 +17,12 @@ import {
   Gameserver,
   type HostedWorld,
   lockDataDir,
+  type MulticastPublisher,
   type WorldFault,
 } from "@atlasnet/gameserver";
 import { createProxy, defaultLimits, type ProxyService } from "@atlasnet/proxy";
 import { LocalPlacements } from "./local-placements.ts";
+import { createMulticast } from "./multicast.ts";
 import { PageServer } from "./pages/page-server.ts";
 import { loadServices } from "./services.ts";
 import { version } from "./version.ts";
@@ -83,6 +85,7 @@ class Monolith implements AtlasNetServer {
   private readonly placements = new LocalPlacements();
   private logger: Logger | undefined;
   private gameserver: Gameserver | undefined;
+  private multicast: MulticastPublisher | undefined;
   private proxy: ProxyService | undefined;
   private pages: PageServer | undefined;
   private health: HealthServer | undefined;
@@ -136,16 +139,21 @@ class Monolith implements AtlasNetServer {
     const meter = telemetry.meter("atlasnet");
     const metrics = new WorldMetrics(meter);
 
-    await this.startHealth(telemetry, metrics);
+    const health = await this.startHealth(telemetry, metrics);
     const links = new InProcessNetwork();
     registerLinkMetrics(meter, links.stats, "in-process");
     registerProcessMetrics(meter);
+    const multicast = createMulticast(config, { links, health, logger, meter });
+    this.multicast = multicast;
     const gameserver = new Gameserver(this.gameserverOptions(), {
       links: links.node({ role: "gameserver", node }),
       logger,
       randomSeed: () => new DataView(systemRandom.bytes(8).buffer).getUint32(0),
       services: await loadServices(config.services),
-      onStats: (stats) => metrics.record(stats),
+      onStats: (stats) => {
+        metrics.record(stats);
+        multicast?.record(stats);
+      },
       onPlaced: (world) => this.place(world),
       onFault: (world, fault, repeated) => {
         metrics.fault(world, fault.event);
@@ -155,6 +163,10 @@ class Monolith implements AtlasNetServer {
     this.gameserver = gameserver;
     this.started("gameserver", () => gameserver.stop());
     await gameserver.start();
+    if (multicast !== undefined) {
+      this.started("multicast", () => multicast.stop());
+      await multicast.start();
+    }
     for (const world of config.worlds)
       await gameserver.open({ ...world, world: world.name, fresh: config.data.fresh }, world.from);
 
@@ -179,7 +191,7 @@ class Monolith implements AtlasNetServer {
   }
 
   /** Ready: the proxy listens, worlds run, the disk takes states. */
-  private async startHealth(telemetry: Telemetry, metrics: WorldMetrics): Promise<void> {
+  private async startHealth(telemetry: Telemetry, metrics: WorldMetrics): Promise<HealthServer> {
     const { host, port } = this.config.health;
     const health = new HealthServer(
       { host, port },
@@ -205,6 +217,7 @@ class Monolith implements AtlasNetServer {
       },
     });
     await health.start();
+    return health;
   }
 
   private readiness() {
@@ -273,6 +286,7 @@ class Monolith implements AtlasNetServer {
 
   private place({ world, shard, epoch }: HostedWorld): void {
     this.placements.place({ world, shard, epoch, node: this.config.node.id });
+    this.multicast?.placed({ world, shard, epoch });
   }
 
   get addresses() {

@@ -73,18 +73,27 @@ export interface ThreadError {
 export interface ShardStats {
   shard: string;
   tick: number;
+  /** Since the last report was due. */
+  seconds: number;
   /** Ticks made, the seconds they took together, and the longest, in seconds. */
   ticks: number;
   tickSeconds: number;
   longestTickSeconds: number;
   sessions: number;
+  /** Clients and watchers. */
   attachments: number;
+  /** Clients only. */
+  clients: number;
   entities: number;
   handled: number;
+  /** Of the events handled: inputs and messages of clients. */
+  applied: number;
   queued: number;
   dropped: number;
   deltaBytes: number;
   dilationPerMille: number;
+  /** The world ticks all the time, not only when something happens. */
+  steady: boolean;
   quarantined: boolean;
   /** What the disk says; empty while it is well. */
   storageProblem: string;

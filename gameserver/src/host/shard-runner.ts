@@ -27,7 +27,7 @@ export class ShardRunner implements Ticking {
   readonly settings: WorldSettings;
   private readonly thread: ThreadSettings;
   private readonly dependencies: RunnerDependencies;
-  private readonly meter = new ShardMeter();
+  private readonly meter: ShardMeter;
   private readonly logger: Logger;
   private readonly keeper: ShardKeeper;
   private loaded: LoadedModule;
@@ -48,6 +48,7 @@ export class ShardRunner implements Ticking {
     this.settings = settings;
     this.thread = thread;
     this.dependencies = dependencies;
+    this.meter = new ShardMeter(dependencies.clock.now());
     this.logger = dependencies.logger.child({ world: settings.world, shard: settings.shard });
     this.loaded = parts.loaded;
     this.shard = parts.shard;
@@ -226,7 +227,8 @@ export class ShardRunner implements Ticking {
 
   /** Seconds since the last report, in figures; undefined when nothing happened. */
   stats(): ShardStats | undefined {
-    return this.meter.report(this.settings.shard, this.shard, this.pace, this.keeper.kept);
+    const now = this.dependencies.clock.now();
+    return this.meter.report(now, this.settings.shard, this.shard, this.pace, this.keeper.kept);
   }
 
   /**

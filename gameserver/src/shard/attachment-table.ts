@@ -22,6 +22,11 @@ export class AttachmentTable {
     return count;
   }
 
+  /** Attachments that hold a session. */
+  get clientCount(): number {
+    return this.bySession.size;
+  }
+
   /** A list that no change touches. */
   all(): Attachment[] {
     return [...this.peers.values()].flatMap((attachments) => [...attachments.values()]);

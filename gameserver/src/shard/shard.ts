@@ -41,6 +41,8 @@ export interface TickResult {
   quarantined: boolean;
   /** Events handled, and those put off to the next tick. */
   handled: number;
+  /** Of the events handled: inputs and messages of clients. */
+  applied: number;
   queued: number;
   /** Faults beyond MAX_FAULTS_PER_TICK, which are not in `faults`. */
   moreFaults: number;
@@ -251,6 +253,16 @@ export class Shard {
     return this.attachments.count;
   }
 
+  /** Clients attached; watchers do not count. */
+  get clientCount(): number {
+    return this.attachments.clientCount;
+  }
+
+  /** True while it ticks whether or not there is anything to do. */
+  get isSteady(): boolean {
+    return this.handlers.hasTick;
+  }
+
   /**
    * Makes one tick. `tick` is its number, above the last one's: an idle shard may leave some out.
    * `dilation`: how fast world time runs, per mille, when clients should be told.
@@ -307,6 +319,7 @@ export class Shard {
       faults: faults.told,
       quarantined: tick.quarantined,
       handled: tick.handled,
+      applied: this.upstream.takeApplied(),
       queued: this.queue.length,
       moreFaults: faults.more,
     };

@@ -35,6 +35,8 @@ export class Upstream {
   malformed = 0;
   /** Entries dropped because the queue was full. */
   dropped = 0;
+  /** Inputs and messages that took their turn, since the last `takeApplied`. */
+  private applied = 0;
 
   constructor(dependencies: UpstreamDependencies) {
     this.store = dependencies.store;
@@ -56,18 +58,21 @@ export class Upstream {
         return;
       }
       const attachment = attachments?.get(entry.attach);
-      // Entries of an attachment that has just ended are late, not wrong. Watchers have no say.
-      if (attachment?.session === undefined) continue;
+      // Entries of an attachment that has just ended are late, not wrong.
+      if (attachment === undefined) continue;
+      // All a watcher may say is that it missed something.
+      if (attachment.session === undefined && entry.kind !== UpstreamKind.resync) continue;
       if (this.queue.isFull) {
         this.dropped += 1;
         attachment.resync ||= entry.kind === UpstreamKind.message;
         continue;
       }
-      this.enqueue(attachment, attachment.session, entry);
+      this.enqueue(attachment, entry);
     }
   }
 
-  private enqueue(attachment: Attachment, session: SessionState, entry: UpstreamEntry): void {
+  private enqueue(attachment: Attachment, entry: UpstreamEntry): void {
+    const { session } = attachment;
     const { kind, n, index, payload } = entry;
     switch (kind) {
       case UpstreamKind.ack:
@@ -75,6 +80,7 @@ export class Upstream {
       case UpstreamKind.resync:
         return this.queue.push({ kind: "resync", attachment, messages: n === RESYNC_MESSAGES });
       default:
+        if (session === undefined) return;
         return this.queue.push({
           kind: "client",
           type: kind === UpstreamKind.input ? "input" : "message",
@@ -87,6 +93,13 @@ export class Upstream {
     }
   }
 
+  /** How many inputs and messages were applied since the last call. */
+  takeApplied(): number {
+    const { applied } = this;
+    this.applied = 0;
+    return applied;
+  }
+
   acknowledge(attachment: Attachment, seq: number): void {
     const session = this.sessionOf(attachment);
     if (session !== undefined) this.store.sessions.acknowledge(session, seq);
@@ -94,6 +107,10 @@ export class Upstream {
 
   /** The client, or its proxy, missed something: full state, and with `messages` those unread. */
   resync(attachment: Attachment, messages: boolean): void {
+    if (attachment.session === undefined) {
+      attachment.full = true;
+      return;
+    }
     const session = this.sessionOf(attachment);
     if (session === undefined) return;
     attachment.full = true;
@@ -104,6 +121,7 @@ export class Upstream {
     const { attachment } = event;
     const session = this.sessionOf(attachment);
     if (session === undefined || !takeNumber(session, event)) return;
+    this.applied += 1;
     this.store.sessions.changed(session, false);
     const error = this.handlers.handle(event);
     if (!(error instanceof DecodeError)) return;

@@ -1,0 +1,81 @@
+import {
+  type Config,
+  type InProcessNetwork,
+  type Logger,
+  OperatingError,
+  parseGroupAddress,
+} from "@atlasnet/core";
+import { type HealthServer, systemClock } from "@atlasnet/core/node";
+import { MulticastPublisher, type MulticastStats } from "@atlasnet/gameserver";
+import type { Meter } from "@opentelemetry/api";
+
+export interface MulticastDependencies {
+  links: InProcessNetwork;
+  health: HealthServer;
+  logger: Logger;
+  meter: Meter;
+}
+
+/** The publisher of this server's multicast; undefined when it is not configured. @throws OperatingError */
+export function createMulticast(
+  config: Config,
+  { links, health, logger, meter }: MulticastDependencies,
+): MulticastPublisher | undefined {
+  const { address, interface: by, topics, allowPrivate } = config.gameserver.multicast;
+  if (address === undefined) return undefined;
+  const group = parseGroupAddress(address);
+  if (group === undefined) throw new Error(`${address} passed its check and is no group`);
+  checkWorlds(config, topics);
+  const node = config.node.id;
+  const publisher = new MulticastPublisher(
+    {
+      ...group,
+      node,
+      interface: by,
+      topics,
+      allowPrivate,
+      tcp: askedAt(config.health.host, health.boundPort ?? config.health.port),
+    },
+    { links: links.node({ role: "proxy", node: `${node}/multicast` }), clock: systemClock, logger },
+  );
+  registerMetrics(meter, publisher.stats);
+  health.serve("multicast", (request, response) => publisher.serve(request, response));
+  return publisher;
+}
+
+function checkWorlds({ worlds }: Config, topics: readonly string[]): void {
+  const names = worlds.map(({ name }) => name);
+  for (const topic of topics) {
+    const world = topic.slice(0, topic.indexOf("/"));
+    if (names.includes(world)) continue;
+    throw new OperatingError(
+      "unknown-world",
+      `gameserver.multicast.topics: ${topic} is of world ${world}, which does not run here`,
+      { hint: `Worlds of this server: ${names.join(", ")}.` },
+    );
+  }
+}
+
+/** The health server as watchers reach it; without a host, at the address that datagrams come from. */
+function askedAt(host: string, port: number): string {
+  if (host === "0.0.0.0" || host === "::") return `:${port}`;
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function registerMetrics(meter: Meter, stats: MulticastStats): void {
+  const counters: [string, string, () => number][] = [
+    ["announcements", "Announcements sent to the group", () => stats.announcements],
+    ["datagrams", "Datagrams of topics sent to the group", () => stats.datagrams],
+    ["bytes", "Bytes sent to the group", () => stats.bytes],
+    ["held_back", "Datagrams above the bound per second, not sent", () => stats.heldBack],
+    ["too_large", "Changes too large for datagrams, not sent", () => stats.tooLarge],
+    ["send_errors", "Datagrams that the system did not take", () => stats.sendErrors],
+    ["fills", "Answers to watchers that missed something", () => stats.fills],
+    ["full_fills", "Of these, answers with full state", () => stats.fullFills],
+    ["refusals", "Watchers' requests that were refused", () => stats.refusals],
+  ];
+  for (const [name, description, value] of counters)
+    meter
+      .createObservableCounter(`atlasnet_multicast_${name}_total`, { description })
+      .addCallback((result) => result.observe(value()));
+}
