@@ -1,0 +1,272 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { SeededRandom } from "@atlasnet/core/sim";
+import { FilledStructs, fillStruct } from "./fill.ts";
+import { Latency } from "./latency.ts";
+import { JOIN_TIMEOUT_MS, Player } from "./player.ts";
+import { Schedule } from "./schedule.ts";
+import { sumOf, Tally } from "./tally.ts";
+import { MeasuredWindow } from "./window.ts";
+import type { Timing, WorkerPlan, WorkerProgress, WorkerResult } from "./worker-messages.ts";
+
+/** Time between two looks at the schedule, in ms: how late a message may be sent for that alone. */
+const TURN_MS = 2;
+/** Messages sent in one turn; what is due beyond that waits for the sockets to be read in between. */
+const MAX_PER_TURN = 250;
+/** Clients of a process that are on their way in at a time. */
+const JOINING = 64;
+/** Values that are made beforehand. */
+const FILLED = 256;
+/** How often is looked for the last acknowledgements, in ms. */
+const GRACE_STEP_MS = 20;
+const STOP_GRACE_MS = 1_000;
+/** How long all clients may take to leave, in ms. */
+const LEAVE_MS = 3_000;
+
+/**
+ * Plays the clients of one process: lets them in, sends for them by one timer, and counts. The phases
+ * are `join`, `run`, `leave`, each called once; `stop` ends the one that lasts.
+ */
+export class LoadDriver {
+  private readonly plan: WorkerPlan;
+  private readonly tally = new Tally();
+  private readonly recent = new Latency();
+  private readonly random: SeededRandom;
+  private readonly window: MeasuredWindow;
+  private readonly players: Player[];
+  private readonly abort = new AbortController();
+  private joinsBeganAt = 0;
+  private joinsEndedAt = 0;
+  private cpuMs = 0;
+
+  constructor(plan: WorkerPlan) {
+    const { tally, recent } = this;
+    this.plan = plan;
+    // Every process draws its own numbers.
+    this.random = new SeededRandom(`${plan.seed} ${plan.first}`);
+    this.window = new MeasuredWindow({ tally, now, onRoundTrip: (ms) => recent.add(ms) });
+    const definition = { data: plan.definition };
+    this.players = Array.from(
+      { length: plan.clients },
+      (_, i) =>
+        new Player(
+          {
+            url: plan.url,
+            world: plan.world,
+            definition,
+            ticket: plan.tickets?.[i],
+            serverKey: plan.serverKey,
+            params: fillStruct(plan.definition.join, this.random),
+          },
+          { tally, window: this.window, now },
+        ),
+    );
+  }
+
+  /** Ends what lasts: joining, or the window. */
+  stop(): void {
+    this.abort.abort();
+  }
+
+  private get stopped(): boolean {
+    return this.abort.signal.aborted;
+  }
+
+  /** Lets all clients in, along the ramp. Returns when each is in or has failed. */
+  async join(): Promise<void> {
+    const { players, plan } = this;
+    const startedAt = now();
+    const deadline = startedAt + plan.rampMs + JOIN_TIMEOUT_MS;
+    this.joinsBeganAt = wallClock();
+    let next = 0;
+    const lane = async () => {
+      while (next < players.length && !this.stopped) {
+        const i = next++;
+        const joinAt = startedAt + (plan.rampMs * (plan.first + i)) / plan.allClients;
+        await this.pause(joinAt - now());
+        if (this.stopped) return;
+        if (now() > deadline) this.tooLate();
+        else await players[i]?.join();
+      }
+    };
+    await Promise.all(Array.from({ length: JOINING }, lane));
+    this.joinsEndedAt = wallClock();
+  }
+
+  private tooLate(): void {
+    this.tally.counts.joinsFailed += 1;
+    this.tally.error("not-tried", `the others took longer than ${JOIN_TIMEOUT_MS} ms to get in`);
+  }
+
+  private async pause(ms: number): Promise<void> {
+    if (ms <= 0) return;
+    // A stop ends the pause, which is no error.
+    await delay(ms, undefined, { signal: this.abort.signal }).catch(nothing);
+  }
+
+  /** Makes the load, and waits for the last answers. */
+  async run({ warmUpMs, windowMs, graceMs }: Timing): Promise<void> {
+    const { window, plan } = this;
+    const startAt = now();
+    window.startAt = startAt + warmUpMs;
+    window.endAt = window.startAt + windowMs;
+    const schedule = (rate: number) =>
+      new Schedule({ clients: this.players.length, rate, startAt }, this.random);
+    const messages = plan.message === undefined ? undefined : schedule(plan.rate);
+    const inputs = plan.input === undefined ? undefined : schedule(plan.inputRate);
+    await this.send(messages, inputs);
+    for (const player of this.players) player.countTransport();
+    await this.settle(messages, graceMs);
+  }
+
+  /** Sends what is due, turn by turn, until the window is over. */
+  private async send(messages: Schedule | undefined, inputs: Schedule | undefined): Promise<void> {
+    const { window, tally } = this;
+    const sendMessage = this.messageSender();
+    const sendInput = this.inputSender();
+    let baseline: Baseline | undefined;
+    await new Promise<void>((resolve) => {
+      let expectedAt = now();
+      const turn = () => {
+        const at = now();
+        if (this.stopped) window.cut(at);
+        if (at >= window.startAt) baseline ??= this.baseline();
+        if (baseline !== undefined) tally.loopLag.add(at - expectedAt);
+        messages?.take(at, window.endAt, MAX_PER_TURN, sendMessage);
+        inputs?.take(at, window.endAt, MAX_PER_TURN, sendInput);
+        if (at >= window.endAt) {
+          resolve();
+          return;
+        }
+        expectedAt = now() + TURN_MS;
+        setTimeout(turn, TURN_MS);
+      };
+      turn();
+    });
+    if (baseline !== undefined) this.close(baseline);
+  }
+
+  private messageSender(): (client: number, due: number) => void {
+    const { plan, players, window } = this;
+    const { counts } = this.tally;
+    const { message = "" } = plan;
+    const values = this.filled(plan.definition.clientMessages, message);
+    return (client, due) => {
+      const counted = window.has(due);
+      if (counted) counts.due += 1;
+      const taken = players[client]?.message(message, values.next(), due) ?? false;
+      if (counted && !taken) counts.missed += 1;
+    };
+  }
+
+  private inputSender(): (client: number, due: number) => void {
+    const { plan, players, window } = this;
+    const { counts } = this.tally;
+    const { input = "" } = plan;
+    const values = this.filled(plan.definition.inputs, input);
+    return (client, due) => {
+      const counted = window.has(due);
+      if (counted) counts.inputsDue += 1;
+      const taken = players[client]?.input(input, values.next()) ?? false;
+      if (counted && taken) counts.inputsSent += 1;
+    };
+  }
+
+  private filled(
+    structs: WorkerPlan["definition"]["clientMessages"],
+    wanted: string,
+  ): FilledStructs {
+    const fields = structs.find(({ name }) => name === wanted)?.fields ?? [];
+    return new FilledStructs(fields, FILLED, this.random);
+  }
+
+  private baseline(): Baseline {
+    return { cpuMs: cpuMs(), ...this.carried() };
+  }
+
+  private close(baseline: Baseline): void {
+    const { counts } = this.tally;
+    const carried = this.carried();
+    this.cpuMs = cpuMs() - baseline.cpuMs;
+    counts.bytesIn = carried.bytesIn - baseline.bytesIn;
+    counts.bytesOut = carried.bytesOut - baseline.bytesOut;
+    counts.messagesIn = carried.messagesIn - baseline.messagesIn;
+    counts.messagesOut = carried.messagesOut - baseline.messagesOut;
+  }
+
+  private carried(): Carried {
+    const sum = { bytesIn: 0, bytesOut: 0, messagesIn: 0, messagesOut: 0 };
+    for (const { stats } of this.players) {
+      if (stats === undefined) continue;
+      sum.bytesIn += stats.bytesIn;
+      sum.bytesOut += stats.bytesOut;
+      sum.messagesIn += stats.messagesIn;
+      sum.messagesOut += stats.messagesOut;
+    }
+    return sum;
+  }
+
+  /** Waits until everything was answered, or the grace is over, and counts what was not. */
+  private async settle(messages: Schedule | undefined, graceMs: number): Promise<void> {
+    const { players, window } = this;
+    const { counts } = this.tally;
+    const deadline = now() + (this.stopped ? Math.min(graceMs, STOP_GRACE_MS) : graceMs);
+    const open = () => players.some(({ checker }) => checker.unacknowledged + checker.unsent > 0);
+    while (open() && now() < deadline) await delay(GRACE_STEP_MS);
+    const neverSent = messages?.countUntil(window.endAt) ?? 0;
+    counts.due += neverSent;
+    counts.missed += neverSent;
+    for (const { checker } of players) {
+      const waiting = checker.waitingDue((due) => window.has(due));
+      counts.unacknowledged += waiting.sent;
+      counts.missed += waiting.unsent;
+    }
+  }
+
+  async leave(): Promise<void> {
+    const left = Promise.all(this.players.map((player) => player.leave()));
+    await Promise.race([left, delay(LEAVE_MS, undefined, { ref: false })]);
+  }
+
+  /** What came since the last time. */
+  progress(): WorkerProgress {
+    const { tally, recent } = this;
+    const roundTrip = recent.encode();
+    recent.reset();
+    return {
+      counts: { ...tally.counts },
+      errors: sumOf(tally.errors.values()),
+      sequenceErrors: sumOf(tally.sequenceErrors.values()),
+      roundTrip,
+    };
+  }
+
+  result(): WorkerResult {
+    const { window, tally, cpuMs, joinsBeganAt, joinsEndedAt } = this;
+    return {
+      tally: tally.data(),
+      windowMs: Number.isFinite(window.endAt) ? window.endAt - window.startAt : 0,
+      cpuMs,
+      rssBytes: process.memoryUsage.rss(),
+      joinsBeganAt,
+      joinsEndedAt,
+    };
+  }
+}
+
+type Carried = { bytesIn: number; bytesOut: number; messagesIn: number; messagesOut: number };
+type Baseline = Carried & { cpuMs: number };
+
+function now(): number {
+  return performance.now();
+}
+
+function wallClock(): number {
+  return performance.timeOrigin + performance.now();
+}
+
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
+function nothing(): void {}

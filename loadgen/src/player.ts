@@ -1,0 +1,162 @@
+import { type Closed, connect, JoinError, QueueFullError } from "@atlasnet/client";
+import type { Definition, StructValue } from "@atlasnet/world";
+import { SequenceChecker } from "./sequence-checker.ts";
+import { increase, type Tally } from "./tally.ts";
+import type { MeasuredWindow } from "./window.ts";
+import { WireTap } from "./wire-tap.ts";
+
+/** How long a client tries to get in, in ms. */
+export const JOIN_TIMEOUT_MS = 20_000;
+/** Messages that a client keeps for a server that does not answer; above that they are missed. */
+const MAX_QUEUED_MESSAGES = 10_000;
+const MAX_QUEUED_BYTES = 16 * 1024 * 1024;
+
+/** A joined world, its names being data here. */
+interface JoinedWorld {
+  send(message: string, payload: StructValue): void;
+  input(input: string, payload: StructValue): void;
+  leave(): Promise<void>;
+  readonly transport: string;
+  readonly stats: { bytesIn: number; bytesOut: number; messagesIn: number; messagesOut: number };
+  onDrop(listener: () => void): void;
+  onResume(listener: () => void): void;
+  onRollback(listener: () => void): void;
+  onClose(listener: (closed: Closed) => void): void;
+}
+
+export interface PlayerOptions {
+  readonly url: string;
+  readonly world: string;
+  readonly definition: Definition;
+  readonly ticket: string | undefined;
+  readonly serverKey: string | undefined;
+  readonly params: StructValue;
+}
+
+/** One client: the SDK's, with a checker on its wire. */
+export class Player {
+  readonly checker: SequenceChecker;
+  private readonly options: PlayerOptions;
+  private readonly tally: Tally;
+  private readonly now: () => number;
+  private readonly client: ReturnType<typeof connect>;
+  private world: JoinedWorld | undefined;
+  private carried: JoinedWorld["stats"] | undefined;
+  private leaving = false;
+
+  constructor(
+    options: PlayerOptions,
+    dependencies: { tally: Tally; window: MeasuredWindow; now: () => number },
+  ) {
+    const { tally, window, now } = dependencies;
+    this.options = options;
+    this.tally = tally;
+    this.now = now;
+    this.checker = new SequenceChecker(window);
+    const tap = new WireTap(this.checker, nothing);
+    this.client = connect({
+      url: options.url,
+      maxQueued: { messages: MAX_QUEUED_MESSAGES, bytes: MAX_QUEUED_BYTES },
+      observe: (direction, message) => tap.observe(direction, message),
+      logger: { warn: (message, facts) => tally.error("client-warning", `${message} ${facts}`) },
+    });
+  }
+
+  /** What the connections carried so far; undefined before the join. */
+  get stats(): JoinedWorld["stats"] | undefined {
+    return this.carried;
+  }
+
+  /** Tries to get in, and counts how that went. */
+  async join(): Promise<void> {
+    const { world, definition, ticket, params } = this.options;
+    const { tally } = this;
+    const startedAt = this.now();
+    try {
+      const joined: unknown = await this.client.join(definition, {
+        world,
+        params,
+        resume: "never",
+        timeoutMs: JOIN_TIMEOUT_MS,
+        ...(ticket !== undefined && { ticket }),
+      });
+      // The compiler knows the names of a definition that is code; this one came over the wire.
+      this.joined(joined as JoinedWorld);
+      tally.join.add(this.now() - startedAt);
+      tally.counts.joined += 1;
+    } catch (error) {
+      if (this.leaving) return;
+      tally.counts.joinsFailed += 1;
+      if (error instanceof JoinError) tally.error(error.code, `join: ${error.reason}`);
+      else tally.error("client-fault", String(error));
+    }
+  }
+
+  private joined(world: JoinedWorld): void {
+    const { tally } = this;
+    const { counts } = tally;
+    this.world = world;
+    this.carried = world.stats;
+    world.onDrop(() => {
+      counts.drops += 1;
+    });
+    world.onResume(() => {
+      counts.resumes += 1;
+    });
+    world.onRollback(() => {
+      counts.rollbacks += 1;
+    });
+    world.onClose(({ code, reason }) => {
+      this.world = undefined;
+      if (this.leaving) return;
+      counts.ended += 1;
+      tally.error(code, reason);
+    });
+  }
+
+  /** Hands a message to the client; false when it did not take it. */
+  message(name: string, payload: StructValue, due: number): boolean {
+    const { world, checker } = this;
+    if (world === undefined) return false;
+    // The client may send it at once, and it is seen then.
+    checker.queue(due);
+    try {
+      world.send(name, payload);
+      return true;
+    } catch (error) {
+      checker.unqueue();
+      this.refused(error);
+      return false;
+    }
+  }
+
+  /** False when there is nobody to send it. */
+  input(name: string, payload: StructValue): boolean {
+    if (this.world === undefined) return false;
+    try {
+      this.world.input(name, payload);
+      return true;
+    } catch (error) {
+      this.refused(error);
+      return false;
+    }
+  }
+
+  private refused(error: unknown): void {
+    if (error instanceof QueueFullError) this.tally.error(error.code, error.message);
+    else this.tally.error("client-fault", String(error));
+  }
+
+  /** Counts which transport is used now. */
+  countTransport(): void {
+    if (this.world !== undefined) increase(this.tally.transports, this.world.transport);
+  }
+
+  async leave(): Promise<void> {
+    this.leaving = true;
+    await this.world?.leave();
+    this.client.close();
+  }
+}
+
+function nothing(): void {}
