@@ -6,7 +6,9 @@ import { addBuildCommand } from "./commands/build.ts";
 import { addConfigCommand } from "./commands/config.ts";
 import { addDevCommand } from "./commands/dev.ts";
 import { addInitCommand } from "./commands/init.ts";
+import { addLoadgenCommand } from "./commands/loadgen.ts";
 import { addMonolithCommand } from "./commands/monolith.ts";
+import { addNetemCommand } from "./commands/netem.ts";
 import { addTicketCommand } from "./commands/ticket.ts";
 import { UsageError } from "./usage-error.ts";
 import { version } from "./version.ts";
@@ -61,11 +63,13 @@ function createProgram(io: CliIo, dependencies: CliDependencies): Command {
       getErrHelpWidth: () => io.width,
     });
   addMonolithCommand(program, io, () => dependencies.loadMonolith());
-  addDevCommand(program, io, () => dependencies.loadMonolith());
+  const dev = addDevCommand(program, io, () => dependencies.loadMonolith());
+  addNetemCommand(dev, io);
   addBuildCommand(program, io);
   addInitCommand(program, io);
   addConfigCommand(program, io);
   addTicketCommand(program, io);
+  addLoadgenCommand(program, io);
   return program;
 }
 

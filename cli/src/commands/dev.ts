@@ -14,7 +14,7 @@ export function addDevCommand(
   program: Command,
   io: CliIo,
   loadMonolith: () => Promise<typeof createMonolith>,
-): void {
+): Command {
   const command = program
     .command("dev")
     .description("run worlds from TypeScript and reload them at every change")
@@ -45,6 +45,7 @@ export function addDevCommand(
       await session.stop();
     }
   });
+  return command;
 }
 
 function openInspector(address: string): void {
