@@ -1,5 +1,5 @@
 import type { Hello, Welcome } from "./messages.ts";
-import type { SavedSession, SessionOptions } from "./session-events.ts";
+import type { SessionEffect, SessionOptions } from "./session-events.ts";
 
 /**
  * What this client's hellos say of itself: the token of its session, which attempt it is, its stream,
@@ -7,11 +7,13 @@ import type { SavedSession, SessionOptions } from "./session-events.ts";
  *
  * 1. With a token the client claims its session, without one it asks for a new one.
  * 2. The attempt grows with every hello that carries a token, so the newest connection wins.
- * 3. One stream lasts until `startOver`; `timeline` is of the last welcome on it.
+ * 3. What a reload of the page needs is saved whenever it changes.
+ * 4. One stream lasts until `startOver`; `timeline` is of the last welcome on it.
  */
 export class Claim {
   private readonly options: SessionOptions;
   private readonly newStream: () => Uint8Array;
+  private readonly emit: (effect: SessionEffect) => void;
   private resume: string | undefined;
   private attempt: number;
   private stream: Uint8Array;
@@ -19,29 +21,29 @@ export class Claim {
   /** The session is lost to a player who was in the world already. */
   private rejoining = false;
 
-  constructor(options: SessionOptions, newStream: () => Uint8Array) {
+  constructor(
+    options: SessionOptions,
+    { newStream, emit }: { newStream: () => Uint8Array; emit: (effect: SessionEffect) => void },
+  ) {
     this.options = options;
     this.newStream = newStream;
+    this.emit = emit;
     this.resume = options.saved?.resume;
     this.attempt = options.saved?.attempt ?? 0;
     this.stream = newStream();
   }
 
-  /** What to keep over a reload of the page; undefined without a session. */
-  get saved(): SavedSession | undefined {
-    return this.resume === undefined ? undefined : { resume: this.resume, attempt: this.attempt };
+  /** There is a session to return to. */
+  get claimed(): boolean {
+    return this.resume !== undefined;
   }
 
-  /** The last attempt that was used. */
-  get lastAttempt(): number {
-    return this.attempt;
-  }
-
-  /** The next hello. Whoever calls it saves what `saved` says then. */
+  /** The next hello. */
   hello({ firstUnacked, lastReceived }: { firstUnacked: number; lastReceived: number }): Hello {
     const { options, resume } = this;
     // Counted per hello and not per welcome: the server may have seen one that got no answer.
     if (resume !== undefined) this.attempt += 1;
+    this.save();
     return {
       world: options.world,
       ticket: resume === undefined ? options.ticket : undefined,
@@ -64,7 +66,13 @@ export class Claim {
     this.timeline = timeline;
     this.resume = resume;
     this.attempt = attempt;
+    this.save();
     return rolledBack;
+  }
+
+  /** A reload of the page is not to return to this session. */
+  forget(): void {
+    this.emit({ type: "forget", attempt: this.attempt });
   }
 
   /** The next hello asks for a new session; `rejoining` for a player who had one in this instance. */
@@ -74,5 +82,10 @@ export class Claim {
     this.stream = this.newStream();
     this.timeline = undefined;
     this.rejoining = rejoining;
+  }
+
+  private save(): void {
+    const { resume, attempt } = this;
+    if (resume !== undefined) this.emit({ type: "save", saved: { resume, attempt } });
   }
 }

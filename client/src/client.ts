@@ -10,11 +10,23 @@ import { type ClientDependencies, Connection } from "./connection.ts";
 import { type MessageObserver, observing } from "./observing.ts";
 import { DEFAULT_MAX_QUEUED_BYTES, DEFAULT_MAX_QUEUED_MESSAGES } from "./outbox.ts";
 import type { ResumeStorage } from "./resume-storage.ts";
+import { ticketClaims } from "./ticket-claims.ts";
+import { transportOf } from "./transport.ts";
 import type { ClientWorld, JoinOptions, Logger, Untyped } from "./types.ts";
 
 export interface ConnectOptions {
-  /** Where a cluster is: `ws://` or `wss://`, in Node also `tcp://` and `tls://`. */
+  /** Where a cluster is: `ws://` or `wss://`, in Node also `tcp://`, `tls://` and `udp://`. */
   url: string;
+  /**
+   * "auto" moves to UDP once the world was joined over the URL's transport, where servers and network
+   * have it, and back when it breaks; in browsers it changes nothing. Default: the URL's transport alone.
+   */
+  transport?: "auto";
+  /**
+   * The servers' public key for UDP, base64url of 32 bytes. Default: what the ticket names (claim
+   * `serverKey`). One of them is needed for `udp://` addresses that are not of this machine.
+   */
+  serverKey?: string;
   /** Where sessions are kept over a reload. Default: the tab's `sessionStorage` in browsers. */
   storage?: ResumeStorage;
   /** Default: the console. */
@@ -53,10 +65,7 @@ export class Client implements AtlasNetClient {
   constructor(options: ConnectOptions, dependencies: ClientDependencies) {
     this.options = options;
     const { observe } = options;
-    this.dependencies =
-      observe === undefined
-        ? dependencies
-        : { ...dependencies, dial: observing(dependencies.dial, observe) };
+    this.dependencies = observe === undefined ? dependencies : observed(dependencies, observe);
   }
 
   join<S extends WorldSpec>(
@@ -79,6 +88,7 @@ export class Client implements AtlasNetClient {
     const connection = new Connection(
       {
         url: this.options.url,
+        secondPath: this.mayMove,
         world: options.world,
         ticket: options.ticket,
         definition,
@@ -109,11 +119,27 @@ export class Client implements AtlasNetClient {
     return view as ClientWorld<never>;
   }
 
+  /** UDP is tried beside another transport. */
+  private get mayMove(): boolean {
+    const { transport, url } = this.options;
+    const { dialUdp } = this.dependencies;
+    return transport === "auto" && dialUdp !== undefined && transportOf(url) !== "udp";
+  }
+
   close(): void {
     this.closed = true;
     for (const connection of [...this.connections]) connection.stop();
     this.connections.clear();
   }
+}
+
+function observed(dependencies: ClientDependencies, observe: MessageObserver): ClientDependencies {
+  const { dial, dialUdp } = dependencies;
+  return {
+    ...dependencies,
+    dial: observing(dial, observe),
+    ...(dialUdp !== undefined && { dialUdp: observing(dialUdp, observe) }),
+  };
 }
 
 const compiledDefinitions = new WeakMap<Definition, CompiledDefinition>();
@@ -134,16 +160,9 @@ function packedParams(definition: CompiledDefinition, params: StructValue): Uint
   return writer.finish();
 }
 
-/** The account a ticket is for, unverified: only to tell saved sessions apart. */
+/** The account a ticket is for: only to tell saved sessions apart. */
 function subjectOf(ticket: string | undefined): string {
   if (ticket === undefined) return "guest";
-  const [, claims = ""] = ticket.split(".");
-  try {
-    const value: unknown = JSON.parse(atob(claims.replaceAll("-", "+").replaceAll("_", "/")));
-    if (typeof value === "object" && value !== null && "sub" in value)
-      return `=${String(value.sub)}`;
-  } catch {
-    // Not a ticket that can be looked into: its session is kept under the ticket itself.
-  }
-  return `=${ticket}`;
+  // One that cannot be looked into has its session kept under the ticket itself.
+  return `=${String(ticketClaims(ticket)?.["sub"] ?? ticket)}`;
 }

@@ -12,8 +12,10 @@ export type CloseVerdict = "retry" | "start-over" | "rejoin" | "end";
 /** `code` is undefined for one that this client does not know. */
 export function closeVerdict(
   code: CloseCode | undefined,
-  session: { claimed: boolean; everJoined: boolean; rejoin: boolean },
+  session: { claimed: boolean; everJoined: boolean; rejoin: boolean; moving?: boolean },
 ): CloseVerdict {
+  // Whether the session is really lost is for the server to say that has carried it so far.
+  if (session.moving && LOST.has(code)) return "retry";
   if (session.claimed && session.everJoined && session.rejoin && LOST.has(code)) return "rejoin";
   // A token from before a reload that is good for nothing any more.
   if (session.claimed && !session.everJoined && (LOST.has(code) || code === "stale-attempt"))

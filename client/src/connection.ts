@@ -1,4 +1,5 @@
 import type { CompiledDefinition } from "@atlasnet/world";
+import { Carrier } from "./carrier.ts";
 import { MirroredWorld, type WorldUplink } from "./client-world.ts";
 import { decodeServerMessage, encodeClientMessage, type ServerMessage } from "./messages.ts";
 import { forgetSession, loadSession, type ResumeStorage, saveSession } from "./resume-storage.ts";
@@ -10,7 +11,7 @@ import type {
   SessionOptions,
 } from "./session-events.ts";
 import { TrafficCounter, type TrafficStats } from "./traffic.ts";
-import { type Dial, type Transport, type TransportName, transportOf } from "./transport.ts";
+import type { Dial, TransportName } from "./transport.ts";
 import { type Closed, JoinError, type Logger } from "./types.ts";
 
 /** The time port. */
@@ -23,6 +24,8 @@ export interface ClientClock {
 /** What a client needs of its surroundings. */
 export interface ClientDependencies {
   dial: Dial;
+  /** For `transport: "auto"`; undefined where there is no UDP. */
+  dialUdp?: Dial;
   clock: ClientClock;
   /** From 0 up to, not including, 1. */
   random: () => number;
@@ -52,9 +55,7 @@ export class Connection implements WorldUplink {
   private readonly dependencies: ClientDependencies;
   private readonly session: Session;
   private readonly traffic = new TrafficCounter();
-  private readonly dialCounted: Dial;
-  private transportName: TransportName;
-  private carrier: Transport | undefined;
+  private readonly carrier: Carrier;
   private timer: { cancel(): void } | undefined;
   private timerAt = Number.POSITIVE_INFINITY;
   private stopHurry: (() => void) | undefined;
@@ -71,8 +72,14 @@ export class Connection implements WorldUplink {
     const { storage, random, randomBytes, logger } = dependencies;
     this.options = options;
     this.dependencies = dependencies;
-    this.transportName = transportOf(options.url);
-    this.dialCounted = this.traffic.counting(dependencies.dial);
+    const { dial, dialUdp } = dependencies;
+    this.carrier = new Carrier(options, {
+      dial: this.traffic.counting(dial),
+      dialUdp: dialUdp === undefined ? undefined : this.traffic.counting(dialUdp),
+      step: (event) => this.step(event),
+      received: (bytes) => this.received(bytes),
+      logger,
+    });
     let saved: SavedSession | undefined;
     if (storage !== undefined && options.resume)
       this.stored(() => {
@@ -100,11 +107,11 @@ export class Connection implements WorldUplink {
   }
 
   get connected(): boolean {
-    return this.session.phase === "joined";
+    return this.session.stands;
   }
 
   get transport(): TransportName {
-    return this.transportName;
+    return this.carrier.name;
   }
 
   get rtt(): number | undefined {
@@ -157,8 +164,12 @@ export class Connection implements WorldUplink {
         if (!this.over && this.readable(() => world.state(effect.packed)) === true)
           this.step({ type: "gap" });
         break;
+      case "updates":
+        if (!this.over && this.readable(() => world.updates(effect.packed)) === true)
+          this.step({ type: "gap" });
+        break;
       case "transmit":
-        this.carrier?.send(encodeClientMessage(effect.message));
+        this.carrier.send(encodeClientMessage(effect.message));
         break;
       case "deliver":
         if (!this.over) this.readable(() => world.deliver(effect.index, effect.payload));
@@ -167,11 +178,19 @@ export class Connection implements WorldUplink {
         world.heardTick(effect.tick);
         break;
       case "dial":
-        this.dial(effect.url);
+        this.carrier.dial(effect.url);
         break;
       case "hang-up":
-        this.carrier?.close(effect.code, effect.reason);
-        this.carrier = undefined;
+        this.carrier.hangUp(effect.code, effect.reason);
+        break;
+      case "probe":
+        this.carrier.probe(effect.address);
+        break;
+      case "drop-probe":
+        this.carrier.dropProbe();
+        break;
+      case "move":
+        this.carrier.move();
         break;
       case "save":
         if (storage !== undefined)
@@ -225,28 +244,6 @@ export class Connection implements WorldUplink {
     }
   }
 
-  private dial(url: string): void {
-    const handlers = {
-      opened: () => this.step({ type: "opened" }),
-      received: (bytes: Uint8Array) => this.received(bytes),
-      closed: (number: number | undefined, reason: string) => {
-        this.carrier = undefined;
-        this.step(
-          number === undefined
-            ? { type: "disconnected", reason }
-            : { type: "disconnected", number, reason },
-        );
-      },
-    };
-    this.transportName = transportOf(url);
-    try {
-      this.carrier = this.dialCounted(url, handlers);
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      this.step({ type: "disconnected", reason });
-    }
-  }
-
   private received(bytes: Uint8Array): void {
     if (this.welcomed && this.held !== undefined) {
       this.held.push(bytes);
@@ -274,7 +271,6 @@ export class Connection implements WorldUplink {
   private end(closed: Closed): void {
     if (this.over) return;
     this.over = true;
-    this.carrier = undefined;
     this.timer?.cancel();
     this.timer = undefined;
     this.stopHurry?.();
@@ -292,6 +288,7 @@ export class Connection implements WorldUplink {
     this.timer = this.dependencies.clock.setTimer(Math.max(0, wakeAt - this.now()), () => {
       this.timerAt = Number.POSITIVE_INFINITY;
       this.step({ type: "wake" });
+      if (!this.over && this.world.sweep()) this.step({ type: "gap" });
     });
   }
 }

@@ -20,6 +20,8 @@ export class Conversation {
   private readonly downstream: Downstream;
   private readonly keepAlive: KeepAlive;
   private open = false;
+  /** There is a new connection, and its welcome is about to come. */
+  private moving = false;
 
   constructor(
     options: { maxQueuedMessages: number; maxQueuedBytes: number },
@@ -58,6 +60,7 @@ export class Conversation {
     this.upstream.welcomed(welcome, now);
     this.keepAlive.start(idleTimeoutMs, now);
     this.open = true;
+    this.moving = false;
   }
 
   /** Says what has waited for the welcome. */
@@ -66,9 +69,19 @@ export class Conversation {
     this.upstream.pump(now);
   }
 
+  /** Everything waits for the welcome on another connection, inputs as well. */
+  move(): void {
+    this.open = false;
+    this.moving = true;
+    this.upstream.pause();
+    this.downstream.stop();
+    this.keepAlive.stop();
+  }
+
   /** The connection is gone, or about to go. */
   stop(): void {
     this.open = false;
+    this.moving = false;
     this.upstream.stop();
     this.downstream.stop();
     this.keepAlive.stop();
@@ -89,9 +102,8 @@ export class Conversation {
   /** An input; dropped while there is no connection. @throws RangeError */
   input(index: number, payload: Uint8Array, now: number): void {
     this.upstream.checkSize(payload);
-    if (!this.open) return;
-    this.upstream.hold(index, payload);
-    this.upstream.pump(now);
+    if (this.open || this.moving) this.upstream.hold(index, payload);
+    if (this.open) this.upstream.pump(now);
   }
 
   /** Something came from the server, whatever it was. */
@@ -109,6 +121,9 @@ export class Conversation {
     switch (message.type) {
       case "state":
         emit({ type: "state", packed: message.packed });
+        break;
+      case "updates":
+        emit({ type: "updates", packed: message.packed });
         break;
       case "message": {
         const { seq, index, payload } = message;

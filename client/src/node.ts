@@ -3,16 +3,23 @@ import { type AtlasNetClient, Client, type ConnectOptions } from "./client.ts";
 import { MAX_FRAME_BYTES } from "./frames.ts";
 import { dialSocket } from "./socket.ts";
 import { commonSurroundings, consoleLogger } from "./surroundings.ts";
-import type { Dial } from "./transport.ts";
+import { type Dial, transportOf } from "./transport.ts";
+import { dialUdp } from "./udp/dial-udp.ts";
+import { serverKeyOf } from "./udp/server-key.ts";
 import { websocketTransport } from "./websocket.ts";
 
 export * from "./exports.ts";
 
 /** A client for the AtlasNet cluster at an address. Nothing is opened before `join`. */
 export function connect(options: ConnectOptions): AtlasNetClient {
+  const { serverKey } = options;
+  const dialUdpUrl: Dial = (url, handlers, trust) =>
+    dialUdp(new URL(url), handlers, () => serverKeyOf(serverKey, trust));
   return new Client(options, {
     ...commonSurroundings,
-    dial,
+    dial: (url, handlers, trust) =>
+      transportOf(url) === "udp" ? dialUdpUrl(url, handlers, trust) : dial(url, handlers, trust),
+    dialUdp: dialUdpUrl,
     storage: options.storage,
     logger: options.logger ?? consoleLogger,
   });
@@ -30,9 +37,13 @@ const dial: Dial = (url, handlers) => {
         perMessageDeflate: false,
         maxPayload: MAX_FRAME_BYTES,
       });
-      return websocketTransport(socket, handlers);
+      let host: string | undefined;
+      socket.once("upgrade", ({ socket: { remoteAddress } }) => {
+        host = remoteAddress;
+      });
+      return websocketTransport(socket, handlers, () => host);
     }
     default:
-      throw new TypeError(`${url}: ws://, wss://, tcp:// or tls:// is needed`);
+      throw new TypeError(`${url}: ws://, wss://, tcp://, tls:// or udp:// is needed`);
   }
 };

@@ -17,11 +17,15 @@ test("every message is shown: before the transport takes it, before the client g
     },
     (direction, message) => seen.push([direction, ...message]),
   );
-  const transport = dial("ws://one", {
-    opened: () => seen.push("opened"),
-    received: (message) => seen.push(["received", ...message]),
-    closed: (number, reason) => seen.push(number, reason),
-  });
+  const transport = dial(
+    "ws://one",
+    {
+      opened: () => seen.push("opened"),
+      received: (message) => seen.push(["received", ...message]),
+      closed: (number, reason) => seen.push(number, reason),
+    },
+    {},
+  );
   server?.opened();
   transport.send(Uint8Array.of(1));
   server?.received(Uint8Array.of(2));

@@ -8,21 +8,28 @@ export type MessageObserver = (direction: "in" | "out", message: Uint8Array) => 
 
 /** Dials the same connections, and shows what they carry. */
 export function observing(dial: Dial, observe: MessageObserver): Dial {
-  return (url, handlers) => {
-    const transport = dial(url, {
-      opened: () => handlers.opened(),
-      received: (message) => {
-        observe("in", message);
-        handlers.received(message);
+  return (url, handlers, trust) => {
+    const transport = dial(
+      url,
+      {
+        opened: () => handlers.opened(),
+        received: (message) => {
+          observe("in", message);
+          handlers.received(message);
+        },
+        closed: (number, reason, untrusted) => handlers.closed(number, reason, untrusted),
       },
-      closed: (number, reason) => handlers.closed(number, reason),
-    });
+      trust,
+    );
     return {
       send: (message) => {
         observe("out", message);
         transport.send(message);
       },
       close: (code, reason) => transport.close(code, reason),
+      get host() {
+        return transport.host;
+      },
     };
   };
 }

@@ -1,10 +1,11 @@
 import type { CloseCode } from "@atlasnet/world";
 import type { ClientMessage, ServerMessage, Welcome } from "./messages.ts";
+import type { UdpAddress } from "./second-path.ts";
 
 /** What goes into a session and what comes out of it, as data. */
 
 /** Why a session ended: a close code of the server, or what the client itself found. */
-export type EndCode = CloseCode | "unreachable" | "unknown-code";
+export type EndCode = CloseCode | "unreachable" | "untrusted-server" | "unknown-code";
 
 /** What is kept over a reload of the page. */
 export interface SavedSession {
@@ -15,6 +16,8 @@ export interface SavedSession {
 
 export interface SessionOptions {
   url: string;
+  /** Move to UDP when a welcome names it and it answers. */
+  secondPath?: boolean;
   world: string;
   ticket?: string | undefined;
   params?: Uint8Array | undefined;
@@ -39,8 +42,14 @@ export type SessionEvent =
   | { type: "start" }
   | { type: "opened" }
   | { type: "received"; message: ServerMessage }
-  /** The connection is gone; `number` is its WebSocket close code, where there is one. */
-  | { type: "disconnected"; number?: number; reason: string }
+  /**
+   * The connection is gone; `number` is its WebSocket close code, where there is one. `untrusted` when the
+   * server did not prove that it is the one that was asked for.
+   */
+  | { type: "disconnected"; number?: number; reason: string; untrusted?: boolean }
+  /** The handshake of a `probe` is done, or came to nothing. */
+  | { type: "probed" }
+  | { type: "probe-failed" }
   /** The server sent what nobody can read. */
   | { type: "garbage"; problem: string }
   /** `wakeAt` has come. */
@@ -55,6 +64,11 @@ export type SessionEvent =
 
 export type SessionEffect =
   | { type: "dial"; url: string }
+  /** A second connection, to the host of the present one; it carries nothing until `move`. */
+  | { type: "probe"; address: UdpAddress }
+  | { type: "drop-probe" }
+  /** The probe takes the place of the connection, which is hung up. */
+  | { type: "move" }
   | { type: "transmit"; message: ClientMessage }
   | { type: "hang-up"; code: CloseCode; reason: string }
   | { type: "save"; saved: SavedSession }
@@ -62,6 +76,7 @@ export type SessionEffect =
   | { type: "forget"; attempt: number }
   | { type: "welcomed"; welcome: Welcome }
   | { type: "state"; packed: Uint8Array }
+  | { type: "updates"; packed: Uint8Array }
   | { type: "deliver"; index: number; payload: Uint8Array }
   /** The server's tick, heard beside state. */
   | { type: "tick"; tick: number }

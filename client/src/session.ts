@@ -15,6 +15,8 @@ import type {
 
 /** From dialing to the welcome. */
 const HANDSHAKE_MS = 10_000;
+/** The same when the session moves to UDP, whose answer was just heard. */
+const MOVE_MS = 5_000;
 /** How long `leave` waits for the server's goodbye. */
 const LEAVE_MS = 2_000;
 
@@ -42,6 +44,8 @@ export class Session {
   private everJoined = false;
   /** True from `dropped` to `resumed`. */
   private away = false;
+  /** The player left while the session moved: the world hears of it with the welcome. */
+  private goodbye = false;
   private joinBy = NEVER;
   /** Of a handshake or a goodbye. */
   private giveUpAt = NEVER;
@@ -50,9 +54,10 @@ export class Session {
 
   constructor(options: SessionOptions, dependencies: SessionDependencies) {
     this.options = options;
-    this.claim = new Claim(options, dependencies.newStream);
-    this.redial = new Redial(options.url, dependencies.random);
-    this.conversation = new Conversation(options, (effect) => this.effects.push(effect));
+    const emit = (effect: SessionEffect) => this.effects.push(effect);
+    this.claim = new Claim(options, { newStream: dependencies.newStream, emit });
+    this.redial = new Redial(options, dependencies.random);
+    this.conversation = new Conversation(options, emit);
   }
 
   /** Round trip time in ms; undefined until it was measured. */
@@ -60,10 +65,15 @@ export class Session {
     return this.conversation.rtt;
   }
 
+  /** True while messages go, or will in a moment: a move to UDP does not count as a loss. */
+  get stands(): boolean {
+    return this.phase === "joined" || (this.phase === "greeting" && this.redial.path.moving);
+  }
+
   /** When the next `wake` is due; Infinity when there is nothing to wait for. */
   get wakeAt(): number {
     const { joinBy, giveUpAt, redial, conversation } = this;
-    return Math.min(joinBy, giveUpAt, redial.retryAt, conversation.wakeAt);
+    return Math.min(joinBy, giveUpAt, redial.wakeAt, conversation.wakeAt);
   }
 
   step(event: SessionEvent, now: number): SessionEffect[] {
@@ -102,11 +112,16 @@ export class Session {
         this.received(event.message, now);
         break;
       case "disconnected":
-        this.disconnected(event.number, event.reason, now);
+        this.disconnected(event, now);
+        break;
+      case "probed":
+        if (this.phase === "joined" && this.redial.path.probing) this.move(now);
+        break;
+      case "probe-failed":
+        this.redial.path.unanswered(now);
         break;
       case "garbage":
-        this.hangUp("bad-message", event.problem);
-        this.lost(`the server sent something unreadable: ${event.problem}`, now);
+        this.giveUp("bad-message", `the server sent something unreadable: ${event.problem}`, now);
         break;
       case "gap":
         this.conversation.missed(now);
@@ -141,9 +156,16 @@ export class Session {
 
   private greet(): void {
     this.phase = "greeting";
-    const hello = this.claim.hello(this.conversation.position);
-    this.save();
-    this.transmit({ type: "hello", hello });
+    this.transmit({ type: "hello", hello: this.claim.hello(this.conversation.position) });
+  }
+
+  /** From the transport of the URL to UDP, which answered. */
+  private move(now: number): void {
+    this.redial.path.answered();
+    this.conversation.move();
+    this.giveUpAt = now + MOVE_MS;
+    this.effects.push({ type: "move" });
+    this.greet();
   }
 
   private received(message: ServerMessage, now: number): void {
@@ -177,23 +199,25 @@ export class Session {
     const rolledBack = this.claim.welcomed(welcome);
     const fresh = this.phase === "greeting";
     this.conversation.welcomed(welcome, { rolledBack, fresh }, now);
-    this.redial.welcomed(welcome.endpoints, now);
+    this.redial.welcomed(welcome, now);
     const back = this.away;
     this.phase = "joined";
     this.everJoined = true;
     this.away = false;
     this.joinBy = NEVER;
     this.giveUpAt = NEVER;
-    this.save();
     this.effects.push({ type: "welcomed", welcome });
     if (rolledBack) this.effects.push({ type: "rolled-back" });
     if (back) this.effects.push({ type: "resumed" });
     this.conversation.begin(now);
+    if (this.goodbye) this.leave(now);
   }
 
   /** Does what is due. */
   private wake(now: number): void {
     if (this.redial.retryAt <= now) this.dial(now);
+    const address = this.redial.path.begin(now);
+    if (address !== undefined) this.effects.push({ type: "probe", address });
     if (this.joinBy <= now && !this.everJoined) {
       if (this.connected) this.hangUp("left", "the join took too long");
       const { url, joinTimeoutMs } = this.options;
@@ -203,13 +227,11 @@ export class Session {
     }
     if (this.giveUpAt <= now) {
       const reason = this.phase === "leaving" ? "the player left" : "no welcome in time";
-      this.hangUp("left", reason);
-      this.lost(reason, now);
+      this.giveUp("left", reason, now);
       return;
     }
     if (this.conversation.isSilent(now)) {
-      this.hangUp("idle-timeout", "nothing was heard from the server");
-      this.lost("nothing was heard from the server", now);
+      this.giveUp("idle-timeout", "nothing was heard from the server", now);
       return;
     }
     this.conversation.wake(now);
@@ -217,10 +239,15 @@ export class Session {
 
   private leave(now: number): void {
     if (this.phase === "leaving") return;
-    this.forget();
+    this.claim.forget();
+    if (this.redial.path.moving) {
+      this.goodbye = true;
+      return;
+    }
     if (this.phase === "joined") {
       this.transmit({ type: "leave" });
       this.rest();
+      this.redial.stop();
       this.phase = "leaving";
       this.giveUpAt = now + LEAVE_MS;
       return;
@@ -229,10 +256,13 @@ export class Session {
     this.end("left", "the player left", false);
   }
 
-  private disconnected(number: number | undefined, reason: string, now: number): void {
+  private disconnected(event: SessionEvent & { type: "disconnected" }, now: number): void {
     if (!this.connected) return;
+    const { number, reason, untrusted = false } = event;
     const code = serverCloseCode(number);
-    if (code === undefined) this.lost(reason, now);
+    // To who is in the world already the right server may come back.
+    if (untrusted && !this.everJoined) this.end("untrusted-server", reason, false);
+    else if (code === undefined) this.lost(reason, now);
     else this.closed(code === "unknown-code" ? undefined : code, number ?? 0, reason, now, true);
   }
 
@@ -245,15 +275,17 @@ export class Session {
     gone = false,
   ): void {
     if (!gone) this.hangUp("left", "closed by the server");
-    if (this.phase === "leaving") {
+    if (this.phase === "leaving" || this.goodbye) {
       this.end("left", reason, false);
       return;
     }
-    const claimed = this.claim.saved !== undefined;
+    const { claimed } = this.claim;
     const { everJoined } = this;
-    switch (closeVerdict(code, { claimed, everJoined, rejoin: this.options.rejoin })) {
+    const { rejoin } = this.options;
+    const { moving } = this.redial.path;
+    switch (closeVerdict(code, { claimed, everJoined, rejoin, moving })) {
       case "retry":
-        this.lost(`${code}: ${reason}`, now, code);
+        this.lost(`${code}: ${reason}`, now, code, true);
         break;
       case "start-over":
         this.startOver();
@@ -261,10 +293,10 @@ export class Session {
         break;
       case "rejoin":
         this.startOver();
-        this.lost(reason, now);
+        this.lost(reason, now, code, true);
         break;
       case "end":
-        if (claimed) this.forget();
+        if (claimed) this.claim.forget();
         this.end(
           code ?? "unknown-code",
           code === undefined ? `close code ${number}: ${reason}` : reason,
@@ -276,21 +308,26 @@ export class Session {
 
   /** The next hello asks for a new session, on a new stream. */
   private startOver(): void {
-    this.forget();
+    this.claim.forget();
     this.claim.startOver(this.everJoined);
     this.conversation.restart();
   }
 
+  private giveUp(code: CloseCode, reason: string, now: number): void {
+    this.hangUp(code, reason);
+    this.lost(reason, now);
+  }
+
   /** The connection is gone; another one is tried after a while. */
-  private lost(reason: string, now: number, code: EndCode = "unreachable"): void {
-    if (this.phase === "leaving") {
+  private lost(reason: string, now: number, code: EndCode = "unreachable", told = false): void {
+    if (this.phase === "leaving" || this.goodbye) {
       this.end("left", "the player left", false);
       return;
     }
     this.lastLoss = { code, reason };
     this.rest();
     this.phase = "waiting";
-    this.redial.lost(now);
+    this.redial.lost(told, now);
     if (this.everJoined && !this.away) {
       this.away = true;
       this.effects.push({ type: "dropped", reason });
@@ -300,6 +337,7 @@ export class Session {
   private end(code: EndCode, reason: string, retry: boolean): void {
     this.phase = "ended";
     this.rest();
+    this.redial.stop();
     this.joinBy = NEVER;
     this.effects.push({ type: "ended", code, reason, retry });
   }
@@ -307,8 +345,8 @@ export class Session {
   /** The connection is over, or nothing more is to be said on it. */
   private rest(): void {
     this.giveUpAt = NEVER;
-    this.redial.stop();
     this.conversation.stop();
+    if (this.redial.path.probing) this.effects.push({ type: "drop-probe" });
   }
 
   private transmit(message: ClientMessage): void {
@@ -317,14 +355,5 @@ export class Session {
 
   private hangUp(code: CloseCode, reason: string): void {
     this.effects.push({ type: "hang-up", code, reason });
-  }
-
-  private save(): void {
-    const { saved } = this.claim;
-    if (saved !== undefined) this.effects.push({ type: "save", saved });
-  }
-
-  private forget(): void {
-    this.effects.push({ type: "forget", attempt: this.claim.lastAttempt });
   }
 }

@@ -46,6 +46,9 @@ export function dialSocket(address: URL, handlers: TransportHandlers): Transport
     send(message) {
       if (!over) socket.write(frame(message));
     },
+    get host() {
+      return socket.remoteAddress;
+    },
     close() {
       over = true;
       socket.end();

@@ -16,11 +16,15 @@ test("every connection's messages count, both ways, and pass through", () => {
     };
   });
   for (const url of ["ws://one", "ws://two"]) {
-    const transport = dial(url, {
-      opened: () => passed.push("opened"),
-      received: (message) => passed.push(message.length),
-      closed: (number, reason) => passed.push(number, reason),
-    });
+    const transport = dial(
+      url,
+      {
+        opened: () => passed.push("opened"),
+        received: (message) => passed.push(message.length),
+        closed: (number, reason) => passed.push(number, reason),
+      },
+      {},
+    );
     const server = ends.at(-1);
     server?.opened();
     transport.send(new Uint8Array(3));

@@ -19,16 +19,20 @@ export class TrafficCounter implements TrafficStats {
 
   /** Dials the same connections, and counts what they carry. */
   counting(dial: Dial): Dial {
-    return (url, handlers) => {
-      const transport = dial(url, {
-        opened: () => handlers.opened(),
-        received: (message) => {
-          this.bytesIn += message.length;
-          this.messagesIn += 1;
-          handlers.received(message);
+    return (url, handlers, trust) => {
+      const transport = dial(
+        url,
+        {
+          opened: () => handlers.opened(),
+          received: (message) => {
+            this.bytesIn += message.length;
+            this.messagesIn += 1;
+            handlers.received(message);
+          },
+          closed: (number, reason, untrusted) => handlers.closed(number, reason, untrusted),
         },
-        closed: (number, reason) => handlers.closed(number, reason),
-      });
+        trust,
+      );
       return {
         send: (message) => {
           this.bytesOut += message.length;
@@ -36,6 +40,9 @@ export class TrafficCounter implements TrafficStats {
           transport.send(message);
         },
         close: (code, reason) => transport.close(code, reason),
+        get host() {
+          return transport.host;
+        },
       };
     };
   }

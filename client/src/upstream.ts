@@ -93,6 +93,11 @@ export class Upstream {
   /** There is no connection to send on. Inputs are worth it only now, messages are kept. */
   stop(): void {
     this.heldInputs.clear();
+    this.pause();
+  }
+
+  /** There will be a connection to send on in a moment. */
+  pause(): void {
     this.sendAt = NEVER;
     this.resendAt = NEVER;
   }

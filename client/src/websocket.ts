@@ -21,7 +21,12 @@ const NORMAL_CLOSURE = 1000;
 /** Bytes of UTF-8 that a WebSocket close frame may say. */
 const MAX_REASON_BYTES = 123;
 
-export function websocketTransport(socket: WebSocketLike, handlers: TransportHandlers): Transport {
+/** `host` tells the server's address, where that can be known. */
+export function websocketTransport(
+  socket: WebSocketLike,
+  handlers: TransportHandlers,
+  host?: () => string | undefined,
+): Transport {
   let over = false;
   let problem = "";
   socket.binaryType = "arraybuffer";
@@ -43,6 +48,9 @@ export function websocketTransport(socket: WebSocketLike, handlers: TransportHan
     handlers.closed(code, reason || problem || `the connection was closed (${code})`);
   });
   return {
+    get host() {
+      return host?.();
+    },
     send(message) {
       if (!over && socket.readyState === OPEN) socket.send(new Uint8Array(message));
     },

@@ -1,0 +1,161 @@
+import { DatagramConnection, isReset } from "@atlasnet/udp";
+import { type CloseCode, closeCodes } from "@atlasnet/world";
+import type { ClientClock } from "../connection.ts";
+import { MAX_FRAME_BYTES } from "../frames.ts";
+import type { TransportHandlers } from "../transport.ts";
+import type { Accepted } from "./handshake-call.ts";
+import { LocalSocket, type LocalSocketEvents, type UdpTarget } from "./local-socket.ts";
+import { PathWatch } from "./path-watch.ts";
+
+/** A close frame goes out at once and again after this long; after twice the time the socket is freed. */
+const CLOSE_AGAIN_MS = 100;
+
+export interface UdpConnectionOptions {
+  target: UdpTarget;
+  accepted: Accepted;
+}
+
+export interface UdpConnectionDependencies {
+  /** The one of the handshake. */
+  socket: LocalSocket;
+  handlers: TransportHandlers;
+  clock: ClientClock;
+  randomBytes: (count: number) => Uint8Array;
+}
+
+/**
+ * A connection after its handshake: sealed packets on a socket, which is replaced when the path breaks.
+ * What is sent in a turn of the event loop goes out at its end, together.
+ */
+export class UdpConnection {
+  private readonly target: UdpTarget;
+  private readonly resetToken: Uint8Array;
+  private readonly handlers: TransportHandlers;
+  private readonly clock: ClientClock;
+  private readonly datagrams: DatagramConnection;
+  private readonly watch = new PathWatch();
+  private socket: LocalSocket;
+  private lastPacket: Uint8Array | undefined;
+  private timer: { cancel(): void } | undefined;
+  private timerAt = Number.POSITIVE_INFINITY;
+  private over = false;
+
+  constructor(options: UdpConnectionOptions, dependencies: UdpConnectionDependencies) {
+    const { keys, connectionId, resetToken } = options.accepted;
+    const { socket, handlers, clock, randomBytes } = dependencies;
+    this.target = options.target;
+    this.resetToken = resetToken;
+    this.handlers = handlers;
+    this.clock = clock;
+    this.socket = socket;
+    socket.events = this.socketEvents;
+    this.datagrams = new DatagramConnection(
+      { role: "client", connectionId, maxItemBytes: MAX_FRAME_BYTES, path: "" },
+      {
+        keys,
+        now: clock.now(),
+        randomBytes,
+        events: {
+          transmit: (packet) => this.transmit(packet),
+          item: (item) => {
+            if (!this.over) handlers.received(item.slice());
+          },
+          updatesLost: nothing,
+          moved: nothing,
+          failed: (code, reason) => {
+            this.hangUp(code, reason);
+            handlers.closed(undefined, reason);
+          },
+          closed: (number, reason) => this.end(reason, number),
+          dirty: () => setImmediate(this.flush),
+        },
+      },
+    );
+  }
+
+  send(item: Uint8Array): void {
+    if (!this.over) this.datagrams.send(item);
+  }
+
+  /** Ends the connection and says so; nothing is told any more. */
+  hangUp(code: CloseCode, reason: string): void {
+    if (this.over) return;
+    this.over = true;
+    this.timer?.cancel();
+    this.datagrams.close(closeCodes[code].code, reason);
+    const { socket, lastPacket } = this;
+    // It may get lost, but is not worth holding the process open: the server finds out by itself.
+    socket.unref();
+    setTimeout(() => {
+      if (lastPacket !== undefined) socket.send(lastPacket);
+    }, CLOSE_AGAIN_MS).unref();
+    setTimeout(() => socket.close(), 2 * CLOSE_AGAIN_MS).unref();
+  }
+
+  private readonly socketEvents: LocalSocketEvents = {
+    // The first packet from a new local end tells the server of it.
+    ready: () => {
+      if (this.lastPacket !== undefined) this.socket.send(this.lastPacket);
+    },
+    packet: (bytes) => this.received(bytes),
+    failed: (_error, refused) => {
+      if (refused) this.watch.refused();
+      else if (!this.over && this.watch.failed() === "move") this.move();
+    },
+  };
+
+  private received(bytes: Uint8Array): void {
+    const { datagrams } = this;
+    if (datagrams.receive(bytes, "", this.clock.now())) this.watch.heard(datagrams.stats.probes);
+    else if (isReset(bytes, this.resetToken))
+      this.end("the server does not know this connection any more");
+    this.arm();
+  }
+
+  private transmit(packet: Uint8Array): void {
+    this.lastPacket = packet;
+    this.socket.send(packet);
+  }
+
+  private readonly flush = (): void => {
+    if (this.over) return;
+    this.datagrams.flush(this.clock.now());
+    this.arm();
+  };
+
+  private wake(): void {
+    this.timerAt = Number.POSITIVE_INFINITY;
+    const { datagrams } = this;
+    datagrams.wake(this.clock.now());
+    const verdict = this.watch.judge(datagrams.stats.probes);
+    if (verdict === "lost") this.end(`no answer from ${this.target.address}`);
+    else if (verdict === "move") this.move();
+    this.arm();
+  }
+
+  /** To another local end: the server knows the connection by its id. */
+  private move(): void {
+    this.socket.close();
+    this.socket = new LocalSocket(this.target, this.socketEvents);
+  }
+
+  private end(reason: string, number?: number): void {
+    if (this.over) return;
+    this.over = true;
+    this.timer?.cancel();
+    this.socket.close();
+    this.handlers.closed(number, reason);
+  }
+
+  /** One timer; one that is too early does no harm. */
+  private arm(): void {
+    const { wakeAt } = this.datagrams;
+    if (this.over || wakeAt >= this.timerAt) return;
+    this.timer?.cancel();
+    this.timerAt = wakeAt;
+    const ms = Math.max(0, Math.ceil(wakeAt - this.clock.now()));
+    this.timer = this.clock.setTimer(ms, () => this.wake());
+  }
+}
+
+function nothing(): void {}
