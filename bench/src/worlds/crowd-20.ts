@@ -1,0 +1,3 @@
+import { crowdWorld } from "./crowd-world.ts";
+
+export const world = crowdWorld(20);
