@@ -110,7 +110,7 @@ export function planLoad(options: LoadOptions, cores: number): LoadPlan {
 }
 
 function bad(option: string, found: string | number, allowed: string): LoadError {
-  return new LoadError("bad-load", `${option}: found ${found}, allowed: ${allowed}`);
+  return new LoadError("bad-load", `found ${found}, allowed: ${allowed}`, { option });
 }
 
 function number(option: string, value: number, min: number, max: number): number {
@@ -144,8 +144,8 @@ function checkedAddress(text: string, remote: boolean): string {
   if (!remote && !isLoopback(hostname))
     throw new LoadError(
       "bad-load",
-      `url: ${hostname} is not this machine, and load on a server of others is an attack`,
-      "If the server is yours to load, say so with --remote.",
+      `${hostname} is not this machine, and load on a server of others is an attack`,
+      { option: "url", hint: "If the server is yours to load, say so with --remote." },
     );
   return host;
 }

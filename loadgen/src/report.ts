@@ -16,8 +16,8 @@ export function progressLine(progress: LoadProgress): string {
   if (phase !== "joining") {
     const { sentRate, acknowledgedRate, roundTripMs } = progress;
     parts.push(
-      `${count(sentRate)} sent/s`,
-      `${count(acknowledgedRate)} acknowledged/s`,
+      `${grouped(sentRate)} sent/s`,
+      `${grouped(acknowledgedRate)} acknowledged/s`,
       `round trip p50 ${ms(roundTripMs.p50)} p99 ${ms(roundTripMs.p99)}`,
     );
   }
@@ -66,11 +66,11 @@ function rateRows({ settings, messages, inputs, roundTripMs }: LoadResult): Row[
     rows.push(
       [
         `message ${settings.message}`,
-        `${count(achievedRate)}/s of ${count(askedRate)}/s asked for (${(share * 100).toFixed(1)} %)`,
+        `${grouped(achievedRate)}/s of ${grouped(askedRate)}/s asked for (${(share * 100).toFixed(1)} %)`,
       ],
       [
         "",
-        `${count(due)} due${some(missed, "never sent") || ", all sent"}${some(unacknowledged, "not acknowledged")}${some(lost, "lost with their sessions")}`,
+        `${grouped(due)} due${some(missed, "never sent") || ", all sent"}${some(unacknowledged, "not acknowledged")}${some(lost, "lost with their sessions")}`,
       ],
     );
   }
@@ -78,7 +78,7 @@ function rateRows({ settings, messages, inputs, roundTripMs }: LoadResult): Row[
   if (inputs !== null)
     rows.push([
       `input ${settings.input}`,
-      `${count(inputs.sentRate)}/s sent of ${count(inputs.askedRate)}/s asked for; nobody acknowledges inputs`,
+      `${grouped(inputs.sentRate)}/s sent of ${grouped(inputs.askedRate)}/s asked for; nobody acknowledges inputs`,
     ]);
   return rows;
 }
@@ -88,7 +88,7 @@ function trafficRows({ traffic }: LoadResult): Row[] {
     const { bytesPerSecond, messagesPerSecond, bytesPerSecondAndClient } = traffic[way];
     return [
       way,
-      `${count(messagesPerSecond)} messages/s, ${count(bytesPerSecond / 1000)} kB/s, ${count(bytesPerSecondAndClient)} B/s per client`,
+      `${grouped(messagesPerSecond)} messages/s, ${grouped(bytesPerSecond / 1000)} kB/s, ${grouped(bytesPerSecondAndClient)} B/s per client`,
     ];
   });
 }
@@ -122,18 +122,19 @@ function generatorRows({ generator, notes }: LoadResult): Row[] {
   ];
 }
 
-function times({ p50, p90, p99, p999, max }: Percentiles): string {
+function times({ count, p50, p90, p99, p999, max }: Percentiles): string {
+  if (count === 0) return "none measured";
   return `p50 ${ms(p50)}, p90 ${ms(p90)}, p99 ${ms(p99)}, p99.9 ${ms(p999)}, max ${ms(max)}`;
 }
 
 function some(n: number, what: string): string {
-  return n === 0 ? "" : `, ${count(n)} ${what}`;
+  return n === 0 ? "" : `, ${grouped(n)} ${what}`;
 }
 
 function ms(value: number): string {
   return `${value < 100 ? value.toFixed(1) : Math.round(value)} ms`;
 }
 
-function count(value: number): string {
+function grouped(value: number): string {
   return Math.round(value).toLocaleString("en-US");
 }

@@ -32,8 +32,8 @@ export interface LoadProgress {
 
 export interface LoadDependencies {
   onProgress?: ((progress: LoadProgress) => void) | undefined;
-  /** Called once, when the measured window begins. */
-  onWindow?: (() => void) | undefined;
+  /** Called when a phase begins; the measured window lasts from `measuring` to `finishing`. */
+  onPhase?: ((phase: LoadPhase) => void) | undefined;
   /** Ends the load early; the result is of what there was. */
   signal?: AbortSignal | undefined;
 }
@@ -120,10 +120,7 @@ class LoadRun {
       });
     this.enter("warming-up");
     this.timers.push(
-      setTimeout(() => {
-        this.enter("measuring");
-        this.dependencies.onWindow?.();
-      }, warmUpMs),
+      setTimeout(() => this.enter("measuring"), warmUpMs),
       setTimeout(() => this.enter("finishing"), warmUpMs + windowMs),
     );
   }
@@ -131,6 +128,7 @@ class LoadRun {
   private enter(phase: LoadPhase): void {
     this.phase = phase;
     this.phaseBeganAt = performance.now();
+    this.dependencies.onPhase?.(phase);
   }
 
   private workerPlan(index: number): WorkerPlan {

@@ -51,7 +51,8 @@ export async function scout(plan: LoadPlan): Promise<Scouted> {
     await world.leave();
   } catch (error) {
     if (!(error instanceof JoinError)) throw error;
-    throw new LoadError("no-scout", `${url}: ${error.message}`, HINTS.get(error.code));
+    const hint = HINTS.get(error.code);
+    throw new LoadError("no-scout", `${url}: ${error.message}`, { hint });
   } finally {
     client.close();
   }
@@ -88,14 +89,16 @@ export function chosen(
   const check = (option: string, wanted: string | undefined, all: readonly { name: string }[]) => {
     if (wanted === undefined || all.some((struct) => struct.name === wanted)) return;
     const names = all.map((struct) => struct.name).join(", ") || "none";
-    throw new LoadError("bad-load", `${option}: found ${wanted}, allowed: ${names}`);
+    throw new LoadError("bad-load", `found ${wanted}, allowed: ${names}`, { option });
   };
   check("message", message, clientMessages);
   check("input", input, inputs);
   const messageName = message ?? clientMessages[0]?.name;
   const inputName = input ?? (messageName === undefined ? inputs[0]?.name : undefined);
   if (messageName === undefined && inputName === undefined)
-    throw new LoadError("bad-load", `the world ${name} has neither client messages nor inputs`);
+    throw new LoadError("bad-load", `${name} has neither client messages nor inputs to send`, {
+      option: "world",
+    });
   return { message: messageName, input: inputName };
 }
 
