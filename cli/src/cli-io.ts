@@ -7,6 +7,10 @@ export interface CliIo {
   talk(text: string): void;
   /** Columns of the terminal. */
   readonly width: number;
+  /** True when `talk` goes to a terminal, where a line can be written over. */
+  readonly live?: boolean;
+  /** The terminal that `out` goes to, with its rows now; undefined for a file or a pipe. */
+  readonly terminal?: { readonly rows: number } | undefined;
   readonly env: { readonly [name: string]: string | undefined };
   readonly workingDir: string;
   /** Aborts when the process is asked to stop. */

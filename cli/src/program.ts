@@ -7,6 +7,7 @@ import { addConfigCommand } from "./commands/config.ts";
 import { addDevCommand } from "./commands/dev.ts";
 import { addInitCommand } from "./commands/init.ts";
 import { addLoadgenCommand } from "./commands/loadgen.ts";
+import { addMonitorCommand } from "./commands/monitor.ts";
 import { addMonolithCommand } from "./commands/monolith.ts";
 import { addNetemCommand } from "./commands/netem.ts";
 import { addTicketCommand } from "./commands/ticket.ts";
@@ -69,6 +70,7 @@ function createProgram(io: CliIo, dependencies: CliDependencies): Command {
   addInitCommand(program, io);
   addConfigCommand(program, io);
   addTicketCommand(program, io);
+  addMonitorCommand(program, io);
   addLoadgenCommand(program, io);
   return program;
 }

@@ -1,0 +1,76 @@
+import type { Announcement } from "@atlasnet/core";
+
+/** A server that is silent for so long is shown as stale, and then taken out. */
+export const STALE_MS = 3_000;
+export const REMOVE_MS = 60_000;
+/** Servers shown at a time; more are counted only. */
+export const MAX_SERVERS = 256;
+/** Seconds of history. */
+export const HISTORY = 30;
+
+export interface ServerRow {
+  readonly announcement: Announcement;
+  /** Address the last announcement came from. */
+  readonly source: string;
+  readonly heardAt: number;
+  /** Events per second of the last HISTORY seconds, oldest first; seconds without an announcement are undefined. */
+  readonly history: readonly (number | undefined)[];
+  /** Announcements that did not come. */
+  readonly missed: number;
+}
+
+export interface ShownServer extends ServerRow {
+  readonly ageMs: number;
+  readonly stale: boolean;
+}
+
+/** The servers heard of. Pure: times are milliseconds of any clock that does not go back. */
+export class ServerTable {
+  private readonly rows = new Map<string, ServerRow>();
+  /** Announcements of servers beyond MAX_SERVERS. */
+  refused = 0;
+
+  /** Takes in an announcement; false when there is no room for its server. */
+  take(announcement: Announcement, source: string, now: number): boolean {
+    this.expire(now);
+    const { server, seq, events_per_sec } = announcement;
+    const before = this.rows.get(server);
+    if (before === undefined && this.rows.size >= MAX_SERVERS) {
+      this.refused += 1;
+      return false;
+    }
+    // A number that went back is a server that was started again.
+    const skipped = before === undefined ? 0 : seq - before.announcement.seq - 1;
+    const missed = Math.max(0, skipped);
+    const holes = new Array<undefined>(Math.min(missed, HISTORY)).fill(undefined);
+    const history = [...(before?.history ?? []), ...holes, events_per_sec].slice(-HISTORY);
+    this.rows.set(server, {
+      announcement,
+      source,
+      heardAt: now,
+      history,
+      missed: (before?.missed ?? 0) + missed,
+    });
+    return true;
+  }
+
+  get(server: string): ServerRow | undefined {
+    return this.rows.get(server);
+  }
+
+  /** All servers by name; those that were silent for REMOVE_MS are gone. */
+  list(now: number): ShownServer[] {
+    this.expire(now);
+    return [...this.rows.values()]
+      .sort((a, b) => (a.announcement.server < b.announcement.server ? -1 : 1))
+      .map((row) => {
+        const ageMs = now - row.heardAt;
+        return { ...row, ageMs, stale: ageMs >= STALE_MS };
+      });
+  }
+
+  private expire(now: number): void {
+    for (const [server, { heardAt }] of this.rows)
+      if (now - heardAt >= REMOVE_MS) this.rows.delete(server);
+  }
+}
