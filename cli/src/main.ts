@@ -24,6 +24,7 @@ process.exitCode = await runCli(
     out: (text) => void process.stdout.write(text),
     talk: (text) => void process.stderr.write(text),
     width: Math.min(Math.max(process.stdout.columns ?? 100, 60), 100),
+    live: process.stderr.isTTY === true,
     terminal: process.stdout.isTTY ? process.stdout : undefined,
     env: process.env,
     workingDir: process.cwd(),
