@@ -38,7 +38,7 @@ export const definition = defineWorld({
 export const compiled = compileDefinition(definition.data);
 
 /** Time that passes when it is told to. */
-class FakeClock {
+export class FakeClock {
   private at = 0;
   private timers: { at: number; fn: () => void }[] = [];
 
