@@ -1,76 +1,442 @@
-import type { DatagramDependencies, DatagramOptions } from "./datagram-port.ts";
+import { ByteReader, DecodeError } from "@atlasnet/world";
+import { InputIntake } from "./channels/input-intake.ts";
+import {
+  HELLO_NUMBER,
+  INPUT_NUMBER,
+  messageNumber,
+  WELCOME_NUMBER,
+} from "./channels/message-number.ts";
+import { UpdatesIntake } from "./channels/updates-intake.ts";
+import { closeReasonBytes } from "./close-reason.ts";
+import type { DatagramDependencies, DatagramEvents, DatagramOptions } from "./datagram-port.ts";
 import { type DatagramStats, newDatagramStats } from "./datagram-stats.ts";
+import {
+  CLIENT_ACK_DELAY_MS,
+  CLOSING_MS,
+  MAX_INPUT_BYTES,
+  MAX_PACKET_BYTES,
+  MAX_UPDATES_BYTES,
+  PACKETS_PER_KEY,
+  SERVER_ACK_DELAY_MS,
+} from "./limits.ts";
+import {
+  AckFrame,
+  CHALLENGE_BYTES,
+  FRAME_ACK,
+  FRAME_CHALLENGE,
+  FRAME_CLOSE,
+  FRAME_INPUTS,
+  FRAME_PING,
+  FRAME_RESPONSE,
+  FRAME_STATE,
+  FRAME_STREAM,
+} from "./packet/frames.ts";
+import { NUMBER_AT, numberEnd, numberIn, SEALED } from "./packet/packet-header.ts";
+import type { PacketKeys } from "./packet-keys.ts";
+import { PacketSender } from "./packet-sender.ts";
+import { PathCheck } from "./path-check.ts";
+import { Acknowledger } from "./recovery/acknowledger.ts";
+import { ReplayWindow } from "./recovery/replay-window.ts";
+import type { SentPacket } from "./recovery/sent-packet.ts";
+import { FrameSplitter } from "./stream/frame-splitter.ts";
+import { ReceiveStream } from "./stream/receive-stream.ts";
 
-/** One connection after its handshake. The parts behind it are on their way. */
+/**
+ * One connection after its handshake, of either side (docs/protocol.md, 11.2). It sends packets and hands
+ * out items directly, and knows the time only from what it is told: `receive`, `flush` and `wake`.
+ *
+ * - `open`: all goes in and out.
+ * - `failed`: the peer broke a rule; nothing goes in any more, the owner is to call `close`.
+ * - `closing`: packets are answered with the close frame, for CLOSING_MS. The owner forgets it then.
+ * - `closed`: the peer closed.
+ */
 export class DatagramConnection<Sent = undefined> {
   readonly stats: DatagramStats = newDatagramStats();
-  readonly maxUpdatesBytes: number = 1100;
-  protected readonly options: DatagramOptions;
-  protected readonly dependencies: DatagramDependencies<Sent>;
+  /** Largest `packed` that `sendUpdates` takes. */
+  readonly maxUpdatesBytes: number = MAX_UPDATES_BYTES;
+
+  private readonly maxItemBytes: number;
+  private readonly server: boolean;
+  private readonly keys: PacketKeys;
+  private readonly events: DatagramEvents<Sent>;
+  private readonly numberAt: number;
+  private readonly replay = new ReplayWindow();
+  private readonly acknowledger: Acknowledger;
+  private readonly sender: PacketSender<Sent>;
+  private readonly incoming: ReceiveStream;
+  private readonly splitter: FrameSplitter;
+  private readonly reader = new ByteReader(new Uint8Array(0));
+  private readonly ack = new AckFrame();
+  /** A server's. */
+  private readonly inputs: InputIntake | undefined;
+  private readonly paths: PathCheck | undefined;
+  /** A client's. */
+  private readonly updates: UpdatesIntake | undefined;
+
+  private state: "open" | "failed" | "closing" | "closed" = "open";
+  private paused = false;
+  private dirtied = false;
+  private path: string;
+  private now: number;
+  /** Server: welcomes sent so far. */
+  private welcomes = 0;
+  private closePacket: Uint8Array | undefined;
+  /** When the last packet is answered with `closePacket`; known when the first has come. */
+  private closingUntil: number | undefined;
+  /** Of the packet that is being read: whether it asks for an ack, and whether all of it found room. */
+  private asks = false;
+  private kept = true;
 
   constructor(options: DatagramOptions, dependencies: DatagramDependencies<Sent>) {
-    this.options = options;
-    this.dependencies = dependencies;
+    const server = options.role === "server";
+    this.server = server;
+    this.maxItemBytes = options.maxItemBytes;
+    this.path = options.path;
+    this.now = dependencies.now;
+    this.keys = dependencies.keys;
+    this.events = dependencies.events;
+    this.numberAt = NUMBER_AT[options.role];
+    this.acknowledger = new Acknowledger(server ? SERVER_ACK_DELAY_MS : CLIENT_ACK_DELAY_MS);
+    this.sender = new PacketSender<Sent>(options, {
+      keys: dependencies.keys,
+      transmit: (packet) => this.events.transmit(packet, this.path),
+      acknowledger: this.acknowledger,
+      stats: this.stats,
+    });
+    this.splitter = new FrameSplitter(options.maxItemBytes, (item) => this.streamItem(item));
+    this.incoming = new ReceiveStream((bytes) => this.splitter.push(bytes));
+    if (server) {
+      this.inputs = new InputIntake((item) => this.input(item), this.stats);
+      this.paths = new PathCheck(dependencies.randomBytes);
+    } else {
+      this.updates = new UpdatesIntake((item) => {
+        this.events.item(item);
+        return this.state === "open";
+      }, this.stats);
+    }
   }
 
-  /** A sealed packet, the whole UDP payload. False: not genuine, replayed or malformed; dropped. */
-  receive(_packet: Uint8Array, _path: string, _now: number): boolean {
-    throw new Error("not there yet");
+  /**
+   * A sealed packet, the whole UDP payload, whose connection id (towards a server) is this one's. False: it
+   * is not genuine, came before or is too old, and was dropped.
+   */
+  receive(packet: Uint8Array, path: string, now: number): boolean {
+    this.now = now;
+    const { stats, replay, numberAt } = this;
+    const end = packet[0] === SEALED ? numberEnd(packet, numberAt) : -1;
+    if (end < 0 || packet.length > MAX_PACKET_BYTES) {
+      stats.packetsRefused += 1;
+      return false;
+    }
+    const number = numberIn(packet, numberAt, end);
+    if (!replay.isNew(number)) {
+      stats.packetsRepeated += 1;
+      return false;
+    }
+    const plain = this.tooFarAhead(number) ? undefined : this.keys.open(number, packet, end);
+    if (plain === undefined) {
+      stats.packetsRefused += 1;
+      return false;
+    }
+    const newest = number > replay.highest;
+    replay.take(number);
+    stats.packetsIn += 1;
+    stats.bytesIn += packet.length;
+    if (this.state === "open") this.takeIn(number, plain, packet.length, path, newest);
+    else if (this.state === "closing") this.answerWithClose();
+    return true;
   }
 
-  /** Sends one CBOR item; an input of a client goes into inputs frames, all else into the stream. Copied. */
-  send(_item: Uint8Array): void {
-    throw new Error("not there yet");
+  /**
+   * Sends one CBOR item. An input of a client goes into inputs frames, when it is not larger than
+   * MAX_INPUT_BYTES; all else goes into the stream. Copied; dropped when the connection is closed.
+   */
+  send(item: Uint8Array): void {
+    if (this.state === "closing" || this.state === "closed") return;
+    const number = messageNumber(item);
+    if (this.server) {
+      if (number === WELCOME_NUMBER) {
+        this.welcomes += 1;
+        this.inputs?.welcome();
+      }
+    } else if (number === HELLO_NUMBER) {
+      this.sender.hello();
+    } else if (number === INPUT_NUMBER && item.length <= MAX_INPUT_BYTES) {
+      this.sender.inputs?.push(item);
+      this.markDirty();
+      return;
+    }
+    this.sender.stream.item(item);
+    this.markDirty();
   }
 
-  /** Items that are framed already: whole frames, no welcome and no input among them. Copied. */
-  sendFrames(_bytes: Uint8Array): void {
-    throw new Error("not there yet");
+  /** Items that are framed already: whole frames, no hello, welcome or input among them. Copied. */
+  sendFrames(bytes: Uint8Array): void {
+    if (this.state === "closing" || this.state === "closed") return;
+    this.sender.stream.frames(bytes);
+    this.markDirty();
   }
 
-  /** Server: packed updates of at most maxUpdatesBytes, into a state frame. Copied. */
-  sendUpdates(_packed: Uint8Array, _sent: Sent): void {
-    throw new Error("not there yet");
+  /**
+   * Server: packed updates of at most `maxUpdatesBytes`, into a state frame of the next flush. Copied.
+   * Whatever becomes of them but their arrival is told by `updatesLost`, as long as the connection is open.
+   */
+  sendUpdates(packed: Uint8Array, sent: Sent): void {
+    if (this.state === "closing" || this.state === "closed") return;
+    if (packed.length > MAX_UPDATES_BYTES)
+      throw new RangeError(`updates of ${packed.length} bytes, at most ${MAX_UPDATES_BYTES}`);
+    this.sender.updates.push(this.welcomes, packed, sent);
+    this.markDirty();
   }
 
-  /** Writes and transmits what waits, as the window allows. */
-  flush(_now: number): void {
-    throw new Error("not there yet");
+  /**
+   * Writes and transmits what waits, as the window allows: acks, inputs, updates, the stream. Updates that
+   * the window has no room for are reported as lost: send them again with the next tick, not at once.
+   */
+  flush(now: number): void {
+    this.now = now;
+    this.dirtied = false;
+    if (this.state !== "open") return;
+    this.challengePath();
+    this.sender.flush(now);
+    const unsent = this.sender.updates.takeUnsent();
+    if (unsent !== undefined) this.reportLost(unsent);
   }
 
-  /** When `wake` is due, in ms of the same clock; Infinity: never. */
+  /** When `wake` is due, in ms of the same clock; Infinity: never. Changes with every other call. */
   get wakeAt(): number {
-    return Number.POSITIVE_INFINITY;
+    return this.state === "open" ? this.sender.wakeAt : Number.POSITIVE_INFINITY;
   }
 
-  wake(_now: number): void {
-    throw new Error("not there yet");
+  /** Acts on timers that are due, and flushes. */
+  wake(now: number): void {
+    if (this.state !== "open") return;
+    this.now = now;
+    this.report(this.sender.wake(now));
+    this.flush(now);
   }
 
-  /** Stops handing out items. */
+  /**
+   * Stops handing out items. What arrives of the stream is kept, up to its window; inputs and state frames
+   * are passed over, as if they had not arrived.
+   */
   pause(): void {
-    throw new Error("not there yet");
+    this.paused = true;
+    this.incoming.hold();
   }
 
+  /** Goes on, with what was kept first: items are handed out during the call. */
   resume(): void {
-    throw new Error("not there yet");
+    this.paused = false;
+    if (this.state !== "open") return;
+    this.incoming.release();
+    this.checkStream();
   }
 
-  /** Sends a close frame at once; from then on packets are answered with it. */
-  close(_code: number, _reason: string): void {
-    throw new Error("not there yet");
+  /**
+   * Sends a close frame at once; what else waits is given up. A longer reason than MAX_REASON_BYTES is cut.
+   * The owner keeps the connection for CLOSING_MS, so that it answers what still comes.
+   */
+  close(code: number, reason: string): void {
+    if (this.state === "closing" || this.state === "closed") return;
+    this.state = "closing";
+    this.closePacket = this.sender.closePacket(code, closeReasonBytes(reason), this.now);
+    this.events.transmit(this.closePacket, this.path);
   }
 
+  /** Whether `close` was called. */
   get closing(): boolean {
+    return this.state === "closing";
+  }
+
+  /** Bytes of the stream that were handed in and wait for the window; the owner bounds them. */
+  get backlogBytes(): number {
+    return this.sender.stream.unsentBytes;
+  }
+
+  /** The smoothed round-trip time; undefined before the first measurement. */
+  get rttMs(): number | undefined {
+    const { rtt } = this.sender.recovery;
+    return rtt.known ? rtt.smoothed : undefined;
+  }
+
+  /** Numbers whose key is not due for long are not genuine, and looking would cost a key each. */
+  private tooFarAhead(number: number): boolean {
+    const generation = Math.floor(number / PACKETS_PER_KEY);
+    return generation > Math.floor(Math.max(0, this.replay.highest) / PACKETS_PER_KEY) + 1;
+  }
+
+  private takeIn(
+    number: number,
+    plain: Uint8Array,
+    bytes: number,
+    path: string,
+    newest: boolean,
+  ): void {
+    if (this.paths !== undefined) {
+      if (path !== this.path) this.paths.came(path, bytes, newest);
+      else if (newest) this.paths.settled();
+    }
+    this.asks = false;
+    this.kept = true;
+    try {
+      this.readFrames(plain, path);
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      this.fail("bad-message", `a malformed packet: ${error.message}`);
+    }
+    if (this.state !== "open") return;
+    if (!this.kept) {
+      this.stats.packetsUnkept += 1;
+      return;
+    }
+    this.acknowledger.took(number, this.asks, this.now);
+    if (this.acknowledger.dueAt <= this.now || this.challengeDue()) this.markDirty();
+  }
+
+  private readFrames(plain: Uint8Array, path: string): void {
+    const { reader } = this;
+    reader.reset(plain);
+    while (reader.remaining > 0 && this.state === "open") {
+      const type = reader.u8();
+      switch (type) {
+        case FRAME_PING:
+          this.asks = true;
+          break;
+        case FRAME_ACK:
+          this.ack.read(reader);
+          this.acknowledged();
+          break;
+        case FRAME_STREAM: {
+          this.asks = true;
+          const offset = reader.varint();
+          const bytes = reader.raw(reader.varint());
+          if (!this.incoming.receive(offset, bytes)) this.kept = false;
+          this.checkStream();
+          break;
+        }
+        case FRAME_CLOSE: {
+          const code = reader.varint();
+          const reason = reader.text(MAX_PACKET_BYTES);
+          this.state = "closed";
+          this.events.closed(code, reason);
+          break;
+        }
+        default:
+          if (!this.readRoleFrame(type, path))
+            throw new DecodeError(`a frame of type ${type} that is not for this side`);
+      }
+    }
+  }
+
+  /** Frames that go in one direction only. */
+  private readRoleFrame(type: number, path: string): boolean {
+    const { reader, inputs, paths, updates } = this;
+    if (inputs !== undefined && type === FRAME_INPUTS) {
+      inputs.read(reader, !this.paused);
+      return true;
+    }
+    if (paths !== undefined && type === FRAME_RESPONSE) {
+      if (paths.answered(reader.raw(CHALLENGE_BYTES), path)) this.move(path);
+      return true;
+    }
+    if (updates !== undefined && type === FRAME_STATE) {
+      this.asks = true;
+      const generation = reader.varint();
+      const packed = reader.raw(reader.varint());
+      if (this.paused) this.kept = false;
+      else updates.take(generation, packed);
+      return true;
+    }
+    if (!this.server && type === FRAME_CHALLENGE) {
+      this.asks = true;
+      this.sender.response = reader.raw(CHALLENGE_BYTES).slice();
+      this.markDirty();
+      return true;
+    }
     return false;
   }
 
-  /** Bytes of the stream that wait for the window. */
-  get backlogBytes(): number {
-    return 0;
+  private acknowledged(): void {
+    if (!this.sender.hasSent(this.ack.largest))
+      throw new DecodeError(`an ack of packet ${this.ack.largest}, which was never sent`);
+    this.report(this.sender.took(this.ack, this.now));
+    if (this.sender.waiting) this.markDirty();
   }
 
-  get rttMs(): number | undefined {
-    return undefined;
+  /** An item of the stream. Returns whether the next one may follow. */
+  private streamItem(item: Uint8Array): boolean {
+    if (this.inputs !== undefined && messageNumber(item) === HELLO_NUMBER) this.inputs.hello();
+    const welcome = this.updates !== undefined && messageNumber(item) === WELCOME_NUMBER;
+    this.events.item(item);
+    if (this.state !== "open") return false;
+    if (welcome) this.updates?.welcome();
+    return this.state === "open" && !this.paused;
+  }
+
+  private input(item: Uint8Array): boolean {
+    if (item.length > this.maxItemBytes) {
+      this.fail("too-large", `an input of ${item.length} bytes, at most ${this.maxItemBytes}`);
+      return false;
+    }
+    this.events.item(item);
+    return this.state === "open" && !this.paused;
+  }
+
+  private checkStream(): void {
+    const { problem } = this.splitter;
+    if (problem !== undefined) this.fail(problem.code, problem.reason);
+  }
+
+  private fail(code: "bad-message" | "too-large", reason: string): void {
+    if (this.state !== "open") return;
+    this.state = "failed";
+    this.events.failed(code, reason);
+  }
+
+  private report(lost: readonly SentPacket<Sent>[]): void {
+    if (lost.length === 0) return;
+    // The list is the sender's, and an owner may do anything when it hears of a loss.
+    const updates = lost.flatMap((packet) => packet.updates ?? []);
+    if (updates.length > 0) this.reportLost(updates);
+  }
+
+  private reportLost(updates: readonly Sent[]): void {
+    this.stats.updatesLost += updates.length;
+    for (const sent of updates) if (this.state === "open") this.events.updatesLost(sent);
+  }
+
+  private challengeDue(): boolean {
+    return this.paths?.due(this.sender.challengePacketBytes, this.now) ?? false;
+  }
+
+  private challengePath(): void {
+    const { paths } = this;
+    if (paths === undefined || !this.challengeDue()) return;
+    const { path, challenge } = paths.challenging(this.now);
+    const packet = this.sender.challengePacket(challenge);
+    paths.sent(packet.length);
+    this.stats.challenges += 1;
+    this.events.transmit(packet, path);
+  }
+
+  private move(path: string): void {
+    this.path = path;
+    this.stats.moves += 1;
+    this.sender.moved();
+    this.events.moved(path);
+    this.markDirty();
+  }
+
+  private answerWithClose(): void {
+    this.closingUntil ??= this.now + CLOSING_MS;
+    if (this.closePacket !== undefined && this.now <= this.closingUntil)
+      this.events.transmit(this.closePacket, this.path);
+  }
+
+  private markDirty(): void {
+    if (this.dirtied) return;
+    this.dirtied = true;
+    this.events.dirty();
   }
 }

@@ -20,3 +20,42 @@ export const MAX_INPUTS_PER_PACKET = 8;
 
 /** Every so many packets of a direction the key is replaced by its successor. */
 export const PACKETS_PER_KEY = 2 ** 20;
+
+/** Congestion window, in packets: at the beginning and at least (RFC 9002, section 7.2). */
+export const INITIAL_WINDOW_PACKETS = 10;
+export const MIN_WINDOW_PACKETS = 2;
+/** The congestion window stops growing here; more than the stream's window is of use to state only. */
+export const MAX_WINDOW_BYTES = 2 * STREAM_WINDOW_BYTES;
+
+/** Packets of stream bytes sent at a time; the next so many follow as the round-trip time paces them. */
+export const MAX_BURST_PACKETS = 16;
+
+/** A probe is not put off for longer than this, however often it was sent in vain. */
+export const MAX_PROBE_TIMEOUT_MS = 3000;
+
+/** Gaps in what arrived of the stream. Bytes that would make one more are dropped, as if they were lost. */
+export const MAX_STREAM_GAPS = 256;
+
+/** Packets that carry an input, if so many go out before newer inputs take its place. */
+export const INPUT_COPIES = 3;
+/** An input that no other packet repeats is sent once more after this long. */
+export const INPUT_REPEAT_MS = 25;
+/** Inputs that follow each other faster than this repeat each other: none gets a packet for its repeat. */
+export const INPUT_CADENCE_MS = 125;
+/** Larger inputs go through the stream. */
+export const MAX_INPUT_BYTES = 1100;
+
+/** Updates in one state frame: with an ordinary acknowledgement they fill a packet. */
+export const MAX_UPDATES_BYTES = 1140;
+/** State frames that wait for a flush. More are reported as lost by it. */
+export const MAX_WAITING_UPDATES = 64;
+/** State frames that a client keeps for a welcome that is still on its way. At one more all are dropped. */
+export const MAX_EARLY_UPDATES = 32;
+
+/** A new path gets a challenge at most this often. */
+export const CHALLENGE_INTERVAL_MS = 1000;
+
+/** How long a side that closed answers packets with its close. */
+export const CLOSING_MS = 2000;
+/** Longest reason in a close frame, in bytes; a longer one is cut. */
+export const MAX_REASON_BYTES = 512;

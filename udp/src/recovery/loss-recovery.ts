@@ -1,0 +1,215 @@
+import { MAX_PROBE_TIMEOUT_MS } from "../limits.ts";
+import type { AckFrame } from "../packet/frames.ts";
+import { Congestion } from "./congestion.ts";
+import { RttEstimator } from "./rtt.ts";
+import type { SentPacket } from "./sent-packet.ts";
+import { SilentSends } from "./silent-sends.ts";
+
+/** RFC 9002, section 6.1.1 and 6.1.2: where both thresholds begin. */
+const PACKET_THRESHOLD = 3;
+const TIME_THRESHOLD = 9 / 8;
+/**
+ * A path that reorders raises them, as the sections allow: to what would have spared the packet that
+ * was given up and acknowledged after all, and no further than this.
+ */
+const MAX_PACKET_THRESHOLD = 64;
+const MAX_TIME_THRESHOLD = 2;
+const TIME_THRESHOLD_STEP = 1 / 8;
+/** RFC 9002, section 7.6.1. */
+const PERSISTENT_CONGESTION_TIMEOUTS = 3;
+/** Lost packets that are remembered, for an acknowledgement that comes late. */
+const MAX_LATE_PACKETS = 128;
+
+/**
+ * Which packets are in flight, which are lost, and when to probe: RFC 9002, section 6 and appendix A,
+ * with one packet number space and without a handshake. Says what became of packets in `acked`,
+ * `lost` and `late`, which the caller reads after each call.
+ */
+export class LossRecovery<Sent> {
+  readonly rtt = new RttEstimator();
+  readonly congestion = new Congestion();
+  /** Packets without a record here, whose send times serve as samples all the same. */
+  readonly silent = new SilentSends();
+  readonly acked: SentPacket<Sent>[] = [];
+  readonly lost: SentPacket<Sent>[] = [];
+  /** Packets that were lost before, and acknowledged now. */
+  readonly late: SentPacket<Sent>[] = [];
+
+  private readonly peerAckDelayMs: number;
+  /** By number, ascending; those before `head`, and some behind it, are done with. */
+  private readonly packets: SentPacket<Sent>[] = [];
+  private head = 0;
+  private readonly givenUp: SentPacket<Sent>[] = [];
+  private inFlight = 0;
+  private largestAcked = -1;
+  private lastSentAt = 0;
+  private lossAt = Number.POSITIVE_INFINITY;
+  private probesInVain = 0;
+  private packetThreshold = PACKET_THRESHOLD;
+  private timeThreshold = TIME_THRESHOLD;
+  /** Packets below belong to an earlier path: they say nothing of this one. */
+  private pathBegan = 0;
+
+  constructor(peerAckDelayMs: number) {
+    this.peerAckDelayMs = peerAckDelayMs;
+  }
+
+  get anyInFlight(): boolean {
+    return this.inFlight > 0;
+  }
+
+  sent(packet: SentPacket<Sent>): void {
+    this.packets.push(packet);
+    this.inFlight += 1;
+    this.lastSentAt = packet.sentAt;
+    this.congestion.sent(packet.bytes);
+  }
+
+  /** When `timeout` is due; Infinity while nothing is in flight. */
+  get timerAt(): number {
+    if (this.inFlight === 0) return Number.POSITIVE_INFINITY;
+    if (this.lossAt !== Number.POSITIVE_INFINITY) return this.lossAt;
+    const timeout = this.rtt.probeTimeout(this.peerAckDelayMs) * 2 ** this.probesInVain;
+    return this.lastSentAt + Math.min(timeout, MAX_PROBE_TIMEOUT_MS);
+  }
+
+  /** An ack came. */
+  took(ack: AckFrame, now: number): void {
+    this.acked.length = 0;
+    this.lost.length = 0;
+    this.late.length = 0;
+    if (this.givenUp.length > 0) this.findLate(ack);
+    const largest = ack.largest;
+    const limited = this.congestion.usedUp;
+    const { packets } = this;
+    for (let i = this.head; i < packets.length; i++) {
+      const packet = packets[i];
+      if (packet === undefined || packet.number > largest) break;
+      if (packet.state !== "in-flight" || !ack.has(packet.number)) continue;
+      packet.state = "acked";
+      this.inFlight -= 1;
+      this.acked.push(packet);
+      this.congestion.acked(packet.bytes, packet.sentAt, limited);
+    }
+    if (this.acked.length > 0) this.sample(ack, now);
+    if (largest > this.largestAcked) this.largestAcked = largest;
+    if (this.acked.length === 0) return;
+    this.probesInVain = 0;
+    this.findLost(now);
+    this.tidy();
+  }
+
+  /** `timerAt` has come. True: it is time to probe (RFC 9002, section 6.2.4). */
+  timeout(now: number): boolean {
+    this.acked.length = 0;
+    this.lost.length = 0;
+    this.late.length = 0;
+    if (this.lossAt !== Number.POSITIVE_INFINITY) {
+      this.findLost(now);
+      this.tidy();
+      return false;
+    }
+    this.probesInVain += 1;
+    return true;
+  }
+
+  /** The oldest packet in flight that carries bytes of the stream and comes after number `after`. */
+  oldestStream(after: number): SentPacket<Sent> | undefined {
+    for (let i = this.head; i < this.packets.length; i++) {
+      const packet = this.packets[i];
+      if (packet !== undefined && packet.state === "in-flight" && packet.streamLength > 0)
+        if (packet.number > after) return packet;
+    }
+    return undefined;
+  }
+
+  /** The peer is somewhere else: estimates begin anew, the next packet has number `next`. */
+  moved(next: number): void {
+    this.rtt.reset();
+    this.congestion.reset();
+    for (let i = this.head; i < this.packets.length; i++) {
+      const packet = this.packets[i];
+      if (packet !== undefined) packet.bytes = 0;
+    }
+    this.givenUp.length = 0;
+    this.pathBegan = next;
+    this.probesInVain = 0;
+    this.packetThreshold = PACKET_THRESHOLD;
+    this.timeThreshold = TIME_THRESHOLD;
+  }
+
+  private sample(ack: AckFrame, now: number): void {
+    const largest = ack.largest;
+    if (largest <= this.largestAcked || largest < this.pathBegan) return;
+    const newest = this.acked[this.acked.length - 1];
+    const sentAt = newest?.number === largest ? newest.sentAt : this.silent.sentAt(largest);
+    if (sentAt === undefined) return;
+    this.rtt.sample(now - sentAt, Math.min(ack.delayMs, this.peerAckDelayMs), now);
+  }
+
+  /** RFC 9002, appendix A.10, and section 7.6 for packets lost in a row. */
+  private findLost(now: number): void {
+    const { packets, largestAcked } = this;
+    const delay = this.rtt.lossDelay(this.timeThreshold);
+    const persistent = this.rtt.probeTimeout(this.peerAckDelayMs) * PERSISTENT_CONGESTION_TIMEOUTS;
+    let rowBegan = Number.NaN;
+    let collapsed = false;
+    let lastLostAt = -1;
+    this.lossAt = Number.POSITIVE_INFINITY;
+    for (let i = this.head; i < packets.length; i++) {
+      const packet = packets[i];
+      if (packet === undefined || packet.number > largestAcked) break;
+      if (packet.state === "acked") rowBegan = Number.NaN;
+      if (packet.state !== "in-flight") continue;
+      const dueAt = packet.sentAt + delay;
+      if (dueAt > now && packet.number > largestAcked - this.packetThreshold) {
+        if (dueAt < this.lossAt) this.lossAt = dueAt;
+        continue;
+      }
+      packet.state = "lost";
+      this.inFlight -= 1;
+      this.lost.push(packet);
+      this.givenUp.push(packet);
+      this.congestion.lost(packet.bytes);
+      if (packet.bytes === 0) continue;
+      lastLostAt = packet.sentAt;
+      if (Number.isNaN(rowBegan)) {
+        if (packet.sentAt > this.rtt.firstSampleAt) rowBegan = packet.sentAt;
+      } else if (packet.sentAt - rowBegan >= persistent) collapsed = true;
+    }
+    if (lastLostAt >= 0) this.congestion.congested(lastLostAt, now);
+    if (collapsed) this.congestion.collapse();
+  }
+
+  /** Acknowledgements of packets that were given up: the path reorders more than was thought. */
+  private findLate(ack: AckFrame): void {
+    const { givenUp } = this;
+    let kept = 0;
+    for (const packet of givenUp) {
+      if (!ack.has(packet.number)) {
+        givenUp[kept++] = packet;
+        continue;
+      }
+      packet.state = "acked";
+      this.late.push(packet);
+      const behind = this.largestAcked - packet.number + 1;
+      if (behind > this.packetThreshold)
+        this.packetThreshold = Math.min(behind, MAX_PACKET_THRESHOLD);
+      this.timeThreshold = Math.min(this.timeThreshold + TIME_THRESHOLD_STEP, MAX_TIME_THRESHOLD);
+    }
+    givenUp.length = kept;
+  }
+
+  private tidy(): void {
+    const { packets, givenUp } = this;
+    while (this.head < packets.length && packets[this.head]?.state !== "in-flight") this.head += 1;
+    if (this.head === packets.length) {
+      packets.length = 0;
+      this.head = 0;
+    } else if (this.head >= 64 && this.head * 2 >= packets.length) {
+      packets.splice(0, this.head);
+      this.head = 0;
+    }
+    if (givenUp.length > MAX_LATE_PACKETS) givenUp.splice(0, givenUp.length - MAX_LATE_PACKETS);
+  }
+}
