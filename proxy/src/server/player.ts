@@ -4,6 +4,7 @@ import {
   encodeNotice,
   encodePong,
   encodeTransfer,
+  encodeUpdates,
   type Logger,
   type SecureRandom,
   type TicketKeys,
@@ -13,11 +14,16 @@ import {
 } from "@atlasnet/core";
 import type { CloseCode } from "@atlasnet/world";
 import type { Tracer } from "@opentelemetry/api";
-import type { ClientConnection, ClientEvents } from "../gateway/client-connection.ts";
+import type {
+  ClientConnection,
+  ClientEvents,
+  DatagramPort,
+  SentUpdates,
+} from "../gateway/client-connection.ts";
 import type { ProxyLimits } from "../limits.ts";
 import type { ProxyCounters } from "../metrics.ts";
 import { Attachment, type AttachmentEffect } from "../session/attachment.ts";
-import type { FeedOutput } from "../session/client-feed.ts";
+import type { FeedOutput, FeedUpdates } from "../session/client-feed.ts";
 import { frame } from "../session/framing.ts";
 import { TokenBucket } from "../session/token-bucket.ts";
 import { AttachTrace } from "./attach-trace.ts";
@@ -47,6 +53,8 @@ export interface PlayerDependencies {
 
 /** One player's connection: performs what its `Attachment` asks for. */
 export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutput {
+  /** Set where the connection has an unreliable path. */
+  readonly updates: FeedUpdates | undefined;
   private readonly connection: ClientConnection;
   private readonly options: PlayerOptions;
   private readonly dependencies: PlayerDependencies;
@@ -70,7 +78,9 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
     dependencies: PlayerDependencies,
   ) {
     const { limits, endpoints, udp } = options;
+    const { datagrams } = connection;
     this.connection = connection;
+    this.updates = datagrams && this.updatesBy(datagrams);
     this.options = options;
     this.dependencies = dependencies;
     this.trace = new AttachTrace(dependencies.tracer, connection.transport);
@@ -115,6 +125,9 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
       const { n, index, payload } = message;
       return this.port?.upstream(this.attach, { kind: UpstreamKind.input, n, index, payload });
     }
+    // Where inputs are not in order with the rest, one may come after the leave behind it.
+    if (message.type === "input" && this.updates !== undefined && !this.attachment.takesUpstream)
+      return;
     this.perform(this.attachment.message(message, now));
   }
 
@@ -126,7 +139,9 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
     this.end(code, reason);
   }
 
-  updatesLost(): void {}
+  updatesLost(sent: SentUpdates): void {
+    this.port?.feed.updatesLost(this.attach, sent);
+  }
 
   closed(): void {
     this.perform(this.attachment.disconnected());
@@ -210,6 +225,17 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
   }
 
   sendSections(): void {}
+
+  /** Updates that wait for the welcome go in frames, as all that is held. */
+  private updatesBy(datagrams: DatagramPort): FeedUpdates {
+    return {
+      maxBytes: datagrams.maxUpdatesBytes,
+      send: (packed, sent) => {
+        if (this.held === undefined) datagrams.sendUpdates(packed, sent);
+        else this.tell(encodeUpdates(packed));
+      },
+    };
+  }
 
   applied(seq: number): void {
     this.attachment.applied(seq);

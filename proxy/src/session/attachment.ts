@@ -117,6 +117,13 @@ export class Attachment {
     return this.phase === "greeting";
   }
 
+  /** What is for the world has a place now, if only to be kept for it. */
+  get takesUpstream(): boolean {
+    const { phase } = this;
+    if (phase === "attached") return true;
+    return this.session !== undefined && (phase === "routing" || phase === "attaching");
+  }
+
   get world(): string {
     return this.hello?.world ?? "";
   }
@@ -324,9 +331,8 @@ export class Attachment {
     payload: Uint8Array,
   ): readonly AttachmentEffect[] {
     if (this.phase === "attached") return [{ type: "upstream", item: { kind, n, index, payload } }];
-    const reattaching =
-      this.session !== undefined && (this.phase === "routing" || this.phase === "attaching");
-    if (!reattaching) return this.end("out-of-state", "this message has no place before a welcome");
+    if (!this.takesUpstream)
+      return this.end("out-of-state", "this message has no place before a welcome");
     // The payload is a view into a receive buffer, which is used again.
     this.kept.push({ kind, n, index, payload: new Uint8Array(payload) });
     this.keptBytes += payload.length + ITEM_OVERHEAD_BYTES;

@@ -9,6 +9,7 @@ import {
   writeFrameHead,
   writeVarint,
 } from "./framing.ts";
+import type { Origins } from "./origins.ts";
 import type { SlotTable } from "./slot-table.ts";
 
 /** Below this many bytes a loop copies faster than `set` on a view. */
@@ -53,7 +54,11 @@ export class FrameWriter {
     const { table } = feed;
     const { sections } = this;
     const full = (flags & SessionFlag.full) !== 0;
-    sections.choose(table, full, batch.serial);
+    const { origins } = feed;
+    if (origins === undefined) sections.choose(table, full, batch.serial);
+    // Changes of such a client's topics go by themselves; a slot is fresh only when slots change.
+    else if (full || slots.length > 0) sections.chooseFull(table, full, batch.serial);
+    else sections.clear();
     const privateBytes = flags & SessionFlag.private ? feed.privateEnd - feed.privateStart : 0;
     const dilated = feed.toldDilation !== batch.dilation;
     if (sections.byteLength + slots.length + privateBytes === 0 && !dilated) return undefined;
@@ -82,6 +87,7 @@ export class FrameWriter {
       feed.toldDilation = batch.dilation;
     }
     at = sections.write(target, at, maskBytes, batch.bytes);
+    if (origins !== undefined) sections.note(origins, batch.tick);
     return this.arena.take(at);
   }
 }
@@ -125,6 +131,34 @@ class SectionChoice {
     this.byteLength = bytes;
   }
 
+  /** Only the topics that the client gets in full. */
+  chooseFull(table: SlotTable, full: boolean, serial: number): void {
+    const { slots, freshIn, width } = table;
+    this.clear();
+    for (let slot = 0; slot < width; slot++) {
+      const topic = slots[slot];
+      if (topic === undefined || topic.fullSerial !== serial) continue;
+      if (!full && freshIn[slot] !== serial) continue;
+      this.slots[this.count] = slot;
+      this.starts[this.count] = topic.fullStart;
+      this.ends[this.count] = topic.fullEnd;
+      this.count += 1;
+      this.byteLength += topic.fullEnd - topic.fullStart;
+    }
+  }
+
+  clear(): void {
+    this.count = 0;
+    this.byteLength = 0;
+  }
+
+  /** These sections go out as the state of that tick. */
+  note(origins: Origins, tick: number): void {
+    if (this.count === 0) return;
+    origins.begin();
+    for (let i = 0; i < this.count; i++) origins.add(this.slots[i] ?? 0, tick);
+  }
+
   /** Writes the mask and the sections. */
   write(target: Uint8Array, mask: number, maskBytes: number, source: Uint8Array): number {
     let at = mask;
@@ -139,7 +173,8 @@ class SectionChoice {
   }
 }
 
-function copy(
+/** Copies a part of `source` to `to` on, and returns where it ends. */
+export function copy(
   source: Uint8Array,
   start: number,
   end: number,

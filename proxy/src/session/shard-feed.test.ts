@@ -60,7 +60,18 @@ class Output implements FeedOutput {
   }
 }
 
-function feed(counters = { stateFrames: 0, conflated: 0, reliableMessages: 0 }): ShardFeed {
+function feedCounters() {
+  return {
+    stateFrames: 0,
+    conflated: 0,
+    reliableMessages: 0,
+    updatesLost: 0,
+    updatesMended: 0,
+    mendsAsked: 0,
+  };
+}
+
+function feed(counters = feedCounters()): ShardFeed {
   return new ShardFeed(OPTIONS, { allocate: (bytes) => new Uint8Array(bytes), counters });
 }
 
@@ -160,7 +171,7 @@ test("dilation is told once to everyone, and to who comes later", () => {
 });
 
 test("a backlogged client gets no state, asks once when drained, and then everything", () => {
-  const counters = { stateFrames: 0, conflated: 0, reliableMessages: 0 };
+  const counters = feedCounters();
   const shard = feed(counters);
   const a = new Output();
   shard.add(1, a);

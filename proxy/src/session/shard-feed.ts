@@ -8,10 +8,15 @@ import {
   SessionFlag,
 } from "@atlasnet/core";
 import { ByteReader, ByteWriter, DecodeError } from "@atlasnet/world";
-import { ClientFeed, type FeedOutput, type WatchedSection } from "./client-feed.ts";
+import type { SentUpdates } from "../gateway/client-connection.ts";
+import { ClientFeed, type FeedOutput, type FeedUpdates } from "./client-feed.ts";
 import { FrameArena } from "./frame-arena.ts";
 import { type CurrentBatch, FrameWriter } from "./frame-writer.ts";
+import type { Framing } from "./framing.ts";
+import { type MendCounters, Mender } from "./mender.ts";
 import { newTopic, type TopicSections } from "./slot-table.ts";
+import { UpdateWriter } from "./update-writer.ts";
+import { watchedSections } from "./watched-sections.ts";
 
 const NOTHING = new Uint8Array(0);
 
@@ -23,7 +28,7 @@ export interface FeedOptions {
 }
 
 /** Plain counters: read when somebody looks at the metrics. */
-export interface FeedCounters {
+export interface FeedCounters extends MendCounters {
   stateFrames: number;
   conflated: number;
   reliableMessages: number;
@@ -41,6 +46,8 @@ export class ShardFeed {
   private readonly options: FeedOptions;
   private readonly counters: FeedCounters;
   private readonly writer: FrameWriter;
+  private readonly updateWriter = new UpdateWriter();
+  private readonly mender: Mender;
   private readonly scratch = new ByteWriter(256);
   private readonly batch: CurrentBatch = { serial: 0, tick: 0, dilation: 1000, bytes: NOTHING };
   private readonly topics = new Map<number, TopicSections>();
@@ -60,6 +67,7 @@ export class ShardFeed {
   ) {
     this.options = options;
     this.counters = dependencies.counters;
+    this.mender = new Mender(dependencies.counters);
     this.writer = new FrameWriter(new FrameArena(dependencies.allocate));
   }
 
@@ -74,18 +82,33 @@ export class ShardFeed {
   }
 
   add(attach: number, output: FeedOutput): void {
-    this.feeds.set(attach, new ClientFeed(attach, output));
+    const feed = new ClientFeed(attach, output);
+    this.feeds.set(attach, feed);
+    this.mender.added(feed);
   }
 
   remove(attach: number): void {
     const feed = this.feeds.get(attach);
     if (feed === undefined) return;
     this.feeds.delete(attach);
+    this.mender.removed(feed);
     for (const topic of feed.table.slots) {
       if (topic === undefined) continue;
       topic.holders -= 1;
       if (topic.holders === 0) this.topics.delete(topic.topic);
     }
+  }
+
+  /** Updates of a client did not arrive: they are sent again in its frames, or full state is. */
+  updatesLost(attach: number, sent: SentUpdates): void {
+    const feed = this.feeds.get(attach);
+    if (feed === undefined || feed.framing === "sections") return;
+    this.counters.updatesLost += sent.topics.length;
+    feed.checkBacklog(this.options.stateBacklogBytes);
+    // A stale client gets full state. A later tick is of an attachment before this one.
+    if (feed.stale || sent.tick > this.batch.tick) return;
+    const item = this.mender.mend(feed, sent);
+    if (item !== undefined) feed.output.sendFrames(this.writer.items(feed.framing, [item]));
   }
 
   /** @throws DecodeError when the batch is not of the form of core/src/wire/downstream.ts. */
@@ -101,6 +124,7 @@ export class ShardFeed {
     const sessions = reader.varint();
     for (let i = 0; i < sessions; i++) this.readSession(reader);
     reader.end();
+    this.mender.remember(head.tick, bytes);
     for (const feed of this.feeds.values()) this.emit(feed);
     this.send();
     for (const topic of this.unheld) if (topic.holders === 0) this.topics.delete(topic.topic);
@@ -205,6 +229,10 @@ export class ShardFeed {
       return;
     }
     const items = this.reliableItems(feed, flags);
+    if (!conflated && feed.updates !== undefined) {
+      this.emitApart(feed, feed.updates, framing, flags, items);
+      return;
+    }
     if (conflated) {
       this.counters.conflated += 1;
     } else {
@@ -212,14 +240,38 @@ export class ShardFeed {
       const frames = this.writer.state(feed, framing, flags, slots, items, this.batch);
       if (frames !== undefined) {
         this.counters.stateFrames += 1;
-        this.outputs.push(output);
-        this.frames.push(frames);
+        this.put(output, frames);
         return;
       }
     }
     if (items.length === 0) return;
+    this.put(output, this.writer.items(framing, items));
+  }
+
+  /** State in frames, changes of topics by themselves. */
+  private emitApart(
+    feed: ClientFeed,
+    updates: FeedUpdates,
+    framing: Framing,
+    flags: number,
+    items: readonly Uint8Array[],
+  ): void {
+    const full = (flags & SessionFlag.full) !== 0;
+    const slots = this.slotChanges(feed, flags);
+    const state = this.writer.state(feed, framing, flags, slots, items, this.batch);
+    let frames = state;
+    if (state !== undefined) this.counters.stateFrames += 1;
+    else if (items.length > 0) frames = this.writer.items(framing, items);
+    if (frames !== undefined) this.put(feed.output, frames);
+    if (full) feed.mendAsked = false;
+    if (full || feed.origins === undefined) return;
+    const large = this.updateWriter.write(feed.table, feed.origins, updates, this.batch);
+    if (large !== undefined) this.put(feed.output, this.writer.items(framing, [large]));
+  }
+
+  private put(output: FeedOutput, frames: Uint8Array): void {
     this.outputs.push(output);
-    this.frames.push(this.writer.items(framing, items));
+    this.frames.push(frames);
   }
 
   private send(): void {
@@ -259,31 +311,14 @@ export class ShardFeed {
   }
 
   private emitSections(feed: ClientFeed, flags: number): void {
-    const { serial, bytes, tick } = this.batch;
     if (feed.stale) {
       feed.stale = false;
       this.scratch.reset();
       feed.table.writeRecovery(this.scratch);
     }
-    const { slots, freshIn } = feed.table;
     const full = (flags & SessionFlag.full) !== 0;
-    const sections: WatchedSection[] = [];
-    slots.forEach((topic, slot) => {
-      if (topic === undefined) return;
-      if (full || freshIn[slot] === serial) {
-        if (topic.fullSerial === serial)
-          sections.push({
-            topic: topic.topic,
-            bytes: bytes.subarray(topic.fullStart, topic.fullEnd),
-          });
-      } else if (topic.deltaSerial === serial) {
-        sections.push({
-          topic: topic.topic,
-          bytes: bytes.subarray(topic.deltaStart, topic.deltaEnd),
-        });
-      }
-    });
-    if (sections.length > 0) feed.output.sendSections(tick, sections);
+    const sections = watchedSections(feed, full, this.batch);
+    if (sections.length > 0) feed.output.sendSections(this.batch.tick, sections);
   }
 
   /** Messages, ack and resync as items. None when the client is too far behind: that is its end. */

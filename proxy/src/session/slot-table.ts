@@ -53,6 +53,11 @@ export class SlotTable {
       this.width = slot + 1;
   }
 
+  /** The slot of a topic; −1 when it has none. */
+  slotOf(topic: number): number {
+    return this.slots.findIndex((one) => one?.topic === topic);
+  }
+
   /** From here on the client is not told of changes. */
   freeze(): void {
     this.known = this.slots.slice();
