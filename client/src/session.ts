@@ -2,8 +2,8 @@ import { type CloseCode, sameBytes } from "@atlasnet/world";
 import { Claim } from "./claim.ts";
 import { closeVerdict, serverCloseCode } from "./close-verdict.ts";
 import { Conversation } from "./conversation.ts";
-import { NEVER } from "./deadline.ts";
 import type { ClientMessage, ServerMessage, Welcome } from "./messages.ts";
+import { Patience } from "./patience.ts";
 import { Redial } from "./redial.ts";
 import type {
   EndCode,
@@ -13,22 +13,17 @@ import type {
   SessionOptions,
 } from "./session-events.ts";
 
-/** From dialing to the welcome. */
-const HANDSHAKE_MS = 10_000;
-/** The same when the session moves to UDP, whose answer was just heard. */
-const MOVE_MS = 5_000;
-/** How long `leave` waits for the server's goodbye. */
-const LEAVE_MS = 2_000;
-
 type Phase = "idle" | "dialing" | "greeting" | "joined" | "waiting" | "leaving" | "ended";
 
 /**
  * One player's session as its client sees it: the rules of docs/protocol.md, section 5. Pure: an event
  * in, effects out. Times are milliseconds of any clock that does not go back. Here are the phases from
- * the first connection to the end; the parts are who the client is, where it dials, and what is said.
+ * the first connection to the end; the parts are who the client is, where it dials, what is said, and
+ * how long it waits.
  *
- * 1. At most one connection is in use; events of earlier ones must not be handed in.
- * 2. The conversation has something due only while `joined`, `redial` only while `waiting`.
+ * 1. At most one connection is in use; events of earlier ones must not be handed in. A second one may be
+ *    tried beside it, while `joined` alone.
+ * 2. The conversation has something due only while `joined`, a redial only while `waiting`.
  * 3. After `ended` there are no more effects.
  */
 export class Session {
@@ -38,6 +33,7 @@ export class Session {
   private readonly claim: Claim;
   private readonly redial: Redial;
   private readonly conversation: Conversation;
+  private readonly patience: Patience;
   private effects: SessionEffect[] = [];
 
   /** True from the first welcome on: from then on losses are the session's to mend. */
@@ -46,11 +42,6 @@ export class Session {
   private away = false;
   /** The player left while the session moved: the world hears of it with the welcome. */
   private goodbye = false;
-  private joinBy = NEVER;
-  /** Of a handshake or a goodbye. */
-  private giveUpAt = NEVER;
-  /** Why the last attempt failed, for whom the join ends with it. */
-  private lastLoss: { code: EndCode; reason: string } | undefined;
 
   constructor(options: SessionOptions, dependencies: SessionDependencies) {
     this.options = options;
@@ -58,6 +49,7 @@ export class Session {
     this.claim = new Claim(options, { newStream: dependencies.newStream, emit });
     this.redial = new Redial(options, dependencies.random);
     this.conversation = new Conversation(options, emit);
+    this.patience = new Patience(options);
   }
 
   /** Round trip time in ms; undefined until it was measured. */
@@ -72,8 +64,7 @@ export class Session {
 
   /** When the next `wake` is due; Infinity when there is nothing to wait for. */
   get wakeAt(): number {
-    const { joinBy, giveUpAt, redial, conversation } = this;
-    return Math.min(joinBy, giveUpAt, redial.wakeAt, conversation.wakeAt);
+    return Math.min(this.patience.wakeAt, this.redial.wakeAt, this.conversation.wakeAt);
   }
 
   step(event: SessionEvent, now: number): SessionEffect[] {
@@ -102,7 +93,7 @@ export class Session {
   private handle(event: SessionEvent, now: number): void {
     switch (event.type) {
       case "start":
-        this.joinBy = now + this.options.joinTimeoutMs;
+        this.patience.join(now);
         this.dial(now);
         break;
       case "opened":
@@ -150,7 +141,7 @@ export class Session {
 
   private dial(now: number): void {
     this.phase = "dialing";
-    this.giveUpAt = now + HANDSHAKE_MS;
+    this.patience.await("handshake", now);
     this.effects.push({ type: "dial", url: this.redial.dial() });
   }
 
@@ -163,7 +154,7 @@ export class Session {
   private move(now: number): void {
     this.redial.path.answered();
     this.conversation.move();
-    this.giveUpAt = now + MOVE_MS;
+    this.patience.await("move", now);
     this.effects.push({ type: "move" });
     this.greet();
   }
@@ -204,8 +195,7 @@ export class Session {
     this.phase = "joined";
     this.everJoined = true;
     this.away = false;
-    this.joinBy = NEVER;
-    this.giveUpAt = NEVER;
+    this.patience.settle();
     this.effects.push({ type: "welcomed", welcome });
     if (rolledBack) this.effects.push({ type: "rolled-back" });
     if (back) this.effects.push({ type: "resumed" });
@@ -218,14 +208,13 @@ export class Session {
     if (this.redial.retryAt <= now) this.dial(now);
     const address = this.redial.path.begin(now);
     if (address !== undefined) this.effects.push({ type: "probe", address });
-    if (this.joinBy <= now && !this.everJoined) {
+    const tooLate = this.patience.tooLate(now);
+    if (tooLate !== undefined) {
       if (this.connected) this.hangUp("left", "the join took too long");
-      const { url, joinTimeoutMs } = this.options;
-      const { code, reason } = this.lastLoss ?? { code: "unreachable", reason: "no answer" };
-      this.end(code, `${url}, for ${joinTimeoutMs} ms: ${reason}`, true);
+      this.end(tooLate.code, tooLate.reason, true);
       return;
     }
-    if (this.giveUpAt <= now) {
+    if (this.patience.isUnanswered(now)) {
       const reason = this.phase === "leaving" ? "the player left" : "no welcome in time";
       this.giveUp("left", reason, now);
       return;
@@ -249,7 +238,7 @@ export class Session {
       this.rest();
       this.redial.stop();
       this.phase = "leaving";
-      this.giveUpAt = now + LEAVE_MS;
+      this.patience.await("goodbye", now);
       return;
     }
     if (this.connected) this.hangUp("left", "the player left");
@@ -324,7 +313,7 @@ export class Session {
       this.end("left", "the player left", false);
       return;
     }
-    this.lastLoss = { code, reason };
+    this.patience.lost(code, reason);
     this.rest();
     this.phase = "waiting";
     this.redial.lost(told, now);
@@ -338,13 +327,13 @@ export class Session {
     this.phase = "ended";
     this.rest();
     this.redial.stop();
-    this.joinBy = NEVER;
+    this.patience.settle();
     this.effects.push({ type: "ended", code, reason, retry });
   }
 
   /** The connection is over, or nothing more is to be said on it. */
   private rest(): void {
-    this.giveUpAt = NEVER;
+    this.patience.rest();
     this.conversation.stop();
     if (this.redial.path.probing) this.effects.push({ type: "drop-probe" });
   }
