@@ -253,3 +253,41 @@ test("a session may follow all cells in view and all channels", () => {
   };
   assert.equal(test.join("ann").slots.length, 11);
 });
+
+test("a watcher that missed something gets full state, and has no other say", () => {
+  const test = new TestShard();
+  const player = test.join("ann");
+  const watcher = test.watch("lobby");
+  test.tick();
+  assert.equal(watcher.mirror.entities.size, 0);
+  watcher.deaf = true;
+  test.hooks.say = (ctx, _player, { text }) => {
+    ctx.spawn({ look: { name: String(text), team: "red", friends: [], shiny: true } }).channel =
+      "lobby";
+  };
+  player.say("one");
+  test.tick();
+  watcher.deaf = false;
+  watcher.say("nobody heeds this");
+  watcher.ack(5);
+  watcher.resync();
+  test.tick();
+  assert.deepEqual([watcher.mirror.entities.size, watcher.gaps], [1, 0]);
+});
+
+test("a tick counts the inputs and messages of clients that it applied, and who is attached", () => {
+  const test = new TestShard();
+  const ann = test.join("ann");
+  const bob = test.join("bob", {}, 2);
+  test.watch("lobby");
+  ann.move(1, 0);
+  ann.move(1, 0);
+  bob.say("hello");
+  bob.say("again", 1);
+  assert.equal(test.tick().applied, 3, "what came twice counts once");
+  assert.equal(test.tick().applied, 0);
+  assert.deepEqual([test.shard.clientCount, test.shard.attachmentCount], [2, 3]);
+  bob.detach();
+  test.tick();
+  assert.equal(test.shard.clientCount, 1);
+});
