@@ -75,12 +75,22 @@ class ArenaBench {
     await this.generate({
       type: "open",
       side: "atlasnet",
+      transport: "ws",
       port: this.monolith.port,
       world: "arena",
       clients,
       checked,
     });
-    await this.generate({ type: "open", side: "bare", port, world: "", clients, checked });
+    const transport = "ws";
+    await this.generate({
+      type: "open",
+      side: "bare",
+      transport,
+      port,
+      world: "",
+      clients,
+      checked,
+    });
   }
 
   /** All clients come from one address, which has a limit of its own. */

@@ -5,6 +5,7 @@ import {
   compileDefinition,
   WorldMirror,
 } from "@atlasnet/world";
+import { UdpCarrier } from "../lib/udp-carrier.ts";
 import { definition } from "../worlds/arena-world.ts";
 import type { Checker } from "./checker.ts";
 import { CLIENT_HEAD_BYTES, frameOf, RawWebSocket } from "./raw-web-socket.ts";
@@ -13,11 +14,21 @@ import { Walker } from "./walker.ts";
 
 const compiled: CompiledDefinition = compileDefinition(definition.data);
 const STATE = 1;
+const UPDATES = 10;
 const CLOSE = 6;
 /** Sent positions that are remembered: an update shows one of the last. */
 const HISTORY = 8;
 
 const scratch = new ByteWriter(64);
+
+export type ArenaTransport = "ws" | "udp";
+
+/** What a player speaks through: items in frames that begin with room for a WebSocket's head. */
+interface Line {
+  write(frame: Uint8Array): void;
+  send(item: Uint8Array): void;
+  end(): void;
+}
 
 /** One player: walks, and counts what comes. Players that are checked decode it, too. */
 export class ArenaClient {
@@ -31,34 +42,51 @@ export class ArenaClient {
   readonly sentAt = new Float64Array(HISTORY);
   /** Why the server closed, if it did. */
   problem = "";
-  private readonly socket: RawWebSocket;
+  private readonly line: Line;
   private readonly common: Tally;
   private mirror: WorldMirror | undefined = new WorldMirror(compiled);
   private checker: Checker | undefined;
   private inputs = 0;
 
   constructor(
-    address: { host: string; port: number; world: string },
+    address: { host: string; port: number; world: string; transport: ArenaTransport },
     dependencies: { tally: Tally; random: () => number; joined: (client: ArenaClient) => void },
   ) {
     this.walker = new Walker(dependencies.random);
     this.remember(0);
     this.common = dependencies.tally;
-    this.socket = new RawWebSocket(address.host, address.port, {
-      opened: () => this.hello(address.world),
-      message: (bytes, start, end) => {
-        this.receive(bytes, start, end);
-        if (this.entity === 0 && this.mirror !== undefined) {
-          const [own] = this.mirror.own;
-          if (own === undefined) return;
-          this.entity = own.id;
-          dependencies.joined(this);
-        }
-      },
-      closed: () => {
-        this.problem ||= "the connection ended";
-      },
-    });
+    const message = (bytes: Uint8Array, start: number, end: number) => {
+      this.receive(bytes, start, end);
+      if (this.entity === 0 && this.mirror !== undefined) {
+        const [own] = this.mirror.own;
+        if (own === undefined) return;
+        this.entity = own.id;
+        dependencies.joined(this);
+      }
+    };
+    const opened = () => this.hello(address.world);
+    const closed = () => {
+      this.problem ||= "the connection ended";
+    };
+    if (address.transport === "udp") {
+      const carrier = new UdpCarrier(address.port, {
+        opened,
+        message: (item) => message(item, 0, item.length),
+        closed,
+      });
+      this.line = {
+        write: (frame) => carrier.send(frame.subarray(CLIENT_HEAD_BYTES)),
+        send: (item) => carrier.send(item),
+        end: () => carrier.end(),
+      };
+    } else {
+      const socket = new RawWebSocket(address.host, address.port, { opened, message, closed });
+      this.line = {
+        write: (frame) => socket.write(frame),
+        send: (item) => socket.write(frameOf(item)),
+        end: () => socket.end(),
+      };
+    }
   }
 
   private hello(world: string): void {
@@ -82,7 +110,7 @@ export class ArenaClient {
   private send(message: CborValue): void {
     const writer = new ByteWriter(64);
     writeCbor(writer, message);
-    this.socket.write(frameOf(writer.view8()));
+    this.line.send(writer.view8());
   }
 
   /** Decodes everything from here on, or nothing any more. */
@@ -97,7 +125,7 @@ export class ArenaClient {
 
   leave(): void {
     this.send([6]);
-    this.socket.end();
+    this.line.end();
   }
 
   move(now: number): void {
@@ -119,7 +147,7 @@ export class ArenaClient {
     frame[0] = 0x82;
     frame[1] = 0x80 | (at - CLIENT_HEAD_BYTES);
     frame.writeUInt32LE(0, 2);
-    this.socket.write(frame.subarray(0, at));
+    this.line.write(frame.subarray(0, at));
     this.common.sent += 1;
     this.common.sentBytes += at - CLIENT_HEAD_BYTES;
   }
@@ -137,7 +165,7 @@ export class ArenaClient {
       const text = Buffer.from(bytes.subarray(start, end)).toString("latin1");
       this.problem = `closed by the server: ${text.replace(/[^ -~]/g, " ").trim()}`;
     }
-    if (kind !== STATE) return;
+    if (kind !== STATE && kind !== UPDATES) return;
     const { tally, common } = this;
     const now = performance.now();
     tally.messages += 1;
@@ -145,7 +173,9 @@ export class ArenaClient {
     if (tally.lastAt > 0) common.gaps.add(now - tally.lastAt);
     tally.lastAt = now;
     if (this.mirror === undefined) return;
-    const changes = this.mirror.apply(bytes.slice(packedStart(bytes, start + 2), end));
+    const packed = bytes.slice(packedStart(bytes, start + 2), end);
+    const changes =
+      kind === STATE ? this.mirror.apply(packed) : this.mirror.applyUpdates(packed, now);
     common.lastTick = this.mirror.tick;
     if (common.firstTick === 0) common.firstTick = this.mirror.tick;
     this.checker?.state(this, this.mirror, changes, now);

@@ -1,6 +1,6 @@
 import { answer } from "../lib/child.ts";
 import { mean, round } from "../lib/statistics.ts";
-import { ArenaClient } from "./arena-client.ts";
+import { ArenaClient, type ArenaTransport } from "./arena-client.ts";
 import { BareClient } from "./bare-client.ts";
 import { Checker, type CheckResult } from "./checker.ts";
 import { Tally } from "./tally.ts";
@@ -11,7 +11,15 @@ import { MOVE_RATE } from "./walker.ts";
 export type Side = "atlasnet" | "bare";
 
 export type GeneratorQuestion =
-  | { type: "open"; side: Side; port: number; world: string; clients: number; checked: number }
+  | {
+      type: "open";
+      side: Side;
+      transport: ArenaTransport;
+      port: number;
+      world: string;
+      clients: number;
+      checked: number;
+    }
   | { type: "resize"; bytes: number }
   /** Lets the clients of a side move. */
   | { type: "go"; side: Side }
@@ -56,11 +64,11 @@ let beganAt = 0;
 let cpuAtBegin = process.cpuUsage();
 
 async function open(question: Extract<GeneratorQuestion, { type: "open" }>): Promise<number> {
-  const { side, port, world, clients, checked } = question;
+  const { side, transport, port, world, clients, checked } = question;
   const connectOne = (): Promise<void> =>
     new Promise((resolve) => {
       const joined = () => resolve();
-      const address = { host: "127.0.0.1", port, world };
+      const address = { host: "127.0.0.1", port, world, transport };
       if (side === "bare") sides.bare.push(new BareClient(address, { tally, joined }));
       else {
         const dependencies = { tally, random: Math.random, joined };

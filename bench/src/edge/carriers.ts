@@ -1,6 +1,7 @@
 import { createSocket } from "node:dgram";
 import { connect } from "node:net";
 import { frameOf, RawWebSocket } from "../arena/raw-web-socket.ts";
+import { UdpCarrier } from "../lib/udp-carrier.ts";
 import { open, seal } from "./sealing.ts";
 
 /** The client's end of each transport, with as little in it as possible: the machine is shared. */
@@ -70,6 +71,14 @@ export function dialWebSocket(port: number, events: CarrierEvents): void {
       }),
     message: (bytes, start, end) => events.message(bytes.subarray(start, end)),
     closed: () => events.closed("the server closed"),
+  });
+}
+
+export function dialUdp(port: number, events: CarrierEvents): void {
+  const carrier = new UdpCarrier(port, {
+    opened: () => events.opened(carrier),
+    message: (item) => events.message(item),
+    closed: (reason) => events.closed(reason),
   });
 }
 

@@ -4,11 +4,11 @@ import {
   type CarrierEvents,
   dialBareUdp,
   dialTcp,
+  dialUdp,
   dialWebSocket,
   type TransportName,
 } from "./carriers.ts";
 import { AtlasNetConversation, BareConversation, type Conversation } from "./conversations.ts";
-import { dialUdp } from "./udp-carrier.ts";
 
 /** The process with the clients of both sides: closed loops, so many messages in flight each. */
 
