@@ -20,10 +20,14 @@ export class Congestion {
   /** Packets sent up to here belong to the recovery period (section 7.3.2). */
   private recoveryStart = -1;
   private ackedBytes = 0;
+  /** What the recovery period began with, and how many packets were lost in it. */
+  private windowBefore = 0;
+  private slowStartBefore = 0;
+  private lostInPeriod = 0;
 
-  /** Whether one more packet may be sent. */
+  /** Whether one more packet may be sent. The last one may go over the window by a part of it. */
   get open(): boolean {
-    return this.inFlight + MAX_PACKET_BYTES <= this.window;
+    return this.inFlight < this.window;
   }
 
   sent(bytes: number): void {
@@ -55,17 +59,36 @@ export class Congestion {
     this.inFlight -= bytes;
   }
 
-  /** Packets were lost, the last of them sent at `sentAt` (appendix B.6). */
-  congested(sentAt: number, now: number): void {
-    if (sentAt <= this.recoveryStart) return;
+  /** `packets` were lost, the last of them sent at `sentAt` (appendix B.6). */
+  congested(packets: number, sentAt: number, now: number): void {
+    if (sentAt <= this.recoveryStart) {
+      this.lostInPeriod += packets;
+      return;
+    }
     this.recoveryStart = now;
+    this.lostInPeriod = packets;
+    this.windowBefore = this.window;
+    this.slowStartBefore = this.slowStartUntil;
     this.window = Math.max(this.window / 2, MIN_WINDOW);
     this.slowStartUntil = this.window;
     this.ackedBytes = 0;
   }
 
+  /**
+   * A packet that was lost was acknowledged after all. When none is left for whose sake the window was
+   * halved, it is what it was: RFC 9438, section 4.9.2.
+   */
+  regained(sentAt: number): void {
+    if (sentAt > this.recoveryStart || this.lostInPeriod === 0) return;
+    this.lostInPeriod -= 1;
+    if (this.lostInPeriod > 0 || this.windowBefore <= this.window) return;
+    this.window = this.windowBefore;
+    this.slowStartUntil = this.slowStartBefore;
+  }
+
   /** Persistent congestion (section 7.6.2). */
   collapse(): void {
+    this.lostInPeriod = 0;
     this.window = MIN_WINDOW;
     this.recoveryStart = -1;
     this.ackedBytes = 0;
@@ -75,6 +98,7 @@ export class Congestion {
   reset(): void {
     this.window = INITIAL_WINDOW;
     this.inFlight = 0;
+    this.lostInPeriod = 0;
     this.slowStartUntil = Number.POSITIVE_INFINITY;
     this.recoveryStart = -1;
     this.ackedBytes = 0;

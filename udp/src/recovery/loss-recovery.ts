@@ -177,7 +177,7 @@ export class LossRecovery<Sent> {
         if (packet.sentAt > this.rtt.firstSampleAt) rowBegan = packet.sentAt;
       } else if (packet.sentAt - rowBegan >= persistent) collapsed = true;
     }
-    if (lastLostAt >= 0) this.congestion.congested(lastLostAt, now);
+    if (lastLostAt >= 0) this.congestion.congested(this.lost.length, lastLostAt, now);
     if (collapsed) this.congestion.collapse();
   }
 
@@ -192,6 +192,7 @@ export class LossRecovery<Sent> {
       }
       packet.state = "acked";
       this.late.push(packet);
+      this.congestion.regained(packet.sentAt);
       const behind = this.largestAcked - packet.number + 1;
       if (behind > this.packetThreshold)
         this.packetThreshold = Math.min(behind, MAX_PACKET_THRESHOLD);
