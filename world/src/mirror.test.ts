@@ -1,87 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { ByteWriter, DecodeError } from "./bytes.ts";
-import { compileDefinition, defineWorld } from "./definition.ts";
-import { text, uint } from "./fields.ts";
+import { DecodeError } from "./bytes.ts";
 import { type MirrorEntity, StateFlag, WorldMirror } from "./mirror.ts";
 import { RecordOp } from "./section.ts";
-
-const definition = compileDefinition(
-  defineWorld({
-    name: "test",
-    components: { at: { x: uint(255) }, name: { text: text(16) } },
-    ownerComponents: { purse: { coins: uint(255) } },
-    channels: { a: {}, b: {}, c: {}, d: {} },
-  }).data,
-);
-
-interface Values {
-  at?: number;
-  name?: string;
-}
-
-const AT = 1;
-const NAME = 2;
-
-/** Writes state messages part by part, as docs/protocol.md has them. */
-class StateWriter {
-  private readonly writer = new ByteWriter();
-
-  constructor(tick: number, flags = 0) {
-    this.writer.varint(tick);
-    this.writer.varint(flags);
-  }
-
-  numbers(...values: readonly number[]): this {
-    for (const value of values) this.writer.varint(value);
-    return this;
-  }
-
-  head(previous: number, count: number): this {
-    this.writer.u8(Math.min(previous, 15) | (Math.min(count, 15) << 4));
-    if (previous >= 15) this.writer.varint(previous);
-    if (count >= 15) this.writer.varint(count);
-    return this;
-  }
-
-  private values(values: Values): this {
-    if (values.at !== undefined) this.writer.u8(values.at);
-    if (values.name !== undefined) this.writer.text(values.name);
-    return this;
-  }
-
-  private mask(values: Values): number {
-    return (values.at === undefined ? 0 : AT) | (values.name === undefined ? 0 : NAME);
-  }
-
-  update(index: number, values: Values): this {
-    return this.numbers(this.mask(values) * 4 + RecordOp.update, index).values(values);
-  }
-
-  enter(index: number, id: number, values: Values): this {
-    return this.numbers(this.mask(values) * 4 + RecordOp.enter, index, id).values(values);
-  }
-
-  leave(index: number, destination?: number): this {
-    return destination === undefined
-      ? this.numbers(RecordOp.leave, index)
-      : this.numbers(4 + RecordOp.leave, index, destination);
-  }
-
-  drop(index: number, mask: number): this {
-    return this.numbers(mask * 4 + RecordOp.drop, index);
-  }
-
-  raw(...bytes: readonly number[]): this {
-    for (const byte of bytes) this.writer.u8(byte);
-    return this;
-  }
-
-  done(): Uint8Array {
-    return this.writer.finish();
-  }
-}
+import { AT, definition, NAME, StateWriter } from "./testing/state-writer.ts";
 
 const ids = (entities: readonly MirrorEntity[]) => entities.map(({ id }) => id).sort();
 
@@ -103,15 +26,15 @@ test("enter, update, drop and leave", () => {
   const entity = mirror.entities.get(7);
   assert.deepEqual(plain(entity), { id: 7, own: false, at: { x: 5 }, name: { text: "Ada" } });
 
-  let changes = mirror.apply(new StateWriter(11).raw(1).head(1, 1).update(0, { at: 6 }).done());
+  let changes = mirror.apply(new StateWriter(11, 0).raw(1).head(1, 1).update(0, { at: 6 }).done());
   assert.deepEqual([ids(changes.changed), mirror.tick], [[7], 11]);
   assert.deepEqual(plain(entity).at, { x: 6 });
 
-  changes = mirror.apply(new StateWriter(13).raw(1).head(2, 1).drop(0, NAME).done());
+  changes = mirror.apply(new StateWriter(13, 0).raw(1).head(2, 1).drop(0, NAME).done());
   assert.equal(entity?.["name"], undefined);
   assert.deepEqual([ids(changes.changed), ids(changes.removed)], [[7], []]);
 
-  changes = mirror.apply(new StateWriter(14).raw(1).head(1, 1).leave(0).done());
+  changes = mirror.apply(new StateWriter(14, 0).raw(1).head(1, 1).leave(0).done());
   assert.deepEqual([ids(changes.changed), ids(changes.removed)], [[], [7]]);
   assert.equal(mirror.entities.size, 0);
 });
@@ -123,7 +46,7 @@ test("an entity that moves between two seen topics neither leaves nor enters the
     if (enterFirst) {
       // From topic 1 (slot 1) back to topic 0 (slot 0): there the enter is read first.
       mirror.apply(
-        new StateWriter(11)
+        new StateWriter(11, 0)
           .raw(3)
           .head(1, 1)
           .leave(0, 1)
@@ -132,7 +55,7 @@ test("an entity that moves between two seen topics neither leaves nor enters the
           .done(),
       );
     }
-    const message = new StateWriter(12).raw(3);
+    const message = new StateWriter(12, 0).raw(3);
     if (enterFirst) message.head(1, 1).enter(0, 7, { at: 8 }).head(1, 1).leave(3, 0);
     else message.head(2, 1).leave(0, 1).head(2, 1).enter(0, 7, { at: 8 });
     const changes = mirror.apply(message.done());
@@ -146,33 +69,33 @@ test("an entity that moves between two seen topics neither leaves nor enters the
 });
 
 test("an entity that moves out of what is seen is removed", () => {
-  const changes = started().apply(new StateWriter(11).raw(1).head(1, 1).leave(0, 3).done());
+  const changes = started().apply(new StateWriter(11, 0).raw(1).head(1, 1).leave(0, 3).done());
   assert.deepEqual(ids(changes.removed), [7]);
 });
 
 test("an index may be reused within a section, in any order of the records", () => {
   for (const enterFirst of [false, true]) {
     const mirror = started();
-    const message = new StateWriter(11).raw(1).head(1, 2);
+    const message = new StateWriter(11, 0).raw(1).head(1, 2);
     if (enterFirst) message.enter(0, 8, { at: 1 }).leave(0);
     else message.leave(0).enter(0, 8, { at: 1 });
     const changes = mirror.apply(message.done());
     assert.deepEqual([ids(changes.added), ids(changes.removed)], [[8], [7]]);
-    mirror.apply(new StateWriter(12).raw(1).head(1, 1).update(0, { at: 2 }).done());
+    mirror.apply(new StateWriter(12, 0).raw(1).head(1, 1).update(0, { at: 2 }).done());
     assert.deepEqual(plain(mirror.entities.get(8)).at, { x: 2 });
   }
 });
 
 test("a gap is told once; the topic is ignored until full state comes", () => {
   const mirror = started();
-  let changes = mirror.apply(new StateWriter(15).raw(1).head(2, 1).update(0, { at: 9 }).done());
+  let changes = mirror.apply(new StateWriter(15, 0).raw(1).head(2, 1).update(0, { at: 9 }).done());
   assert.deepEqual([changes.gap, ids(changes.changed)], [true, []]);
-  changes = mirror.apply(new StateWriter(16).raw(1).head(1, 1).update(0, { at: 9 }).done());
+  changes = mirror.apply(new StateWriter(16, 0).raw(1).head(1, 1).update(0, { at: 9 }).done());
   assert.deepEqual([changes.gap, ids(changes.changed)], [false, []]);
   assert.deepEqual(plain(mirror.entities.get(7)).at, { x: 5 });
 
   changes = mirror.apply(
-    new StateWriter(17).raw(1).head(0, 2).enter(0, 7, { at: 9 }).enter(1, 8, {}).done(),
+    new StateWriter(17, 0).raw(1).head(0, 2).enter(0, 7, { at: 9 }).enter(1, 8, {}).done(),
   );
   assert.deepEqual([changes.gap, ids(changes.added), ids(changes.changed)], [false, [8], [7]]);
   assert.deepEqual(plain(mirror.entities.get(7)), { id: 7, own: false, at: { x: 9 } });
@@ -181,7 +104,7 @@ test("a gap is told once; the topic is ignored until full state comes", () => {
 test("a delta on top of full state of a later tick is no gap", () => {
   // The topic changed last at tick 6; its full state was sent at 10, the next change comes at 11.
   const changes = started().apply(
-    new StateWriter(11).raw(1).head(5, 1).update(0, { at: 6 }).done(),
+    new StateWriter(11, 0).raw(1).head(5, 1).update(0, { at: 6 }).done(),
   );
   assert.deepEqual([changes.gap, ids(changes.changed)], [false, [7]]);
 });
@@ -189,7 +112,7 @@ test("a delta on top of full state of a later tick is no gap", () => {
 test("a record about an unknown index is a gap", () => {
   for (const op of ["update", "leave", "drop"] as const) {
     const mirror = started();
-    const message = new StateWriter(11).raw(1).head(1, 1);
+    const message = new StateWriter(11, 0).raw(1).head(1, 1);
     if (op === "update") message.update(4, { at: 1 });
     else if (op === "leave") message.leave(4);
     else message.drop(4, AT);
@@ -199,20 +122,20 @@ test("a record about an unknown index is a gap", () => {
 
 test("an entity that moved into a topic with a gap stays until that topic's full state", () => {
   const mirror = started();
-  mirror.apply(new StateWriter(15).raw(2).head(1, 0).done());
+  mirror.apply(new StateWriter(15, 0).raw(2).head(1, 0).done());
   let changes = mirror.apply(
-    new StateWriter(16).raw(3).head(6, 1).leave(0, 1).head(1, 1).enter(0, 7, { at: 6 }).done(),
+    new StateWriter(16, 0).raw(3).head(6, 1).leave(0, 1).head(1, 1).enter(0, 7, { at: 6 }).done(),
   );
   assert.deepEqual(ids(changes.removed), []);
-  changes = mirror.apply(new StateWriter(17).raw(2).head(0, 1).enter(0, 7, { at: 6 }).done());
+  changes = mirror.apply(new StateWriter(17, 0).raw(2).head(0, 1).enter(0, 7, { at: 6 }).done());
   assert.deepEqual([ids(changes.changed), ids(changes.removed)], [[7], []]);
-  changes = mirror.apply(new StateWriter(18).raw(2).head(1, 1).leave(0).done());
+  changes = mirror.apply(new StateWriter(18, 0).raw(2).head(1, 1).leave(0).done());
   assert.deepEqual(ids(changes.removed), [7]);
 });
 
 test("a freed slot takes its entities along, unless another topic shows them", () => {
   const mirror = started();
-  mirror.apply(new StateWriter(11).raw(2).head(1, 1).enter(0, 7, {}).done());
+  mirror.apply(new StateWriter(11, 0).raw(2).head(1, 1).enter(0, 7, {}).done());
   let changes = mirror.apply(new StateWriter(12, StateFlag.slots).numbers(1, 0, 0).raw(0).done());
   assert.deepEqual(ids(changes.removed), []);
   // The slot is given to another topic, the next one freed.
@@ -270,7 +193,7 @@ test("a private update of an entity not known as own is a gap, and is read past"
 test("after a new welcome entities stay until the next message does not confirm them", () => {
   const mirror = started();
   mirror.apply(new StateWriter(11, StateFlag.private).numbers(1, 1, 7).raw(0).done());
-  mirror.apply(new StateWriter(12).raw(1).head(2, 1).enter(1, 8, {}).done());
+  mirror.apply(new StateWriter(12, 0).raw(1).head(2, 1).enter(1, 8, {}).done());
   mirror.reset();
   assert.equal(mirror.entities.size, 2);
   // Back in time, and 7 is no longer own; 8 is gone.
@@ -291,29 +214,29 @@ test("dilation is told as a factor", () => {
 
 test("malformed messages are refused", () => {
   const cases: readonly (readonly [string, StateWriter])[] = [
-    ["empty section", new StateWriter(11).raw(1)],
-    ["trailing bytes", new StateWriter(11).raw(0, 0)],
+    ["empty section", new StateWriter(11, 0).raw(1)],
+    ["trailing bytes", new StateWriter(11, 0).raw(0, 0)],
     ["flags", new StateWriter(11, 16).raw(0)],
-    ["tick before the last", new StateWriter(9).raw(0)],
-    ["free slot", new StateWriter(11).raw(4)],
+    ["tick before the last", new StateWriter(9, 0).raw(0)],
+    ["free slot", new StateWriter(11, 0).raw(4)],
     ["slot too high", new StateWriter(11, StateFlag.slots).numbers(1, 1024, 1).raw(0)],
     ["topic twice", new StateWriter(11, StateFlag.slots).numbers(1, 2, 1).raw(0)],
     [
       "component mask",
-      new StateWriter(11)
+      new StateWriter(11, 0)
         .raw(1)
         .head(1, 1)
         .numbers(4 * 4, 0),
     ],
     [
       "leave with m = 2",
-      new StateWriter(11)
+      new StateWriter(11, 0)
         .raw(1)
         .head(1, 1)
         .numbers(8 + RecordOp.leave, 0),
     ],
-    ["count without records", new StateWriter(11).raw(1).head(1, 2 ** 50)],
-    ["previous before tick 0", new StateWriter(11).raw(1).head(12, 0)],
+    ["count without records", new StateWriter(11, 0).raw(1).head(1, 2 ** 50)],
+    ["previous before tick 0", new StateWriter(11, 0).raw(1).head(12, 0)],
   ];
   for (const [what, message] of cases)
     assert.throws(() => started().apply(message.done()), DecodeError, what);
