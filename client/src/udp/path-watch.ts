@@ -2,8 +2,10 @@
 const BROKEN_AFTER_PROBES = 3;
 /** The same when the network says that nobody listens there: that may be forged, or be over at once. */
 const REFUSED_AFTER_PROBES = 2;
-/** New local sockets that are tried without an answer. */
-const MAX_MOVES = 3;
+/** New local ends that are tried without an answer. */
+const MAX_MOVES = 2;
+/** Probes that each of them gets: the answer to one of them takes a round trip more than usual. */
+const PROBES_PER_MOVE = 2;
 
 /**
  * Judges from unanswered probes whether packets still get through. A probe is sent when acknowledgements
@@ -32,12 +34,13 @@ export class PathWatch {
     this.refusedBefore = true;
   }
 
-  /** The local end cannot send: another one is tried at once, and then with each probe. */
+  /** The local end cannot send: another one is tried at once, and the next with the next probe. */
   failed(): "stay" | "move" {
-    this.moveAt = Math.min(this.moveAt, this.unanswered + 1);
-    if (this.moves > 0) return "stay";
-    this.moves = 1;
-    return "move";
+    if (this.moves > 0) {
+      this.moveAt = Math.min(this.moveAt, this.unanswered + 1);
+      return "stay";
+    }
+    return this.move();
   }
 
   /** What is to be done now that `probes` were sent in all. */
@@ -49,8 +52,12 @@ export class PathWatch {
     if (this.refusedBefore && this.unanswered >= REFUSED_AFTER_PROBES) return "lost";
     if (this.unanswered < this.moveAt) return "stay";
     if (this.moves === MAX_MOVES) return "lost";
+    return this.move();
+  }
+
+  private move(): "move" {
     this.moves += 1;
-    this.moveAt = this.unanswered + 1;
+    this.moveAt = this.unanswered + PROBES_PER_MOVE;
     return "move";
   }
 }

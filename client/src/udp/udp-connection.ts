@@ -35,7 +35,8 @@ export class UdpConnection {
   private readonly datagrams: DatagramConnection;
   private readonly watch = new PathWatch();
   private socket: LocalSocket;
-  private lastPacket: Uint8Array | undefined;
+  /** The last two packets that were sent. */
+  private recent: Uint8Array[] = [];
   private timer: { cancel(): void } | undefined;
   private timerAt = Number.POSITIVE_INFINITY;
   private over = false;
@@ -82,20 +83,24 @@ export class UdpConnection {
     if (this.over) return;
     this.over = true;
     this.timer?.cancel();
+    // What was sent in this turn is worth a try, but nobody will send it again.
+    this.datagrams.flush(this.clock.now());
     this.datagrams.close(closeCodes[code].code, reason);
-    const { socket, lastPacket } = this;
+    const { socket } = this;
+    const goodbye = this.recent.at(-1);
     // It may get lost, but is not worth holding the process open: the server finds out by itself.
     socket.unref();
     setTimeout(() => {
-      if (lastPacket !== undefined) socket.send(lastPacket);
+      if (goodbye !== undefined) socket.send(goodbye);
     }, CLOSE_AGAIN_MS).unref();
     setTimeout(() => socket.close(), 2 * CLOSE_AGAIN_MS).unref();
   }
 
   private readonly socketEvents: LocalSocketEvents = {
-    // The first packet from a new local end tells the server of it.
+    // Packets from a new local end tell the server of it. Those that were lost will do; two of them, as a
+    // single one may be smaller than the challenge that is to answer it.
     ready: () => {
-      if (this.lastPacket !== undefined) this.socket.send(this.lastPacket);
+      for (const packet of this.recent) this.socket.send(packet);
     },
     packet: (bytes) => this.received(bytes),
     failed: (_error, refused) => {
@@ -113,7 +118,8 @@ export class UdpConnection {
   }
 
   private transmit(packet: Uint8Array): void {
-    this.lastPacket = packet;
+    this.recent = this.recent.slice(-1);
+    this.recent.push(packet);
     this.socket.send(packet);
   }
 
