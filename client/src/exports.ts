@@ -10,7 +10,14 @@ export {
 } from "./resume-storage.ts";
 export type { EndCode } from "./session-events.ts";
 export type { TrafficStats } from "./traffic.ts";
-export type { Dial, Transport, TransportHandlers, TransportName, Trust } from "./transport.ts";
+export type {
+  Dial,
+  PacketCounts,
+  Transport,
+  TransportHandlers,
+  TransportName,
+  Trust,
+} from "./transport.ts";
 export {
   type AnySpec,
   type ClientWorld,

@@ -30,6 +30,9 @@ export function observing(dial: Dial, observe: MessageObserver): Dial {
       get host() {
         return transport.host;
       },
+      get packets() {
+        return transport.packets;
+      },
     };
   };
 }

@@ -43,3 +43,21 @@ test("every connection's messages count, both ways, and pass through", () => {
     ...["ws://two", "opened", 3, 10, 20, "left", "bye"],
   ]);
 });
+
+test("packets of all connections are summed, those that run and those that ended", () => {
+  const counter = new TrafficCounter();
+  const ends: TransportHandlers[] = [];
+  const counts = [1, 10, 100].map((n) => ({ packetsIn: n, packetsOut: 2 * n, packetsLost: 3 * n }));
+  const dial = counter.counting((_url, handlers) => {
+    const packets = counts[ends.length];
+    ends.push(handlers);
+    return { packets, send: () => undefined, close: () => undefined };
+  });
+  const ignored = { opened() {}, received() {}, closed() {} };
+  const [first] = [1, 2, 3].map(() => dial("udp://one", ignored, {}));
+  first?.close("left", "bye");
+  ends[1]?.closed(undefined, "cut");
+  for (const one of counts) one.packetsIn += 1000;
+  const { packetsIn, packetsOut, packetsLost } = counter;
+  assert.deepEqual([packetsIn, packetsOut, packetsLost], [1111, 222, 333]);
+});

@@ -11,10 +11,20 @@ export function transportOf(url: string): TransportName {
   return transportNames.find((name) => name === scheme) ?? "ws";
 }
 
+/** Packets of a connection; they only grow. */
+export interface PacketCounts {
+  readonly packetsIn: number;
+  readonly packetsOut: number;
+  /** Of those that were sent, taken for lost. */
+  readonly packetsLost: number;
+}
+
 /** A connection to a server that carries whole messages: one CBOR item each. */
 export interface Transport {
   /** Queues a message. Drops it when the connection is no more. */
   send(message: Uint8Array): void;
+  /** What went over the network so far, where the transport sees packets. */
+  readonly packets?: PacketCounts | undefined;
   /** The address of the server at the other end, once it is known; not every transport can tell. */
   readonly host?: string | undefined;
   /** Ends the connection; no handler is called any more. */

@@ -76,6 +76,9 @@ export function dialUdp(
     (error) => fail({ reason: messageOf(error), untrusted: false }),
   );
   return {
+    get packets() {
+      return connection?.packets;
+    },
     send: (message) => connection?.send(message),
     close(code, reason) {
       over = true;

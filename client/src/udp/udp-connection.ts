@@ -2,7 +2,7 @@ import { DatagramConnection, isReset } from "@atlasnet/udp";
 import { type CloseCode, closeCodes } from "@atlasnet/world";
 import type { ClientClock } from "../connection.ts";
 import { MAX_FRAME_BYTES } from "../frames.ts";
-import type { TransportHandlers } from "../transport.ts";
+import type { PacketCounts, TransportHandlers } from "../transport.ts";
 import type { Accepted } from "./handshake-call.ts";
 import { LocalSocket, type LocalSocketEvents, type UdpTarget } from "./local-socket.ts";
 import { PathWatch } from "./path-watch.ts";
@@ -35,8 +35,8 @@ export class UdpConnection {
   private readonly datagrams: DatagramConnection;
   private readonly watch = new PathWatch();
   private socket: LocalSocket;
-  /** The last two packets that were sent. */
-  private recent: Uint8Array[] = [];
+  private lastPacket: Uint8Array | undefined;
+  private packetBefore: Uint8Array | undefined;
   private timer: { cancel(): void } | undefined;
   private timerAt = Number.POSITIVE_INFINITY;
   private over = false;
@@ -74,6 +74,10 @@ export class UdpConnection {
     );
   }
 
+  get packets(): PacketCounts {
+    return this.datagrams.stats;
+  }
+
   send(item: Uint8Array): void {
     if (!this.over) this.datagrams.send(item);
   }
@@ -86,8 +90,7 @@ export class UdpConnection {
     // What was sent in this turn is worth a try, but nobody will send it again.
     this.datagrams.flush(this.clock.now());
     this.datagrams.close(closeCodes[code].code, reason);
-    const { socket } = this;
-    const goodbye = this.recent.at(-1);
+    const { socket, lastPacket: goodbye } = this;
     // It may get lost, but is not worth holding the process open: the server finds out by itself.
     socket.unref();
     setTimeout(() => {
@@ -100,7 +103,8 @@ export class UdpConnection {
     // Packets from a new local end tell the server of it. Those that were lost will do; two of them, as a
     // single one may be smaller than the challenge that is to answer it.
     ready: () => {
-      for (const packet of this.recent) this.socket.send(packet);
+      for (const packet of [this.packetBefore, this.lastPacket])
+        if (packet !== undefined) this.socket.send(packet);
     },
     packet: (bytes) => this.received(bytes),
     failed: (_error, refused) => {
@@ -118,8 +122,8 @@ export class UdpConnection {
   }
 
   private transmit(packet: Uint8Array): void {
-    this.recent = this.recent.slice(-1);
-    this.recent.push(packet);
+    this.packetBefore = this.lastPacket;
+    this.lastPacket = packet;
     this.socket.send(packet);
   }
 
