@@ -18,6 +18,7 @@ interface MonitorFlags {
 
 const TOPIC = /^([A-Za-z][A-Za-z0-9_-]{0,63})\/([A-Za-z0-9_,/-]{1,128})$/;
 const MAX_SECONDS = 1_000_000;
+const DEFAULT_ROWS = 24;
 
 /** `atlasnet monitor`: the servers of a multicast group, until it is asked to stop. */
 export function addMonitorCommand(program: Command, io: CliIo): void {
@@ -67,7 +68,8 @@ async function run(flags: MonitorFlags, io: CliIo): Promise<void> {
   const screen = new Screen({
     clock: systemClock,
     out: io.out,
-    rows: () => io.terminal?.rows ?? 24,
+    // Some terminals do not say.
+    rows: () => io.terminal?.rows || DEFAULT_ROWS,
     lines: () => [
       `${flags.multicast}  (Ctrl+C ends)`,
       "",

@@ -68,11 +68,14 @@ export class TopicFollower {
   answer(items: readonly TopicDatagram[], now: number): FollowerEffect[] {
     this.asking = false;
     const effects: FollowerEffect[] = [];
+    // What comes along with full state was not missed: it was never waited for.
+    const { last } = this;
     for (const item of items) {
       if (this.isOutdated(item.run, now)) continue;
       if (item.parts === 1 && isFullSection(item.section)) effects.push(...this.takeFull(item));
       else if (item.run === this.run && this.last !== undefined && item.number > this.last) {
-        if (!this.waiting.has(item.number)) this.filled += 1;
+        if (last !== undefined && this.last === last && !this.waiting.has(item.number))
+          this.filled += 1;
         this.waiting.set(item.number, item);
         this.newest = Math.max(this.newest, item.number);
       }
