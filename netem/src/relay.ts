@@ -38,6 +38,8 @@ export interface Relay {
   setConditions(changes: Partial<Conditions>, direction?: Direction): void;
   /** Every UDP flow's packets leave from another local port from now on, as after a NAT has forgotten. */
   rebind(): void;
+  /** Both sides of every TCP connection are told that it broke; what was on the way is lost. */
+  breakConnections(): void;
   /** Closes every flow and port. Idempotent. */
   stop(): Promise<void>;
 }
@@ -127,6 +129,10 @@ class RunningRelay implements Relay {
 
   rebind(): void {
     this.udp?.rebind();
+  }
+
+  breakConnections(): void {
+    this.tcp?.breakConnections();
   }
 
   async stop(): Promise<void> {

@@ -111,6 +111,22 @@ test("a connection that breaks breaks on the other side, too", async (t) => {
   await reached(() => server.sockets[1]?.destroyed === true && relay.stats.tcp?.flows === 0);
 });
 
+test("breakConnections breaks both sides at once, and new ones are made", async (t) => {
+  const server = await tcpServer(t);
+  const relay = await tcpRelay(t, server.port, { conditions: { delayMs: 10_000 } });
+  const client = await tcpClient(t, relay);
+  client.socket.write("lost");
+  await reached(() => relay.stats.tcp?.up.packets === 1);
+  relay.breakConnections();
+  await reached(() => client.events.includes("close") && server.sockets[0]?.destroyed === true);
+  await reached(() => relay.stats.tcp?.flows === 0);
+  relay.setConditions({ delayMs: 0 });
+  const next = await tcpClient(t, relay);
+  next.socket.write("new");
+  await reached(() => next.text() === "new");
+  assert.equal(relay.stats.tcp?.up.delivered, 1);
+});
+
 test("a target where nobody listens is a connection that breaks", async (t) => {
   const relay = await tcpRelay(t, 1);
   const client = await tcpClient(t, relay);

@@ -20,7 +20,7 @@ export class TcpRelay {
     limits: RelayLimits;
   };
   private readonly clock: Clock;
-  private readonly flows = new Set<{ stop(): void }>();
+  private readonly flows = new Set<{ stop(): void; breakOff(): void }>();
   private server: Server | undefined;
   private bound: HostPort | undefined;
 
@@ -48,6 +48,11 @@ export class TcpRelay {
     const port = typeof address === "object" && address !== null ? address.port : listen.port;
     this.bound = { host: listen.host, port };
     return this.bound;
+  }
+
+  /** Both sides of every connection are told that it broke, at once; what was on the way is lost. */
+  breakConnections(): void {
+    for (const flow of this.flows) flow.breakOff();
   }
 
   async stop(): Promise<void> {
@@ -95,6 +100,11 @@ export class TcpRelay {
         for (const one of pipes) one.stop();
         client.destroy();
         server.destroy();
+      },
+      breakOff: () => {
+        for (const one of pipes) one.stop();
+        client.resetAndDestroy();
+        server.resetAndDestroy();
       },
     };
     this.flows.add(entry);

@@ -1,0 +1,122 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { type AtlasNetClient, connect } from "@atlasnet/client";
+import { noopLogger } from "@atlasnet/core";
+import { loadConfig } from "@atlasnet/core/node";
+import { type FlowStats, type Relay, startRelay } from "@atlasnet/netem";
+import { createMonolith } from "./index.ts";
+import { LedgerPlayer } from "./testing/ledger-player.ts";
+import { definition } from "./testing/ledger-world.ts";
+import { reached } from "./testing/reached.ts";
+
+type Scheme = "tcp" | "ws" | "udp";
+
+const PLAYERS = 5;
+
+const BAD = {
+  loss: 0.05,
+  delayMs: 50,
+  jitterMs: 20,
+  reorder: 0.05,
+  duplicate: 0.05,
+  seed: 11,
+};
+
+interface Scene {
+  relay: Relay;
+  players: LedgerPlayer[];
+  /** Of the transport the players use. */
+  stats: FlowStats;
+}
+
+/** A server with the ledger, and players that reach it through a relay. */
+async function scene(t: TestContext, scheme: Scheme): Promise<Scene> {
+  // Undone in reverse: the folder goes when nobody writes into it any more.
+  const undo: (() => unknown)[] = [];
+  t.after(async () => {
+    for (const step of undo.reverse()) await step();
+  });
+  const dir = await mkdtemp(join(tmpdir(), "atlasnet-bad-network-"));
+  undo.push(() => rm(dir, { recursive: true, force: true }));
+  const settings = {
+    "data.dir": join(dir, "data"),
+    "proxy.host": "127.0.0.1",
+    "proxy.port": "0",
+    "health.port": "0",
+    "http.enabled": "false",
+    "gameserver.threads": "1",
+    worlds: `ledger=${fileURLToPath(new URL("./testing/ledger-world.js", import.meta.url))}`,
+  };
+  const flags = Object.entries(settings).map(([path, text]) => ({ name: `--${path}`, path, text }));
+  const { config } = await loadConfig({ env: {}, flags, workingDir: dir });
+  const server = createMonolith({ config }, { logger: noopLogger });
+  await server.start();
+  undo.push(() => server.stop());
+  const { port } = server.addresses.players;
+  const relay = await startRelay({ target: { host: "127.0.0.1", port }, conditions: BAD });
+  undo.push(() => relay.stop());
+  const url = `${scheme}://127.0.0.1:${relay.address.port}`;
+  const enter = async () => {
+    const client: AtlasNetClient = connect({ url });
+    undo.push(() => client.close());
+    return new LedgerPlayer(await client.join(definition, { world: "ledger" }));
+  };
+  const players = await Promise.all(Array.from({ length: PLAYERS }, enter));
+  undo.push(() => {
+    for (const player of players) player.stop();
+  });
+  const stats = relay.stats[scheme === "udp" ? "udp" : "tcp"];
+  assert.ok(stats !== undefined);
+  return { relay, players, stats };
+}
+
+/** Everybody has everything, once and in order, and sees the world as it is. */
+async function assertAllIsWell(players: readonly LedgerPlayer[]): Promise<void> {
+  await reached(() => players.every((player) => player.answered));
+  await Promise.all(players.map((player) => player.settle()));
+  players[0]?.world.send("freeze", {});
+  await reached(() => players.every(({ frozen }) => frozen));
+  await Promise.all(players.map((player) => player.assertMirror()));
+  for (const player of players) player.assertBooks();
+}
+
+const schemes: readonly Scheme[] = ["tcp", "ws"];
+for (const scheme of schemes) {
+  const change = scheme === "udp" ? "a change of address" : "a lost connection";
+  test(`${scheme}: all arrives once and in order over a bad network, across ${change}`, async (t) => {
+    const { relay, players, stats } = await scene(t, scheme);
+    for (const player of players) player.talk(60);
+    await reached(() => players.every(({ said }) => said.length >= 20));
+    relay.rebind();
+    relay.breakConnections();
+    await assertAllIsWell(players);
+    const { up, down } = stats;
+    assert.ok(up.lost > 0 && down.lost > 0, "the network was bad");
+    if (scheme !== "udp") return;
+    assert.ok(up.duplicated > 0 && down.duplicated > 0 && up.reordered > 0 && down.reordered > 0);
+    assert.equal(stats.rebinds, PLAYERS);
+    assert.equal(stats.opened, PLAYERS, "nobody began anew");
+  });
+
+  test(`${scheme}: a cut of seconds heals`, async (t) => {
+    const { relay, players } = await scene(t, scheme);
+    for (const player of players) player.talk(1_000);
+    await reached(() => players.every(({ said }) => said.length >= 20));
+    // It lasts for 50 messages at 20 a second.
+    const until = Math.max(...players.map(({ sent }) => sent)) + 50;
+    relay.setConditions({ loss: 1 });
+    await reached(() => players.every(({ sent }) => sent >= until));
+    assert.ok(
+      players.every(({ said }) => said.length < until - 25),
+      "the cut was one",
+    );
+    relay.setConditions({ loss: BAD.loss });
+    await reached(() => players.every(({ sent }) => sent >= until + 10));
+    for (const player of players) player.stop();
+    await assertAllIsWell(players);
+  });
+}
