@@ -53,6 +53,9 @@ function goldenBytes() {
     "### 10.3 State",
     "The packed bytes of three state messages that follow each other; each travels as `[1, packed]`.",
     ...golden.states.map(vector),
+    "### 10.4 Updates",
+    "The packed bytes of an updates message (section 11.4); over UDP it travels in a state frame or as `[10, packed]`.",
+    ...golden.updates.map(vector),
   ].join("\n\n");
 }
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ByteWriter } from "@atlasnet/world";
 import type { CborValue } from "./cbor.ts";
 import { compiled, definition, FakeServer, joined } from "./testing/fake-server.ts";
 import { JoinError } from "./types.ts";
@@ -98,6 +99,79 @@ test("a gap in a topic is answered with resync", async () => {
   server.peer.state(101, [{ id: 7, x: 1, y: 2 }]);
   server.peer.send([1, Uint8Array.of(110, 0, 1, 0x01)]);
   assert.deepEqual(server.peer.got.at(-1), [7]);
+});
+
+/** Topic 0's update of one entity's place, or its whole new state. */
+function update(tick: number, previous: number, x: number): CborValue {
+  const writer = new ByteWriter();
+  for (const n of [tick, 0, 1]) writer.varint(n);
+  const section = new ByteWriter();
+  for (const n of [(1 << 4) | previous, 4, 0]) section.u8(n);
+  compiled.publicComponents[0]?.codec.encode(section, { x, y: 0 });
+  writer.block(section.view8());
+  return [10, writer.finish()];
+}
+
+test("updates come in any order; each tick is told once, and time does not go back", async () => {
+  const { server, world } = await joined();
+  const seen: unknown[] = [];
+  world.onChange(({ position }) => seen.push(position?.x));
+  world.onTick((tick) => seen.push(`tick ${tick}`));
+  server.peer.state(101, [{ id: 7, x: 1, y: 0 }]);
+  server.peer.send(update(103, 1, 3)).send(update(103, 1, 3));
+  server.peer.send(update(102, 1, 2)).send(update(104, 1, 4));
+  assert.deepEqual(seen, ["tick 101", "tick 103", 3, 4, "tick 104"]);
+  assert.equal(world.tick, 104);
+  // State messages are told even when they are of an earlier tick.
+  server.peer.send([1, Uint8Array.of(103, 4, 0xf4, 3, 0)]);
+  assert.deepEqual([seen.at(-1), world.tick, world.dilation], ["tick 104", 104, 0.5]);
+  assert.deepEqual(server.peer.got.slice(1), []);
+});
+
+test("an update that waits for too long is answered with resync, also when nothing else comes", async () => {
+  for (const quiet of [false, true]) {
+    const { server } = await joined();
+    server.peer.state(101, [{ id: 7, x: 1, y: 0 }]).send(update(103, 1, 3));
+    server.clock.pass(1_999);
+    server.peer.send(update(104, 1, 4));
+    assert.deepEqual(server.peer.got.slice(1), []);
+    // Pings go on meanwhile, so that time is looked at.
+    for (let i = 0; quiet && i < 12; i++) {
+      server.clock.pass(1_000);
+      server.peer.send([4, i, 104]);
+    }
+    if (!quiet) {
+      server.clock.pass(1);
+      server.peer.send(update(105, 1, 5));
+    }
+    assert.deepEqual(server.peer.got.slice(1), [[7]], quiet ? "quiet" : "busy");
+  }
+});
+
+test("a late update is drawn where it belongs", async () => {
+  const { server, world } = await joined();
+  server.peer.state(101, [{ id: 7, x: 1, y: 0 }]);
+  const entity = world.entities.get(7);
+  assert.ok(entity !== undefined);
+  world.position(entity);
+  for (let tick = 102; tick <= 110; tick++) {
+    server.clock.pass(50);
+    if (tick < 108) server.peer.send(update(tick, 1, tick - 100));
+  }
+  const places: (number | undefined)[] = [];
+  const draw = () => places.push(world.position(entity)?.x);
+  draw();
+  server.peer.send(update(110, 1, 10)).send(update(109, 1, 9));
+  draw();
+  server.clock.pass(50);
+  server.peer.send(update(108, 1, 8));
+  for (let i = 0; i < 6; i++) {
+    draw();
+    server.clock.pass(25);
+  }
+  const sorted = [...places].sort((a, b) => Number(a) - Number(b));
+  assert.deepEqual(places, sorted, "it never goes back");
+  assert.equal(places.at(-1), 10);
 });
 
 test("unreadable bytes cost the connection; the next one heals", async () => {

@@ -19,6 +19,7 @@ interface Golden {
   messages: (Vector & { from: "client" | "server"; message: unknown })[];
   framed: (Vector & { messages: string[] })[];
   states: (Vector & { view: unknown })[];
+  updates: (Vector & { view: unknown })[];
 }
 
 const path = fileURLToPath(new URL("../../docs/golden/client-protocol.json", import.meta.url));
@@ -40,6 +41,7 @@ test("the parts of every vector make up its bytes", () => {
     ...golden.messages,
     ...golden.framed,
     ...golden.states,
+    ...golden.updates,
   ])
     assert.equal(parts.map(([part]) => part).join(""), bytes, name);
 });
@@ -78,6 +80,16 @@ test("golden bytes: state messages build upon each other", () => {
     assert.deepEqual(JSON.parse(JSON.stringify([...mirror.entities.values()])), view, name);
   }
   assert.equal(mirror.dilation, 0.5);
+});
+
+test("golden bytes: updates say what a state message says", () => {
+  const mirror = new WorldMirror(definition);
+  mirror.apply(unhex(golden.states[0]?.hex ?? ""));
+  for (const { name, hex: bytes, view } of golden.updates) {
+    assert.equal(mirror.applyUpdates(unhex(bytes), 0).gap, false, name);
+    assert.deepEqual(JSON.parse(JSON.stringify([...mirror.entities.values()])), view, name);
+  }
+  assert.equal(mirror.tick, 1002);
 });
 
 test("payloads of the golden messages are what their explanations say", () => {
