@@ -58,6 +58,7 @@ export class Player {
       url: options.url,
       maxQueued: { messages: MAX_QUEUED_MESSAGES, bytes: MAX_QUEUED_BYTES },
       observe: (direction, message) => tap.observe(direction, message),
+      ...(options.serverKey !== undefined && { serverKey: options.serverKey }),
       logger: { warn: (message, facts) => tally.error("client-warning", `${message} ${facts}`) },
     });
   }

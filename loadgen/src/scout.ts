@@ -38,6 +38,7 @@ export async function scout(plan: LoadPlan): Promise<Scouted> {
   const client = connect({
     url,
     observe: (direction, message) => tap.observe(direction, message),
+    ...(plan.serverKey !== undefined && { serverKey: plan.serverKey }),
     logger: { warn: nothing },
   });
   const [ticket] = plan.tickets ?? [];
