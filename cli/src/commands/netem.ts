@@ -23,7 +23,9 @@ import { describeConditions, statusLine, totalsTable } from "../netem/report.ts"
 import { aborted } from "../stop-signal.ts";
 import { UsageError } from "../usage-error.ts";
 
-const STATUS_SECONDS = 5;
+/** Time between two status lines, in seconds: of a terminal, where one line is written over, and else. */
+const LIVE_SECONDS = 1;
+const PLAIN_SECONDS = 5;
 
 /** A field of the conditions, the flag it has, and how the flag is read. */
 const CONDITION_FLAGS: readonly {
@@ -153,22 +155,34 @@ async function run(options: Options, io: CliIo): Promise<void> {
       `${describeConditions(relay.conditions.up)}${rebind === undefined ? "" : `; a new address every ${rebind}`}\n` +
       "Ctrl+C ends it and shows the totals.\n",
   );
-  const began = performance.now();
-  let last = "";
-  const status = setInterval(() => {
-    const seconds = Math.round((performance.now() - began) / 1_000);
-    const figures = JSON.stringify(relay.stats);
-    // A line for every change: an idle relay is quiet.
-    if (figures !== last) io.talk(statusLine(seconds, relay.stats));
-    last = figures;
-  }, STATUS_SECONDS * 1_000);
+  const stopStatus = showStatus(relay, io);
   try {
     await aborted(io.stop);
   } finally {
-    clearInterval(status);
+    stopStatus();
     await relay.stop();
   }
   io.out(totalsTable(relay.stats));
+}
+
+/** Says where things stand whenever they moved: an idle relay is quiet. Returns what ends it. */
+function showStatus(relay: Relay, io: CliIo): () => void {
+  const began = performance.now();
+  let last = JSON.stringify(relay.stats);
+  let open = false;
+  const show = () => {
+    const figures = JSON.stringify(relay.stats);
+    if (figures === last) return;
+    last = figures;
+    const line = statusLine(Math.round((performance.now() - began) / 1_000), relay.stats);
+    open = io.live === true;
+    io.talk(open ? `\r${line.slice(0, io.width - 1)}\u001b[K` : `${line}\n`);
+  };
+  const timer = setInterval(show, (io.live === true ? LIVE_SECONDS : PLAIN_SECONDS) * 1_000);
+  return () => {
+    clearInterval(timer);
+    if (open) io.talk("\n");
+  };
 }
 
 /** @throws UsageError when it would listen to other machines without having been told to. */

@@ -23,7 +23,7 @@ test("figures have a column for each transport and direction that is relayed", a
   tcp.opened = 42;
   assert.equal(
     statusLine(5, { tcp, udp }),
-    "    5 s  udp 0 open, up 12,345 (6 lost), down 0 (0 lost); tcp 0 open, up 0 (0 lost), down 0 (0 lost)\n",
+    "    5 s  udp 0 open, up 12,345 (6 lost), down 0 (0 lost); tcp 0 open, up 0 (0 lost), down 0 (0 lost)",
   );
   const both = totalsTable({ tcp, udp }).split("\n");
   assert.match(both[0] ?? "", /^ +udp up +udp down +tcp up +tcp down$/);

@@ -23,7 +23,7 @@ export function statusLine(seconds: number, { tcp, udp }: Stats): string {
     stats === undefined
       ? []
       : [`${name} ${stats.flows} open, up ${oneWay(stats.up)}, down ${oneWay(stats.down)}`];
-  return `${String(seconds).padStart(5)} s  ${[...part("udp", udp), ...part("tcp", tcp)].join("; ")}\n`;
+  return `${String(seconds).padStart(5)} s  ${[...part("udp", udp), ...part("tcp", tcp)].join("; ")}`;
 }
 
 function oneWay({ packets, lost, queueDrops, overflows }: DirectionStats): string {
