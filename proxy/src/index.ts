@@ -5,4 +5,5 @@ export {
   type ProxyDependencies,
   type ProxyOptions,
   type ProxyService,
+  type ProxyUdpOptions,
 } from "./server/proxy.ts";

@@ -1,5 +1,6 @@
 import type { CloseCode } from "@atlasnet/world";
 import type { Meter } from "@opentelemetry/api";
+import { dropReasons, UdpCounters } from "./gateway/udp/udp-counters.ts";
 
 /**
  * Everything a proxy counts. Plain number fields, because the hot path adds to them; the meter reads
@@ -12,6 +13,7 @@ export class ProxyCounters {
   httpRefused = 0;
   openFramed = 0;
   openWebSocket = 0;
+  openUdp = 0;
   openLines = 0;
   bytesOut = 0;
   bytesIn = 0;
@@ -21,6 +23,9 @@ export class ProxyCounters {
   conflated = 0;
   reliableMessages = 0;
   resyncsAsked = 0;
+  updatesLost = 0;
+  updatesMended = 0;
+  mendsAsked = 0;
   upstreamFlushes = 0;
   upstreamEntries = 0;
   downstreamBatches = 0;
@@ -29,6 +34,7 @@ export class ProxyCounters {
   paused = 0;
   linkFailures = 0;
   staleMessages = 0;
+  readonly udp = new UdpCounters();
   /** Connections and hellos that this proxy ended or refused, by close code. */
   readonly closes = new Map<CloseCode, number>();
 
@@ -37,7 +43,8 @@ export class ProxyCounters {
   }
 }
 
-type CounterName = Exclude<keyof ProxyCounters, "closes" | "countClose">;
+type CounterName = Exclude<keyof ProxyCounters, "udp" | "closes" | "countClose">;
+type UdpCounterName = Exclude<keyof UdpCounters, "drops" | "unconfirmed">;
 
 const COUNTERS: readonly [name: string, field: CounterName, what: string][] = [
   ["connections_accepted_total", "accepted", "Connections taken in"],
@@ -52,6 +59,9 @@ const COUNTERS: readonly [name: string, field: CounterName, what: string][] = [
   ["state_conflated_total", "conflated", "State messages left out for slow clients"],
   ["reliable_messages_total", "reliableMessages", "Reliable messages sent to clients"],
   ["resyncs_total", "resyncsAsked", "Full states asked for after conflation"],
+  ["updates_lost_total", "updatesLost", "Topics' changes that did not arrive over UDP"],
+  ["updates_mended_total", "updatesMended", "Lost changes that were sent again"],
+  ["updates_unmendable_total", "mendsAsked", "Full states asked for, lost changes being too old"],
   ["upstream_flushes_total", "upstreamFlushes", "Link messages with client input"],
   ["upstream_entries_total", "upstreamEntries", "Client messages passed to shards"],
   ["downstream_batches_total", "downstreamBatches", "Batches received from shards"],
@@ -62,9 +72,26 @@ const COUNTERS: readonly [name: string, field: CounterName, what: string][] = [
   ["stale_messages_total", "staleMessages", "Link messages of an older epoch, dropped"],
 ];
 
+const UDP_COUNTERS: readonly [name: string, field: UdpCounterName, what: string][] = [
+  ["received_packets_total", "packetsIn", "Datagrams received, also those that are dropped"],
+  ["received_bytes_total", "bytesIn", "Bytes of datagrams received"],
+  ["sent_packets_total", "packetsOut", "Datagrams sent"],
+  ["sent_bytes_total", "bytesOut", "Bytes of datagrams sent"],
+  ["unsent_packets_total", "packetsUnsent", "Datagrams dropped because the system took none"],
+  ["handshakes_total", "handshakes", "Handshakes computed"],
+  ["retries_total", "retries", "Cookies handed out"],
+  ["accepts_repeated_total", "acceptsRepeated", "Handshakes answered again"],
+  ["resets_total", "resets", "Clients told that their connection is not known"],
+  ["lost_packets_total", "packetsLost", "Sent datagrams that were declared lost"],
+  ["repeated_stream_bytes_total", "streamBytesRepeated", "Bytes of the reliable stream sent again"],
+  ["lost_updates_total", "updatesLost", "State updates that were lost or found no room"],
+  ["address_changes_total", "addressChanges", "Connections that moved to another address"],
+];
+
 const GAUGES: readonly [transport: string, field: CounterName][] = [
   ["framed", "openFramed"],
   ["websocket", "openWebSocket"],
+  ["udp", "openUdp"],
   ["lines", "openLines"],
 ];
 
@@ -79,11 +106,31 @@ export function observeProxy(meter: Meter, counters: ProxyCounters): void {
     .addCallback((result) => {
       for (const [transport, field] of GAUGES) result.observe(counters[field], { transport });
     });
+  observeUdp(meter, counters.udp);
   meter
     .createObservableCounter("atlasnet_proxy_closes_total", {
       description: "Connections and requests ended or refused, by close code",
     })
     .addCallback((result) => {
       for (const [code, count] of counters.closes) result.observe(count, { code });
+    });
+}
+
+function observeUdp(meter: Meter, counters: UdpCounters): void {
+  for (const [name, field, description] of UDP_COUNTERS)
+    meter
+      .createObservableCounter(`atlasnet_proxy_udp_${name}`, { description })
+      .addCallback((result) => result.observe(counters[field]));
+  meter
+    .createObservableGauge("atlasnet_proxy_udp_unconfirmed_connections", {
+      description: "Connections whose client has not answered the accept yet",
+    })
+    .addCallback((result) => result.observe(counters.unconfirmed));
+  meter
+    .createObservableCounter("atlasnet_proxy_udp_dropped_total", {
+      description: "Datagrams dropped, by reason",
+    })
+    .addCallback((result) => {
+      for (const why of dropReasons) result.observe(counters.drops[why], { why });
     });
 }

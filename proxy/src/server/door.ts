@@ -69,8 +69,8 @@ export class Door {
   }
 
   /** Reads until the protocol is clear. The visitor's time for that is its handshake time. */
-  enter(visitor: Visitor): void {
-    this.tellApart(visitor, visitor.socket, false);
+  enter(visitor: Visitor, socket: Socket): void {
+    this.tellApart(visitor, socket, false);
   }
 
   private tellApart(visitor: Visitor, socket: Socket, secured: boolean): void {
@@ -93,7 +93,7 @@ export class Door {
     protocol: Exclude<Sniffed, "more">,
     secured: boolean,
   ): void {
-    const remoteAddress = visitor.socket.remoteAddress ?? "";
+    const { remoteAddress } = visitor;
     const { limits, counters } = this;
     switch (protocol) {
       case "framed": {
@@ -125,7 +125,7 @@ export class Door {
     const inner = new TLSSocket(socket, { isServer: true, secureContext: this.secure });
     inner.on("error", () => {
       this.counters.socketErrors += 1;
-      visitor.socket.destroy();
+      visitor.carrier.destroy();
     });
     visitor.secured(inner);
     this.tellApart(visitor, inner, true);
@@ -137,7 +137,7 @@ export class Door {
     if (request.headers.upgrade?.toLowerCase() !== "websocket") return this.refuseHttp(socket);
     this.webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       const { counters } = this;
-      const remoteAddress = visitor.socket.remoteAddress ?? "";
+      const { remoteAddress } = visitor;
       const connection = new WebSocketConnection(
         { remoteAddress },
         { webSocket, socket, counters },

@@ -13,6 +13,7 @@ import {
   webSocketClient,
 } from "../testing/test-clients.ts";
 import { type Bench, startBench } from "../testing/test-proxy.ts";
+import { udpClient } from "../testing/udp-client.ts";
 
 async function bench(t: TestContext, options?: Parameters<typeof startBench>[0]): Promise<Bench> {
   const started = await startBench(options);
@@ -31,6 +32,7 @@ async function closeCode(client: TestClient): Promise<CborValue | undefined> {
 const OPENERS = [
   ["framed", framedClient],
   ["websocket", webSocketClient],
+  ["udp", udpClient],
 ] as const;
 
 const REFUSED: readonly [what: string, send: (client: TestClient) => void, code: number][] = [

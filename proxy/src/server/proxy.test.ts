@@ -10,6 +10,7 @@ import {
   webSocketClient,
 } from "../testing/test-clients.ts";
 import { type Bench, plainKeys, startBench } from "../testing/test-proxy.ts";
+import { udpClient } from "../testing/udp-client.ts";
 
 async function bench(t: TestContext, options?: Parameters<typeof startBench>[0]): Promise<Bench> {
   const started = await startBench(options);
@@ -27,6 +28,7 @@ async function join(client: TestClient, more = {}): Promise<CborValue | undefine
 for (const [name, open] of [
   ["framed", framedClient],
   ["websocket", webSocketClient],
+  ["udp", udpClient],
 ] as const) {
   test(`${name}: join, a message there and back, ping, leave, join again`, async (t) => {
     const { address, gameserver } = await bench(t);

@@ -1,4 +1,3 @@
-import type { Socket } from "node:net";
 import type { CloseCode } from "@atlasnet/world";
 import type { ClientConnection, Transport } from "../gateway/client-connection.ts";
 import type { ProxyLimits } from "../limits.ts";
@@ -14,12 +13,31 @@ export interface Resident {
   sweep(now: number): void;
 }
 
-/** Raw bytes may exceed the message limits by this: framing, TLS, control frames. */
+/** What brings a visitor's bytes: a TCP socket, or a connection of the UDP gateway. */
+export interface Carrier {
+  /** Bytes that came from the visitor, whatever they meant. */
+  readonly bytesRead: number;
+  /** False once nothing can be told any more. */
+  readonly writable: boolean;
+  /** Ends at once, without a word. */
+  destroy(): void;
+}
+
+/** Raw bytes may exceed the message limits by this: framing, TLS, control frames, UDP packets. */
 const RAW_ALLOWANCE = 2;
 
-/** One socket from accept to close, and the clocks that run on it. One sweep serves all. */
+export interface VisitorOptions {
+  limits: ProxyLimits;
+  remoteAddress: string;
+  addressKey: string;
+  refusal: CloseCode | undefined;
+  now: number;
+}
+
+/** One connection from accept to close, and the clocks that run on it. One sweep serves all. */
 export class Visitor {
-  readonly socket: Socket;
+  readonly carrier: Carrier;
+  readonly remoteAddress: string;
   /** What the limit per address counts by. */
   readonly addressKey: string;
   /** Why this visitor is turned away as soon as it is known how to tell it. */
@@ -28,7 +46,8 @@ export class Visitor {
   private readonly counters: ProxyCounters;
   private readonly acceptedAt: number;
   private readonly raw: TokenBucket;
-  private carrier: Socket;
+  /** The carrier, or what runs inside of it. */
+  private inner: Carrier;
   private heardAt: number;
   private bytesRead = 0;
   private closingAt: number | undefined;
@@ -37,16 +56,12 @@ export class Visitor {
   private resident: Resident | undefined;
 
   constructor(
-    options: {
-      limits: ProxyLimits;
-      addressKey: string;
-      refusal: CloseCode | undefined;
-      now: number;
-    },
-    dependencies: { socket: Socket; counters: ProxyCounters },
+    options: VisitorOptions,
+    dependencies: { carrier: Carrier; counters: ProxyCounters },
   ) {
-    this.socket = dependencies.socket;
-    this.carrier = dependencies.socket;
+    this.carrier = dependencies.carrier;
+    this.inner = dependencies.carrier;
+    this.remoteAddress = options.remoteAddress;
     this.counters = dependencies.counters;
     this.limits = options.limits;
     this.addressKey = options.addressKey;
@@ -66,8 +81,8 @@ export class Visitor {
   }
 
   /** TLS is spoken on the socket: this is what is inside. */
-  secured(inner: Socket): void {
-    this.carrier = inner;
+  secured(inner: Carrier): void {
+    this.inner = inner;
   }
 
   /** The protocol is known; from here on there is somebody to tell. */
@@ -82,19 +97,20 @@ export class Visitor {
       this.resident.end(code, reason);
     } else {
       this.counters.countClose(code);
-      this.socket.destroy();
+      this.carrier.destroy();
     }
   }
 
-  sweep(now: number): void {
+  /** `lingerMs`: how long a closed connection may take to read the reason. */
+  sweep(now: number, lingerMs = this.limits.closeLingerMs): void {
     const { limits, resident } = this;
-    const bytesRead = this.socket.bytesRead;
+    const bytesRead = this.carrier.bytesRead;
     const heard = bytesRead - this.bytesRead;
     this.bytesRead = bytesRead;
     if (heard > 0 || (resident?.isPaused ?? false)) this.heardAt = now;
-    if (!this.carrier.writable || (this.connection?.closing ?? false)) {
+    if (!this.inner.writable || (this.connection?.closing ?? false)) {
       this.closingAt ??= now;
-      if (now - this.closingAt >= limits.closeLingerMs) this.socket.destroy();
+      if (now - this.closingAt >= lingerMs) this.carrier.destroy();
       return;
     }
     if (!this.raw.take(heard, now))

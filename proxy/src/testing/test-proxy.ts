@@ -2,7 +2,7 @@ import { type Clock, noopLogger, type TicketKeys } from "@atlasnet/core";
 import { systemClock, systemRandom } from "@atlasnet/core/node";
 import { createNoopMeter } from "@opentelemetry/api";
 import { defaultLimits, type ProxyLimits } from "../limits.ts";
-import { createProxy, type ProxyService } from "../server/proxy.ts";
+import { createProxy, type ProxyService, type ProxyUdpOptions } from "../server/proxy.ts";
 import { FakeGameserver, FakePlacements, testNetwork } from "./fake-shard.ts";
 
 /** Tickets in clear text: `ticket:account:world`. */
@@ -21,6 +21,9 @@ export const plainKeys: TicketKeys = {
       : { ok: false, code: "unauthorized", reason: "not a resume token" },
 };
 
+/** Private, of all test proxies: one that is started again has the same. */
+export const testUdpKey = new Uint8Array(32).fill(7);
+
 export interface Bench {
   proxy: ProxyService;
   address: string;
@@ -36,6 +39,7 @@ export async function startBench(
     allowGuests?: boolean;
     port?: number;
     tls?: { cert: string; key: string };
+    udp?: Partial<ProxyUdpOptions>;
     clock?: Clock;
     keys?: TicketKeys;
   } = {},
@@ -53,6 +57,7 @@ export async function startBench(
       ...(options.tls === undefined ? {} : { tls: options.tls }),
       allowGuests: options.allowGuests ?? true,
       endpoints: ["a:1", "b:2"],
+      udp: { privateKey: testUdpKey, handshakesPerSecond: 500, ...options.udp },
       limits: { ...defaultLimits, ...options.limits },
     },
     {
