@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { noopLogger } from "@atlasnet/core";
 import { loadConfig } from "@atlasnet/core/node";
-import type { LoadResult } from "@atlasnet/loadgen";
+import { type LoadResult, runLoad } from "@atlasnet/loadgen";
 import { createMonolith } from "@atlasnet/monolith";
 import type { CliIo } from "../cli-io.ts";
 import { runCli } from "../program.ts";
@@ -190,6 +190,34 @@ test("a server that goes away is told of: what was not acknowledged, and lost co
   assert.equal(due, 150);
   assert.ok(acknowledged < due);
   assert.equal(acknowledged + missed + unacknowledged + lost, due);
+});
+
+const LOAD = { url: URL, world: "meadow", clients: 20, rate: 10, seconds: 1, processes: 2 };
+
+/** Code that ends a process of the generator, if `condition` holds there. */
+function dying(condition: string): string[] {
+  const code = `import { mkdirSync } from "node:fs"; if (${condition}) setTimeout(() => process.exit(3), 300);`;
+  return ["--import", `data:text/javascript,${encodeURIComponent(code)}`];
+}
+
+test("a process that is lost is told of, and the others are counted", async () => {
+  const mark = JSON.stringify(join(folder, "first"));
+  const first = `(() => { try { mkdirSync(${mark}); return true; } catch { return false; } })()`;
+  const { errors, examples, clients, generator } = await runLoad({
+    ...LOAD,
+    execArgv: dying(first),
+  });
+  assert.deepEqual(errors, { "process-lost": 1 });
+  assert.equal(examples.length, 1);
+  assert.deepEqual([clients.asked, clients.joined, generator.processes], [20, 10, 1]);
+});
+
+test("when all processes are lost there is no result", async () => {
+  await assert.rejects(runLoad({ ...LOAD, execArgv: dying("true") }), { code: "load-lost" });
+  await assert.rejects(runLoad({ ...LOAD, execArgv: ["--no-such-flag"] }), {
+    code: "load-lost",
+    message: /bad option: --no-such-flag/,
+  });
 });
 
 test("what cannot be done is refused by the name of its flag", async () => {
