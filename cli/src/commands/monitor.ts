@@ -49,7 +49,10 @@ async function run(flags: MonitorFlags, io: CliIo): Promise<void> {
       failed: end.fail,
       announced: (announcement, source) => {
         if (flags.json === true) io.out(`${JSON.stringify({ ...announcement, source })}\n`);
-        else if (!inPlace) io.out(`${plainLines(announcement.server).join("\n")}\n`);
+        else if (!inPlace) io.out(plainText(announcement.server));
+      },
+      stale: (server) => {
+        if (flags.json !== true && !inPlace) io.out(plainText(server));
       },
     },
   );
@@ -60,11 +63,16 @@ async function run(flags: MonitorFlags, io: CliIo): Promise<void> {
       ? []
       : renderTopic(server, flags.topic, followed, io.width);
   };
-  /** One server, as its announcement comes. */
-  const plainLines = (server: string) => {
+  /** One server, as its announcement comes, and when it falls silent. */
+  const plainText = (server: string) => {
     const rows = monitor.servers.list(now()).filter((row) => row.announcement.server === server);
-    return [...renderServers(rows, io.width).slice(1), ...topicLines(server)];
+    const lines = [...renderServers(rows, io.width).slice(1), ...topicLines(server)];
+    return `${lines.join("\n")}\n`;
   };
+  const allTopics = () =>
+    flags.topic !== undefined && monitor.followed.size === 0
+      ? [`no server has sent ${flags.topic} so far`]
+      : [...monitor.followed.keys()].sort().flatMap(topicLines);
   const screen = new Screen({
     clock: systemClock,
     out: io.out,
@@ -75,7 +83,7 @@ async function run(flags: MonitorFlags, io: CliIo): Promise<void> {
       "",
       ...renderServers(monitor.servers.list(now()), io.width),
       "",
-      ...[...monitor.followed.keys()].sort().flatMap(topicLines),
+      ...allTopics(),
     ],
   });
   try {

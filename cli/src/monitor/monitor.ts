@@ -29,6 +29,8 @@ export interface MonitorOptions extends GroupAddress {
 export interface MonitorDependencies {
   clock: Clock;
   announced?(announcement: Announcement, source: string): void;
+  /** A server fell silent. */
+  stale?(server: string): void;
   changed?(server: string, change: TopicChange): void;
   /** The socket failed; nothing comes any more. */
   failed(error: Error): void;
@@ -79,8 +81,8 @@ export class Monitor {
       return;
     }
     try {
-      // The socket's buffer is its own again after this call; parts are kept.
-      this.datagram(decodeTopicDatagram(Uint8Array.from(bytes)));
+      // A copy: parts wait for others, and should not keep the socket's buffers.
+      this.datagram(decodeTopicDatagram(new Uint8Array(bytes)));
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
       this.malformed += 1;
@@ -130,6 +132,7 @@ export class Monitor {
   private sweep(): void {
     if (this.stopped) return;
     const { clock } = this.dependencies;
+    for (const server of this.servers.newlyStale(clock.now())) this.dependencies.stale?.(server);
     for (const [server, topic] of this.followed) {
       const row = this.servers.get(server);
       if (row === undefined || clock.now() - row.heardAt >= REMOVE_MS) {

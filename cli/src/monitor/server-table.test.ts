@@ -37,6 +37,16 @@ test("a silent server is stale after three seconds and gone after a minute", () 
   assert.deepEqual(at(REMOVE_MS + STALE_MS), []);
 });
 
+test("a server that falls silent is told of once, and again after it came back", () => {
+  const table = new ServerTable();
+  table.take(announcement("a", 1), "", 0);
+  assert.deepEqual(table.newlyStale(STALE_MS - 1), []);
+  assert.deepEqual(table.newlyStale(STALE_MS), ["a"]);
+  assert.deepEqual(table.newlyStale(STALE_MS + 1), []);
+  table.take(announcement("a", 2), "", 5_000);
+  assert.deepEqual(table.newlyStale(5_000 + STALE_MS), ["a"]);
+});
+
 test("history is of the last seconds, with holes where announcements did not come", () => {
   const table = new ServerTable();
   table.take(announcement("a", 1, 10), "", 0);

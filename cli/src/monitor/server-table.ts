@@ -27,6 +27,8 @@ export interface ShownServer extends ServerRow {
 /** The servers heard of. Pure: times are milliseconds of any clock that does not go back. */
 export class ServerTable {
   private readonly rows = new Map<string, ServerRow>();
+  /** Servers that `newlyStale` told of. */
+  private readonly silent = new Set<string>();
   /** Announcements of servers beyond MAX_SERVERS. */
   refused = 0;
 
@@ -34,6 +36,7 @@ export class ServerTable {
   take(announcement: Announcement, source: string, now: number): boolean {
     this.expire(now);
     const { server, seq, events_per_sec } = announcement;
+    this.silent.delete(server);
     const before = this.rows.get(server);
     if (before === undefined && this.rows.size >= MAX_SERVERS) {
       this.refused += 1;
@@ -69,8 +72,20 @@ export class ServerTable {
       });
   }
 
+  /** Servers that became stale since they were heard last; each is told once. */
+  newlyStale(now: number): string[] {
+    const stale = [...this.rows]
+      .filter(([server, { heardAt }]) => now - heardAt >= STALE_MS && !this.silent.has(server))
+      .map(([server]) => server);
+    for (const server of stale) this.silent.add(server);
+    return stale;
+  }
+
   private expire(now: number): void {
-    for (const [server, { heardAt }] of this.rows)
-      if (now - heardAt >= REMOVE_MS) this.rows.delete(server);
+    for (const [server, { heardAt }] of this.rows) {
+      if (now - heardAt < REMOVE_MS) continue;
+      this.rows.delete(server);
+      this.silent.delete(server);
+    }
   }
 }

@@ -239,3 +239,22 @@ test("changes too large for datagrams are passed over, and full state helps", as
   assert.equal(full?.number, 1);
   assert.ok((full?.section.length ?? 0) > 100_000);
 });
+
+test("a world that was stopped after faults is silent, until it runs again", async () => {
+  const setup = new Setup(["lobby"], counting());
+  setup.world.shard.create();
+  setup.tick(3);
+  setup.take();
+  const { shard, epoch } = setup.world.address;
+  const attach = 1;
+  setup.receive({ type: "closed", shard, epoch, attach, code: "world-failed", reason: "stopped" });
+  assert.deepEqual(setup.refused, ["lobby: stopped"]);
+  setup.tick(2);
+  setup.clock.advance(60_000);
+  setup.tick(2);
+  assert.deepEqual([setup.take(), setup.watch.signsOfLife()], [[], []]);
+  setup.world = setup.world.successor({ epoch: epoch + 1 });
+  setup.place();
+  setup.tick(3);
+  assert.equal(setup.take()[0]?.run, 2);
+});
