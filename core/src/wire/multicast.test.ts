@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { DecodeError } from "@atlasnet/world";
 import fc from "fast-check";
@@ -41,6 +42,14 @@ test("topic datagrams: golden bytes", () => {
   const bytes = encodeTopicDatagram({ ...datagram, section: unhex("110401") });
   assert.equal(hex(bytes), GOLDEN.replaceAll(" ", ""));
   assert.deepEqual(decodeTopicDatagram(bytes), { ...datagram, section: unhex("110401") });
+});
+
+test("docs/multicast.md shows these bytes", async () => {
+  const page = await readFile(new URL("../../../docs/multicast.md", import.meta.url), "utf8");
+  const [, block = ""] =
+    /^Golden bytes.*?^```\n(.*?)```$/ms.exec(page.replaceAll("\r\n", "\n")) ?? [];
+  const shown = block.split("\n").map((line) => line.slice(0, 35).trim());
+  assert.equal(shown.join("").replaceAll(" ", ""), GOLDEN.replaceAll(" ", ""));
 });
 
 test("a section of any length comes back from its parts, none above the bound", () => {
