@@ -1,5 +1,5 @@
 /** Most updates that wait for what comes before them; beyond it full state is asked for. */
-export const MAX_KEPT_UPDATES = 256;
+export const MAX_KEPT_UPDATES = 1024;
 /** Most bytes of sections that wait; beyond it full state is asked for. */
 export const MAX_KEPT_BYTES = 65_536;
 /** The longest that an update may wait, in ms; then full state is asked for. */

@@ -172,7 +172,7 @@ test("what is kept is bounded in number, bytes and time; past it full state is a
     number: (mirror) =>
       Array.from(
         { length: MAX_KEPT_UPDATES + 1 },
-        (_, i) => mirror.applyUpdates(moved(1000 - i, 1, 1), 0).gap,
+        (_, i) => mirror.applyUpdates(moved(5000 - i, 1, 1), 0).gap,
       ),
     bytes: (mirror) =>
       Array.from(
@@ -196,10 +196,10 @@ test("what is kept is bounded in number, bytes and time; past it full state is a
     assert.equal(gaps.pop(), true, cause);
     assert.ok(!gaps.includes(true), cause);
     // The topic waits for full state now, and asks no more.
-    const later = mirror.applyUpdates(moved(2000, 1, 1), 1e6);
+    const later = mirror.applyUpdates(moved(6000, 1, 1), 1e6);
     assert.deepEqual([told(later), mirror.sweep(1e9)], [NOTHING, false], cause);
-    assert.equal(mirror.applyUpdates(moved(3001, 1, 1, 2), 0).gap, false, cause);
-    assert.deepEqual(told(mirror.apply(full(3000))), { ...NOTHING, changed: [7] }, cause);
+    assert.equal(mirror.applyUpdates(moved(9001, 1, 1, 2), 0).gap, false, cause);
+    assert.deepEqual(told(mirror.apply(full(9000))), { ...NOTHING, changed: [7] }, cause);
     assert.deepEqual(at(mirror, 7), { x: 1 }, cause);
   }
 });
