@@ -1,10 +1,12 @@
-import { createPrivateKey, generateKeyPairSync, type JsonWebKey } from "node:crypto";
+import { createPrivateKey, randomBytes } from "node:crypto";
 import { KeyFileError } from "./key-file.ts";
 import { readSecretFile, writeSecretFile } from "./secret-file.ts";
 
 /** Largest key file. */
 const MAX_FILE_BYTES = 4096;
 const KEY_BYTES = 32;
+/** What stands before the raw bytes of a private X25519 key in PKCS #8. */
+const PKCS8_PREFIX = Buffer.from("302e020100300506032b656e04220420", "hex");
 
 const REPAIR =
   "Put a good copy back, or move the file away: a new key is made then, and clients that have the old one from a ticket or their configuration cannot come over UDP.";
@@ -68,28 +70,26 @@ function parseKey(file: string, text: string): UdpKey {
     typeof x !== "string"
   )
     throw damaged('is not a private X25519 key: {"kty": "OKP", "crv": "X25519", "d": …, "x": …}');
-  let jwk: JsonWebKey;
-  try {
-    jwk = createPrivateKey({ key: { kty: "OKP", crv: "X25519", d, x }, format: "jwk" }).export({
-      format: "jwk",
-    });
-  } catch (error) {
-    throw damaged("holds a key that cannot be used", error);
-  }
+  const privateKey = new Uint8Array(Buffer.from(d, "base64url"));
+  if (privateKey.length !== KEY_BYTES)
+    throw damaged(`holds a part d of ${privateKey.length} bytes, allowed: ${KEY_BYTES}`);
   // The public part follows from the private one, so a slip of the hand in either shows.
-  if (jwk.x !== x || jwk.d !== d) throw damaged("holds parts d and x that do not belong together");
-  return { privateKey: rawBytes(d), publicKey: rawBytes(x) };
+  if (publicTextOf(privateKey) !== x)
+    throw damaged("holds parts d and x that do not belong together");
+  return { privateKey, publicKey: new Uint8Array(Buffer.from(x, "base64url")) };
 }
 
-function rawBytes(text: string): Uint8Array {
-  const bytes = new Uint8Array(KEY_BYTES);
-  bytes.set(Buffer.from(text, "base64url"));
-  return bytes;
+function publicTextOf(privateKey: Uint8Array): string | undefined {
+  const key = Buffer.concat([PKCS8_PREFIX, privateKey]);
+  return createPrivateKey({ key, format: "der", type: "pkcs8" }).export({ format: "jwk" }).x;
 }
 
 /** False when another process was first. */
 async function writeNew(file: string): Promise<boolean> {
-  const jwk = generateKeyPairSync("x25519").privateKey.export({ format: "jwk" });
+  // Any bytes are a key: X25519 sets the bits that have to be set.
+  const privateKey = randomBytes(KEY_BYTES);
+  const d = privateKey.toString("base64url");
+  const jwk = { kty: "OKP", crv: "X25519", x: publicTextOf(privateKey), d };
   try {
     return await writeSecretFile(file, `${JSON.stringify(jwk, undefined, 2)}\n`);
   } catch (error) {

@@ -40,8 +40,9 @@ export class Cookies {
     if (cookie.length !== COOKIE_BYTES) return false;
     const time = cookie.subarray(0, TIME_BYTES);
     const made = new DataView(time.buffer, time.byteOffset).getUint32(0);
-    const age = ((Math.floor(now / TICK_MS) >>> 0) - made) * TICK_MS;
-    if (age < 0 || age > COOKIE_LIFE_MS) return false;
+    // One from the future is very old in 32 bits.
+    const age = ((Math.floor(now / TICK_MS) - made) >>> 0) * TICK_MS;
+    if (age > COOKIE_LIFE_MS) return false;
     const mac = this.macOf(time, clientId, e, path);
     return timingSafeEqual(mac.subarray(0, COOKIE_BYTES - TIME_BYTES), cookie.subarray(TIME_BYTES));
   }

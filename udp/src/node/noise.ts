@@ -2,7 +2,7 @@ import { createHash, hkdfSync } from "node:crypto";
 import { KEY_BYTES } from "../handshake/packets.ts";
 import { TAG_BYTES } from "../packet-keys.ts";
 import { decrypt, encrypt, FIRST_NONCE } from "./aes-gcm.ts";
-import { type KeyPair, sharedSecret } from "./x25519.ts";
+import { importPublicKey, type KeyPair, sharedSecret } from "./x25519.ts";
 
 /**
  * Noise_NX_25519_AESGCM_SHA256 (revision 34): `-> e`, `<- e, ee, s, es`. The responder proves itself with
@@ -54,8 +54,9 @@ export function noiseRespond(
   initiatorE: Uint8Array,
   payload: Uint8Array,
 ): { message: Uint8Array; keys: SplitKeys } | undefined {
-  const ee = sharedSecret(own.e, initiatorE);
-  const es = sharedSecret(own.s, initiatorE);
+  const theirE = importPublicKey(initiatorE);
+  const ee = sharedSecret(own.e, theirE);
+  const es = sharedSecret(own.s, theirE);
   if (ee === undefined || es === undefined) return undefined;
   let state = mixKey(mixHash(start, own.e.publicKey), ee);
   const sealedS = sealed(state, own.s.publicKey);
@@ -76,12 +77,12 @@ export function noiseFinish(
   const sealedAt = KEY_BYTES + SEALED_KEY_BYTES;
   if (message.length < sealedAt + TAG_BYTES) return undefined;
   const e = message.subarray(0, KEY_BYTES);
-  const ee = sharedSecret(own, e);
+  const ee = sharedSecret(own, importPublicKey(e));
   if (ee === undefined) return undefined;
   let state = mixKey(mixHash(start, e), ee);
   const sealedS = message.subarray(KEY_BYTES, sealedAt);
   const s = opened(state, sealedS);
-  const es = s === undefined ? undefined : sharedSecret(own, s);
+  const es = s === undefined ? undefined : sharedSecret(own, importPublicKey(s));
   if (s === undefined || es === undefined) return undefined;
   state = mixKey(mixHash(state, sealedS), es);
   const payload = opened(state, message.subarray(sealedAt));
