@@ -187,21 +187,14 @@ export class LoadDriver {
     const { counts } = this.tally;
     const carried = this.carried();
     this.cpuMs = cpuMs() - baseline.cpuMs;
-    counts.bytesIn = carried.bytesIn - baseline.bytesIn;
-    counts.bytesOut = carried.bytesOut - baseline.bytesOut;
-    counts.messagesIn = carried.messagesIn - baseline.messagesIn;
-    counts.messagesOut = carried.messagesOut - baseline.messagesOut;
+    for (const name of CARRIED) counts[name] = carried[name] - baseline[name];
   }
 
+  /** What the connections of all clients carried so far. */
   private carried(): Carried {
-    const sum = { bytesIn: 0, bytesOut: 0, messagesIn: 0, messagesOut: 0 };
-    for (const { stats } of this.players) {
-      if (stats === undefined) continue;
-      sum.bytesIn += stats.bytesIn;
-      sum.bytesOut += stats.bytesOut;
-      sum.messagesIn += stats.messagesIn;
-      sum.messagesOut += stats.messagesOut;
-    }
+    const sum: Carried = { ...NOTHING_CARRIED };
+    for (const { stats } of this.players)
+      if (stats !== undefined) for (const name of CARRIED) sum[name] += stats[name];
     return sum;
   }
 
@@ -253,7 +246,20 @@ export class LoadDriver {
   }
 }
 
-type Carried = { bytesIn: number; bytesOut: number; messagesIn: number; messagesOut: number };
+const CARRIED = [
+  ...(["bytesIn", "bytesOut", "messagesIn", "messagesOut"] as const),
+  ...(["packetsIn", "packetsOut", "packetsLost"] as const),
+] as const;
+const NOTHING_CARRIED = {
+  bytesIn: 0,
+  bytesOut: 0,
+  messagesIn: 0,
+  messagesOut: 0,
+  packetsIn: 0,
+  packetsOut: 0,
+  packetsLost: 0,
+};
+type Carried = { [name in (typeof CARRIED)[number]]: number };
 type Baseline = Carried & { cpuMs: number };
 
 function now(): number {

@@ -43,6 +43,12 @@ export interface LoadResult {
   readonly roundTripMs: Percentiles | null;
   /** Of the protocol's messages, pings and acks included, without what transports put around them. */
   readonly traffic: { readonly sent: TrafficFigures; readonly received: TrafficFigures };
+  /** Packets of UDP in the window, null over other transports. `lost` are those that clients sent. */
+  readonly packets: {
+    readonly sent: number;
+    readonly received: number;
+    readonly lost: number;
+  } | null;
   readonly connections: { drops: number; resumes: number; rollbacks: number };
   readonly errors: { readonly [code: string]: number };
   readonly sequenceErrors: { total: number; readonly byKind: { readonly [kind: string]: number } };
@@ -138,6 +144,10 @@ export function loadResult({ plan, scouted, tally, workers, stopped }: Measured)
       sent: traffic(counts.bytesOut, counts.messagesOut),
       received: traffic(counts.bytesIn, counts.messagesIn),
     },
+    packets:
+      counts.packetsOut === 0
+        ? null
+        : { sent: counts.packetsOut, received: counts.packetsIn, lost: counts.packetsLost },
     connections: { drops: counts.drops, resumes: counts.resumes, rollbacks: counts.rollbacks },
     errors: Object.fromEntries(tally.errors),
     sequenceErrors: {

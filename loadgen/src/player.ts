@@ -1,4 +1,10 @@
-import { type Closed, connect, JoinError, QueueFullError } from "@atlasnet/client";
+import {
+  type Closed,
+  connect,
+  JoinError,
+  QueueFullError,
+  type TrafficStats,
+} from "@atlasnet/client";
 import type { Definition, StructValue } from "@atlasnet/world";
 import { SequenceChecker } from "./sequence-checker.ts";
 import { increase, type Tally } from "./tally.ts";
@@ -17,7 +23,7 @@ interface JoinedWorld {
   input(input: string, payload: StructValue): void;
   leave(): Promise<void>;
   readonly transport: string;
-  readonly stats: { bytesIn: number; bytesOut: number; messagesIn: number; messagesOut: number };
+  readonly stats: TrafficStats;
   onDrop(listener: () => void): void;
   onResume(listener: () => void): void;
   onRollback(listener: () => void): void;
@@ -41,7 +47,7 @@ export class Player {
   private readonly now: () => number;
   private readonly client: ReturnType<typeof connect>;
   private world: JoinedWorld | undefined;
-  private carried: JoinedWorld["stats"] | undefined;
+  private carried: TrafficStats | undefined;
   private leaving = false;
 
   constructor(
@@ -64,7 +70,7 @@ export class Player {
   }
 
   /** What the connections carried so far; undefined before the join. */
-  get stats(): JoinedWorld["stats"] | undefined {
+  get stats(): TrafficStats | undefined {
     return this.carried;
   }
 

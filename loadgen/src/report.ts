@@ -83,14 +83,23 @@ function rateRows({ settings, messages, inputs, roundTripMs }: LoadResult): Row[
   return rows;
 }
 
-function trafficRows({ traffic }: LoadResult): Row[] {
-  return (["sent", "received"] as const).map((way) => {
+function trafficRows({ traffic, packets }: LoadResult): Row[] {
+  const rows = (["sent", "received"] as const).map((way) => {
     const { bytesPerSecond, messagesPerSecond, bytesPerSecondAndClient } = traffic[way];
     return [
       way,
       `${grouped(messagesPerSecond)} messages/s, ${grouped(bytesPerSecond / 1000)} kB/s, ${grouped(bytesPerSecondAndClient)} B/s per client`,
-    ];
+    ] as const;
   });
+  if (packets === null) return rows;
+  const { sent, received, lost } = packets;
+  return [
+    ...rows,
+    [
+      "packets",
+      `${grouped(sent)} sent, ${grouped(lost)} of them lost; ${grouped(received)} received`,
+    ],
+  ];
 }
 
 function problemRows({ connections, errors, sequenceErrors, examples }: LoadResult): Row[] {

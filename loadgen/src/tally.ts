@@ -29,6 +29,10 @@ const NO_COUNTS = {
   bytesOut: 0,
   messagesIn: 0,
   messagesOut: 0,
+  /** Of UDP; 0 over other transports. */
+  packetsIn: 0,
+  packetsOut: 0,
+  packetsLost: 0,
   /** Acknowledged so far, in the window or not: for the progress. */
   acknowledgedEver: 0,
   sentEver: 0,
