@@ -5,6 +5,7 @@ import type { CliIo } from "../cli-io.ts";
 import { Monitor } from "../monitor/monitor.ts";
 import { renderServers, renderTopic } from "../monitor/render.ts";
 import { Screen } from "../monitor/screen.ts";
+import { MAX_SERVERS } from "../monitor/server-table.ts";
 import { aborted } from "../stop-signal.ts";
 import { UsageError } from "../usage-error.ts";
 
@@ -82,6 +83,7 @@ async function run(flags: MonitorFlags, io: CliIo): Promise<void> {
       `${flags.multicast}  (Ctrl+C ends)`,
       "",
       ...renderServers(monitor.servers.list(now()), io.width),
+      ...(monitor.servers.refused > 0 ? [`servers beyond ${MAX_SERVERS} are left out`] : []),
       "",
       ...allTopics(),
     ],

@@ -78,6 +78,7 @@ export class FollowedTopic {
         this.perform(this.follower.answer(items, this.now()));
       },
       (error: unknown) => {
+        if (this.stopped) return;
         this.problem = messageOf(error);
         this.follower.failed(this.now());
       },
@@ -122,6 +123,7 @@ export class FollowedTopic {
       },
       (error: unknown) => {
         this.definitionAsked = false;
+        if (this.stopped) return;
         this.problem = messageOf(error);
         this.restart();
       },

@@ -44,7 +44,7 @@ async function loopbackCarries(): Promise<boolean> {
     await new Promise<void>((resolve) => sender.bind(0, LOOPBACK, resolve));
     sender.setMulticastInterface(LOOPBACK);
     sender.setMulticastLoopback(true);
-    for (let n = 0; n < 50 && !heard; n++) {
+    for (let n = 0; n < 300 && !heard; n++) {
       await new Promise<void>((resolve) => sender.send("?", port, GROUP, () => resolve()));
       await delay(10);
     }

@@ -48,7 +48,7 @@ export class Monitor {
   private readonly dependencies: MonitorDependencies;
   private readonly socket: GroupSocket;
   private timer: Timer | undefined;
-  private stopped = false;
+  private readonly ending = new AbortController();
 
   constructor(options: MonitorOptions, dependencies: MonitorDependencies) {
     this.options = options;
@@ -67,9 +67,9 @@ export class Monitor {
 
   /** Idempotent. */
   async stop(): Promise<void> {
-    this.stopped = true;
     this.timer?.cancel();
     for (const topic of this.followed.values()) topic.stop();
+    this.ending.abort();
     await this.socket.stop();
   }
 
@@ -113,15 +113,15 @@ export class Monitor {
     const known = this.followed.get(server);
     if (known !== undefined) return known;
     if (this.followed.size >= MAX_FOLLOWED) return undefined;
-    const url = () => {
+    const address = () => {
       const row = this.servers.get(server);
       if (row === undefined) throw new Error(`server ${server} is gone`);
-      return serverUrl(row.announcement.tcp, row.source);
+      return { url: serverUrl(row.announcement.tcp, row.source), stop: this.ending.signal };
     };
     const followed = new FollowedTopic({
       clock: this.dependencies.clock,
-      fetchTopic: async (behind) => fetchTopic(url(), topic, behind),
-      fetchDefinition: async () => fetchDefinition(url(), topic.world),
+      fetchTopic: async (behind) => fetchTopic(address(), topic, behind),
+      fetchDefinition: async () => fetchDefinition(address(), topic.world),
       changed: (change) => this.dependencies.changed?.(server, change),
     });
     this.followed.set(server, followed);
@@ -130,7 +130,7 @@ export class Monitor {
   }
 
   private sweep(): void {
-    if (this.stopped) return;
+    if (this.ending.signal.aborted) return;
     const { clock } = this.dependencies;
     for (const server of this.servers.newlyStale(clock.now())) this.dependencies.stale?.(server);
     for (const [server, topic] of this.followed) {

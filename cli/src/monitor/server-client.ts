@@ -11,26 +11,36 @@ export function serverUrl(tcp: string, source: string): string {
   return `http://${tcp.startsWith(":") ? source : ""}${tcp}`;
 }
 
+/** A server, and what ends its requests early. */
+export interface ServerAddress {
+  url: string;
+  stop: AbortSignal;
+}
+
 /** The datagrams behind `after` of a run, or full state. @throws Error saying what the server said. */
 export async function fetchTopic(
-  server: string,
+  server: ServerAddress,
   { world, topic }: { world: string; topic: string },
   { run, after }: { run?: number; after?: number },
 ): Promise<TopicDatagram[]> {
   const query = run === undefined || after === undefined ? "" : `?run=${run}&after=${after}`;
-  return decodeTopicSequence(await fetchBytes(`${server}/multicast/${world}/${topic}${query}`));
+  return decodeTopicSequence(await fetchBytes(server, `/${world}/${topic}${query}`));
 }
 
 /** The definition of a world. @throws Error saying what the server said. */
-export async function fetchDefinition(server: string, world: string): Promise<CompiledDefinition> {
-  const bytes = await fetchBytes(`${server}/multicast/${world}`);
+export async function fetchDefinition(
+  server: ServerAddress,
+  world: string,
+): Promise<CompiledDefinition> {
+  const bytes = await fetchBytes(server, `/${world}`);
   return compileDefinition(parseDefinition(JSON.parse(new TextDecoder().decode(bytes))));
 }
 
 /** Strangers can name the server: what comes is bounded in bytes and time, and no redirect is followed. */
-function fetchBytes(url: string): Promise<Uint8Array> {
+function fetchBytes({ url, stop }: ServerAddress, path: string): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
-    const request = get(url, { agent: false, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    const signal = AbortSignal.any([stop, AbortSignal.timeout(TIMEOUT_MS)]);
+    const request = get(`${url}/multicast${path}`, { agent: false, signal });
     request.on("error", reject);
     request.on("response", (response) => {
       const chunks: Buffer[] = [];

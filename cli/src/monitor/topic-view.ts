@@ -6,6 +6,9 @@ import {
   TopicMirror,
 } from "@atlasnet/world";
 
+/** Entities of a topic; a server that claims more is not believed. */
+export const MAX_ENTITIES = 100_000;
+
 /** What is in a topic: its sections, applied one after the other. */
 export class TopicView {
   readonly entities = new Map<number, TopicEntity>();
@@ -31,6 +34,10 @@ export class TopicView {
     if (change.full) this.entities.clear();
     for (const id of change.leave) this.entities.delete(id);
     for (const entity of change.enter) this.entities.set(entity.id, entity);
+    if (this.entities.size > MAX_ENTITIES) {
+      this.entities.clear();
+      return undefined;
+    }
     for (const { id, ...changed } of change.update) this.update(id, changed);
     return change;
   }

@@ -32,7 +32,7 @@ export interface WorldFigures {
 export const MAX_ANNOUNCED_WORLDS = 16;
 const SERVER = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const WORLD = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/;
-const TCP = /^([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])?:\d{1,5}$/;
+const TCP = /^([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])?:\d{1,5}$/;
 
 /** An announcement's bytes, at most MAX_MULTICAST_BYTES: worlds at the end that do not fit are left out. */
 export function encodeAnnouncement(announcement: Announcement): Uint8Array {
