@@ -115,6 +115,7 @@ export {
   MAX_SECTION_BYTES,
   MAX_SECTION_PARTS,
   MULTICAST_VERSION,
+  partRoom,
   type TopicAddress,
   type TopicDatagram,
 } from "./wire/multicast.ts";

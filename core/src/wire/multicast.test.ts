@@ -11,6 +11,7 @@ import {
   isFullSection,
   MAX_MULTICAST_BYTES,
   MAX_SECTION_PARTS,
+  partRoom,
   type TopicAddress,
 } from "./multicast.ts";
 import { parseGroupAddress } from "./multicast-address.ts";
@@ -59,7 +60,8 @@ test("a section of any length comes back from its parts, none above the bound", 
       fc.integer({ min: 1, max: 2 ** 40 }),
       fc.string({ unit: "binary-ascii", maxLength: 64 }),
       (section, number, server) => {
-        const parts = encodeSection({ ...ADDRESS, server }, { number, tick: 7, section });
+        const address = { ...ADDRESS, server };
+        const parts = encodeSection(address, partRoom(address), { number, tick: 7, section });
         assert.ok(parts !== undefined);
         for (const part of parts) assert.ok(part.length <= MAX_MULTICAST_BYTES);
         const read = decodeTopicSequence(Buffer.concat(parts));
@@ -75,7 +77,10 @@ test("a section of any length comes back from its parts, none above the bound", 
 
 test("a section of too many parts is not cut", () => {
   const section = new Uint8Array(MAX_MULTICAST_BYTES * MAX_SECTION_PARTS);
-  assert.equal(encodeSection(ADDRESS, { number: 1, tick: 1, section }), undefined);
+  assert.equal(
+    encodeSection(ADDRESS, partRoom(ADDRESS), { number: 1, tick: 1, section }),
+    undefined,
+  );
 });
 
 test("whatever the bytes, reading ends in a datagram or a DecodeError", () => {

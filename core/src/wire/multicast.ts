@@ -66,19 +66,24 @@ export function encodeTopicDatagram(datagram: TopicDatagram): Uint8Array {
   return writer.finish();
 }
 
+/** Bytes of a section that one datagram has room for, whatever its numbers are. */
+export function partRoom(address: TopicAddress): number {
+  const largest = Number.MAX_SAFE_INTEGER;
+  const parts = MAX_SECTION_PARTS;
+  const numbers = { number: largest, tick: largest, part: parts, parts };
+  const head = encodeTopicDatagram({ ...address, ...numbers, section: NOTHING }).length;
+  return MAX_MULTICAST_BYTES - head - PART_HEAD_BYTES;
+}
+
 /**
  * A section as datagrams numbered from `number`, each of at most MAX_MULTICAST_BYTES bytes; undefined
- * when there would be more than MAX_SECTION_PARTS.
+ * when there would be more than MAX_SECTION_PARTS. `room` is `partRoom(address)`.
  */
 export function encodeSection(
   address: TopicAddress,
+  room: number,
   { number, tick, section }: { number: number; tick: number; section: Uint8Array },
 ): Uint8Array[] | undefined {
-  // The heads grow with the numbers in them: the largest there could be.
-  const parts = MAX_SECTION_PARTS;
-  const largest = { ...address, tick, number: number + parts, part: parts, parts };
-  const head = encodeTopicDatagram({ ...largest, section: NOTHING }).length;
-  const room = MAX_MULTICAST_BYTES - head - PART_HEAD_BYTES;
   const needed = Math.max(1, Math.ceil(section.length / room));
   if (needed > MAX_SECTION_PARTS) return undefined;
   return Array.from({ length: needed }, (_, part) =>

@@ -1,4 +1,4 @@
-import { encodeSection, encodeTopicDatagram, type TopicAddress } from "@atlasnet/core";
+import { encodeSection, encodeTopicDatagram, partRoom, type TopicAddress } from "@atlasnet/core";
 
 /** What a topic keeps for those who missed something; beyond either, the oldest goes. */
 export const KEPT_DATAGRAMS = 256;
@@ -24,6 +24,7 @@ const NOTHING = new Uint8Array(0);
  */
 export class TopicLog {
   readonly address: TopicAddress;
+  private readonly room: number;
   private readonly kept: Uint8Array[] = [];
   private keptBytes = 0;
   private tick = 0;
@@ -33,6 +34,7 @@ export class TopicLog {
 
   constructor(address: TopicAddress) {
     this.address = address;
+    this.room = partRoom(address);
   }
 
   /** Changes count from the first full state on: before it nobody could apply them. */
@@ -49,7 +51,11 @@ export class TopicLog {
   /** Numbers a tick's changes; the datagrams to send. None when they are too large: watchers fetch full state. */
   delta(tick: number, section: Uint8Array): readonly Uint8Array[] {
     this.tick = tick;
-    const datagrams = encodeSection(this.address, { number: this.last + 1, tick, section });
+    const datagrams = encodeSection(this.address, this.room, {
+      number: this.last + 1,
+      tick,
+      section,
+    });
     if (datagrams === undefined) {
       this.last += 1;
       this.kept.length = 0;
