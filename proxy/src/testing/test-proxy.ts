@@ -39,7 +39,8 @@ export async function startBench(
     allowGuests?: boolean;
     port?: number;
     tls?: { cert: string; key: string };
-    udp?: Partial<ProxyUdpOptions>;
+    /** False: none. */
+    udp?: Partial<ProxyUdpOptions> | false;
     clock?: Clock;
     keys?: TicketKeys;
   } = {},
@@ -57,7 +58,9 @@ export async function startBench(
       ...(options.tls === undefined ? {} : { tls: options.tls }),
       allowGuests: options.allowGuests ?? true,
       endpoints: ["a:1", "b:2"],
-      udp: { privateKey: testUdpKey, handshakesPerSecond: 500, ...options.udp },
+      ...(options.udp === false
+        ? {}
+        : { udp: { privateKey: testUdpKey, handshakesPerSecond: 500, ...options.udp } }),
       limits: { ...defaultLimits, ...options.limits },
     },
     {

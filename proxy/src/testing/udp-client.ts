@@ -10,7 +10,7 @@ import { cbor, portOf, type TestClient } from "./test-clients.ts";
 
 const MAX_TEST_ITEM = 16 * 1024 * 1024;
 
-type Accepted = Extract<HandshakeStep, { type: "done" }>;
+export type Accepted = Extract<HandshakeStep, { type: "done" }>;
 
 export interface UdpTestClient extends TestClient {
   readonly serverKey: Uint8Array;
@@ -23,27 +23,32 @@ export interface UdpTestClient extends TestClient {
   raw(bytes: Uint8Array): void;
   /** Takes another local port, as after a pause behind a NAT. */
   rebind(): Promise<void>;
-  /** Is deaf until called again: what comes is lost. */
+  /** While it is deaf, sealed packets that come are lost. */
   deaf(on: boolean): void;
+  /** Those. */
+  readonly unheard: Arrivals<Uint8Array>;
   /** Goes away without a word. */
   vanish(): void;
 }
 
 export async function udpSocket(): Promise<Socket> {
-  const socket = createSocket("udp4");
+  const socket = createSocket({
+    type: "udp4",
+    // At once: what was sent right before the socket is closed goes out, too.
+    lookup: (hostname, _options, answer) => answer(null, hostname, 4),
+  });
   await new Promise<void>((resolve) => socket.bind(0, "127.0.0.1", resolve));
   return socket;
 }
 
-/** Makes the handshake; packets that get lost are sent again. */
-export async function udpClient(address: string): Promise<UdpTestClient> {
+/** What a handshake gives; packets that get lost on the way are sent again. */
+export async function udpHandshake(address: string, socket: Socket): Promise<Accepted> {
   const port = portOf(address);
-  const socket = await udpSocket();
   const handshake = new ClientHandshake({ serverKey: undefined }, { randomBytes });
   const send = () => socket.send(handshake.packet, port, "127.0.0.1");
   const timer = setInterval(send, INITIATE_RESEND_MS);
   try {
-    const accepted = await new Promise<Accepted>((resolve, reject) => {
+    return await new Promise<Accepted>((resolve, reject) => {
       socket.on("message", (packet) => {
         const step = handshake.receive(packet);
         if (step.type === "again") send();
@@ -52,16 +57,21 @@ export async function udpClient(address: string): Promise<UdpTestClient> {
       });
       send();
     });
-    socket.removeAllListeners("message");
-    return new Client(accepted, socket, port);
   } finally {
+    socket.removeAllListeners("message");
     clearInterval(timer);
   }
+}
+
+export async function udpClient(address: string): Promise<UdpTestClient> {
+  const socket = await udpSocket();
+  return new Client(await udpHandshake(address, socket), socket, portOf(address));
 }
 
 class Client implements UdpTestClient {
   readonly messages = new Arrivals<readonly CborValue[]>();
   readonly resets = new Arrivals<Uint8Array>();
+  readonly unheard = new Arrivals<Uint8Array>();
   readonly socket = undefined;
   readonly serverKey: Uint8Array;
   readonly sealed: Uint8Array[] = [];
@@ -77,7 +87,7 @@ class Client implements UdpTestClient {
   constructor(accepted: Accepted, socket: Socket, port: number) {
     const { connectionId, keys, serverKey } = accepted;
     this.accepted = accepted;
-    this.serverKey = serverKey;
+    this.serverKey = new Uint8Array(serverKey);
     this.port = port;
     this.udp = socket;
     this.connection = new DatagramConnection(
@@ -122,8 +132,9 @@ class Client implements UdpTestClient {
 
   private listen(): void {
     this.udp.on("message", (packet) => {
-      if (this.over || this.isDeaf) return;
+      if (this.over) return;
       if (isReset(packet, this.accepted.resetToken)) return this.resets.add(packet);
+      if (this.isDeaf) return this.unheard.add(packet);
       this.connection.receive(packet, "", performance.now());
       this.arm();
     });
