@@ -178,7 +178,7 @@ function recorded(calls: string[], behaviour: Partial<AtlasNetServer> = {}) {
       swap: note("swap"),
       notice: note("notice"),
       addresses: {
-        players: { host: "0.0.0.0", port: 4001 },
+        players: { host: "0.0.0.0", port: 4001, udpPort: 4009 },
         health: { host: "127.0.0.1", port: 4002 },
         pages: { host: "::", port: 4003 },
       },
@@ -203,7 +203,7 @@ test("monolith starts, says where to connect, and drains before it stops", async
   );
   assert.equal(out, "");
   assert.match(talk, /Play +http:\/\/localhost:4003$/m);
-  assert.match(talk, /Players +localhost:4001 /m);
+  assert.match(talk, /Players +localhost:4001 +\(TCP, WebSocket, UDP at port 4009\)$/m);
   assert.match(talk, /Health +http:\/\/127\.0\.0\.1:4002\/ready$/m);
   assert.match(talk, /Worlds +a$/m);
   assert.match(talk, /Guests +welcome/m);

@@ -3,7 +3,7 @@ import { version } from "./version.ts";
 
 /** Where a server listens, with the ports it really has. */
 export interface ServerAddresses {
-  readonly players: HostPort;
+  readonly players: HostPort & { readonly udpPort?: number | undefined };
   readonly health: HostPort;
   /** Undefined when no pages are served. */
   readonly pages?: HostPort | undefined;
@@ -21,10 +21,13 @@ export function startBanner(
   { examples }: { examples: boolean },
 ): string {
   const names = config.worlds.map(({ name }) => name).join(", ");
+  const { udpPort } = players;
+  const udp =
+    udpPort === undefined ? "" : `, UDP${udpPort === players.port ? "" : ` at port ${udpPort}`}`;
   const secure = config.proxy.tls.cert === undefined ? "" : ", TLS";
   const rows: [string, string][] = [
     ...(pages === undefined ? [] : [["Play", `http://${reachable(pages)}`] as [string, string]]),
-    ["Players", `${reachable(players)}  (TCP, WebSocket${secure})`],
+    ["Players", `${reachable(players)}  (TCP, WebSocket${udp}${secure})`],
     ["Health", `http://${reachable(health)}/ready`],
     ["Worlds", examples ? `${names}  (the examples; --world name=module runs your own)` : names],
     ["Data", config.data.dir],

@@ -5,6 +5,7 @@ import {
   createLogger,
   HealthServer,
   loadOrCreateKeyFile,
+  loadOrCreateUdpKey,
   registerLinkMetrics,
   registerProcessMetrics,
   systemClock,
@@ -33,6 +34,11 @@ export interface HostPort {
   readonly port: number;
 }
 
+/** Where players connect: TCP at `port`, and UDP where `udpPort` names its port. */
+export interface PlayersAddress extends HostPort {
+  readonly udpPort?: number | undefined;
+}
+
 export interface MonolithOptions {
   config: Config;
   /** Refuse the clock, Math.random and timers inside worlds; `atlasnet dev` sets it. */
@@ -57,7 +63,7 @@ export interface AtlasNetServer {
   /** Ends everything. Idempotent. */
   stop(): Promise<void>;
   /** Complete once `start` resolved. */
-  readonly addresses: { players: HostPort; health: HostPort; pages: HostPort | undefined };
+  readonly addresses: { players: PlayersAddress; health: HostPort; pages: HostPort | undefined };
   /** Gives a running world a changed module; its players stay. @throws when the module does not fit. */
   swap(world: string, moduleFile: string): Promise<void>;
   /** Shows a line for people to every client of a world; an empty one takes it away. */
@@ -281,6 +287,7 @@ class Monolith implements AtlasNetServer {
       endpoints: [],
       limits: { ...defaultLimits, ...limits, messagesBurst: messageBurst, bytesBurst: byteBurst },
       ...(await readCertificate(proxy.tls)),
+      ...(await readUdp(proxy.udp)),
     };
   }
 
@@ -294,6 +301,7 @@ class Monolith implements AtlasNetServer {
       players: {
         host: this.config.proxy.host,
         port: portOf(this.proxy?.addresses[0]) ?? this.config.proxy.port,
+        udpPort: this.proxy?.udpEndpoint?.port,
       },
       health: {
         host: this.config.health.host,
@@ -341,6 +349,13 @@ async function releaseLock(lock: DataDirLock): Promise<void> {
 
 function portOf(address: string | undefined): number | undefined {
   return address === undefined ? undefined : Number(address.slice(address.lastIndexOf(":") + 1));
+}
+
+async function readUdp(udp: Config["proxy"]["udp"]) {
+  if (!udp.enabled) return {};
+  const { port, handshakesPerSecond } = udp;
+  const { key } = await loadOrCreateUdpKey(udp.keyFile);
+  return { udp: { privateKey: key.privateKey, port, handshakesPerSecond } };
 }
 
 async function readCertificate(tls: { cert?: string | undefined; key?: string | undefined }) {
