@@ -212,6 +212,48 @@ test("updates that the window has no room for are reported by the flush, and los
   assert.equal(peer.connection.stats.packetsLost, 1);
 });
 
+test("updates that stay without an ack are reported when the probe is due, and once", () => {
+  const peer = new CraftedPeer({ role: "server" });
+  peer.connection.sendUpdates(Uint8Array.of(1), 7);
+  peer.flush();
+  assert.deepEqual(peer.lostUpdates, []);
+  const probeAt = peer.connection.wakeAt;
+  peer.now = probeAt;
+  peer.connection.wake(probeAt);
+  assert.deepEqual(peer.lostUpdates, [7]);
+  assert.deepEqual(
+    peer.sent().map(({ frames }) => frames[0]),
+    [FRAME_STATE, FRAME_PING],
+  );
+  peer.now += 50;
+  peer.give([FRAME_ACK, 1, 0, 0, 0]);
+  assert.equal(peer.connection.stats.packetsLost, 1);
+  assert.deepEqual(peer.lostUpdates, [7]);
+});
+
+test("a side that only acknowledges asks for an ack when its own get long", () => {
+  const peer = new CraftedPeer({ role: "client" });
+  const asked = (): boolean[] => {
+    peer.flush();
+    return peer.sent().map(({ frames }) => frames.at(-1) === FRAME_PING);
+  };
+  const ping = (number: number): boolean =>
+    peer.connection.receive(peer.seal(Uint8Array.of(FRAME_PING), number), "", peer.now);
+  for (let number = 1; number <= 15; number += 2) {
+    ping(number);
+    assert.deepEqual(asked(), [false]);
+  }
+  ping(17);
+  assert.deepEqual(asked(), [true]);
+  ping(19);
+  assert.deepEqual(asked(), [false], "one is under way");
+  peer.connection.receive(peer.seal(Uint8Array.of(FRAME_ACK, 8, 0, 0, 0), 21), "", peer.now);
+  ping(23);
+  peer.flush();
+  // Those up to 17 were in the ack that came.
+  assert.deepEqual([...(peer.sent()[0]?.frames ?? [])], [FRAME_ACK, 23, 0, 0, 2, 0, 0, 0, 0]);
+});
+
 test("hellos and welcomes decide which inputs and updates are handed out", () => {
   const server = new CraftedPeer({ role: "server" });
   const handed = (): number => server.items.filter((item) => item.length === INPUT.length).length;

@@ -37,7 +37,6 @@ import { PacketSender } from "./packet-sender.ts";
 import { PathCheck } from "./path-check.ts";
 import { Acknowledger } from "./recovery/acknowledger.ts";
 import { ReplayWindow } from "./recovery/replay-window.ts";
-import type { SentPacket } from "./recovery/sent-packet.ts";
 import { FrameSplitter } from "./stream/frame-splitter.ts";
 import { ReceiveStream } from "./stream/receive-stream.ts";
 
@@ -51,7 +50,7 @@ import { ReceiveStream } from "./stream/receive-stream.ts";
  * - `closed`: the peer closed.
  */
 export class DatagramConnection<Sent = undefined> {
-  readonly stats: DatagramStats = newDatagramStats();
+  readonly stats: DatagramStats;
   /** Largest `packed` that `sendUpdates` takes. */
   readonly maxUpdatesBytes: number = MAX_UPDATES_BYTES;
 
@@ -78,6 +77,7 @@ export class DatagramConnection<Sent = undefined> {
   private dirtied = false;
   private path: string;
   private now: number;
+  private readonly beganAt: number;
   /** Server: welcomes sent so far. */
   private welcomes = 0;
   private closePacket: Uint8Array | undefined;
@@ -89,10 +89,12 @@ export class DatagramConnection<Sent = undefined> {
 
   constructor(options: DatagramOptions, dependencies: DatagramDependencies<Sent>) {
     const server = options.role === "server";
+    this.stats = dependencies.stats ?? newDatagramStats();
     this.server = server;
     this.maxItemBytes = options.maxItemBytes;
     this.path = options.path;
     this.now = dependencies.now;
+    this.beganAt = dependencies.now;
     this.keys = dependencies.keys;
     this.events = dependencies.events;
     this.numberAt = NUMBER_AT[options.role];
@@ -139,6 +141,8 @@ export class DatagramConnection<Sent = undefined> {
       return false;
     }
     const newest = number > replay.highest;
+    // A client speaks as soon as it has the accept, so its first packet tells the round trip.
+    if (this.server && replay.highest < 0) this.sender.recovery.rtt.guess(now - this.beganAt);
     replay.take(number);
     stats.packetsIn += 1;
     stats.bytesIn += packet.length;
@@ -212,7 +216,7 @@ export class DatagramConnection<Sent = undefined> {
   wake(now: number): void {
     if (this.state !== "open") return;
     this.now = now;
-    this.report(this.sender.wake(now));
+    this.reportLost(this.sender.wake(now));
     this.flush(now);
   }
 
@@ -360,7 +364,7 @@ export class DatagramConnection<Sent = undefined> {
   private acknowledged(): void {
     if (!this.sender.hasSent(this.ack.largest))
       throw new DecodeError(`an ack of packet ${this.ack.largest}, which was never sent`);
-    this.report(this.sender.took(this.ack, this.now));
+    this.reportLost(this.sender.took(this.ack, this.now));
     if (this.sender.waiting) this.markDirty();
   }
 
@@ -392,13 +396,6 @@ export class DatagramConnection<Sent = undefined> {
     if (this.state !== "open") return;
     this.state = "failed";
     this.events.failed(code, reason);
-  }
-
-  private report(lost: readonly SentPacket<Sent>[]): void {
-    if (lost.length === 0) return;
-    // The list is the sender's, and an owner may do anything when it hears of a loss.
-    const updates = lost.flatMap((packet) => packet.updates ?? []);
-    if (updates.length > 0) this.reportLost(updates);
   }
 
   private reportLost(updates: readonly Sent[]): void {

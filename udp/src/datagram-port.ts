@@ -1,3 +1,4 @@
+import type { DatagramStats } from "./datagram-stats.ts";
 import type { PacketKeys } from "./packet-keys.ts";
 
 /** What a DatagramConnection takes and tells. */
@@ -10,6 +11,8 @@ export interface DatagramOptions {
   maxItemBytes: number;
   /** Where the peer is: an opaque text, for a server `address|port`. A client uses "". */
   path: string;
+  /** What the handshake measured: it stands in until the first sample, so that early losses are mended sooner. */
+  rttMs?: number | undefined;
 }
 
 export interface DatagramEvents<Sent> {
@@ -42,4 +45,6 @@ export interface DatagramDependencies<Sent> {
   /** Milliseconds of a clock that never goes back: the same that receive, flush and wake are given. */
   now: number;
   randomBytes: (bytes: number) => Uint8Array;
+  /** Connections may share one, so that it counts for all of them. Without it each has its own. */
+  stats?: DatagramStats | undefined;
 }

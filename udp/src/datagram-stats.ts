@@ -1,4 +1,4 @@
-/** What one connection counted since it began; plain numbers, read for metrics. */
+/** What connections counted since they began; plain numbers, read for metrics. */
 export interface DatagramStats {
   packetsIn: number;
   packetsOut: number;
@@ -38,6 +38,7 @@ export interface DatagramStats {
   moves: number;
 }
 
+/** All at 0. */
 export function newDatagramStats(): DatagramStats {
   return {
     packetsIn: 0,

@@ -30,6 +30,7 @@ const PACING_GAIN = 1.25;
 export interface PacketSenderOptions {
   role: "client" | "server";
   connectionId: number;
+  rttMs?: number | undefined;
 }
 
 export interface PacketSenderDependencies {
@@ -70,6 +71,7 @@ export class PacketSender<Sent> {
     this.connectionId = client ? options.connectionId : undefined;
     this.inputs = client ? new InputSender(dependencies.stats) : undefined;
     this.recovery = new LossRecovery(client ? SERVER_ACK_DELAY_MS : CLIENT_ACK_DELAY_MS);
+    if (options.rttMs !== undefined) this.recovery.rtt.guess(options.rttMs);
     this.keys = dependencies.keys;
     this.transmit = dependencies.transmit;
     this.acknowledger = dependencies.acknowledger;
@@ -118,8 +120,8 @@ export class PacketSender<Sent> {
     this.paceAt = paced ? this.burstBegan + pace * rtt.smoothed : Number.POSITIVE_INFINITY;
   }
 
-  /** Acts on an acknowledgement; returns what it says was lost. */
-  took(ack: AckFrame, now: number): readonly SentPacket<Sent>[] {
+  /** Acts on an acknowledgement; returns the updates that it says were lost. */
+  took(ack: AckFrame, now: number): Sent[] {
     const { recovery } = this;
     recovery.took(ack, now);
     for (const packet of recovery.acked) this.arrived(packet);
@@ -128,12 +130,16 @@ export class PacketSender<Sent> {
     return this.lose();
   }
 
-  /** Acts on timers that are due; returns what was lost. */
-  wake(now: number): readonly SentPacket<Sent>[] {
+  /**
+   * Acts on timers that are due; returns the updates that were lost. Those that a probe is sent for count
+   * as lost at once: their owner has newer ones to send, and a probe would tell a round trip later.
+   */
+  wake(now: number): Sent[] {
     const { recovery } = this;
     if (recovery.timerAt > now) return [];
-    if (recovery.timeout(now)) this.probe();
-    return this.lose();
+    if (!recovery.timeout(now)) return this.lose();
+    this.probe();
+    return recovery.takeUpdates();
   }
 
   /**
@@ -204,11 +210,12 @@ export class PacketSender<Sent> {
       updates = this.updates.write(writer);
       if (this.burstLeft > 0 || this.probes > 0) streamLength = this.writeStream(writer);
       asks = updates !== undefined || streamLength > 0;
-      if (this.probes > 0) {
-        this.probes -= 1;
-        if (!asks) writer.u8(FRAME_PING);
+      const longAck = acknowledged >= 0 && acknowledger.long && !this.recovery.anyInFlight;
+      if (!asks && (this.probes > 0 || longAck)) {
+        writer.u8(FRAME_PING);
         asks = true;
       }
+      if (this.probes > 0) this.probes -= 1;
     }
     const packet = this.count(writer.end(number, this.keys));
     if (asks) {
@@ -248,12 +255,15 @@ export class PacketSender<Sent> {
     if (packet.acknowledged >= 0) this.acknowledger.forget(packet.acknowledged);
   }
 
-  private lose(): readonly SentPacket<Sent>[] {
+  private lose(): Sent[] {
     const { lost } = this.recovery;
-    for (const packet of lost)
+    const updates: Sent[] = [];
+    for (const packet of lost) {
       if (packet.streamLength > 0) this.stream.again(packet.streamOffset, packet.streamLength);
+      if (packet.updates !== undefined) updates.push(...packet.updates);
+    }
     this.stats.packetsLost += lost.length;
-    return lost;
+    return updates;
   }
 
   /** Sends up to two packets past the window, with the oldest bytes that may be lost: RFC 9002, 6.2.4. */

@@ -3,6 +3,9 @@ import { writeAck } from "../packet/frames.ts";
 import type { PacketWriter } from "../packet/packet-writer.ts";
 import { RangeSet } from "./range-set.ts";
 
+/** A side that sends nothing else that asks for an ack asks for one when there are more ranges: RFC 9000, 13.2.4. */
+const LONG_ACK_RANGES = 8;
+
 /**
  * Remembers which packets came and decides when to say so: at once when a packet that asks for it came
  * out of order or left a gap, and after ACK_EVERY_PACKETS of them; else within the ack delay.
@@ -26,6 +29,11 @@ export class Acknowledger {
   /** Whether a packet that goes out anyway should carry an acknowledgement. */
   get waiting(): boolean {
     return this.asked > 0;
+  }
+
+  /** Whether acks get long, because the peer was not heard to have any. */
+  get long(): boolean {
+    return this.received.count > LONG_ACK_RANGES;
   }
 
   /** A packet was taken in; `asks` when one of its frames asks for an acknowledgement. */

@@ -147,6 +147,29 @@ test("what was sent to an old path tells nothing of the new one", () => {
   assert.equal(sent.congestion.inFlight, 0);
 });
 
+test("updates in flight are taken out once", () => {
+  const sent = recovery();
+  sent.sent(new SentPacket(0, 0, 100, 0, 0, ["a", "b"], -1));
+  sent.sent(new SentPacket(1, 0, 100, 0, 0, ["c"], -1));
+  sent.took(ack([0, 0]), 50);
+  assert.deepEqual(sent.takeUpdates(), ["c"]);
+  assert.deepEqual(sent.takeUpdates(), []);
+});
+
+test("a guess stands in until the first sample", () => {
+  const sent = recovery();
+  sent.rtt.guess(60);
+  send(sent, [0], 0);
+  assert.equal(sent.timerAt, 60 + 4 * 30 + PEER_ACK_DELAY_MS);
+  assert.equal(sent.rtt.known, false);
+  sent.took(ack([0, 0]), 90);
+  sent.rtt.guess(10);
+  assert.equal(sent.rtt.smoothed, 90);
+  const other = recovery();
+  other.rtt.guess(9000);
+  assert.equal(other.rtt.smoothed, 333);
+});
+
 test("what is done with is forgotten", () => {
   const sent = recovery();
   for (let i = 0; i < 5000; i++) {

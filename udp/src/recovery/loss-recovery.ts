@@ -123,6 +123,21 @@ export class LossRecovery<Sent> {
     return undefined;
   }
 
+  /**
+   * Takes out the updates that are in flight. When a probe is due, all of them went without an ack for
+   * longer than one takes.
+   */
+  takeUpdates(): Sent[] {
+    const updates: Sent[] = [];
+    for (let i = this.head; i < this.packets.length; i++) {
+      const packet = this.packets[i];
+      if (packet?.state !== "in-flight" || packet.updates === undefined) continue;
+      updates.push(...packet.updates);
+      packet.updates = undefined;
+    }
+    return updates;
+  }
+
   /** The peer is somewhere else: estimates begin anew, the next packet has number `next`. */
   moved(next: number): void {
     this.rtt.reset();

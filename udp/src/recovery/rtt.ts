@@ -15,6 +15,13 @@ export class RttEstimator {
     return this.firstSampleAt !== Number.POSITIVE_INFINITY;
   }
 
+  /** Something better than nothing to begin with, at most what the standard begins with. */
+  guess(rtt: number): void {
+    if (this.known) return;
+    this.smoothed = Math.min(Math.max(rtt, GRANULARITY_MS), INITIAL_RTT_MS);
+    this.variation = this.smoothed / 2;
+  }
+
   /** `ackDelay` is what the peer told, no more than what it may take. */
   sample(rtt: number, ackDelay: number, now: number): void {
     this.latest = rtt;

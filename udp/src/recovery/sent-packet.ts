@@ -8,8 +8,8 @@ export class SentPacket<Sent> {
   /** The bytes of the stream that it carried. */
   readonly streamOffset: number;
   readonly streamLength: number;
-  /** What the owner said of the updates in it. */
-  readonly updates: readonly Sent[] | undefined;
+  /** What the owner said of the updates in it; undefined when there were none, or it heard that they were lost. */
+  updates: readonly Sent[] | undefined;
   /** The highest number that it acknowledged; -1 when it held no ack. */
   readonly acknowledged: number;
 
