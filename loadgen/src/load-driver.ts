@@ -1,10 +1,12 @@
 import { setTimeout as delay } from "node:timers/promises";
+import type { TrafficStats } from "@atlasnet/client";
 import { SeededRandom } from "@atlasnet/core/sim";
 import { FilledStructs, fillStruct } from "./fill.ts";
 import { Latency } from "./latency.ts";
 import { JOIN_TIMEOUT_MS, Player } from "./player.ts";
 import { Schedule } from "./schedule.ts";
 import { sumOf, Tally } from "./tally.ts";
+import { UsageMeter } from "./usage-meter.ts";
 import { MeasuredWindow } from "./window.ts";
 import type { Timing, WorkerPlan, WorkerProgress, WorkerResult } from "./worker-messages.ts";
 
@@ -18,6 +20,7 @@ const JOINING = 64;
 const FILLED = 256;
 /** How often is looked for the last acknowledgements, in ms. */
 const GRACE_STEP_MS = 20;
+const NEVER = Number.POSITIVE_INFINITY;
 const STOP_GRACE_MS = 1_000;
 /** How long all clients may take to leave, in ms. */
 const LEAVE_MS = 3_000;
@@ -36,7 +39,7 @@ export class LoadDriver {
   private readonly abort = new AbortController();
   private joinsBeganAt = 0;
   private joinsEndedAt = 0;
-  private cpuMs = 0;
+  private readonly meter: UsageMeter;
 
   constructor(plan: WorkerPlan) {
     const { tally, recent } = this;
@@ -44,6 +47,7 @@ export class LoadDriver {
     // Every process draws its own numbers.
     this.random = new SeededRandom(`${plan.seed} ${plan.first}`);
     this.window = new MeasuredWindow({ tally, now, onRoundTrip: (ms) => recent.add(ms) });
+    this.meter = new UsageMeter({ carried: () => this.carried(), cpuMs });
     const definition = { data: plan.definition };
     this.players = Array.from(
       { length: plan.clients },
@@ -113,27 +117,35 @@ export class LoadDriver {
       new Schedule({ clients: this.players.length, rate, startAt }, this.random);
     const messages = plan.message === undefined ? undefined : schedule(plan.rate);
     const inputs = plan.input === undefined ? undefined : schedule(plan.inputRate);
-    await this.send(messages, inputs);
+    await this.send(messages, inputs, graceMs);
     for (const player of this.players) player.countTransport();
-    await this.settle(messages, graceMs);
+    await this.settle(graceMs);
+    this.countRest(messages, inputs);
   }
 
-  /** Sends what is due, turn by turn, until the window is over. */
-  private async send(messages: Schedule | undefined, inputs: Schedule | undefined): Promise<void> {
-    const { window, tally } = this;
+  /** Sends what is due, turn by turn, until the window is over and nothing is late any more. */
+  private async send(
+    messages: Schedule | undefined,
+    inputs: Schedule | undefined,
+    graceMs: number,
+  ): Promise<void> {
+    const { window, tally, meter } = this;
     const sendMessage = this.messageSender();
     const sendInput = this.inputSender();
-    let baseline: Baseline | undefined;
+    const late = () =>
+      (messages?.nextAt ?? NEVER) < window.endAt || (inputs?.nextAt ?? NEVER) < window.endAt;
     await new Promise<void>((resolve) => {
       let expectedAt = now();
       const turn = () => {
         const at = now();
         if (this.stopped) window.cut(at);
-        if (at >= window.startAt) baseline ??= this.baseline();
-        if (baseline !== undefined) tally.loopLag.add(at - expectedAt);
+        if (at >= window.startAt) meter.begin();
+        if (meter.running) tally.loopLag.add(at - expectedAt);
+        if (at >= window.endAt) meter.end(tally.counts);
         messages?.take(at, window.endAt, MAX_PER_TURN, sendMessage);
         inputs?.take(at, window.endAt, MAX_PER_TURN, sendInput);
-        if (at >= window.endAt) {
+        const over = at >= window.endAt && (this.stopped || !late());
+        if (over || at >= window.endAt + graceMs) {
           resolve();
           return;
         }
@@ -142,7 +154,6 @@ export class LoadDriver {
       };
       turn();
     });
-    if (baseline !== undefined) this.close(baseline);
   }
 
   private messageSender(): (client: number, due: number) => void {
@@ -179,40 +190,33 @@ export class LoadDriver {
     return new FilledStructs(fields, FILLED, this.random);
   }
 
-  private baseline(): Baseline {
-    return { cpuMs: cpuMs(), ...this.carried() };
-  }
-
-  private close(baseline: Baseline): void {
-    const { counts } = this.tally;
-    const carried = this.carried();
-    this.cpuMs = cpuMs() - baseline.cpuMs;
-    for (const name of CARRIED) counts[name] = carried[name] - baseline[name];
-  }
-
-  /** What the connections of all clients carried so far. */
-  private carried(): Carried {
-    const sum: Carried = { ...NOTHING_CARRIED };
-    for (const { stats } of this.players)
-      if (stats !== undefined) for (const name of CARRIED) sum[name] += stats[name];
-    return sum;
-  }
-
-  /** Waits until everything was answered, or the grace is over, and counts what was not. */
-  private async settle(messages: Schedule | undefined, graceMs: number): Promise<void> {
+  /** Waits until everything was answered, or the grace is over. */
+  private async settle(graceMs: number): Promise<void> {
     const { players, window } = this;
-    const { counts } = this.tally;
-    const deadline = now() + (this.stopped ? Math.min(graceMs, STOP_GRACE_MS) : graceMs);
+    const deadline = this.stopped
+      ? now() + Math.min(graceMs, STOP_GRACE_MS)
+      : window.endAt + graceMs;
     const open = () => players.some(({ checker }) => checker.unacknowledged + checker.unsent > 0);
     while (open() && now() < deadline) await delay(GRACE_STEP_MS);
-    const neverSent = messages?.countUntil(window.endAt) ?? 0;
-    counts.due += neverSent;
-    counts.missed += neverSent;
+  }
+
+  /** Counts what was never sent, and what was not answered. */
+  private countRest(messages: Schedule | undefined, inputs: Schedule | undefined): void {
+    const { players, window } = this;
+    const { counts } = this.tally;
+    const neverTaken = messages?.countUntil(window.endAt) ?? 0;
+    counts.due += neverTaken;
+    counts.missed += neverTaken;
+    counts.inputsDue += inputs?.countUntil(window.endAt) ?? 0;
     for (const { checker } of players) {
       const waiting = checker.waitingDue((due) => window.has(due));
       counts.unacknowledged += waiting.sent;
       counts.missed += waiting.unsent;
     }
+  }
+
+  private *carried(): Iterable<TrafficStats> {
+    for (const { stats } of this.players) if (stats !== undefined) yield stats;
   }
 
   async leave(): Promise<void> {
@@ -234,33 +238,17 @@ export class LoadDriver {
   }
 
   result(): WorkerResult {
-    const { window, tally, cpuMs, joinsBeganAt, joinsEndedAt } = this;
+    const { window, tally, meter, joinsBeganAt, joinsEndedAt } = this;
     return {
       tally: tally.data(),
       windowMs: Number.isFinite(window.endAt) ? window.endAt - window.startAt : 0,
-      cpuMs,
+      cpuMs: meter.cpuMs,
       rssBytes: process.memoryUsage.rss(),
       joinsBeganAt,
       joinsEndedAt,
     };
   }
 }
-
-const CARRIED = [
-  ...(["bytesIn", "bytesOut", "messagesIn", "messagesOut"] as const),
-  ...(["packetsIn", "packetsOut", "packetsLost"] as const),
-] as const;
-const NOTHING_CARRIED = {
-  bytesIn: 0,
-  bytesOut: 0,
-  messagesIn: 0,
-  messagesOut: 0,
-  packetsIn: 0,
-  packetsOut: 0,
-  packetsLost: 0,
-};
-type Carried = { [name in (typeof CARRIED)[number]]: number };
-type Baseline = Carried & { cpuMs: number };
 
 function now(): number {
   return performance.now();

@@ -99,6 +99,7 @@ export interface TrafficFigures {
   readonly bytesPerSecond: number;
   readonly messagesPerSecond: number;
   readonly bytesPerSecondAndClient: number;
+  readonly messagesPerSecondAndClient: number;
 }
 
 export interface Measured {
@@ -123,6 +124,7 @@ export function loadResult({ plan, scouted, tally, workers, stopped }: Measured)
     bytesPerSecond: per(bytes, seconds),
     messagesPerSecond: per(messages, seconds),
     bytesPerSecondAndClient: per(bytes, seconds * counts.joined),
+    messagesPerSecondAndClient: per(messages, seconds * counts.joined),
   });
   return {
     settings: settings(plan, scouted),

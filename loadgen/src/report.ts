@@ -85,10 +85,11 @@ function rateRows({ settings, messages, inputs, roundTripMs }: LoadResult): Row[
 
 function trafficRows({ traffic, packets }: LoadResult): Row[] {
   const rows = (["sent", "received"] as const).map((way) => {
-    const { bytesPerSecond, messagesPerSecond, bytesPerSecondAndClient } = traffic[way];
+    const figures = traffic[way];
+    const { messagesPerSecondAndClient, bytesPerSecondAndClient } = figures;
     return [
       way,
-      `${grouped(messagesPerSecond)} messages/s, ${grouped(bytesPerSecond / 1000)} kB/s, ${grouped(bytesPerSecondAndClient)} B/s per client`,
+      `${grouped(figures.messagesPerSecond)} messages/s, ${grouped(figures.bytesPerSecond / 1000)} kB/s; per client ${messagesPerSecondAndClient} messages/s, ${grouped(bytesPerSecondAndClient)} B/s`,
     ] as const;
   });
   if (packets === null) return rows;
