@@ -157,6 +157,8 @@ export {
   stateHeadBytes,
   type UdpEndpoint,
   type Welcome,
+  writeAck,
+  writeResync,
   writeServerMessage,
   writeStateHead,
 } from "./wire/server-messages.ts";

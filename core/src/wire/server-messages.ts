@@ -124,12 +124,27 @@ export function encodeServerMessage(seq: number, index: number, payload: Uint8Ar
   return writer.finish();
 }
 
+/** Writes `[3, seq, tick]` into a writer. */
+export function writeAck(writer: ByteWriter, seq: number, tick: number): void {
+  writer.u8(0x83);
+  writer.u8(ServerMessage.ack);
+  writeHead(writer, Major.uint, seq);
+  writeHead(writer, Major.uint, tick);
+}
+
 export function encodeAck(seq: number, tick: number): Uint8Array {
   return numbers(ServerMessage.ack, seq, tick);
 }
 
 export function encodePong(t: number, tick: number): Uint8Array {
   return numbers(ServerMessage.pong, t, tick);
+}
+
+/** Writes `[7, appliedSeq]` into a writer. */
+export function writeResync(writer: ByteWriter, appliedSeq: number): void {
+  writer.u8(0x82);
+  writer.u8(ServerMessage.resync);
+  writeHead(writer, Major.uint, appliedSeq);
 }
 
 export function encodeResync(appliedSeq: number): Uint8Array {

@@ -10,6 +10,7 @@ import {
   writeVarint,
 } from "./framing.ts";
 import type { Origins } from "./origins.ts";
+import type { ReliableItems } from "./reliable-items.ts";
 import type { SlotTable } from "./slot-table.ts";
 
 /** Below this many bytes a loop copies faster than `set` on a view. */
@@ -33,10 +34,18 @@ export class FrameWriter {
     this.arena = arena;
   }
 
+  /** One item, framed. */
+  item(framing: Framing, item: Uint8Array): Uint8Array {
+    const target = this.arena.reserve(frameHeadBytes(framing, item.length) + item.length);
+    const at = writeFrameHead(target, this.arena.offset, framing, item.length);
+    target.set(item, at);
+    return this.arena.take(at + item.length);
+  }
+
   /** Only items, framed. */
-  items(framing: Framing, items: readonly Uint8Array[]): Uint8Array {
-    const target = this.arena.reserve(framedBytes(framing, items));
-    return this.arena.take(writeItems(target, this.arena.offset, framing, items));
+  items(framing: Framing, items: ReliableItems): Uint8Array {
+    const target = this.arena.reserve(items.framedBytes(framing));
+    return this.arena.take(items.write(target, this.arena.offset, framing));
   }
 
   /**
@@ -48,7 +57,7 @@ export class FrameWriter {
     framing: Framing,
     flags: number,
     slots: Uint8Array,
-    items: readonly Uint8Array[],
+    items: ReliableItems,
     batch: CurrentBatch,
   ): Uint8Array | undefined {
     const { table } = feed;
@@ -67,10 +76,10 @@ export class FrameWriter {
     const before = varintBytes(batch.tick) + 1 + slots.length + privateBytes + dilationBytes;
     const packed = before + maskBytes + sections.byteLength;
     const item = stateHeadBytes(packed) + packed;
-    const reliable = items.length > 0 ? framedBytes(framing, items) : 0;
+    const reliable = items.isEmpty ? 0 : items.framedBytes(framing);
     const target = this.arena.reserve(reliable + frameHeadBytes(framing, item) + item);
     let at = this.arena.offset;
-    if (reliable > 0) at = writeItems(target, at, framing, items);
+    if (reliable > 0) at = items.write(target, at, framing);
     at = writeFrameHead(target, at, framing, item);
     at = writeStateHead(target, at, packed);
     at = writeVarint(target, at, batch.tick);
@@ -187,26 +196,5 @@ export function copy(
     return at + end - start;
   }
   for (let i = start; i < end; i++) target[at++] = source[i] ?? 0;
-  return at;
-}
-
-function framedBytes(framing: Framing, items: readonly Uint8Array[]): number {
-  let bytes = 0;
-  for (const item of items) bytes += frameHeadBytes(framing, item.length) + item.length;
-  return bytes;
-}
-
-function writeItems(
-  target: Uint8Array,
-  start: number,
-  framing: Framing,
-  items: readonly Uint8Array[],
-): number {
-  let at = start;
-  for (const item of items) {
-    at = writeFrameHead(target, at, framing, item.length);
-    target.set(item, at);
-    at += item.length;
-  }
   return at;
 }

@@ -1,7 +1,4 @@
 import {
-  encodeAck,
-  encodeResync,
-  encodeServerMessage,
   MAX_BLOCK_BYTES,
   MAX_MESSAGES_PER_TICK,
   readDownstreamHead,
@@ -14,6 +11,7 @@ import { FrameArena } from "./frame-arena.ts";
 import { type CurrentBatch, FrameWriter } from "./frame-writer.ts";
 import type { Framing } from "./framing.ts";
 import { type MendCounters, Mender } from "./mender.ts";
+import { ReliableItems } from "./reliable-items.ts";
 import { newTopic, type TopicSections } from "./slot-table.ts";
 import { UpdateWriter } from "./update-writer.ts";
 import { watchedSections } from "./watched-sections.ts";
@@ -49,6 +47,8 @@ export class ShardFeed {
   private readonly updateWriter = new UpdateWriter();
   private readonly mender: Mender;
   private readonly scratch = new ByteWriter(256);
+  /** Of the client whose frames are being made. */
+  private readonly items = new ReliableItems();
   private readonly batch: CurrentBatch = { serial: 0, tick: 0, dilation: 1000, bytes: NOTHING };
   private readonly topics = new Map<number, TopicSections>();
   private readonly feeds = new Map<number, ClientFeed>();
@@ -108,7 +108,7 @@ export class ShardFeed {
     // A stale client gets full state. A later tick is of an attachment before this one.
     if (feed.stale || sent.tick > this.batch.tick) return;
     const item = this.mender.mend(feed, sent);
-    if (item !== undefined) feed.output.sendFrames(this.writer.items(feed.framing, [item]));
+    if (item !== undefined) feed.output.sendFrames(this.writer.item(feed.framing, item));
   }
 
   /** @throws DecodeError when the batch is not of the form of core/src/wire/downstream.ts. */
@@ -228,9 +228,10 @@ export class ShardFeed {
       if (!conflated) this.emitSections(feed, flags);
       return;
     }
-    const items = this.reliableItems(feed, flags);
+    this.gatherItems(feed, flags);
+    const { items } = this;
     if (!conflated && feed.updates !== undefined) {
-      this.emitApart(feed, feed.updates, framing, flags, items);
+      this.emitApart(feed, feed.updates, framing, flags);
       return;
     }
     if (conflated) {
@@ -244,29 +245,24 @@ export class ShardFeed {
         return;
       }
     }
-    if (items.length === 0) return;
+    if (items.isEmpty) return;
     this.put(output, this.writer.items(framing, items));
   }
 
   /** State in frames, changes of topics by themselves. */
-  private emitApart(
-    feed: ClientFeed,
-    updates: FeedUpdates,
-    framing: Framing,
-    flags: number,
-    items: readonly Uint8Array[],
-  ): void {
+  private emitApart(feed: ClientFeed, updates: FeedUpdates, framing: Framing, flags: number): void {
+    const { items } = this;
     const full = (flags & SessionFlag.full) !== 0;
     const slots = this.slotChanges(feed, flags);
     const state = this.writer.state(feed, framing, flags, slots, items, this.batch);
     let frames = state;
     if (state !== undefined) this.counters.stateFrames += 1;
-    else if (items.length > 0) frames = this.writer.items(framing, items);
+    else if (!items.isEmpty) frames = this.writer.items(framing, items);
     if (frames !== undefined) this.put(feed.output, frames);
     if (full) feed.mendAsked = false;
     if (full || feed.origins === undefined) return;
     const large = this.updateWriter.write(feed.table, feed.origins, updates, this.batch);
-    if (large !== undefined) this.put(feed.output, this.writer.items(framing, [large]));
+    if (large !== undefined) this.put(feed.output, this.writer.item(framing, large));
   }
 
   private put(output: FeedOutput, frames: Uint8Array): void {
@@ -322,33 +318,28 @@ export class ShardFeed {
   }
 
   /** Messages, ack and resync as items. None when the client is too far behind: that is its end. */
-  private reliableItems(feed: ClientFeed, flags: number): readonly Uint8Array[] {
-    if ((flags & RELIABLE) === 0) return NO_ITEMS;
-    if (feed.output.backlogBytes > this.options.reliableBacklogBytes) {
-      feed.output.overflowed();
-      return NO_ITEMS;
-    }
-    const items: Uint8Array[] = [];
+  private gatherItems(feed: ClientFeed, flags: number): void {
+    const { items } = this;
+    items.reset();
+    if ((flags & RELIABLE) === 0) return;
+    if (feed.output.backlogBytes > this.options.reliableBacklogBytes)
+      return feed.output.overflowed();
     if (flags & SessionFlag.messages) {
       const reader = new ByteReader(this.batch.bytes);
       reader.offset = feed.messagesStart;
       for (let i = 0; i < feed.messageCount; i++)
-        items.push(
-          encodeServerMessage(reader.varint(), reader.varint(), reader.block(MAX_BLOCK_BYTES)),
-        );
+        items.message(reader.varint(), reader.varint(), reader.block(MAX_BLOCK_BYTES));
       this.counters.reliableMessages += feed.messageCount;
     }
     if (flags & SessionFlag.ack) {
       feed.output.applied(feed.appliedSeq);
-      items.push(encodeAck(feed.appliedSeq, this.batch.tick));
+      items.ack(feed.appliedSeq, this.batch.tick);
     }
-    if (flags & SessionFlag.resync) items.push(encodeResync(feed.resyncSeq));
-    return items;
+    if (flags & SessionFlag.resync) items.resync(feed.resyncSeq);
   }
 }
 
 const RELIABLE = SessionFlag.messages | SessionFlag.ack | SessionFlag.resync;
-const NO_ITEMS: readonly Uint8Array[] = [];
 
 /** Stands in for clients that are gone. */
 const NOWHERE: FeedOutput = {
