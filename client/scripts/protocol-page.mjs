@@ -1,6 +1,6 @@
-// Writes the generated parts of docs/protocol.md: the close codes (section 6) from world/src/close-codes.ts
-// and the golden bytes (section 10) from docs/golden/client-protocol.json. With --check it only says
-// whether they are up to date.
+// Writes the generated parts of docs/protocol.md: the close codes (section 6) from world/src/close-codes.ts,
+// and the golden bytes (sections 10 and 11.6) from docs/golden/client-protocol.json and udp-protocol.json.
+// With --check it only says whether they are up to date.
 import { readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -8,7 +8,9 @@ import { closeCodes } from "@atlasnet/world";
 
 const docs = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), "docs");
 const pagePath = join(docs, "protocol.md");
-const golden = JSON.parse(await readFile(join(docs, "golden", "client-protocol.json"), "utf8"));
+const readGolden = async (name) => JSON.parse(await readFile(join(docs, "golden", name), "utf8"));
+const golden = await readGolden("client-protocol.json");
+const udpGolden = await readGolden("udp-protocol.json");
 
 function table(head, rows) {
   const widths = head.map((title, i) =>
@@ -59,6 +61,15 @@ function goldenBytes() {
   ].join("\n\n");
 }
 
+function udpGoldenBytes() {
+  const keys = Object.entries(udpGolden.keys).map(([name, hex]) => [name, `\`${hex}\``]);
+  return [
+    "One connection with fixed keys, also in `docs/golden/udp-protocol.json`. An ephemeral key is fresh for each handshake everywhere else.",
+    table(["key", "bytes"], keys),
+    ...[...udpGolden.handshake, ...udpGolden.sealed, udpGolden.reset].map(vector),
+  ].join("\n\n");
+}
+
 function replaced(page, name, content) {
   const begin = `<!-- ${name} -->`;
   const end = `<!-- /${name} -->`;
@@ -70,7 +81,15 @@ function replaced(page, name, content) {
 }
 
 const page = (await readFile(pagePath, "utf8")).replaceAll("\r\n", "\n");
-const updated = replaced(replaced(page, "close-codes", closeCodeTable()), "golden", goldenBytes());
+const generated = {
+  "close-codes": closeCodeTable(),
+  golden: goldenBytes(),
+  "golden-udp": udpGoldenBytes(),
+};
+const updated = Object.entries(generated).reduce(
+  (text, [name, content]) => replaced(text, name, content),
+  page,
+);
 // The formatter has its own mind about spaces and the width of tables.
 const plain = (text) => text.replace(/\s+/g, "").replace(/-{2,}/g, "--");
 const current = plain(updated) === plain(page);
