@@ -55,3 +55,11 @@ test("what is out of range counts at the ends, and nothing at all is zeros", () 
   latency.reset();
   assert.equal(latency.count, 0);
 });
+
+test("a stall counts as long as it lasts, not once", () => {
+  const latency = new Latency();
+  for (let i = 0; i < 400; i++) latency.addStall(0.1, 2);
+  latency.addStall(200, 2);
+  assert.ok(latency.percentile(0.9) > 90, String(latency.percentile(0.9)));
+  near(latency.percentile(1), 200);
+});

@@ -31,6 +31,15 @@ export class Latency {
     this.histogram.recordValue(Math.min(MAX_US, Math.max(0, Math.round(ms * 1000))));
   }
 
+  /**
+   * The same for what is measured every `everyMs`, but not while it lasts: a stall of 400 ms counts as the
+   * many measurements that it kept from being made.
+   */
+  addStall(ms: number, everyMs: number): void {
+    const us = Math.min(MAX_US, Math.max(0, Math.round(ms * 1000)));
+    this.histogram.recordValueWithExpectedInterval(us, Math.round(everyMs * 1000));
+  }
+
   get count(): number {
     return this.histogram.totalCount;
   }

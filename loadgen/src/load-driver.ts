@@ -140,7 +140,7 @@ export class LoadDriver {
         const at = now();
         if (this.stopped) window.cut(at);
         if (at >= window.startAt) meter.begin();
-        if (meter.running) tally.loopLag.add(at - expectedAt);
+        if (meter.running) tally.loopLag.addStall(at - expectedAt, TURN_MS);
         if (at >= window.endAt) meter.end(tally.counts);
         messages?.take(at, window.endAt, MAX_PER_TURN, sendMessage);
         inputs?.take(at, window.endAt, MAX_PER_TURN, sendInput);
