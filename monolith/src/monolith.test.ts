@@ -65,8 +65,8 @@ async function folder(): Promise<string> {
 
 interface Running {
   server: AtlasNetServer;
-  url(scheme: "ws" | "tcp"): string;
-  client(scheme: "ws" | "tcp"): AtlasNetClient;
+  url(scheme: "ws" | "tcp" | "udp"): string;
+  client(scheme: "ws" | "tcp" | "udp"): AtlasNetClient;
   faults: string[];
   stop(): Promise<void>;
 }
@@ -127,17 +127,33 @@ function seen(world: { entities: ReadonlyMap<number, unknown> }): string[] {
   });
 }
 
-test("players over TCP and WebSocket see each other, move and talk", async () => {
+test("players over TCP, WebSocket and UDP see each other, move and talk", async () => {
   const [running] = await newServer();
+  const { players } = running.server.addresses;
+  assert.equal(players.udpPort, players.port);
   const ann = await running.client("ws").join({ world: "meadow" });
   const bob = await running.client("tcp").join({ world: "meadow" });
+  const cid = await running.client("udp").join({ world: "meadow" });
   const heard: unknown[] = [];
-  bob.onMessage("said", (message) => heard.push(message));
+  for (const world of [bob, cid]) world.onMessage("said", (message) => heard.push(message));
   ann.input("go", { x: 60, y: 40 });
+  cid.input("go", { x: 70, y: 30 });
   ann.send("say", { text: "there" });
-  await reached(() => seen(bob).includes("60,40") && heard.length === 1);
-  assert.deepEqual(heard, [{ text: "hello there" }]);
-  assert.deepEqual(seen(ann).sort(), ["50,50", "60,40"]);
+  cid.send("say", { text: "all" });
+  const all = ["50,50", "60,40", "70,30"];
+  await reached(
+    () =>
+      heard.length === 4 &&
+      [ann, bob, cid].every((world) => seen(world).sort().join() === all.join()),
+  );
+  assert.equal(new Set(heard.map((message) => JSON.stringify(message))).size, 2);
+  await running.stop();
+});
+
+test("a server without UDP takes no key and says no port", async () => {
+  const [running, dir] = await newServer({ "proxy.udp.enabled": "false" });
+  assert.equal(running.server.addresses.players.udpPort, undefined);
+  assert.deepEqual(await readdir(join(dir, "data", "keys")), ["tickets.jwks.json"]);
   await running.stop();
 });
 
