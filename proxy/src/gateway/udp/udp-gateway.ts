@@ -1,20 +1,18 @@
-import type { Clock, Logger, SecureRandom, Timer } from "@atlasnet/core";
+import type { Clock, Logger, SecureRandom } from "@atlasnet/core";
 import { connectionIdOf, PACKET } from "@atlasnet/udp";
 import { HandshakeDoor, type ServerIdentity } from "@atlasnet/udp/node";
 import type { ProxyLimits } from "../../limits.ts";
 import { addressKey } from "../../server/address-key.ts";
 import { TokenBucket } from "../../session/token-bucket.ts";
 import type { ClientEvents } from "../client-connection.ts";
-import { Deadlines } from "./deadlines.ts";
 import { HandshakeBudget } from "./handshake-budget.ts";
 import { type Peer, peerAt } from "./peer.ts";
+import { Turns } from "./turns.ts";
 import { UdpConnection, type UdpConnectionHost } from "./udp-connection.ts";
 import type { DropReason, UdpCounters } from "./udp-counters.ts";
 import { UdpSocket } from "./udp-socket.ts";
 import { WindowCounts } from "./window-counts.ts";
 
-/** Grain of the connections' timers. */
-const SLOT_MS = 2;
 /** Connections that got an accept and have not been heard since; beyond it, `no-room`. */
 const MAX_UNCONFIRMED = 4_096;
 /** Resets for unknown connections; beyond it they are dropped as `unknown-connection`. */
@@ -96,7 +94,7 @@ export class UdpGateway implements UdpConnectionHost {
   private readonly door: HandshakeDoor;
   private readonly guests = new Map<number, Guest>();
   private readonly accepts = new Map<string, KeptAccept>();
-  private readonly deadlines: Deadlines<UdpConnection>;
+  private readonly turns: Turns<UdpConnection>;
   private readonly budget: HandshakeBudget;
   private readonly resets: TokenBucket;
   private readonly unproven = new WindowCounts({
@@ -106,10 +104,6 @@ export class UdpGateway implements UdpConnectionHost {
   });
   private readonly random: (count: number) => Uint8Array;
   private socket: UdpSocket | undefined;
-  private waiting: UdpConnection[] = [];
-  private turnPlanned = false;
-  private timer: { at: number; timer: Timer } | undefined;
-  private stopped = false;
 
   constructor(options: UdpGatewayOptions, dependencies: UdpGatewayDependencies) {
     const { node, limits, handshakesPerSecond } = options;
@@ -122,7 +116,11 @@ export class UdpGateway implements UdpConnectionHost {
       { node, idleTimeoutMs: limits.idleTimeoutMs },
       { identity, randomBytes: this.random },
     );
-    this.deadlines = new Deadlines({ slotMs: SLOT_MS, now });
+    this.turns = new Turns({
+      clock,
+      turn: () => this.socket?.check(),
+      fault: (connection, error) => this.fault(connection, error),
+    });
     this.budget = new HandshakeBudget({ perSecond: handshakesPerSecond, now });
     this.resets = new TokenBucket(RESETS_PER_SECOND, RESETS_PER_SECOND, now);
   }
@@ -145,8 +143,7 @@ export class UdpGateway implements UdpConnectionHost {
 
   /** Connections still open are told that the server stops. Resolves when the port is free. */
   async stop(): Promise<void> {
-    this.stopped = true;
-    this.timer?.timer.cancel();
+    this.turns.stop();
     for (const { connection } of [...this.guests.values()]) {
       connection.close("shutting-down", "the server is stopping");
       connection.destroy();
@@ -205,7 +202,7 @@ export class UdpGateway implements UdpConnectionHost {
         if (received === "not-genuine") this.unproven.add(addressKey(address), now);
         return;
       }
-      this.planTurn();
+      this.turns.plan();
     } catch (error) {
       this.fault(connection, error);
     }
@@ -260,7 +257,7 @@ export class UdpGateway implements UdpConnectionHost {
     counters.handshakes += 1;
     const connection = new UdpConnection(
       { id: answer.connectionId, peer, maxMessageBytes: this.limits.maxMessageBytes },
-      { keys, host: this, deadlines: this.deadlines, now, randomBytes: this.random },
+      { keys, host: this, deadlines: this.turns.deadlines, now, randomBytes: this.random },
     );
     const place = rooms.admit(connection);
     if (place === undefined) return this.drop("no-room");
@@ -298,8 +295,7 @@ export class UdpGateway implements UdpConnectionHost {
   }
 
   dirty(connection: UdpConnection): void {
-    this.waiting.push(connection);
-    this.planTurn();
+    this.turns.add(connection);
   }
 
   confirmed(connection: UdpConnection): ClientEvents {
@@ -319,54 +315,5 @@ export class UdpGateway implements UdpConnectionHost {
     this.harvest(guest);
     if (!guest.isConfirmed) counters.unconfirmed -= 1;
     guest.place.leave();
-  }
-
-  // Time.
-
-  /** Everything of this turn of the event loop is gathered, then sent. */
-  private planTurn(): void {
-    if (this.turnPlanned) return;
-    this.turnPlanned = true;
-    setImmediate(() => this.turn());
-  }
-
-  private turn(): void {
-    this.turnPlanned = false;
-    if (this.stopped) return;
-    const now = this.dependencies.clock.now();
-    this.socket?.check();
-    const { waiting } = this;
-    this.waiting = [];
-    for (const connection of waiting) {
-      try {
-        connection.flush(now);
-      } catch (error) {
-        this.fault(connection, error);
-      }
-    }
-    this.arm(now);
-  }
-
-  private arm(now: number): void {
-    const at = this.deadlines.nextAt;
-    if (at === Number.POSITIVE_INFINITY || (this.timer !== undefined && this.timer.at <= at))
-      return;
-    this.timer?.timer.cancel();
-    const timer = this.dependencies.clock.setTimer(Math.max(0, at - now), () => this.wake());
-    this.timer = { at, timer };
-  }
-
-  private wake(): void {
-    this.timer = undefined;
-    if (this.stopped) return;
-    const now = this.dependencies.clock.now();
-    this.deadlines.advance(now, (connection) => {
-      try {
-        connection.wake(now);
-      } catch (error) {
-        this.fault(connection, error);
-      }
-    });
-    this.planTurn();
   }
 }
