@@ -70,7 +70,10 @@ export class PacketSender<Sent> {
     const client = options.role === "client";
     this.connectionId = client ? options.connectionId : undefined;
     this.inputs = client ? new InputSender(dependencies.stats) : undefined;
-    this.recovery = new LossRecovery(client ? SERVER_ACK_DELAY_MS : CLIENT_ACK_DELAY_MS);
+    this.recovery = new LossRecovery<Sent>(
+      client ? SERVER_ACK_DELAY_MS : CLIENT_ACK_DELAY_MS,
+      (packet) => this.arrived(packet),
+    );
     if (options.rttMs !== undefined) this.recovery.rtt.guess(options.rttMs);
     this.keys = dependencies.keys;
     this.transmit = dependencies.transmit;
@@ -124,7 +127,6 @@ export class PacketSender<Sent> {
   took(ack: AckFrame, now: number): Sent[] {
     const { recovery } = this;
     recovery.took(ack, now);
-    for (const packet of recovery.acked) this.arrived(packet);
     for (const packet of recovery.late) this.arrived(packet);
     this.stats.packetsLostInVain += recovery.late.length;
     return this.lose();

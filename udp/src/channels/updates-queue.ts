@@ -9,47 +9,61 @@ interface Waiting<Sent> {
   readonly sent: Sent;
 }
 
-/** Updates between `sendUpdates` and the flush that sends or drops them. */
+/** Updates between `sendUpdates` and the flush that sends them, or gives them back. */
 export class UpdatesQueue<Sent> {
-  private readonly waiting: Waiting<Sent>[] = [];
+  /** From `head` to `tail`; the array is not shrunk, as most flushes empty it. */
+  private readonly waiting: (Waiting<Sent> | undefined)[] = [];
+  private head = 0;
+  private tail = 0;
   /** What there was no room for. */
-  private refused: Sent[] = [];
+  private refused: Sent[] | undefined;
 
   get empty(): boolean {
-    return this.waiting.length === 0;
+    return this.tail === 0;
   }
 
   push(generation: number, packed: Uint8Array, sent: Sent): void {
-    if (this.waiting.length === MAX_WAITING_UPDATES) this.refused.push(sent);
-    else this.waiting.push({ generation, packed: sharedArena.copy(packed), sent });
+    if (this.tail < MAX_WAITING_UPDATES)
+      this.waiting[this.tail++] = { generation, packed: sharedArena.copy(packed), sent };
+    else if (this.refused === undefined) this.refused = [sent];
+    else this.refused.push(sent);
   }
 
   /** Writes as many state frames as fit, and returns whose; undefined for none. */
   write(writer: PacketWriter): Sent[] | undefined {
     let written: Sent[] | undefined;
-    let count = 0;
-    for (const { generation, packed, sent } of this.waiting) {
+    while (this.head < this.tail) {
+      const next = this.waiting[this.head];
+      if (next === undefined) break;
+      const { generation, packed, sent } = next;
       const { length } = packed;
-      if (1 + varintBytes(generation) + varintBytes(length) + length > writer.room) break;
+      if (1 + varintBytes(generation) + varintBytes(length) + length > writer.room) return written;
       writer.u8(FRAME_STATE);
       writer.varint(generation);
       writer.varint(length);
       writer.raw(packed);
       if (written === undefined) written = [sent];
       else written.push(sent);
-      count += 1;
+      this.waiting[this.head++] = undefined;
     }
-    if (count === this.waiting.length) this.waiting.length = 0;
-    else this.waiting.splice(0, count);
+    this.head = 0;
+    this.tail = 0;
     return written;
   }
 
   /** Takes out what could not be sent; undefined for nothing. */
   takeUnsent(): Sent[] | undefined {
-    if (this.waiting.length === 0 && this.refused.length === 0) return undefined;
-    const unsent = [...this.waiting.map(({ sent }) => sent), ...this.refused];
-    this.waiting.length = 0;
-    this.refused = [];
+    if (this.tail === 0 && this.refused === undefined) return undefined;
+    const unsent: Sent[] = [];
+    for (; this.head < this.tail; this.head++) {
+      const next = this.waiting[this.head];
+      if (next !== undefined) unsent.push(next.sent);
+      this.waiting[this.head] = undefined;
+    }
+    if (this.refused !== undefined) unsent.push(...this.refused);
+    this.head = 0;
+    this.tail = 0;
+    this.refused = undefined;
     return unsent;
   }
 }

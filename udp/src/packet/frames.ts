@@ -41,38 +41,51 @@ export function writeAck(writer: PacketWriter, received: RangeSet, delayMs: numb
 
 /** What an ack frame says; made once and filled by each. */
 export class AckFrame {
-  /** Pairs of the highest and the lowest number of a range, the highest range first. */
-  readonly ranges: number[] = [];
+  /** Pairs of the highest and the lowest number of a range, the highest range first; grows, never shrinks. */
+  private readonly bounds: number[] = [];
+  /** How many of `bounds` belong to this frame. */
+  private used = 0;
   delayMs = 0;
 
   get largest(): number {
-    return this.ranges[0] ?? -1;
+    return this.used > 0 ? (this.bounds[0] ?? -1) : -1;
+  }
+
+  /** For tests: the pairs of this frame. */
+  get ranges(): readonly number[] {
+    return this.bounds.slice(0, this.used);
+  }
+
+  /** Adds a range below those before. */
+  add(high: number, low: number): void {
+    this.bounds[this.used] = high;
+    this.bounds[this.used + 1] = low;
+    this.used += 2;
   }
 
   /** Reads what follows the frame's type. @throws DecodeError */
   read(reader: ByteReader): void {
-    const ranges = this.ranges;
-    ranges.length = 0;
+    this.used = 0;
     let high = reader.varint();
     this.delayMs = reader.varint() / DELAYS_PER_MS;
     let low = high - reader.varint();
     const more = reader.varint();
     if (more > MAX_ACK_RANGES) throw new DecodeError(`an ack of ${more} ranges`);
     if (low < 0) throw new DecodeError("an ack of numbers below 0");
-    ranges.push(high, low);
+    this.add(high, low);
     for (let i = 0; i < more; i++) {
       high = low - reader.varint() - 2;
       low = high - reader.varint();
       if (low < 0) throw new DecodeError("an ack of numbers below 0");
-      ranges.push(high, low);
+      this.add(high, low);
     }
   }
 
   /** Whether `number` is among them. */
   has(number: number): boolean {
-    const ranges = this.ranges;
-    for (let i = 0; i < ranges.length; i += 2)
-      if (number >= (ranges[i + 1] ?? 0)) return number <= (ranges[i] ?? 0);
+    const { bounds, used } = this;
+    for (let i = 0; i < used; i += 2)
+      if (number >= (bounds[i + 1] ?? 0)) return number <= (bounds[i] ?? 0);
     return false;
   }
 }

@@ -9,7 +9,10 @@ import { openKeys } from "../testing/open-keys.ts";
 import { Acknowledger } from "./acknowledger.ts";
 
 /** What the next ack says. */
-function told(acknowledger: Acknowledger, now: number): { ranges: number[]; delayMs: number } {
+function told(
+  acknowledger: Acknowledger,
+  now: number,
+): { ranges: readonly number[]; delayMs: number } {
   const writer = new PacketWriter(new PacketArena());
   writer.begin(0, undefined);
   acknowledger.write(writer, now);

@@ -22,23 +22,24 @@ const MAX_LATE_PACKETS = 128;
 
 /**
  * Which packets are in flight, which are lost, and when to probe: RFC 9002, section 6 and appendix A,
- * with one packet number space and without a handshake. Says what became of packets in `acked`,
- * `lost` and `late`, which the caller reads after each call.
+ * with one packet number space and without a handshake. Acknowledged packets go to `onAcked`; those
+ * that were `lost` or came `late` are read by the caller after each call.
  */
 export class LossRecovery<Sent> {
   readonly rtt = new RttEstimator();
   readonly congestion = new Congestion();
   /** Packets without a record here, whose send times serve as samples all the same. */
   readonly silent = new SilentSends();
-  readonly acked: SentPacket<Sent>[] = [];
   readonly lost: SentPacket<Sent>[] = [];
   /** Packets that were lost before, and acknowledged now. */
   readonly late: SentPacket<Sent>[] = [];
 
   private readonly peerAckDelayMs: number;
-  /** By number, ascending; those before `head`, and some behind it, are done with. */
-  private readonly packets: SentPacket<Sent>[] = [];
+  private readonly onAcked: (packet: SentPacket<Sent>) => void;
+  /** By number, ascending, from `head` to `tail`; some behind `head` may be done with. The array is not shrunk. */
+  private readonly packets: (SentPacket<Sent> | undefined)[] = [];
   private head = 0;
+  private tail = 0;
   private readonly givenUp: SentPacket<Sent>[] = [];
   private inFlight = 0;
   private largestAcked = -1;
@@ -50,8 +51,9 @@ export class LossRecovery<Sent> {
   /** Packets below belong to an earlier path: they say nothing of this one. */
   private pathBegan = 0;
 
-  constructor(peerAckDelayMs: number) {
+  constructor(peerAckDelayMs: number, onAcked: (packet: SentPacket<Sent>) => void) {
     this.peerAckDelayMs = peerAckDelayMs;
+    this.onAcked = onAcked;
   }
 
   get anyInFlight(): boolean {
@@ -59,7 +61,7 @@ export class LossRecovery<Sent> {
   }
 
   sent(packet: SentPacket<Sent>): void {
-    this.packets.push(packet);
+    this.packets[this.tail++] = packet;
     this.inFlight += 1;
     this.lastSentAt = packet.sentAt;
     this.congestion.sent(packet.bytes);
@@ -75,25 +77,25 @@ export class LossRecovery<Sent> {
 
   /** An ack came. */
   took(ack: AckFrame, now: number): void {
-    this.acked.length = 0;
-    this.lost.length = 0;
-    this.late.length = 0;
+    this.forgetResults();
     if (this.givenUp.length > 0) this.findLate(ack);
     const largest = ack.largest;
     const limited = this.congestion.usedUp;
-    const { packets } = this;
-    for (let i = this.head; i < packets.length; i++) {
+    const { packets, tail } = this;
+    let newest: SentPacket<Sent> | undefined;
+    for (let i = this.head; i < tail; i++) {
       const packet = packets[i];
       if (packet === undefined || packet.number > largest) break;
       if (packet.state !== "in-flight" || !ack.has(packet.number)) continue;
       packet.state = "acked";
+      newest = packet;
       this.inFlight -= 1;
-      this.acked.push(packet);
       this.congestion.acked(packet.bytes, packet.sentAt, limited);
+      this.onAcked(packet);
     }
-    if (this.acked.length > 0) this.sample(ack, now);
+    if (newest !== undefined) this.sample(ack, newest, now);
     if (largest > this.largestAcked) this.largestAcked = largest;
-    if (this.acked.length === 0) return;
+    if (newest === undefined) return;
     this.probesInVain = 0;
     this.findLost(now);
     this.tidy();
@@ -101,9 +103,7 @@ export class LossRecovery<Sent> {
 
   /** `timerAt` has come. True: it is time to probe (RFC 9002, section 6.2.4). */
   timeout(now: number): boolean {
-    this.acked.length = 0;
-    this.lost.length = 0;
-    this.late.length = 0;
+    this.forgetResults();
     if (this.lossAt !== Number.POSITIVE_INFINITY) {
       this.findLost(now);
       this.tidy();
@@ -115,10 +115,10 @@ export class LossRecovery<Sent> {
 
   /** The oldest packet in flight that carries bytes of the stream and comes after number `after`. */
   oldestStream(after: number): SentPacket<Sent> | undefined {
-    for (let i = this.head; i < this.packets.length; i++) {
+    for (let i = this.head; i < this.tail; i++) {
       const packet = this.packets[i];
-      if (packet !== undefined && packet.state === "in-flight" && packet.streamLength > 0)
-        if (packet.number > after) return packet;
+      if (packet?.state === "in-flight" && packet.streamLength > 0 && packet.number > after)
+        return packet;
     }
     return undefined;
   }
@@ -129,7 +129,7 @@ export class LossRecovery<Sent> {
    */
   takeUpdates(): Sent[] {
     const updates: Sent[] = [];
-    for (let i = this.head; i < this.packets.length; i++) {
+    for (let i = this.head; i < this.tail; i++) {
       const packet = this.packets[i];
       if (packet?.state !== "in-flight" || packet.updates === undefined) continue;
       updates.push(...packet.updates);
@@ -142,7 +142,7 @@ export class LossRecovery<Sent> {
   moved(next: number): void {
     this.rtt.reset();
     this.congestion.reset();
-    for (let i = this.head; i < this.packets.length; i++) {
+    for (let i = this.head; i < this.tail; i++) {
       const packet = this.packets[i];
       if (packet !== undefined) packet.bytes = 0;
     }
@@ -153,25 +153,29 @@ export class LossRecovery<Sent> {
     this.timeThreshold = TIME_THRESHOLD;
   }
 
-  private sample(ack: AckFrame, now: number): void {
+  private sample(ack: AckFrame, newest: SentPacket<Sent>, now: number): void {
     const largest = ack.largest;
     if (largest <= this.largestAcked || largest < this.pathBegan) return;
-    const newest = this.acked[this.acked.length - 1];
-    const sentAt = newest?.number === largest ? newest.sentAt : this.silent.sentAt(largest);
+    const sentAt = newest.number === largest ? newest.sentAt : this.silent.sentAt(largest);
     if (sentAt === undefined) return;
     this.rtt.sample(now - sentAt, Math.min(ack.delayMs, this.peerAckDelayMs), now);
   }
 
+  private forgetResults(): void {
+    if (this.lost.length > 0) this.lost.length = 0;
+    if (this.late.length > 0) this.late.length = 0;
+  }
+
   /** RFC 9002, appendix A.10, and section 7.6 for packets lost in a row. */
   private findLost(now: number): void {
-    const { packets, largestAcked } = this;
+    const { packets, tail, largestAcked } = this;
     const delay = this.rtt.lossDelay(this.timeThreshold);
     const persistent = this.rtt.probeTimeout(this.peerAckDelayMs) * PERSISTENT_CONGESTION_TIMEOUTS;
     let rowBegan = Number.NaN;
     let collapsed = false;
     let lastLostAt = -1;
     this.lossAt = Number.POSITIVE_INFINITY;
-    for (let i = this.head; i < packets.length; i++) {
+    for (let i = this.head; i < tail; i++) {
       const packet = packets[i];
       if (packet === undefined || packet.number > largestAcked) break;
       if (packet.state === "acked") rowBegan = Number.NaN;
@@ -217,15 +221,18 @@ export class LossRecovery<Sent> {
   }
 
   private tidy(): void {
-    const { packets, givenUp } = this;
-    while (this.head < packets.length && packets[this.head]?.state !== "in-flight") this.head += 1;
-    if (this.head === packets.length) {
-      packets.length = 0;
-      this.head = 0;
-    } else if (this.head >= 64 && this.head * 2 >= packets.length) {
-      packets.splice(0, this.head);
-      this.head = 0;
+    const { packets, givenUp, tail } = this;
+    let { head } = this;
+    while (head < tail && packets[head]?.state !== "in-flight") packets[head++] = undefined;
+    if (head === tail) {
+      head = 0;
+      this.tail = 0;
+    } else if (head >= 64 && head * 2 >= tail) {
+      packets.splice(0, head);
+      this.tail -= head;
+      head = 0;
     }
+    this.head = head;
     if (givenUp.length > MAX_LATE_PACKETS) givenUp.splice(0, givenUp.length - MAX_LATE_PACKETS);
   }
 }
