@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { defineWorld, uint } from "@atlasnet/world";
 import { planLoad } from "./load-options.ts";
 import { loadResult } from "./load-result.ts";
-import { resultTable } from "./report.ts";
+import { progressLine, resultTable } from "./report.ts";
 import { chosen } from "./scout.ts";
 import { Tally } from "./tally.ts";
 import { MeasuredWindow } from "./window.ts";
@@ -139,6 +139,29 @@ test("the table shows what went wrong", () => {
     /round trip +none measured/,
   ])
     assert.match(table, text);
+});
+
+test("a progress is one line of 80 columns while all is well, and tells what is not", () => {
+  const progress = {
+    phase: "measuring",
+    seconds: 86_399,
+    clients: 2_000,
+    joined: 2_000,
+    joinsFailed: 0,
+    sentRate: 20_000,
+    acknowledgedRate: 20_000,
+    roundTripMs: { p50: 61.9, p99: 109.7 },
+    errors: 0,
+    sequenceErrors: 0,
+  } as const;
+  const line = progressLine(progress);
+  assert.match(line, /^measuring 86399 s · 20,000\/s sent · .* p99 110 ms$/);
+  assert.ok(line.length <= 80, `${line.length} columns`);
+  const troubled = { joined: 1_990, joinsFailed: 10, errors: 10, sequenceErrors: 1 };
+  assert.match(
+    progressLine({ ...progress, ...troubled }),
+    /1990\/2000 clients .* 10 not let in · 10 errors · 1 SEQUENCE ERRORS$/,
+  );
 });
 
 test("what is sent: as asked, else the first message, else the first input", () => {

@@ -12,13 +12,15 @@ const PHASES = {
 /** A progress as one line. */
 export function progressLine(progress: LoadProgress): string {
   const { phase, seconds, joined, clients, joinsFailed, errors, sequenceErrors } = progress;
-  const parts = [`${PHASES[phase]} ${Math.round(seconds)} s`, `${joined}/${clients} clients`];
+  const parts = [`${PHASES[phase]} ${Math.round(seconds)} s`];
+  // It fits a terminal of 80 columns while all is well.
+  if (joined < clients) parts.push(`${joined}/${clients} clients`);
   if (phase !== "joining") {
     const { sentRate, acknowledgedRate, roundTripMs } = progress;
     parts.push(
-      `${grouped(sentRate)} sent/s`,
-      `${grouped(acknowledgedRate)} acknowledged/s`,
-      `round trip p50 ${ms(roundTripMs.p50)} p99 ${ms(roundTripMs.p99)}`,
+      `${grouped(sentRate)}/s sent`,
+      `${grouped(acknowledgedRate)}/s acknowledged`,
+      `p50 ${ms(roundTripMs.p50)} p99 ${ms(roundTripMs.p99)}`,
     );
   }
   if (joinsFailed > 0) parts.push(`${joinsFailed} not let in`);
