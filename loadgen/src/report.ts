@@ -19,7 +19,7 @@ export function progressLine(progress: LoadProgress): string {
     const { sentRate, acknowledgedRate, roundTripMs } = progress;
     parts.push(
       `${grouped(sentRate)}/s sent`,
-      `${grouped(acknowledgedRate)}/s acknowledged`,
+      `${grouped(acknowledgedRate)}/s answered`,
       `p50 ${ms(roundTripMs.p50)} p99 ${ms(roundTripMs.p99)}`,
     );
   }
