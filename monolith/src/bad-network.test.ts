@@ -84,7 +84,7 @@ async function assertAllIsWell(players: readonly LedgerPlayer[]): Promise<void> 
   for (const player of players) player.assertBooks();
 }
 
-const schemes: readonly Scheme[] = ["tcp", "ws"];
+const schemes: readonly Scheme[] = ["tcp", "ws", "udp"];
 for (const scheme of schemes) {
   const change = scheme === "udp" ? "a change of address" : "a lost connection";
   test(`${scheme}: all arrives once and in order over a bad network, across ${change}`, async (t) => {

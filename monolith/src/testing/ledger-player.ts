@@ -59,11 +59,12 @@ export class LedgerPlayer {
 
   stop(): void {
     clearInterval(this.timer);
+    this.timer = undefined;
   }
 
-  /** Everything it said was answered. */
+  /** It has said all it has to say, and everything was answered. */
   get answered(): boolean {
-    return this.said.at(-1) === this.sent;
+    return this.timer === undefined && this.said.at(-1) === this.sent;
   }
 
   /** Goes into the middle of a cell, where it is plain what is in view. Inputs may be lost: until it is there. */
