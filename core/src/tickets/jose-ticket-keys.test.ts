@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test, { type TestContext } from "node:test";
-import { exportJWK, generateKeyPair, type JWK, type JWTPayload, SignJWT } from "jose";
+import { decodeJwt, exportJWK, generateKeyPair, type JWK, type JWTPayload, SignJWT } from "jose";
 import { createTicketKeys, KeySetError } from "./jose-ticket-keys.ts";
 import { TicketClaimError } from "./ticket-claims.ts";
 
@@ -35,6 +35,19 @@ test("a ticket comes back as it was issued", async () => {
   assert.deepEqual(await keys.verify(await keys.issue(CLAIMS), NOW), { ok: true, claims: CLAIMS });
   const bare = { ...CLAIMS, name: "", data: null, world: "*" };
   assert.deepEqual(await keys.verify(await keys.issue(bare), NOW), { ok: true, claims: bare });
+});
+
+test("a ticket tells its holder the servers' key for UDP", async () => {
+  const keys = await createTicketKeys({ keys: [await newKey("a")] });
+  const serverKey = new Uint8Array(32).fill(255);
+  const ticket = await keys.issue(CLAIMS, { serverKey });
+  assert.equal(decodeJwt(ticket)["serverKey"], `${"_".repeat(42)}8`);
+  assert.deepEqual(await keys.verify(ticket, NOW), { ok: true, claims: CLAIMS });
+  assert.equal(decodeJwt(await keys.issue(CLAIMS))["serverKey"], undefined);
+  await assert.rejects(
+    keys.issue(CLAIMS, { serverKey: serverKey.subarray(1) }),
+    /serverKey must have 32 bytes, found 31/,
+  );
 });
 
 test("a ticket is good until it expires, and expired from then on", async () => {
