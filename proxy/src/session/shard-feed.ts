@@ -52,6 +52,10 @@ export class ShardFeed {
   private readonly batch: CurrentBatch = { serial: 0, tick: 0, dilation: 1000, bytes: NOTHING };
   private readonly topics = new Map<number, TopicSections>();
   private readonly feeds = new Map<number, ClientFeed>();
+  /** Clients with an entry in the current batch. */
+  private readonly entered: ClientFeed[] = [];
+  /** Clients that were left out of a batch and look for room with each further one. */
+  private readonly behind = new Set<ClientFeed>();
   /** Topics to forget after this batch unless somebody holds them by then. */
   private readonly unheld: TopicSections[] = [];
   /**
@@ -91,6 +95,7 @@ export class ShardFeed {
     const feed = this.feeds.get(attach);
     if (feed === undefined) return;
     this.feeds.delete(attach);
+    this.behind.delete(feed);
     this.mender.removed(feed);
     for (const topic of feed.table.slots) {
       if (topic === undefined) continue;
@@ -120,19 +125,29 @@ export class ShardFeed {
     batch.bytes = bytes;
     batch.tick = head.tick;
     if (head.dilation !== 0) batch.dilation = head.dilation;
-    this.readTopics(reader);
+    this.entered.length = 0;
+    const common = this.readTopics(reader) > 0 || head.dilation !== 0;
     const sessions = reader.varint();
     for (let i = 0; i < sessions; i++) this.readSession(reader);
     reader.end();
     this.mender.remember(head.tick, bytes);
-    for (const feed of this.feeds.values()) this.emit(feed);
+    if (common) for (const feed of this.feeds.values()) this.emit(feed);
+    else this.emitToEntered();
     this.send();
     for (const topic of this.unheld) if (topic.holders === 0) this.topics.delete(topic.topic);
     this.unheld.length = 0;
     batch.bytes = NOTHING;
   }
 
-  private readTopics(reader: ByteReader): void {
+  /** A batch of messages alone: nobody else has to be looked at. */
+  private emitToEntered(): void {
+    for (const feed of this.entered) this.emit(feed);
+    const { serial } = this.batch;
+    for (const feed of this.behind) if (feed.serial !== serial) this.emit(feed);
+  }
+
+  /** Returns how many topics there are in the batch. */
+  private readTopics(reader: ByteReader): number {
     const { topics, unheld } = this;
     const { serial } = this.batch;
     const count = reader.varint();
@@ -157,6 +172,7 @@ export class ShardFeed {
         topic.fullEnd = reader.offset;
       }
     }
+    return count;
   }
 
   private readSession(reader: ByteReader): void {
@@ -165,6 +181,7 @@ export class ShardFeed {
     // Entries of attachments that were just given up are read past.
     const feed = this.feeds.get(attach) ?? new ClientFeed(attach, NOWHERE);
     feed.checkBacklog(this.options.stateBacklogBytes);
+    if (feed.serial !== this.batch.serial) this.entered.push(feed);
     feed.serial = this.batch.serial;
     feed.flags = flags;
     if (flags & SessionFlag.slots) {
@@ -225,7 +242,8 @@ export class ShardFeed {
     if (!hasEntry) feed.checkBacklog(this.options.stateBacklogBytes);
     const conflated = feed.stale && !this.mayRecover(feed, flags);
     if (framing === "sections") {
-      if (!conflated) this.emitSections(feed, flags);
+      if (conflated) this.behind.add(feed);
+      else this.emitSections(feed, flags);
       return;
     }
     this.gatherItems(feed, flags);
@@ -236,6 +254,7 @@ export class ShardFeed {
     }
     if (conflated) {
       this.counters.conflated += 1;
+      this.behind.add(feed);
     } else {
       const slots = this.slotChanges(feed, flags);
       const frames = this.writer.state(feed, framing, flags, slots, items, this.batch);
@@ -284,6 +303,7 @@ export class ShardFeed {
   private slotChanges(feed: ClientFeed, flags: number): Uint8Array {
     if (feed.stale) {
       feed.stale = false;
+      this.behind.delete(feed);
       this.scratch.reset();
       feed.table.writeRecovery(this.scratch);
       return this.scratch.view8();
@@ -309,6 +329,7 @@ export class ShardFeed {
   private emitSections(feed: ClientFeed, flags: number): void {
     if (feed.stale) {
       feed.stale = false;
+      this.behind.delete(feed);
       this.scratch.reset();
       feed.table.writeRecovery(this.scratch);
     }
