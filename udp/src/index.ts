@@ -1,6 +1,6 @@
 export { DatagramConnection } from "./datagram-connection.ts";
 export type { DatagramDependencies, DatagramEvents, DatagramOptions } from "./datagram-port.ts";
-export type { DatagramStats } from "./datagram-stats.ts";
+export { type DatagramStats, newDatagramStats } from "./datagram-stats.ts";
 export {
   CONNECTION_ID_BYTES,
   connectionIdOf,
