@@ -1,63 +1,59 @@
-/** Probes in a row without an answer after which the path is taken for broken. */
-const BROKEN_AFTER_PROBES = 3;
+/** Shortest and longest time without an answer after which a path is taken for broken. */
+const MIN_PATIENCE_MS = 1_500;
+const MAX_PATIENCE_MS = 3_000;
+const PATIENCE_ROUND_TRIPS = 8;
 /** The same when the network says that nobody listens there: that may be forged, or be over at once. */
-const REFUSED_AFTER_PROBES = 2;
-/** New local ends that are tried without an answer. */
+const REFUSED_MS = 500;
+
+/** New local ends are tried after once and twice that time, after four times the connection is lost. */
 const MAX_MOVES = 2;
-/** Probes that each of them gets: the answer to one of them takes a round trip more than usual. */
-const PROBES_PER_MOVE = 2;
 
 /**
- * Judges from unanswered probes whether packets still get through. A probe is sent when acknowledgements
- * stay out, at growing intervals. First the local end is replaced, as that mends a network that was
- * changed and a gateway that forgot; then the connection is lost. Pure.
+ * Judges from questions without an answer whether packets still get through. First the local end is
+ * replaced, as that mends a network that was changed and a gateway that forgot; then the connection is
+ * lost. Probe timeouts would not do: while there is something to send there are none. Pure.
  */
 export class PathWatch {
-  /** Probes in a row without an answer, and the count of all that were sent. */
-  private unanswered = 0;
-  private known = 0;
-  private moveAt = BROKEN_AFTER_PROBES;
+  /** When to `judge`, in ms; Infinity while no answer is due. */
+  wakeAt = Number.POSITIVE_INFINITY;
+  private patienceMs = MIN_PATIENCE_MS;
   private moves = 0;
-  private refusedBefore = false;
+  private wasRefused = false;
 
-  /** Something genuine arrived. `probes` is the number sent since the connection began. */
-  heard(probes: number): void {
-    this.unanswered = 0;
-    this.known = probes;
-    this.moveAt = BROKEN_AFTER_PROBES;
+  /** Something was sent that the peer has to answer. */
+  asked(now: number, rttMs: number | undefined): void {
+    if (this.wakeAt !== Number.POSITIVE_INFINITY) return;
+    const patience = (rttMs ?? 0) * PATIENCE_ROUND_TRIPS;
+    this.patienceMs = Math.min(MAX_PATIENCE_MS, Math.max(MIN_PATIENCE_MS, patience));
+    this.wakeAt = now + (this.wasRefused ? REFUSED_MS : this.patienceMs);
+  }
+
+  /** Something genuine arrived. */
+  heard(): void {
+    this.wakeAt = Number.POSITIVE_INFINITY;
     this.moves = 0;
-    this.refusedBefore = false;
+    this.wasRefused = false;
   }
 
-  /** The network says that nobody listens. */
-  refused(): void {
-    this.refusedBefore = true;
+  /** The network says that nobody listens. Without a question that is out it means nothing yet. */
+  refused(now: number): void {
+    this.wasRefused = true;
+    if (this.wakeAt !== Number.POSITIVE_INFINITY)
+      this.wakeAt = Math.min(this.wakeAt, now + REFUSED_MS);
   }
 
-  /** The local end cannot send: another one is tried at once, and the next with the next probe. */
+  /** The local end cannot send: another one is tried at once, though not again and again. */
   failed(): "stay" | "move" {
-    if (this.moves > 0) {
-      this.moveAt = Math.min(this.moveAt, this.unanswered + 1);
-      return "stay";
-    }
-    return this.move();
+    if (this.moves > 0) return "stay";
+    this.moves = 1;
+    return "move";
   }
 
-  /** What is to be done now that `probes` were sent in all. */
-  judge(probes: number): "stay" | "move" | "lost" {
-    if (probes === this.known) return "stay";
-    // One expiry may send two packets.
-    this.known = probes;
-    this.unanswered += 1;
-    if (this.refusedBefore && this.unanswered >= REFUSED_AFTER_PROBES) return "lost";
-    if (this.unanswered < this.moveAt) return "stay";
-    if (this.moves === MAX_MOVES) return "lost";
-    return this.move();
-  }
-
-  private move(): "move" {
+  judge(now: number): "stay" | "move" | "lost" {
+    if (this.wakeAt > now) return "stay";
+    if (this.wasRefused || this.moves === MAX_MOVES) return "lost";
     this.moves += 1;
-    this.moveAt = this.unanswered + PROBES_PER_MOVE;
+    this.wakeAt = now + this.moves * this.patienceMs;
     return "move";
   }
 }

@@ -7,6 +7,8 @@ import type { Accepted } from "./handshake-call.ts";
 import { LocalSocket, type LocalSocketEvents, type UdpTarget } from "./local-socket.ts";
 import { PathWatch } from "./path-watch.ts";
 
+/** The second byte of an input message, in CBOR. */
+const INPUT = 5;
 /** A close frame goes out at once and again after this long; after twice the time the socket is freed. */
 const CLOSE_AGAIN_MS = 100;
 
@@ -79,7 +81,12 @@ export class UdpConnection {
   }
 
   send(item: Uint8Array): void {
-    if (!this.over) this.datagrams.send(item);
+    if (this.over) return;
+    this.datagrams.send(item);
+    // All but inputs are acknowledged.
+    if (item[1] === INPUT) return;
+    this.watch.asked(this.clock.now(), this.datagrams.rttMs);
+    this.arm();
   }
 
   /** Ends the connection and says so; nothing is told any more. */
@@ -108,14 +115,16 @@ export class UdpConnection {
     },
     packet: (bytes) => this.received(bytes),
     failed: (_error, refused) => {
-      if (refused) this.watch.refused();
-      else if (!this.over && this.watch.failed() === "move") this.move();
+      if (refused) {
+        this.watch.refused(this.clock.now());
+        this.arm();
+      } else if (!this.over && this.watch.failed() === "move") this.move();
     },
   };
 
   private received(bytes: Uint8Array): void {
     const { datagrams } = this;
-    if (datagrams.receive(bytes, "", this.clock.now())) this.watch.heard(datagrams.stats.probes);
+    if (datagrams.receive(bytes, "", this.clock.now())) this.watch.heard();
     else if (isReset(bytes, this.resetToken))
       this.end("the server does not know this connection any more");
     this.arm();
@@ -135,9 +144,9 @@ export class UdpConnection {
 
   private wake(): void {
     this.timerAt = Number.POSITIVE_INFINITY;
-    const { datagrams } = this;
-    datagrams.wake(this.clock.now());
-    const verdict = this.watch.judge(datagrams.stats.probes);
+    const now = this.clock.now();
+    if (this.datagrams.wakeAt <= now) this.datagrams.wake(now);
+    const verdict = this.watch.judge(now);
     if (verdict === "lost") this.end(`no answer from ${this.target.address}`);
     else if (verdict === "move") this.move();
     this.arm();
@@ -159,7 +168,7 @@ export class UdpConnection {
 
   /** One timer; one that is too early does no harm. */
   private arm(): void {
-    const { wakeAt } = this.datagrams;
+    const wakeAt = Math.min(this.datagrams.wakeAt, this.watch.wakeAt);
     if (this.over || wakeAt >= this.timerAt) return;
     this.timer?.cancel();
     this.timerAt = wakeAt;

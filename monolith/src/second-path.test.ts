@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { connect } from "@atlasnet/client";
+import { noopLogger } from "@atlasnet/core";
+import { loadConfig } from "@atlasnet/core/node";
+import { startRelay } from "@atlasnet/netem";
+import { createMonolith } from "./index.ts";
+import { LedgerPlayer } from "./testing/ledger-player.ts";
+import { definition } from "./testing/ledger-world.ts";
+import { reached } from "./testing/reached.ts";
+
+/** Another address of this machine: relays there have the very ports of the server, which the welcome names. */
+const OTHER_HOST = "::1";
+
+async function hasOtherHost(): Promise<boolean> {
+  const server = createServer();
+  const listens = await new Promise<boolean>((resolve) => {
+    server.once("error", () => resolve(false));
+    server.listen(0, OTHER_HOST, () => resolve(true));
+  });
+  if (listens) server.close();
+  return listens;
+}
+
+/** A server with the ledger, and a relay for each of TCP and UDP in front of it. */
+async function scene(t: TestContext) {
+  const undo: (() => unknown)[] = [];
+  t.after(async () => {
+    for (const step of undo.reverse()) await step();
+  });
+  const dir = await mkdtemp(join(tmpdir(), "atlasnet-second-path-"));
+  undo.push(() => rm(dir, { recursive: true, force: true }));
+  const settings = {
+    "data.dir": join(dir, "data"),
+    "proxy.host": "127.0.0.1",
+    "proxy.port": "0",
+    "health.port": "0",
+    "http.enabled": "false",
+    "gameserver.threads": "1",
+    worlds: `ledger=${fileURLToPath(new URL("./testing/ledger-world.js", import.meta.url))}`,
+  };
+  const flags = Object.entries(settings).map(([path, text]) => ({ name: `--${path}`, path, text }));
+  const { config } = await loadConfig({ env: {}, flags, workingDir: dir });
+  const server = createMonolith({ config }, { logger: noopLogger });
+  await server.start();
+  undo.push(() => server.stop());
+  const { port, udpPort = 0 } = server.addresses.players;
+  const relayOf = async (kind: "tcp" | "udp", targetPort: number) => {
+    const relay = await startRelay({
+      listen: { host: OTHER_HOST, port: targetPort },
+      target: { host: "127.0.0.1", port: targetPort },
+      tcp: kind === "tcp",
+      udp: kind === "udp",
+    });
+    undo.push(() => relay.stop());
+    return relay;
+  };
+  const tcp = await relayOf("tcp", port);
+  const udp = await relayOf("udp", udpPort);
+  const client = connect({ url: `tcp://[${OTHER_HOST}]:${port}`, transport: "auto" });
+  undo.push(() => client.close());
+  const player = new LedgerPlayer(await client.join(definition, { world: "ledger" }));
+  undo.push(() => player.stop());
+  return { tcp, udp, player };
+}
+
+test("auto: to UDP unnoticed, and back to TCP when UDP breaks; all arrives once and in order", async (t) => {
+  if (!(await hasOtherHost())) {
+    t.skip(`this machine has no ${OTHER_HOST}`);
+    return;
+  }
+  const { tcp, udp, player } = await scene(t);
+  const { world } = player;
+  const events: string[] = [];
+  world.onDrop(() => events.push("drop"));
+  world.onResume(() => events.push("resume"));
+  player.talk(1_000);
+  await reached(() => world.transport === "udp" && player.said.length >= 20);
+  assert.deepEqual(events, []);
+  assert.equal(udp.stats.udp?.opened, 1);
+
+  udp.setConditions({ loss: 1 });
+  await reached(() => events.length >= 2);
+  assert.deepEqual([events, world.transport], [["drop", "resume"], "tcp"]);
+  assert.equal(tcp.stats.tcp?.opened, 2);
+  const { sent } = player;
+  await reached(() => player.sent >= sent + 10);
+  player.stop();
+  await reached(() => player.answered);
+  await player.settle();
+  world.send("freeze", {});
+  await reached(() => player.frozen);
+  await player.assertMirror();
+  player.assertBooks();
+});
