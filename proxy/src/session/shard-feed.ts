@@ -54,7 +54,7 @@ export class ShardFeed {
   private readonly feeds = new Map<number, ClientFeed>();
   /** Clients with an entry in the current batch. */
   private readonly entered: ClientFeed[] = [];
-  /** Clients that were left out of a batch and look for room with each further one. */
+  /** Clients that were left out of a batch, or are new: they are looked at with each further one. */
   private readonly behind = new Set<ClientFeed>();
   /** Topics to forget after this batch unless somebody holds them by then. */
   private readonly unheld: TopicSections[] = [];
@@ -88,6 +88,7 @@ export class ShardFeed {
   add(attach: number, output: FeedOutput): void {
     const feed = new ClientFeed(attach, output);
     this.feeds.set(attach, feed);
+    this.behind.add(feed);
     this.mender.added(feed);
   }
 
@@ -241,9 +242,10 @@ export class ShardFeed {
     // With an entry it was checked when that was read; nothing was written since.
     if (!hasEntry) feed.checkBacklog(this.options.stateBacklogBytes);
     const conflated = feed.stale && !this.mayRecover(feed, flags);
+    if (conflated) this.behind.add(feed);
+    else if (this.behind.size > 0) this.behind.delete(feed);
     if (framing === "sections") {
-      if (conflated) this.behind.add(feed);
-      else this.emitSections(feed, flags);
+      if (!conflated) this.emitSections(feed, flags);
       return;
     }
     this.gatherItems(feed, flags);
@@ -254,7 +256,6 @@ export class ShardFeed {
     }
     if (conflated) {
       this.counters.conflated += 1;
-      this.behind.add(feed);
     } else {
       const slots = this.slotChanges(feed, flags);
       const frames = this.writer.state(feed, framing, flags, slots, items, this.batch);
@@ -303,7 +304,6 @@ export class ShardFeed {
   private slotChanges(feed: ClientFeed, flags: number): Uint8Array {
     if (feed.stale) {
       feed.stale = false;
-      this.behind.delete(feed);
       this.scratch.reset();
       feed.table.writeRecovery(this.scratch);
       return this.scratch.view8();
@@ -329,7 +329,6 @@ export class ShardFeed {
   private emitSections(feed: ClientFeed, flags: number): void {
     if (feed.stale) {
       feed.stale = false;
-      this.behind.delete(feed);
       this.scratch.reset();
       feed.table.writeRecovery(this.scratch);
     }
