@@ -4,6 +4,7 @@ export {
   type ClientHandshakeOptions,
   type HandshakeStep,
 } from "./client-handshake.ts";
+export { COOKIE_LIFE_MS } from "./cookies.ts";
 export {
   type Admission,
   type DoorAnswer,
