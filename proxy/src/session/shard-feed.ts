@@ -111,8 +111,13 @@ export class ShardFeed {
     if (feed === undefined || feed.framing === "sections") return;
     this.counters.updatesLost += sent.topics.length;
     feed.checkBacklog(this.options.stateBacklogBytes);
-    // A stale client gets full state. A later tick is of an attachment before this one.
-    if (feed.stale || sent.tick > this.batch.tick) return;
+    // A stale client gets full state, once there is room.
+    if (feed.stale) {
+      this.behind.add(feed);
+      return;
+    }
+    // A later tick is of an attachment before this one.
+    if (sent.tick > this.batch.tick) return;
     const item = this.mender.mend(feed, sent);
     if (item !== undefined) feed.output.sendFrames(this.writer.item(feed.framing, item));
   }

@@ -390,6 +390,23 @@ test("what was given up, or came in full since, is not mended", () => {
   assert.deepEqual([story.datagram.resyncs, story.counters.mendsAsked], [0, 0]);
 });
 
+test("a loss while the client is too slow costs a full state, also when nothing changes any more", () => {
+  const story = started();
+  const { datagram, shard, world } = story;
+  story.step({ ...touch(1), fates: [{ copies: [], noticed: 99 }] });
+  const [loss] = datagram.losses.splice(0);
+  assert.ok(loss !== undefined);
+  datagram.backlogBytes = 1001;
+  shard.updatesLost(DATAGRAM, loss.sent);
+  datagram.backlogBytes = 0;
+  // As the world sends them once a second where nothing happens.
+  shard.apply(encodeBatch({ tick: world.tick + 1 }));
+  assert.deepEqual([datagram.resyncs, story.counters.updatesMended], [1, 0]);
+  story.step({ ...NO_DEEDS, ...QUIET });
+  story.step({ ...NO_DEEDS, ...QUIET });
+  story.checkEnd();
+});
+
 test("sections that fit go together, larger ones through the stream", () => {
   const story = new Story(40);
   const { datagram } = story;
