@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { InProcessNetwork, noopLogger } from "@atlasnet/core";
 import { loadOrCreateKeyFile, systemClock, systemRandom } from "@atlasnet/core/node";
 import { createProxy, defaultLimits, type ProxyService } from "@atlasnet/proxy";
+import { newPrivateKey } from "@atlasnet/udp/node";
 import { createNoopMeter } from "@opentelemetry/api";
 import { answer } from "../lib/child.ts";
 import { EchoShard, GAMESERVER, placements } from "./echo-shard.ts";
@@ -37,6 +38,7 @@ async function listen(): Promise<number> {
         bytesBurst: MANY,
         upstreamFlushMs: 0,
       },
+      udp: { privateKey: newPrivateKey(), handshakesPerSecond: 1000 },
     },
     {
       links: network.node({ role: "proxy", node: "p1" }),

@@ -121,9 +121,15 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
     if (!this.bytes.take(item.length, now)) return this.tooFast("bytes");
     const message = decodeClientMessage(item);
     // Nearly all that comes. Nothing is decided about it, so it goes on without effects being made.
-    if (message.type === "input" && this.attachment.phase === "attached") {
-      const { n, index, payload } = message;
-      return this.port?.upstream(this.attach, { kind: UpstreamKind.input, n, index, payload });
+    if (this.attachment.phase === "attached") {
+      if (message.type === "input") {
+        const { n, index, payload } = message;
+        return this.port?.upstream(this.attach, { kind: UpstreamKind.input, n, index, payload });
+      }
+      if (message.type === "message") {
+        const { seq: n, index, payload } = message;
+        return this.port?.upstream(this.attach, { kind: UpstreamKind.message, n, index, payload });
+      }
     }
     // Where inputs are not in order with the rest, one may come after the leave behind it.
     if (message.type === "input" && this.updates !== undefined && !this.attachment.takesUpstream)
