@@ -161,14 +161,17 @@ export class DevSession {
 
 /** Development keeps its data apart from a server's in the same folder. */
 function devConfig({ config, origins }: LoadedConfig, workingDir: string): Config {
-  const dir =
-    origins.get("data.dir")?.kind === "default" ? join(workingDir, DEV_FOLDER, "data") : undefined;
-  const keys = origins.get("tickets.keyFile")?.kind === "default";
+  if (origins.get("data.dir")?.kind !== "default") return config;
+  const dir = join(workingDir, DEV_FOLDER, "data");
+  const { tickets, proxy } = config;
+  const keyFile = (setting: string, given: string, name: string) =>
+    origins.get(setting)?.kind === "default" ? join(dir, "keys", name) : given;
+  const ticketKeys = keyFile("tickets.keyFile", tickets.keyFile, "tickets.jwks.json");
+  const udpKey = keyFile("proxy.udp.keyFile", proxy.udp.keyFile, "udp.jwk.json");
   return {
     ...config,
-    ...(dir === undefined ? {} : { data: { ...config.data, dir } }),
-    ...(dir === undefined || !keys
-      ? {}
-      : { tickets: { keyFile: join(dir, "keys", "tickets.jwks.json") } }),
+    data: { ...config.data, dir },
+    tickets: { ...tickets, keyFile: ticketKeys },
+    proxy: { ...proxy, udp: { ...proxy.udp, keyFile: udpKey } },
   };
 }
