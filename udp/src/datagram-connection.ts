@@ -1,12 +1,10 @@
-import { ByteReader, DecodeError } from "@atlasnet/world";
-import { InputIntake } from "./channels/input-intake.ts";
+import { DecodeError } from "@atlasnet/world";
 import {
   HELLO_NUMBER,
   INPUT_NUMBER,
   messageNumber,
   WELCOME_NUMBER,
 } from "./channels/message-number.ts";
-import { UpdatesIntake } from "./channels/updates-intake.ts";
 import { closeReasonBytes } from "./close-reason.ts";
 import type { DatagramDependencies, DatagramEvents, DatagramOptions } from "./datagram-port.ts";
 import { type DatagramStats, newDatagramStats } from "./datagram-stats.ts";
@@ -19,26 +17,14 @@ import {
   PACKETS_PER_KEY,
   SERVER_ACK_DELAY_MS,
 } from "./limits.ts";
-import {
-  AckFrame,
-  CHALLENGE_BYTES,
-  FRAME_ACK,
-  FRAME_CHALLENGE,
-  FRAME_CLOSE,
-  FRAME_INPUTS,
-  FRAME_PING,
-  FRAME_RESPONSE,
-  FRAME_STATE,
-  FRAME_STREAM,
-} from "./packet/frames.ts";
+import type { AckFrame } from "./packet/frames.ts";
 import { NUMBER_AT, numberEnd, numberIn, SEALED } from "./packet/packet-header.ts";
 import type { PacketKeys } from "./packet-keys.ts";
+import { PacketReader } from "./packet-reader.ts";
 import { PacketSender } from "./packet-sender.ts";
 import { PathCheck } from "./path-check.ts";
 import { Acknowledger } from "./recovery/acknowledger.ts";
 import { ReplayWindow } from "./recovery/replay-window.ts";
-import { FrameSplitter } from "./stream/frame-splitter.ts";
-import { ReceiveStream } from "./stream/receive-stream.ts";
 
 /**
  * One connection after its handshake, of either side (docs/protocol.md, 11.2). It sends packets and hands
@@ -54,7 +40,6 @@ export class DatagramConnection<Sent = undefined> {
   /** Largest `packed` that `sendUpdates` takes. */
   readonly maxUpdatesBytes: number = MAX_UPDATES_BYTES;
 
-  private readonly maxItemBytes: number;
   private readonly server: boolean;
   private readonly keys: PacketKeys;
   private readonly events: DatagramEvents<Sent>;
@@ -62,20 +47,15 @@ export class DatagramConnection<Sent = undefined> {
   private readonly replay = new ReplayWindow();
   private readonly acknowledger: Acknowledger;
   private readonly sender: PacketSender<Sent>;
-  private readonly incoming: ReceiveStream;
-  private readonly splitter: FrameSplitter;
-  private readonly reader = new ByteReader(new Uint8Array(0));
-  private readonly ack = new AckFrame();
+  private readonly reader: PacketReader;
   /** A server's. */
-  private readonly inputs: InputIntake | undefined;
   private readonly paths: PathCheck | undefined;
-  /** A client's. */
-  private readonly updates: UpdatesIntake | undefined;
 
   private state: "open" | "failed" | "closing" | "closed" = "open";
-  private paused = false;
   private dirtied = false;
   private path: string;
+  /** Where the packet that is being read came from. */
+  private from = "";
   private now: number;
   private readonly beganAt: number;
   /** Server: welcomes sent so far. */
@@ -83,15 +63,11 @@ export class DatagramConnection<Sent = undefined> {
   private closePacket: Uint8Array | undefined;
   /** When the last packet is answered with `closePacket`; known when the first has come. */
   private closingUntil: number | undefined;
-  /** Of the packet that is being read: whether it asks for an ack, and whether all of it found room. */
-  private asks = false;
-  private kept = true;
 
   constructor(options: DatagramOptions, dependencies: DatagramDependencies<Sent>) {
     const server = options.role === "server";
     this.stats = dependencies.stats ?? newDatagramStats();
     this.server = server;
-    this.maxItemBytes = options.maxItemBytes;
     this.path = options.path;
     this.now = dependencies.now;
     this.beganAt = dependencies.now;
@@ -105,17 +81,19 @@ export class DatagramConnection<Sent = undefined> {
       acknowledger: this.acknowledger,
       stats: this.stats,
     });
-    this.splitter = new FrameSplitter(options.maxItemBytes, (item) => this.streamItem(item));
-    this.incoming = new ReceiveStream((bytes) => this.splitter.push(bytes));
-    if (server) {
-      this.inputs = new InputIntake((item) => this.input(item), this.stats);
-      this.paths = new PathCheck(dependencies.randomBytes);
-    } else {
-      this.updates = new UpdatesIntake((item) => {
-        this.events.item(item);
-        return this.state === "open";
-      }, this.stats);
-    }
+    this.reader = new PacketReader(options, {
+      stats: this.stats,
+      sink: {
+        isOpen: () => this.state === "open",
+        item: (item) => this.events.item(item),
+        acknowledged: (ack) => this.acknowledged(ack),
+        challenged: (challenge) => this.challenged(challenge),
+        responded: (response) => this.responded(response),
+        closed: (code, reason) => this.peerClosed(code, reason),
+        failed: (code, reason) => this.fail(code, reason),
+      },
+    });
+    if (server) this.paths = new PathCheck(dependencies.randomBytes);
   }
 
   /**
@@ -161,7 +139,7 @@ export class DatagramConnection<Sent = undefined> {
     if (this.server) {
       if (number === WELCOME_NUMBER) {
         this.welcomes += 1;
-        this.inputs?.welcome();
+        this.reader.welcomed();
       }
     } else if (number === HELLO_NUMBER) {
       this.sender.hello();
@@ -225,16 +203,12 @@ export class DatagramConnection<Sent = undefined> {
    * are passed over, as if they had not arrived.
    */
   pause(): void {
-    this.paused = true;
-    this.incoming.hold();
+    this.reader.pause();
   }
 
   /** Goes on, with what was kept first: items are handed out during the call. */
   resume(): void {
-    this.paused = false;
-    if (this.state !== "open") return;
-    this.incoming.release();
-    this.checkStream();
+    if (this.state === "open") this.reader.resume();
   }
 
   /**
@@ -281,115 +255,42 @@ export class DatagramConnection<Sent = undefined> {
       if (path !== this.path) this.paths.came(path, bytes, newest);
       else if (newest) this.paths.settled();
     }
-    this.asks = false;
-    this.kept = true;
-    try {
-      this.readFrames(plain, path);
-    } catch (error) {
-      if (!(error instanceof DecodeError)) throw error;
-      this.fail("bad-message", `a malformed packet: ${error.message}`);
-    }
+    this.from = path;
+    const { reader } = this;
+    reader.read(plain);
     if (this.state !== "open") return;
-    if (!this.kept) {
+    if (!reader.kept) {
       this.stats.packetsUnkept += 1;
       return;
     }
-    this.acknowledger.took(number, this.asks, this.now);
+    this.acknowledger.took(number, reader.asks, this.now);
     if (this.acknowledger.dueAt <= this.now || this.challengeDue()) this.markDirty();
   }
 
-  private readFrames(plain: Uint8Array, path: string): void {
-    const { reader } = this;
-    reader.reset(plain);
-    while (reader.remaining > 0 && this.state === "open") {
-      const type = reader.u8();
-      switch (type) {
-        case FRAME_PING:
-          this.asks = true;
-          break;
-        case FRAME_ACK:
-          this.ack.read(reader);
-          this.acknowledged();
-          break;
-        case FRAME_STREAM: {
-          this.asks = true;
-          const offset = reader.varint();
-          const bytes = reader.raw(reader.varint());
-          if (!this.incoming.receive(offset, bytes)) this.kept = false;
-          this.checkStream();
-          break;
-        }
-        case FRAME_CLOSE: {
-          const code = reader.varint();
-          const reason = reader.text(MAX_PACKET_BYTES);
-          this.state = "closed";
-          this.events.closed(code, reason);
-          break;
-        }
-        default:
-          if (!this.readRoleFrame(type, path))
-            throw new DecodeError(`a frame of type ${type} that is not for this side`);
-      }
-    }
-  }
-
-  /** Frames that go in one direction only. */
-  private readRoleFrame(type: number, path: string): boolean {
-    const { reader, inputs, paths, updates } = this;
-    if (inputs !== undefined && type === FRAME_INPUTS) {
-      inputs.read(reader, !this.paused);
-      return true;
-    }
-    if (paths !== undefined && type === FRAME_RESPONSE) {
-      if (paths.answered(reader.raw(CHALLENGE_BYTES), path)) this.move(path);
-      return true;
-    }
-    if (updates !== undefined && type === FRAME_STATE) {
-      this.asks = true;
-      const generation = reader.varint();
-      const packed = reader.raw(reader.varint());
-      if (this.paused) this.kept = false;
-      else updates.take(generation, packed);
-      return true;
-    }
-    if (!this.server && type === FRAME_CHALLENGE) {
-      this.asks = true;
-      this.sender.response = reader.raw(CHALLENGE_BYTES).slice();
-      this.markDirty();
-      return true;
-    }
-    return false;
-  }
-
-  private acknowledged(): void {
-    if (!this.sender.hasSent(this.ack.largest))
-      throw new DecodeError(`an ack of packet ${this.ack.largest}, which was never sent`);
-    this.reportLost(this.sender.took(this.ack, this.now));
+  private acknowledged(ack: AckFrame): void {
+    if (!this.sender.hasSent(ack.largest))
+      throw new DecodeError(`an ack of packet ${ack.largest}, which was never sent`);
+    this.reportLost(this.sender.took(ack, this.now));
     if (this.sender.waiting) this.markDirty();
   }
 
-  /** An item of the stream. Returns whether the next one may follow. */
-  private streamItem(item: Uint8Array): boolean {
-    if (this.inputs !== undefined && messageNumber(item) === HELLO_NUMBER) this.inputs.hello();
-    const welcome = this.updates !== undefined && messageNumber(item) === WELCOME_NUMBER;
-    this.events.item(item);
-    if (this.state !== "open") return false;
-    if (welcome) this.updates?.welcome();
-    return this.state === "open" && !this.paused;
+  private challenged(challenge: Uint8Array): void {
+    this.sender.response = challenge.slice();
+    this.markDirty();
   }
 
-  private input(item: Uint8Array): boolean {
-    if (item.length > this.maxItemBytes) {
-      this.fail("too-large", `an input of ${item.length} bytes, at most ${this.maxItemBytes}`);
-      return false;
-    }
-    this.events.item(item);
-    return this.state === "open" && !this.paused;
+  private responded(response: Uint8Array): void {
+    if (!this.paths?.answered(response, this.from)) return;
+    this.path = this.from;
+    this.stats.moves += 1;
+    this.sender.moved();
+    this.events.moved(this.path);
+    this.markDirty();
   }
 
-  private checkStream(): void {
-    const { problem } = this.splitter;
-    if (problem !== undefined) this.fail(problem.code, problem.reason);
+  private peerClosed(code: number, reason: string): void {
+    this.state = "closed";
+    this.events.closed(code, reason);
   }
 
   private fail(code: "bad-message" | "too-large", reason: string): void {
@@ -415,14 +316,6 @@ export class DatagramConnection<Sent = undefined> {
     paths.sent(packet.length);
     this.stats.challenges += 1;
     this.events.transmit(packet, path);
-  }
-
-  private move(path: string): void {
-    this.path = path;
-    this.stats.moves += 1;
-    this.sender.moved();
-    this.events.moved(path);
-    this.markDirty();
   }
 
   private answerWithClose(): void {

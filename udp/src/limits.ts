@@ -40,8 +40,8 @@ export const MAX_STREAM_GAPS = 256;
 export const INPUT_COPIES = 3;
 /** An input that no other packet repeats is sent once more after this long. */
 export const INPUT_REPEAT_MS = 25;
-/** Inputs that follow each other faster than this repeat each other: none gets a packet for its repeat. */
-export const INPUT_CADENCE_MS = 125;
+/** An input whose successor is due within this time is repeated by that, and not by a packet of its own. */
+export const INPUT_CADENCE_MS = 150;
 /** Larger inputs go through the stream. */
 export const MAX_INPUT_BYTES = 1100;
 

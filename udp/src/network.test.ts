@@ -192,3 +192,31 @@ test("after a long outage all goes on", () => {
   assert.ok(pair.run(30_000, done), "not all arrived");
   assert.ok(server.connection.stats.probes > 0);
 });
+
+test("messages, updates and inputs hold while addresses change and the server pauses", () => {
+  for (const seed of SEEDS) {
+    const pair = joined(seed);
+    const { client, server } = pair;
+    pair.impairment = { loss: 0.03 * seed, delayMs: 30 * seed, jitterMs: 10, duplicate: 0.05 };
+    feed(pair, 400, 25, (i) => {
+      client.connection.send(testItem(MESSAGE, i, (i * 13) % 400));
+      client.connection.send(testItem(INPUT, i, 10));
+      server.connection.send(testItem(MESSAGE, i, (i * 31) % 1500));
+      server.connection.sendUpdates(testItem(0, i, 300 + ((i * 7) % 800)), i);
+      if (i % 100 === 50) pair.clientPath = `path ${i}`;
+      if (i % 60 === 20) server.connection.pause();
+      if (i % 60 === 30) server.connection.resume();
+    });
+    const done = (): boolean =>
+      counters(server, MESSAGE).length === 400 && counters(client, MESSAGE).length === 400;
+    assert.ok(pair.run(300_000, done), `not all arrived (seed ${seed})`);
+    pair.run(20_000);
+    assert.deepEqual(counters(server, MESSAGE), upTo(400));
+    assert.deepEqual(counters(client, MESSAGE), upTo(400));
+    assert.equal(new Set([...updatesOf(client), ...server.lostUpdates]).size, 400);
+    assert.deepEqual([...server.failures, ...client.failures], []);
+    assert.ok(server.moves.length >= 4);
+    for (const { connection } of [client, server])
+      assert.equal(connection.wakeAt, Number.POSITIVE_INFINITY, "nothing is left to do");
+  }
+});

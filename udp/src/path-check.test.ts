@@ -50,6 +50,9 @@ test("a packet that is not the newest makes no path, and one from the old path e
   assert.equal(paths.due(40, 0), false);
   paths.came("there", 100, true);
   const { challenge } = paths.challenging(0);
+  paths.settled();
+  assert.equal(paths.answered(challenge, "there"), false, "the client is where it was");
+  paths.came("there", 100, true);
   paths.came("third", 100, true);
   assert.equal(paths.answered(challenge, "there"), false, "another one is in question");
   assert.equal(paths.answered(challenge, "third"), false, "it was never challenged");

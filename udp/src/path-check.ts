@@ -34,6 +34,8 @@ export class PathCheck {
 
   /** A packet newer than all before came from where the client is thought to be. */
   settled(): void {
+    this.candidate = undefined;
+    this.challenge = undefined;
     this.wanted = false;
   }
 

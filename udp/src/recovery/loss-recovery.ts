@@ -17,8 +17,9 @@ const MAX_TIME_THRESHOLD = 2;
 const TIME_THRESHOLD_STEP = 1 / 8;
 /** RFC 9002, section 7.6.1. */
 const PERSISTENT_CONGESTION_TIMEOUTS = 3;
-/** Lost packets that are remembered, for an acknowledgement that comes late. */
+/** Lost packets that are remembered, and for how long, for an acknowledgement that comes late. */
 const MAX_LATE_PACKETS = 128;
+const LATE_TIMEOUTS = 3;
 
 /**
  * Which packets are in flight, which are lost, and when to probe: RFC 9002, section 6 and appendix A,
@@ -78,7 +79,7 @@ export class LossRecovery<Sent> {
   /** An ack came. */
   took(ack: AckFrame, now: number): void {
     this.forgetResults();
-    if (this.givenUp.length > 0) this.findLate(ack);
+    if (this.givenUp.length > 0) this.findLate(ack, now);
     const largest = ack.largest;
     const limited = this.congestion.usedUp;
     const { packets, tail } = this;
@@ -201,12 +202,13 @@ export class LossRecovery<Sent> {
   }
 
   /** Acknowledgements of packets that were given up: the path reorders more than was thought. */
-  private findLate(ack: AckFrame): void {
+  private findLate(ack: AckFrame, now: number): void {
     const { givenUp } = this;
+    const since = now - LATE_TIMEOUTS * this.rtt.probeTimeout(this.peerAckDelayMs);
     let kept = 0;
     for (const packet of givenUp) {
       if (!ack.has(packet.number)) {
-        givenUp[kept++] = packet;
+        if (packet.sentAt > since) givenUp[kept++] = packet;
         continue;
       }
       packet.state = "acked";
