@@ -425,3 +425,12 @@ test("a burst is bounded, and the rest follows", () => {
   }
   assert.ok(number > 100, "the stream went on");
 });
+
+test("many small messages do not wait for the pace", () => {
+  const peer = new CraftedPeer({ role: "server" });
+  for (let i = 0; i < 60; i++) {
+    peer.connection.send(testItem(2, i));
+    peer.flush();
+  }
+  assert.equal(peer.sent().length, 60);
+});

@@ -27,7 +27,7 @@ export const MIN_WINDOW_PACKETS = 2;
 /** The congestion window stops growing here; more than the stream's window is of use to state only. */
 export const MAX_WINDOW_BYTES = 2 * STREAM_WINDOW_BYTES;
 
-/** Packets of stream bytes sent at a time; the next so many follow as the round-trip time paces them. */
+/** Full packets of stream bytes sent at a time; the next so many follow as the round-trip time paces them. */
 export const MAX_BURST_PACKETS = 16;
 
 /** A probe is not put off for longer than this, however often it was sent in vain. */

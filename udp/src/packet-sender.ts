@@ -26,6 +26,7 @@ import { SendStream } from "./stream/send-stream.ts";
 const MIN_STREAM_BYTES = 64;
 /** Bursts follow each other a little faster than the window would be spread: RFC 9002, section 7.7. */
 const PACING_GAIN = 1.25;
+const BURST_BYTES = MAX_BURST_PACKETS * MAX_PACKET_BYTES;
 
 export interface PacketSenderOptions {
   role: "client" | "server";
@@ -61,7 +62,8 @@ export class PacketSender<Sent> {
   private hellos = 0;
   /** Packets to send although the window is full, because acknowledgements stayed out. */
   private probes = 0;
-  private burstLeft = MAX_BURST_PACKETS;
+  /** Bytes that may still go out before the pace counts: small packets are not worth waiting for. */
+  private burstLeft = BURST_BYTES;
   private burstBegan = Number.NEGATIVE_INFINITY;
   /** When stream bytes that wait for nothing but the pace may go on; Infinity: none do. */
   private paceAt = Number.POSITIVE_INFINITY;
@@ -108,18 +110,18 @@ export class PacketSender<Sent> {
 
   flush(now: number): void {
     const { congestion, rtt } = this.recovery;
-    const pace = (MAX_BURST_PACKETS * MAX_PACKET_BYTES) / (PACING_GAIN * congestion.window);
+    const pace = BURST_BYTES / (PACING_GAIN * congestion.window);
     const nextBurstAt = this.burstBegan + pace * rtt.smoothed;
     if (now >= nextBurstAt) {
       this.burstBegan = now;
-      this.burstLeft = MAX_BURST_PACKETS;
+      this.burstLeft = BURST_BYTES;
     }
     for (;;) {
       const open = this.probes > 0 || congestion.open;
       if (!this.due(now, open)) break;
       this.packet(now, open);
     }
-    const paced = this.burstLeft === 0 && congestion.open && this.stream.waiting;
+    const paced = this.burstLeft <= 0 && congestion.open && this.stream.waiting;
     this.paceAt = paced ? this.burstBegan + pace * rtt.smoothed : Number.POSITIVE_INFINITY;
   }
 
@@ -221,7 +223,7 @@ export class PacketSender<Sent> {
     }
     const packet = this.count(writer.end(number, this.keys));
     if (asks) {
-      if (this.burstLeft > 0) this.burstLeft -= 1;
+      this.burstLeft -= packet.length;
       this.recovery.sent(
         new SentPacket(
           number,
