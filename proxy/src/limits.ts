@@ -38,6 +38,8 @@ export interface ProxyLimits {
   upstreamFlushMs: number;
   /** How long a closed connection may take to read the reason; then it is cut. */
   closeLingerMs: number;
+  /** UDP connections whose client was not heard since its accept; handshakes beyond are dropped. */
+  unconfirmedConnections: number;
 }
 
 export const defaultLimits: ProxyLimits = {
@@ -60,4 +62,5 @@ export const defaultLimits: ProxyLimits = {
   unavailableTimeoutMs: 30_000,
   upstreamFlushMs: 5,
   closeLingerMs: 2_000,
+  unconfirmedConnections: 4_096,
 };

@@ -7,7 +7,13 @@ import { connectionIdOf, PACKET, TAG_BYTES } from "@atlasnet/udp";
 import { ClientHandshake } from "@atlasnet/udp/node";
 import { field, framedClient, hello, portOf } from "../testing/test-clients.ts";
 import { type Bench, startBench } from "../testing/test-proxy.ts";
-import { type UdpTestClient, udpClient, udpHandshake, udpSocket } from "../testing/udp-client.ts";
+import {
+  type Accepted,
+  type UdpTestClient,
+  udpClient,
+  udpHandshake,
+  udpSocket,
+} from "../testing/udp-client.ts";
 
 async function bench(t: TestContext, options?: Parameters<typeof startBench>[0]): Promise<Bench> {
   const started = await startBench(options);
@@ -38,6 +44,18 @@ async function closeCode(player: UdpTestClient): Promise<CborValue | undefined> 
 
 async function turn(): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** A packet of a connection whose client is this test. `number` below 128. */
+function sealed({ keys, connectionId }: Accepted, number: number, plain: Uint8Array): Uint8Array {
+  const packet = new Uint8Array(8 + plain.length + TAG_BYTES);
+  packet[0] = PACKET.sealed;
+  for (let i = 0, rest = connectionId; i < 6; i++, rest = Math.floor(rest / 256))
+    packet[6 - i] = rest % 256;
+  packet[7] = number;
+  packet.set(plain, 8);
+  keys.seal(number, packet, 8, 8 + plain.length);
+  return packet;
 }
 
 /** One reliable message there and back; `seq` is its number. */
@@ -286,6 +304,42 @@ test("a flood from one address leaves the others' messages alone", async (t) => 
   assert.equal(proxy.counters.closes.size, 0);
 });
 
+test("genuine packets count against the raw byte rate, whatever is in them", async (t) => {
+  const clock = new SimClock();
+  const { address, proxy } = await bench(t, {
+    clock,
+    limits: { bytesPerSecond: 1_000, bytesBurst: 2_000 },
+  });
+  const socket = await udpSocket();
+  t.after(() => socket.close());
+  const accepted = await udpHandshake(address, socket);
+  const ping = Uint8Array.of(1);
+  const closed = new Promise((resolve) => socket.once("message", resolve));
+  for (let number = 0; number < 100; number++)
+    socket.send(sealed(accepted, number, ping), portOf(address), "127.0.0.1");
+  while (proxy.counters.udp.packetsIn < 102) await turn();
+  clock.advance(250);
+  await closed;
+  assert.equal(proxy.counters.closes.get("rate-limited"), 1);
+});
+
+test("connections that were accepted and stay silent are bounded", async (t) => {
+  const { address, proxy } = await bench(t, { limits: { unconfirmedConnections: 2 } });
+  const player = await joined(t, address);
+  const socket = await udpSocket();
+  t.after(() => socket.close());
+  for (let i = 0; i < 2; i++) await udpHandshake(address, socket);
+  const late = new ClientHandshake({ serverKey: undefined }, { randomBytes });
+  const send = () => socket.send(late.packet, portOf(address), "127.0.0.1");
+  socket.on("message", (packet) => {
+    if (late.receive(packet).type === "again") send();
+  });
+  send();
+  while (proxy.counters.udp.drops["no-room"] === 0) await turn();
+  assert.equal(proxy.counters.udp.unconfirmed, 2);
+  await roundTrip(player, 1);
+});
+
 test("random frames, sealed with good keys, end the connection or do nothing; others play on", async (t) => {
   const seed = 4_711;
   const random = new SeededRandom(seed);
@@ -293,22 +347,15 @@ test("random frames, sealed with good keys, end the connection or do nothing; ot
   const player = await joined(t, address);
   for (let round = 1; round <= 40; round++) {
     const socket = await udpSocket();
-    const { keys, connectionId } = await udpHandshake(address, socket);
+    const accepted = await udpHandshake(address, socket);
     for (let number = 0; number < 12; number++) {
-      const packet = new Uint8Array(1200);
-      packet[0] = PACKET.sealed;
-      for (let i = 0, rest = connectionId; i < 6; i++, rest = Math.floor(rest / 256))
-        packet[6 - i] = rest % 256;
-      packet[7] = number;
       const plain = random.bytes(random.int(0, 1200 - 8 - TAG_BYTES));
       // Mostly a frame that exists, with short varints behind it.
       for (let at = 0; at < plain.length; at += random.int(1, 30)) {
         plain[at] = random.int(1, 8);
         for (let i = 1; i < 4 && at + i < plain.length; i++) plain[at + i] = random.int(0, 40);
       }
-      packet.set(plain, 8);
-      const length = keys.seal(number, packet, 8, 8 + plain.length);
-      socket.send(packet.subarray(0, length), portOf(address), "127.0.0.1");
+      socket.send(sealed(accepted, number, plain), portOf(address), "127.0.0.1");
     }
     await roundTrip(player, round);
     socket.close();

@@ -1,5 +1,5 @@
 import type { Clock, Logger, SecureRandom } from "@atlasnet/core";
-import { connectionIdOf, PACKET } from "@atlasnet/udp";
+import { CONNECTION_ID_BYTES, connectionIdOf, PACKET } from "@atlasnet/udp";
 import { HandshakeDoor, type ServerIdentity } from "@atlasnet/udp/node";
 import type { ProxyLimits } from "../../limits.ts";
 import { addressKey } from "../../server/address-key.ts";
@@ -13,8 +13,6 @@ import type { DropReason, UdpCounters } from "./udp-counters.ts";
 import { UdpSocket } from "./udp-socket.ts";
 import { WindowCounts } from "./window-counts.ts";
 
-/** Connections that got an accept and have not been heard since; beyond it, `no-room`. */
-const MAX_UNCONFIRMED = 4_096;
 /** Resets for unknown connections; beyond it they are dropped as `unknown-connection`. */
 const RESETS_PER_SECOND = 200;
 /** Packets of one address that prove nothing, in a second; beyond it, `flood`: dropped unread. */
@@ -22,7 +20,9 @@ const UNPROVEN_PER_ADDRESS = 1_000;
 /** Addresses told apart by that count, and what those beyond have together. */
 const UNPROVEN_ADDRESSES = 4_096;
 const UNPROVEN_SHARED = 10_000;
-const CONNECTION_ID_BYTES = 6;
+/** Faults that are logged; all are counted. */
+const FAULT_LOGS_PER_SECOND = 1;
+const FAULT_LOGS_BURST = 10;
 
 /** A place among the visitors. */
 export interface UdpPlace {
@@ -97,6 +97,7 @@ export class UdpGateway implements UdpConnectionHost {
   private readonly turns: Turns<UdpConnection>;
   private readonly budget: HandshakeBudget;
   private readonly resets: TokenBucket;
+  private readonly faultLogs: TokenBucket;
   private readonly unproven = new WindowCounts({
     perAddress: UNPROVEN_PER_ADDRESS,
     maxAddresses: UNPROVEN_ADDRESSES,
@@ -119,10 +120,11 @@ export class UdpGateway implements UdpConnectionHost {
     this.turns = new Turns({
       clock,
       turn: () => this.socket?.check(),
-      fault: (connection, error) => this.fault(connection, error),
+      fault: (connection, error) => this.giveUp(connection, error),
     });
     this.budget = new HandshakeBudget({ perSecond: handshakesPerSecond, now });
     this.resets = new TokenBucket(RESETS_PER_SECOND, RESETS_PER_SECOND, now);
+    this.faultLogs = new TokenBucket(FAULT_LOGS_PER_SECOND, FAULT_LOGS_BURST, now);
   }
 
   /** The port that is bound, and the key clients should expect; undefined before `start`. */
@@ -173,13 +175,17 @@ export class UdpGateway implements UdpConnectionHost {
 
   private message(packet: Uint8Array, address: string, port: number): void {
     const now = this.dependencies.clock.now();
-    switch (packet[0]) {
-      case PACKET.sealed:
-        return this.sealed(packet, address, port, now);
-      case PACKET.initiate:
-        return this.initiate(packet, address, port, now);
-      default:
-        this.drop("unknown-type");
+    try {
+      switch (packet[0]) {
+        case PACKET.sealed:
+          return this.sealed(packet, address, port, now);
+        case PACKET.initiate:
+          return this.initiate(packet, address, port, now);
+        default:
+          return this.drop("unknown-type");
+      }
+    } catch (error) {
+      this.fault("a datagram could not be dealt with", error);
     }
   }
 
@@ -204,7 +210,7 @@ export class UdpGateway implements UdpConnectionHost {
       }
       this.turns.plan();
     } catch (error) {
-      this.fault(connection, error);
+      this.giveUp(connection, error);
     }
   }
 
@@ -225,7 +231,7 @@ export class UdpGateway implements UdpConnectionHost {
     const key = addressKey(address);
     if (this.unproven.spent(key, now)) return this.drop("flood");
     const peer = peerAt(address, port);
-    const full = counters.unconfirmed >= MAX_UNCONFIRMED;
+    const full = counters.unconfirmed >= this.limits.unconfirmedConnections;
     const answer = this.door.answer(packet, peer.path, now, (attempt) => {
       const kept = this.accepts.get(attempt);
       if (kept !== undefined) return { type: "repeat", accept: kept.packet };
@@ -282,10 +288,15 @@ export class UdpGateway implements UdpConnectionHost {
   }
 
   /** A mistake of ours in dealing with one client must not end the others. */
-  private fault(connection: UdpConnection, error: unknown): void {
-    this.drop("fault");
-    this.dependencies.logger.error("a UDP connection is given up after a fault", { error });
+  private giveUp(connection: UdpConnection, error: unknown): void {
+    this.fault("a UDP connection is given up after a fault", error);
     connection.destroy();
+  }
+
+  private fault(what: string, error: unknown): void {
+    const { clock, logger } = this.dependencies;
+    this.drop("fault");
+    if (this.faultLogs.take(1, clock.now())) logger.error(what, { error });
   }
 
   // What connections ask for.
