@@ -434,3 +434,22 @@ test("many small messages do not wait for the pace", () => {
   }
   assert.equal(peer.sent().length, 60);
 });
+
+test("a ping is answered, and is no smaller than the challenge that it may cause", () => {
+  const client = new CraftedPeer({ role: "client" });
+  client.connection.ping();
+  assert.equal(client.dirty, 1);
+  client.flush();
+  const [ping, ...more] = client.packets;
+  assert.deepEqual(more, []);
+  assert.ok(ping !== undefined);
+  const server = new CraftedPeer({ role: "server" });
+  // The header of the crafted peers is the same, so one takes the packets of the other.
+  assert.equal(server.connection.receive(ping.packet, "second", server.now), true);
+  assert.equal(server.dirty, 1);
+  server.flush();
+  const [challenge] = server.packets;
+  assert.equal(challenge?.path, "second");
+  assert.ok((challenge?.packet.length ?? 99) <= ping.packet.length);
+  assert.ok(server.connection.wakeAt <= server.now + 25, "an ack is due");
+});

@@ -171,6 +171,13 @@ export class DatagramConnection<Sent = undefined> {
     this.markDirty();
   }
 
+  /** Asks for a sign of life: the next flush sends a packet that the peer acknowledges, also from a new path. */
+  ping(): void {
+    if (this.state !== "open") return;
+    this.sender.ping();
+    this.markDirty();
+  }
+
   /**
    * Writes and transmits what waits, as the window allows: acks, inputs, updates, the stream. Updates that
    * the window has no room for are reported as lost: send them again with the next tick, not at once.

@@ -28,6 +28,12 @@ const MIN_STREAM_BYTES = 64;
 const PACING_GAIN = 1.25;
 const BURST_BYTES = MAX_BURST_PACKETS * MAX_PACKET_BYTES;
 
+/**
+ * A packet of pings alone holds so many: it is no smaller than a challenge then, which a new path gets only
+ * for as many bytes as came from it.
+ */
+const PING_FRAMES = 8;
+
 export interface PacketSenderOptions {
   role: "client" | "server";
   connectionId: number;
@@ -155,6 +161,11 @@ export class PacketSender<Sent> {
     if (this.recovery.anyInFlight) this.probe();
   }
 
+  /** The next flush sends a packet that asks for an ack, whatever else it holds. */
+  ping(): void {
+    if (this.probes === 0) this.probes = 1;
+  }
+
   /** A packet of its own with a challenge, for another path; not counted in flight, and not repeated. */
   challengePacket(challenge: Uint8Array): Uint8Array {
     const number = this.nextNumber++;
@@ -216,7 +227,7 @@ export class PacketSender<Sent> {
       asks = updates !== undefined || streamLength > 0;
       const longAck = acknowledged >= 0 && acknowledger.long && !this.recovery.anyInFlight;
       if (!asks && (this.probes > 0 || longAck)) {
-        writer.u8(FRAME_PING);
+        for (let i = 0; i < PING_FRAMES; i++) writer.u8(FRAME_PING);
         asks = true;
       }
       if (this.probes > 0) this.probes -= 1;
