@@ -94,9 +94,9 @@ class Side {
     const metrics = await this.monolith.metrics();
     return {
       cpuSeconds: metrics("atlasnet_process_cpu_seconds_total"),
-      packetsIn: metrics("atlasnet_proxy_udp_packets_received_total"),
-      packetsOut: metrics("atlasnet_proxy_udp_packets_sent_total"),
-      bytesOut: metrics("atlasnet_proxy_sent_bytes_total"),
+      packetsIn: metrics("atlasnet_proxy_udp_received_packets_total"),
+      packetsOut: metrics("atlasnet_proxy_udp_sent_packets_total"),
+      bytesOut: metrics("atlasnet_proxy_udp_sent_bytes_total"),
     };
   }
 
