@@ -98,20 +98,20 @@ for (const scheme of schemes) {
     assert.ok(up.lost > 0 && down.lost > 0, "the network was bad");
     if (scheme !== "udp") return;
     assert.ok(up.duplicated > 0 && down.duplicated > 0 && up.reordered > 0 && down.reordered > 0);
-    assert.equal(stats.rebinds, PLAYERS);
-    assert.equal(stats.opened, PLAYERS, "nobody began anew");
+    assert.ok(stats.rebinds >= PLAYERS);
+    for (const { drops } of players) assert.equal(drops, 0, "the connection went with its player");
   });
 
   test(`${scheme}: a cut of seconds heals`, async (t) => {
     const { relay, players } = await scene(t, scheme);
     for (const player of players) player.talk(1_000);
     await reached(() => players.every(({ said }) => said.length >= 20));
-    // It lasts for 50 messages at 20 a second.
-    const until = Math.max(...players.map(({ sent }) => sent)) + 50;
+    // It lasts for 40 messages at 20 a second.
+    const until = Math.max(...players.map(({ sent }) => sent)) + 40;
     relay.setConditions({ loss: 1 });
     await reached(() => players.every(({ sent }) => sent >= until));
     assert.ok(
-      players.every(({ said }) => said.length < until - 25),
+      players.every(({ said }) => said.length < until - 20),
       "the cut was one",
     );
     relay.setConditions({ loss: BAD.loss });

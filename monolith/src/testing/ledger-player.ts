@@ -25,6 +25,8 @@ export class LedgerPlayer {
   /** Messages and inputs sent. */
   sent = 0;
   frozen = false;
+  /** Connections it lost. */
+  drops = 0;
   private inputs = 0;
   private told: readonly Told[] | undefined;
   private timer: NodeJS.Timeout | undefined;
@@ -39,6 +41,9 @@ export class LedgerPlayer {
     });
     world.onMessage("told", ({ json }) => {
       this.told = JSON.parse(json);
+    });
+    world.onDrop(() => {
+      this.drops += 1;
     });
     world.onRollback(() => this.wrong.push("rollback"));
     world.onClose(({ code, reason }) => this.wrong.push(`closed: ${code} (${reason})`));
