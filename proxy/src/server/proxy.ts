@@ -136,6 +136,7 @@ class ProxyServer implements ProxyService, Rooms {
         { accept: (socket) => this.accept(socket), udp: this.udp },
       );
     } catch (error) {
+      await this.visitors.cut();
       this.hub.stop();
       throw error;
     }
