@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { CLOSING_MS, MAX_REASON_BYTES, MAX_UPDATES_BYTES, PACKETS_PER_KEY } from "./limits.ts";
+import {
+  CLOSING_MS,
+  MAX_REASON_BYTES,
+  MAX_UPDATES_BYTES,
+  PACKETS_PER_KEY,
+  SERVER_ACK_DELAY_MS,
+} from "./limits.ts";
 import {
   FRAME_ACK,
   FRAME_CHALLENGE,
@@ -179,12 +185,12 @@ test("a lone ack waits for its delay, and the owner is told of four packets", ()
   peer.give([FRAME_PING]);
   peer.flush();
   assert.deepEqual(peer.sent(), []);
-  assert.equal(peer.connection.wakeAt, 1025);
-  peer.now = 1025;
+  assert.equal(peer.connection.wakeAt, 1100);
+  peer.now = 1100;
   peer.connection.wake(peer.now);
   assert.deepEqual(
     peer.sent().map(({ frames }) => [...frames]),
-    [[FRAME_ACK, 0, 0xfa, 0x01, 0, 0]],
+    [[FRAME_ACK, 0, 0xe8, 0x07, 0, 0]],
   );
   assert.equal(peer.connection.wakeAt, Number.POSITIVE_INFINITY);
   for (let i = 0; i < 4; i++) peer.give([FRAME_PING]);
@@ -451,5 +457,5 @@ test("a ping is answered, and is no smaller than the challenge that it may cause
   const [challenge] = server.packets;
   assert.equal(challenge?.path, "second");
   assert.ok((challenge?.packet.length ?? 99) <= ping.packet.length);
-  assert.ok(server.connection.wakeAt <= server.now + 25, "an ack is due");
+  assert.ok(server.connection.wakeAt <= server.now + SERVER_ACK_DELAY_MS, "an ack is due");
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MAX_PACKET_BYTES, MAX_WINDOW_BYTES } from "../limits.ts";
+import { MAX_PACKET_BYTES, MAX_WINDOW_BYTES, MIN_WINDOW_PACKETS } from "../limits.ts";
 import { Congestion } from "./congestion.ts";
 
 const INITIAL = 10 * MAX_PACKET_BYTES;
@@ -46,7 +46,7 @@ test("a loss halves the window once a round trip, then it grows by a packet each
     assert.equal(congestion.window, INITIAL / 2 + round * MAX_PACKET_BYTES);
   }
   for (let i = 0; i < 10; i++) congestion.congested(1, 300 + i, 300 + i);
-  assert.equal(congestion.window, 2 * MAX_PACKET_BYTES);
+  assert.equal(congestion.window, MIN_WINDOW_PACKETS * MAX_PACKET_BYTES);
 });
 
 test("a window that is not used does not grow", () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MAX_PACKET_BYTES, MAX_PROBE_TIMEOUT_MS } from "../limits.ts";
+import { MAX_PACKET_BYTES, MAX_PROBE_TIMEOUT_MS, MIN_WINDOW_PACKETS } from "../limits.ts";
 import { AckFrame } from "../packet/frames.ts";
 import { LossRecovery } from "./loss-recovery.ts";
 import { SentPacket } from "./sent-packet.ts";
@@ -129,10 +129,10 @@ test("packets lost in a row over a long time are persistent congestion", () => {
     sent.took(ack([14, 14, ...acknowledged.flatMap((number) => [number, number])]), 1140);
     return sent.congestion.window;
   };
-  // Three times a probe timeout of 40 + 80 + 25 ms.
-  assert.equal(story([]), 2 * MAX_PACKET_BYTES);
-  assert.equal(story([6]), 2 * MAX_PACKET_BYTES, "500 ms lie between 1 and 6");
-  assert.ok(story([9, 5, 2]) > 2 * MAX_PACKET_BYTES);
+  // Three times a probe timeout of 40 + 80 + 100 ms.
+  assert.equal(story([]), MIN_WINDOW_PACKETS * MAX_PACKET_BYTES);
+  assert.equal(story([9]), MIN_WINDOW_PACKETS * MAX_PACKET_BYTES, "700 ms lie between 1 and 8");
+  assert.ok(story([9, 5, 2]) > MIN_WINDOW_PACKETS * MAX_PACKET_BYTES);
 });
 
 test("what was sent to an old path tells nothing of the new one", () => {
