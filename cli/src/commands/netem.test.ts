@@ -83,6 +83,7 @@ test("what it does not understand is said by the name of the flag", async () => 
     [[...NETEM, "--reorder", "1%"], /--reorder: found "1%", allowed: 0 without a delay/],
     [[...NETEM, "--rate", "1mb"], /--rate: found "1mb"/],
     [[...NETEM, "--rebind", "1ms"], /--rebind: found "1ms"/],
+    [[...NETEM, "--flows", "0"], /--flows: found "0"/],
     [[...NETEM, "--only", "sctp"], /Allowed choices are tcp, udp/],
     [[...NETEM, "--port", "5"], /unknown option '--port'/],
     [["dev", "netem", "--listen", "0", "--to", "nowhere"], /--to: found "nowhere"/],

@@ -11,6 +11,7 @@ import type { CliIo } from "../cli-io.ts";
 import {
   parseAddress,
   parseBurst,
+  parseCount,
   parseIntervalMs,
   parsePercent,
   parseRate,
@@ -120,6 +121,7 @@ export function addNetemCommand(dev: Command, io: CliIo): void {
   for (const { name, value, help } of CONDITION_FLAGS) command.option(`--${name} <${value}>`, help);
   command
     .option("--rebind <time>", "UDP clients change their address so often, as in 10s")
+    .option("--flows <number>", "clients at a time, of TCP and of UDP each (1024)")
     .addHelpText("after", NOTES)
     .action((options: Options) => {
       refuseSettings(dev);
@@ -137,7 +139,7 @@ function refuseSettings(dev: Command): void {
 }
 
 async function run(options: Options, io: CliIo): Promise<void> {
-  const { only, rebind } = options;
+  const { only, rebind, flows } = options;
   const target = parseAddress("--to", options["to"] ?? "", {
     defaultHost: "127.0.0.1",
     minPort: 1,
@@ -148,6 +150,7 @@ async function run(options: Options, io: CliIo): Promise<void> {
     tcp: only !== "udp",
     udp: only !== "tcp",
     ...(rebind !== undefined && { rebindEveryMs: parseIntervalMs("--rebind", rebind) }),
+    ...(flows !== undefined && { limits: { maxFlows: parseCount("--flows", flows) } }),
   });
   const transports = only === undefined ? "tcp and udp" : only;
   io.talk(

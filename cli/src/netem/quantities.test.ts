@@ -3,6 +3,7 @@ import { test } from "node:test";
 import {
   parseAddress,
   parseBurst,
+  parseCount,
   parseIntervalMs,
   parsePercent,
   parseRate,
@@ -23,6 +24,7 @@ test("quantities are read in the units people write", () => {
   assert.equal(parseSize("--queue", "64KiB"), 65_536);
   assert.equal(parseSeed("--seed", "4294967295"), 4_294_967_295);
   assert.equal(parseBurst("--burst", "2.5"), 2.5);
+  assert.equal(parseCount("--flows", "65535"), 65_535);
 });
 
 test("what is no quantity is refused by the name of its flag", () => {
@@ -34,6 +36,7 @@ test("what is no quantity is refused by the name of its flag", () => {
     [parseSize, ["1499", "65mib", "1500.5"]],
     [parseSeed, ["-1", "1.5", "4294967296", "0x1"]],
     [parseBurst, ["0.5", "1001"]],
+    [parseCount, ["0", "1.5", "65536"]],
   ];
   for (const [parse, texts] of cases)
     for (const text of texts)

@@ -72,6 +72,13 @@ const BURST: Quantity = {
   max: 1_000,
   allowed: "a mean number of packets from 1 to 1000",
 };
+const COUNT: Quantity = {
+  units: new Map([["", 1]]),
+  min: 1,
+  max: 65_535,
+  allowed: "a whole number from 1 to 65535",
+  integer: true,
+};
 
 export const parsePercent = reader(PERCENT);
 export const parseTimeMs = reader(TIME);
@@ -80,6 +87,7 @@ export const parseRate = reader(RATE);
 export const parseSize = reader(SIZE);
 export const parseSeed = reader(SEED);
 export const parseBurst = reader(BURST);
+export const parseCount = reader(COUNT);
 
 /** What `flag` says, in the unit of the model. @throws UsageError that names the flag. */
 function reader({ units, min, max, allowed, integer = false }: Quantity) {
