@@ -66,6 +66,12 @@ async function roundTrip(player: UdpTestClient, seq: number): Promise<void> {
   assert.deepEqual([number, echoed], [seq, payload]);
 }
 
+/** Answered by the proxy itself, without the clock going on. */
+async function ping(player: UdpTestClient): Promise<void> {
+  player.send([4, 77]);
+  await player.messages.until(([kind]) => kind === 4);
+}
+
 test("every welcome says where UDP is and which key is there", async (t) => {
   const { address, proxy } = await bench(t);
   const framed = await framedClient(address);
@@ -302,6 +308,27 @@ test("a flood from one address leaves the others' messages alone", async (t) => 
   const { drops } = proxy.counters.udp;
   assert.ok(drops["unknown-type"] > 0 && drops["not-genuine"] > 0);
   assert.equal(proxy.counters.closes.size, 0);
+});
+
+test("a client that sends forged packets from its own address is not read any more, its neighbours are", async (t) => {
+  const clock = new SimClock();
+  const { address, proxy } = await bench(t, { clock });
+  const neighbour = await joined(t, address);
+  const player = await joined(t, address);
+  await ping(player);
+  const forged = new Uint8Array(player.sealed[0] ?? []);
+  forged[7] = 120;
+  const { udp } = proxy.counters;
+  const before = udp.packetsIn;
+  for (let i = 1; i <= 1_100; i++) {
+    player.raw(forged);
+    if (i % 50 === 0) while (udp.packetsIn < before + i) await turn();
+  }
+  assert.ok(udp.drops["not-genuine"] >= 900 && udp.drops["not-genuine"] <= 1_000);
+  assert.ok(udp.drops.flood >= 100);
+  await ping(neighbour);
+  clock.advance(1_001);
+  await ping(player);
 });
 
 test("genuine packets count against the raw byte rate, whatever is in them", async (t) => {

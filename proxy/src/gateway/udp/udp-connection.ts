@@ -12,6 +12,10 @@ import { type Peer, peerAt, peerOf } from "./peer.ts";
 /** What IP and UDP put around a packet; counted against the raw byte rate, or tiny packets were free. */
 const PACKET_OVERHEAD_BYTES = 28;
 
+/** Forged packets within a second after which a connection's own address is no excuse any more. */
+const DUBIOUS_PACKETS = 50;
+const DUBIOUS_WINDOW_MS = 1_000;
+
 export interface UdpConnectionOptions {
   /** Below 2^48. */
   id: number;
@@ -60,6 +64,9 @@ export class UdpConnection implements ClientConnection, DatagramPort {
   private other: Peer | undefined;
   private events: ClientEvents | undefined;
   private over = false;
+  /** Packets in this connection's name that were not genuine, and since when they are counted. */
+  private forged = 0;
+  private forgedSince = 0;
 
   constructor(options: UdpConnectionOptions, dependencies: UdpConnectionDependencies) {
     const { host, keys, now, randomBytes } = dependencies;
@@ -115,11 +122,25 @@ export class UdpConnection implements ClientConnection, DatagramPort {
     const { stats } = datagram;
     const refused = stats.packetsRefused;
     if (!datagram.receive(packet, this.pathOf(address, port), now))
-      return stats.packetsRefused === refused ? "repeated" : "not-genuine";
+      return stats.packetsRefused === refused ? "repeated" : this.refused(now);
     this.bytesRead += packet.length + PACKET_OVERHEAD_BYTES;
     this.listener();
     this.planWake();
     return "taken";
+  }
+
+  private refused(now: number): Received {
+    if (now - this.forgedSince >= DUBIOUS_WINDOW_MS) {
+      this.forged = 0;
+      this.forgedSince = now;
+    }
+    this.forged += 1;
+    return "not-genuine";
+  }
+
+  /** True while much comes in its name that is not genuine. */
+  isDubious(now: number): boolean {
+    return this.forged >= DUBIOUS_PACKETS && now - this.forgedSince < DUBIOUS_WINDOW_MS;
   }
 
   flush(now: number): void {

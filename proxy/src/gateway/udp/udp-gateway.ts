@@ -85,8 +85,8 @@ interface KeptAccept {
  *
  * 1. Before a good cookie came nothing is kept of a peer but a count by address.
  * 2. What one turn of the event loop has for a client leaves in as few packets as it fits in.
- * 3. Packets from where a connection's own packets go are always read; other ones only while their
- *    address has not sent too much that proved nothing.
+ * 3. Packets from where a connection's own packets go are read, unless many in its name are forged;
+ *    other ones only while their address has not sent too much that proved nothing.
  */
 export class UdpGateway implements UdpConnectionHost {
   private readonly limits: ProxyLimits;
@@ -198,8 +198,8 @@ export class UdpGateway implements UdpConnectionHost {
     const guest = id === undefined ? undefined : this.guests.get(id);
     if (guest === undefined) return this.unknown(packet, address, port, now);
     const { connection } = guest;
-    if (!connection.isAt(address, port) && this.unproven.spent(addressKey(address), now))
-      return this.drop("flood");
+    const trusted = connection.isAt(address, port) && !connection.isDubious(now);
+    if (!trusted && this.unproven.spent(addressKey(address), now)) return this.drop("flood");
     try {
       const received = connection.receive(packet, address, port, now);
       if (received !== "taken") {
