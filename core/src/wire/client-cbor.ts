@@ -20,6 +20,7 @@ const FALSE = 0xf4;
 const TRUE = 0xf5;
 const NULL = 0xf6;
 const FLOAT64 = 0xfb;
+const MAX_U32 = 0xffff_ffff;
 
 const textDecoder = new TextDecoder("utf-8", { fatal: true });
 const textEncoder = new TextEncoder();
@@ -96,12 +97,21 @@ export function writeHead(writer: ByteWriter, major: number, value: number): voi
     writer.u8(type | 25);
     writer.u8(value >>> 8);
     writer.u8(value & 0xff);
+  } else if (value <= MAX_U32) {
+    writer.u8(type | 26);
+    writeU32(writer, value);
   } else {
-    const wide = value >= 2 ** 32;
-    writer.u8(type | (wide ? 27 : 26));
-    for (let shift = wide ? 56 : 24; shift >= 0; shift -= 8)
-      writer.u8(Math.floor(value / 2 ** shift) % 256);
+    writer.u8(type | 27);
+    writeU32(writer, Math.floor(value / (MAX_U32 + 1)));
+    writeU32(writer, value % (MAX_U32 + 1));
   }
+}
+
+function writeU32(writer: ByteWriter, value: number): void {
+  writer.u8(value >>> 24);
+  writer.u8((value >>> 16) & 0xff);
+  writer.u8((value >>> 8) & 0xff);
+  writer.u8(value & 0xff);
 }
 
 export function writeBytes(writer: ByteWriter, bytes: Uint8Array): void {

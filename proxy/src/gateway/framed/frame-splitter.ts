@@ -55,7 +55,8 @@ export class FrameSplitter {
   }
 
   private readPrefix(byte: number): SplitProblem | undefined {
-    this.prefix += (byte & 0x7f) * 2 ** (7 * this.prefixBytes);
+    // At most four bytes of seven bits: far from where shifts lose bits.
+    this.prefix += (byte & 0x7f) << (7 * this.prefixBytes);
     this.prefixBytes += 1;
     if (this.prefix > this.maxBytes) return "too-large";
     if (byte >= 0x80) return this.prefixBytes >= MAX_PREFIX_BYTES ? "bad-message" : undefined;
