@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import {
+  CLIENT_ACK_DELAY_MS,
   CLOSING_MS,
   MAX_REASON_BYTES,
   MAX_UPDATES_BYTES,
@@ -459,3 +460,36 @@ test("a ping is answered, and is no smaller than the challenge that it may cause
   assert.ok((challenge?.packet.length ?? 99) <= ping.packet.length);
   assert.ok(server.connection.wakeAt <= server.now + SERVER_ACK_DELAY_MS, "an ack is due");
 });
+
+test("a peer that acknowledges nothing gets few probes, whenever it speaks", () => {
+  const seconds = 20;
+  const probesOf = (speaks: (ms: number) => boolean): number => {
+    const peer = new CraftedPeer({ role: "server" });
+    peer.give(streamFrame(0, HELLO));
+    peer.connection.send(WELCOME);
+    peer.flush();
+    for (let ms = 0; ms < seconds * 1000; ms += 10) {
+      peer.now += 10;
+      if (speaks(ms)) peer.give(inputFrame(1, 1));
+      if (peer.connection.wakeAt <= peer.now) peer.connection.wake(peer.now);
+    }
+    return peer.connection.stats.probes;
+  };
+  const ofSilence = probesOf(() => false);
+  assert.ok(ofSilence > 5);
+  assert.equal(ofSilence, probesOf(always), "speaking all the time is worth nothing");
+  // The most comes of speaking whenever the backoff has begun.
+  let most = 0;
+  for (let every = 20; every <= 1000; every += 20)
+    most = Math.max(
+      most,
+      probesOf((ms) => ms % every === 0),
+    );
+  assert.ok(most > ofSilence);
+  const leastTimeoutMs = CLIENT_ACK_DELAY_MS;
+  assert.ok(most <= (seconds * 1000) / leastTimeoutMs, `${most} probes`);
+});
+
+function always(): boolean {
+  return true;
+}

@@ -262,6 +262,7 @@ export class DatagramConnection<Sent = undefined> {
       if (path !== this.path) this.paths.came(path, bytes, newest);
       else if (newest) this.paths.settled();
     }
+    if (newest) this.sender.recovery.heard();
     this.from = path;
     const { reader } = this;
     reader.read(plain);

@@ -193,6 +193,28 @@ test("after a long outage all goes on", () => {
   assert.ok(server.connection.stats.probes > 0);
 });
 
+test("after a cut the first input brings back what was lost in it", () => {
+  for (const seed of SEEDS) {
+    const pair = joined(seed);
+    const { client, server, queue } = pair;
+    pair.impairment = { ...BAD, loss: 0, duplicate: 0 };
+    feed(pair, 300, 30, (i) => client.connection.send(testItem(INPUT, i, 20)));
+    feed(pair, 100, 30, (i) => server.connection.send(testItem(MESSAGE, i, 50)));
+    const cutAt = queue.now + 1000;
+    // Long enough for a backoff that would last for seconds more.
+    const healedAt = cutAt + 4000;
+    const carries = (): boolean => queue.now < cutAt || queue.now >= healedAt;
+    pair.toServer = carries;
+    pair.toClient = carries;
+    pair.run(healedAt - queue.now);
+    const inVain = counters(client, MESSAGE).length;
+    assert.ok(inVain < 100, "the cut came too late");
+    // A way there for the input, and one back; what was lost besides comes a round trip later.
+    const done = (): boolean => counters(client, MESSAGE).length === 100;
+    assert.ok(pair.run(500, done), `not all arrived (seed ${seed})`);
+  }
+});
+
 test("messages, updates and inputs hold while addresses change and the server pauses", () => {
   for (const seed of SEEDS) {
     const pair = joined(seed);

@@ -79,6 +79,32 @@ test("a probe is due after the probe timeout, then after twice of it, then not l
   assert.ok(sent.timerAt < 3000 + MAX_PROBE_TIMEOUT_MS, "an ack ends the backoff");
 });
 
+test("the first packet after a silence ends the backoff, a peer that speaks all the time does not", () => {
+  const begun = (): { sent: LossRecovery<string>; timeout: number } => {
+    const sent = recovery();
+    send(sent, [0], 0);
+    sent.took(ack([0, 0]), 80);
+    send(sent, [1], 1000);
+    return { sent, timeout: sent.timerAt - 1000 };
+  };
+  const cut = begun();
+  for (let i = 0; i < 3; i++) cut.sent.timeout(1500);
+  send(cut.sent, [2], 1500);
+  assert.equal(cut.sent.timerAt, 1500 + 8 * cut.timeout);
+  cut.sent.heard();
+  assert.equal(cut.sent.timerAt, 1500 + cut.timeout);
+  cut.sent.timeout(1500 + cut.timeout);
+  cut.sent.heard();
+  assert.equal(cut.sent.timerAt, 1500 + 2 * cut.timeout, "one probe is no silence");
+
+  const talker = begun();
+  for (let i = 0; i < 3; i++) {
+    talker.sent.timeout(1500);
+    talker.sent.heard();
+  }
+  assert.equal(talker.sent.timerAt, 1000 + 8 * talker.timeout);
+});
+
 test("the round-trip time is that of the largest number, without the delay the peer told", () => {
   const sent = recovery();
   send(sent, [0], 0);

@@ -17,6 +17,8 @@ const MAX_TIME_THRESHOLD = 2;
 const TIME_THRESHOLD_STEP = 1 / 8;
 /** RFC 9002, section 7.6.1. */
 const PERSISTENT_CONGESTION_TIMEOUTS = 3;
+/** After so many probes with nothing heard between them, silence is that of a path that was cut. */
+const SILENT_PROBES = 2;
 /** Lost packets that are remembered, and for how long, for an acknowledgement that comes late. */
 const MAX_LATE_PACKETS = 128;
 const LATE_TIMEOUTS = 3;
@@ -47,6 +49,8 @@ export class LossRecovery<Sent> {
   private lastSentAt = 0;
   private lossAt = Number.POSITIVE_INFINITY;
   private probesInVain = 0;
+  /** Of those, the ones since anything was heard. */
+  private probesInSilence = 0;
   private packetThreshold = PACKET_THRESHOLD;
   private timeThreshold = TIME_THRESHOLD;
   /** Packets below belong to an earlier path: they say nothing of this one. */
@@ -74,6 +78,16 @@ export class LossRecovery<Sent> {
     if (this.lossAt !== Number.POSITIVE_INFINITY) return this.lossAt;
     const timeout = this.rtt.probeTimeout(this.peerAckDelayMs) * 2 ** this.probesInVain;
     return this.lastSentAt + Math.min(timeout, MAX_PROBE_TIMEOUT_MS);
+  }
+
+  /**
+   * A new genuine packet came, whatever is in it. After a silence it tells that a path that was cut carries
+   * packets again: the backoff is over, and a probe that is due without it is due now. A peer that goes on
+   * speaking and acknowledges nothing ends no backoff, and none gets two probes in one probe timeout.
+   */
+  heard(): void {
+    if (this.probesInSilence >= SILENT_PROBES) this.probesInVain = 0;
+    this.probesInSilence = 0;
   }
 
   /** An ack came. */
@@ -111,6 +125,7 @@ export class LossRecovery<Sent> {
       return false;
     }
     this.probesInVain += 1;
+    this.probesInSilence += 1;
     return true;
   }
 
@@ -150,6 +165,7 @@ export class LossRecovery<Sent> {
     this.givenUp.length = 0;
     this.pathBegan = next;
     this.probesInVain = 0;
+    this.probesInSilence = 0;
     this.packetThreshold = PACKET_THRESHOLD;
     this.timeThreshold = TIME_THRESHOLD;
   }
