@@ -38,7 +38,6 @@ export class UdpConnection {
   private readonly watch = new PathWatch();
   private socket: LocalSocket;
   private lastPacket: Uint8Array | undefined;
-  private packetBefore: Uint8Array | undefined;
   private timer: { cancel(): void } | undefined;
   private timerAt = Number.POSITIVE_INFINITY;
   private over = false;
@@ -107,12 +106,8 @@ export class UdpConnection {
   }
 
   private readonly socketEvents: LocalSocketEvents = {
-    // Packets from a new local end tell the server of it. Those that were lost will do; two of them, as a
-    // single one may be smaller than the challenge that is to answer it.
-    ready: () => {
-      for (const packet of [this.packetBefore, this.lastPacket])
-        if (packet !== undefined) this.socket.send(packet);
-    },
+    // A packet from the new local end tells the server of it.
+    ready: () => this.datagrams.ping(),
     packet: (bytes) => this.received(bytes),
     failed: (_error, refused) => {
       if (refused) {
@@ -131,7 +126,6 @@ export class UdpConnection {
   }
 
   private transmit(packet: Uint8Array): void {
-    this.packetBefore = this.lastPacket;
     this.lastPacket = packet;
     this.socket.send(packet);
   }
