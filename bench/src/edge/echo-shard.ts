@@ -36,6 +36,7 @@ export class EchoShard {
   private sessions = 0;
   private tick = 1;
   private readonly outSeq = new Map<number, number>();
+  private readonly writer = new ByteWriter(4096);
 
   async listen(network: LinkNetwork): Promise<void> {
     await network.listen((link) => {
@@ -82,7 +83,8 @@ export class EchoShard {
       else entries.push(entry);
     }
     if (sessions.size === 0) return;
-    const writer = new ByteWriter(batch.length + 64);
+    const { writer } = this;
+    writer.reset();
     writeDownstreamHead(writer, { tick: ++this.tick, dilation: 0 });
     writer.varint(0);
     writer.varint(sessions.size);
