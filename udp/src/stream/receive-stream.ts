@@ -19,9 +19,11 @@ export class ReceiveStream {
   /** All bytes below this offset were handed out. */
   private next = 0;
   private readonly kept = new RangeSet();
+  /**
+   * A ring, so that nothing is moved when bytes at its beginning were handed out: the byte of an offset
+   * lies at the offset modulo the length, which is a power of two and at most STREAM_WINDOW_BYTES.
+   */
   private buffer: Uint8Array = EMPTY;
-  /** Which offset `buffer` begins with. */
-  private base = 0;
   private handing = false;
   private held = false;
 
@@ -61,12 +63,12 @@ export class ReceiveStream {
     if (this.handing) return;
     this.handing = true;
     while (!this.held && this.kept.count > 0 && this.kept.startAt(0) <= this.next) {
-      const end = this.kept.endAt(0);
-      const bytes = this.buffer.subarray(this.next - this.base, end - this.base);
-      const taken = this.sink(bytes);
+      const at = this.next % this.buffer.length;
+      const run = Math.min(this.kept.endAt(0) - this.next, this.buffer.length - at);
+      const taken = this.sink(this.buffer.subarray(at, at + run));
       this.next += taken;
       this.kept.remove(0, this.next);
-      if (taken < bytes.length) break;
+      if (taken < run) break;
     }
     this.handing = false;
     if (this.kept.count === 0 && this.buffer.length > KEPT_BYTES) this.buffer = EMPTY;
@@ -76,28 +78,34 @@ export class ReceiveStream {
     const { kept } = this;
     if (kept.count >= MAX_STREAM_GAPS && start > this.next) return false;
     const end = start + bytes.length;
-    if (kept.count === 0) this.base = this.next;
-    if (end - this.base > this.buffer.length) this.makeRoom(end);
-    this.buffer.set(bytes, start - this.base);
+    if (end - this.next > this.buffer.length) this.grow(end - this.next);
+    write(this.buffer, start, bytes);
     kept.add(start, end);
     return true;
   }
 
-  /** Makes the buffer reach to offset `end`, which lies within the window. */
-  private makeRoom(end: number): void {
-    const { kept } = this;
-    const used = kept.count === 0 ? this.base : kept.endAt(kept.count - 1);
-    const needed = end - this.next;
-    if (needed <= this.buffer.length) {
-      this.buffer.copyWithin(0, this.next - this.base, used - this.base);
-    } else {
-      let bytes = Math.max(FIRST_BYTES, this.buffer.length);
-      while (bytes < needed) bytes *= 2;
-      const grown = new Uint8Array(bytes);
-      if (used > this.next)
-        grown.set(this.buffer.subarray(this.next - this.base, used - this.base));
-      this.buffer = grown;
+  /** Makes room for the next `needed` bytes, which lie within the window. */
+  private grow(needed: number): void {
+    const { kept, buffer } = this;
+    let bytes = Math.max(FIRST_BYTES, buffer.length);
+    while (bytes < needed) bytes *= 2;
+    const grown = new Uint8Array(bytes);
+    for (let i = 0; i < kept.count; i++) {
+      for (let from = kept.startAt(i); from < kept.endAt(i); ) {
+        const at = from % buffer.length;
+        const run = Math.min(kept.endAt(i) - from, buffer.length - at);
+        write(grown, from, buffer.subarray(at, at + run));
+        from += run;
+      }
     }
-    this.base = this.next;
+    this.buffer = grown;
   }
+}
+
+/** Puts bytes where those of this offset lie in a ring that has room for them. */
+function write(ring: Uint8Array, offset: number, bytes: Uint8Array): void {
+  const at = offset % ring.length;
+  const first = Math.min(bytes.length, ring.length - at);
+  ring.set(first === bytes.length ? bytes : bytes.subarray(0, first), at);
+  if (first < bytes.length) ring.set(bytes.subarray(first), 0);
 }

@@ -141,3 +141,59 @@ test("bytes that come again in other parts are taken once", () => {
     stream.receive(from, numbered(from, length));
   assert.deepEqual(received, [...numbered(0, 50)]);
 });
+
+test("a window that moves on by single bytes costs what came, not what is kept", (t) => {
+  let moved = 0;
+  const { set, copyWithin } = Uint8Array.prototype;
+  t.mock.method(
+    Uint8Array.prototype,
+    "set",
+    function (this: Uint8Array, bytes: ArrayLike<number>, at?: number) {
+      moved += bytes.length;
+      set.call(this, bytes, at);
+    },
+  );
+  t.mock.method(
+    Uint8Array.prototype,
+    "copyWithin",
+    function (this: Uint8Array, target: number, start: number, end?: number) {
+      moved += (end ?? this.length) - start;
+      return copyWithin.call(this, target, start, end);
+    },
+  );
+  let received = 0;
+  const stream = new ReceiveStream((bytes) => {
+    received += bytes.length;
+    return bytes.length;
+  });
+  const one = Uint8Array.of(1);
+  const times = 1000;
+  stream.receive(STREAM_WINDOW_BYTES - 1, one);
+  for (let i = 0; i < times; i++) {
+    stream.receive(i, one);
+    stream.receive(i + STREAM_WINDOW_BYTES, one);
+  }
+  assert.equal(received, times);
+  assert.ok(moved <= 2 * times + 1, `${moved} bytes were moved`);
+});
+
+test("what is kept wraps around and grows, and comes in order all the same", () => {
+  fc.assert(
+    fc.property(fc.nat(), (seed) => {
+      const random = seededRandom(seed);
+      let at = 0;
+      const stream = new ReceiveStream((bytes) => {
+        // Not all of it now and then.
+        const taken = random() < 0.2 ? Math.floor(bytes.length * random()) : bytes.length;
+        assert.deepEqual(bytes.subarray(0, taken), numbered(at, taken));
+        at += taken;
+        return taken;
+      });
+      for (let i = 0; i < 300; i++) {
+        const from = Math.max(0, at + Math.floor((random() - 0.1) * 3000 * (i % 7)));
+        stream.receive(from, numbered(from, Math.ceil(random() * 1200)));
+      }
+    }),
+    { numRuns: 50 },
+  );
+});
