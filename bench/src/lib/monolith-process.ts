@@ -92,7 +92,7 @@ export class MonolithProcess {
     const text = await (await fetch(`${this.health}/metrics`)).text();
     const lines = text.split("\n").filter((line) => !line.startsWith("#"));
     return (name) =>
-      lines.filter((line) => line.startsWith(name)).reduce((sum, line) => sum + valueOf(line), 0);
+      lines.filter((line) => line.startsWith(name)).reduce((sum, line) => sum + figureOf(line), 0);
   }
 
   /** User and system time of all threads so far, in seconds. */
@@ -111,7 +111,7 @@ export class MonolithProcess {
 }
 
 /** The value of `name{labels} value` or `name value`. */
-function valueOf(line: string): number {
+function figureOf(line: string): number {
   const labelled = line.lastIndexOf("} ");
   const [value] = line.slice(labelled < 0 ? line.indexOf(" ") + 1 : labelled + 2).split(" ");
   return Number(value);
