@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ByteWriter } from "@atlasnet/world";
 import fc from "fast-check";
 import {
   CLIENT_ACK_DELAY_MS,
+  CLOSE_INTERVAL_MS,
   CLOSING_MS,
+  MAX_PACKETS_IN_FLIGHT,
   MAX_REASON_BYTES,
   MAX_UPDATES_BYTES,
   PACKETS_PER_KEY,
@@ -342,6 +345,10 @@ test("a close goes out at once, and answers what comes for a while", () => {
   assert.deepEqual([peer.packets.length, peer.dirty], [0, dirty]);
   assert.equal(peer.connection.wakeAt, Number.POSITIVE_INFINITY);
   peer.give(streamFrame(0, HELLO), "elsewhere");
+  peer.give(streamFrame(0, HELLO));
+  assert.deepEqual(peer.packets.splice(0), [close], "not more often than at intervals");
+  peer.now += CLOSE_INTERVAL_MS;
+  peer.give(streamFrame(0, HELLO));
   assert.deepEqual(peer.packets.splice(0), [close]);
   assert.equal(peer.connection.receive(new Uint8Array(60).fill(4), "first", peer.now), false);
   peer.now += CLOSING_MS + 1;
@@ -440,6 +447,50 @@ test("many small messages do not wait for the pace", () => {
     peer.flush();
   }
   assert.equal(peer.sent().length, 60);
+});
+
+test("a peer that grew the window and acknowledges nothing holds a bounded number of packets in flight", () => {
+  const peer = new CraftedPeer({ role: "server" });
+  const { connection } = peer;
+  const ackAll = (): void => {
+    const largest = peer.sent().at(-1)?.number ?? 0;
+    const ack = new ByteWriter();
+    for (const value of [FRAME_ACK, largest, 0, largest, 0]) ack.varint(value);
+    peer.give(ack.finish());
+  };
+  for (let i = 0; i < 400; i++) {
+    connection.sendFrames(new Uint8Array(16 * 1024));
+    peer.now += 20;
+    peer.flush();
+    ackAll();
+  }
+  peer.packets.length = 0;
+  const updates = 2 * MAX_PACKETS_IN_FLIGHT;
+  for (let i = 0; i < updates; i++) {
+    connection.sendUpdates(Uint8Array.of(1), i);
+    peer.flush();
+  }
+  assert.equal(peer.packets.length, MAX_PACKETS_IN_FLIGHT);
+  assert.equal(peer.lostUpdates.length, updates - MAX_PACKETS_IN_FLIGHT);
+  peer.now = connection.wakeAt;
+  connection.wake(peer.now);
+  assert.ok(peer.packets.length > MAX_PACKETS_IN_FLIGHT, "probes go on");
+  ackAll();
+  connection.sendUpdates(Uint8Array.of(1), 1);
+  peer.flush();
+  assert.equal(peer.packets.length, 1);
+});
+
+test("a second ack in one packet ends the connection", () => {
+  const peer = new CraftedPeer({ role: "server" });
+  peer.connection.send(WELCOME);
+  peer.flush();
+  const ack = [FRAME_ACK, 0, 0, 0, 0];
+  peer.give(ack);
+  peer.give(ack);
+  assert.deepEqual(peer.failures, []);
+  peer.give([...ack, ...ack]);
+  assert.deepEqual(peer.failures, ["bad-message"]);
 });
 
 test("a ping is answered, and is no smaller than the challenge that it may cause", () => {

@@ -10,6 +10,7 @@ import type { DatagramDependencies, DatagramEvents, DatagramOptions } from "./da
 import { type DatagramStats, newDatagramStats } from "./datagram-stats.ts";
 import {
   CLIENT_ACK_DELAY_MS,
+  CLOSE_INTERVAL_MS,
   CLOSING_MS,
   MAX_INPUT_BYTES,
   MAX_PACKET_BYTES,
@@ -63,6 +64,8 @@ export class DatagramConnection<Sent = undefined> {
   private closePacket: Uint8Array | undefined;
   /** When the last packet is answered with `closePacket`; known when the first has come. */
   private closingUntil: number | undefined;
+  /** Before this time no packet is answered with it. */
+  private closeAgainAt = 0;
 
   constructor(options: DatagramOptions, dependencies: DatagramDependencies<Sent>) {
     const server = options.role === "server";
@@ -220,7 +223,8 @@ export class DatagramConnection<Sent = undefined> {
 
   /**
    * Sends a close frame at once; what else waits is given up. A longer reason than MAX_REASON_BYTES is cut.
-   * The owner keeps the connection for CLOSING_MS, so that it answers what still comes.
+   * The owner keeps the connection for CLOSING_MS, so that it answers what still comes, at most once
+   * in CLOSE_INTERVAL_MS.
    */
   close(code: number, reason: string): void {
     if (this.state === "closing" || this.state === "closed") return;
@@ -328,8 +332,10 @@ export class DatagramConnection<Sent = undefined> {
 
   private answerWithClose(): void {
     this.closingUntil ??= this.now + CLOSING_MS;
-    if (this.closePacket !== undefined && this.now <= this.closingUntil)
-      this.events.transmit(this.closePacket, this.path);
+    if (this.closePacket === undefined || this.now > this.closingUntil) return;
+    if (this.now < this.closeAgainAt) return;
+    this.closeAgainAt = this.now + CLOSE_INTERVAL_MS;
+    this.events.transmit(this.closePacket, this.path);
   }
 
   private markDirty(): void {

@@ -33,6 +33,12 @@ export const MIN_WINDOW_PACKETS = 4;
 /** The congestion window stops growing here; more than the stream's window is of use to state only. */
 export const MAX_WINDOW_BYTES = 2 * STREAM_WINDOW_BYTES;
 
+/**
+ * Packets in flight, however small: what is further behind is a replay to the receiver. A peer that
+ * acknowledges nothing gets no more than probes then; each of its acks is held against this many.
+ */
+export const MAX_PACKETS_IN_FLIGHT = REPLAY_WINDOW_PACKETS;
+
 /** Full packets of stream bytes sent at a time; the next so many follow as the round-trip time paces them. */
 export const MAX_BURST_PACKETS = 16;
 
@@ -63,5 +69,7 @@ export const CHALLENGE_INTERVAL_MS = 1000;
 
 /** How long a side that closed answers packets with its close. */
 export const CLOSING_MS = 2000;
+/** The next answer of that kind comes no sooner than this after the last. */
+export const CLOSE_INTERVAL_MS = 20;
 /** Longest reason in a close frame, in bytes; a longer one is cut. */
 export const MAX_REASON_BYTES = 512;

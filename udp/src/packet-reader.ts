@@ -54,6 +54,8 @@ export class PacketReader {
   private readonly sink: PacketSink;
   private readonly reader = new ByteReader(new Uint8Array(0));
   private readonly ack = new AckFrame();
+  /** Whether the packet that is read held an ack already: each is work, so it may hold one. */
+  private acknowledges = false;
   private readonly stream: ReceiveStream;
   private readonly splitter: FrameSplitter;
   /** A server's. */
@@ -77,6 +79,7 @@ export class PacketReader {
   read(plain: Uint8Array): void {
     this.asks = false;
     this.kept = true;
+    this.acknowledges = false;
     try {
       this.reader.reset(plain);
       while (this.reader.remaining > 0 && this.sink.isOpen()) this.readFrame();
@@ -111,6 +114,8 @@ export class PacketReader {
         this.asks = true;
         break;
       case FRAME_ACK:
+        if (this.acknowledges) throw new DecodeError("a second ack in one packet");
+        this.acknowledges = true;
         this.ack.read(reader);
         this.sink.acknowledged(this.ack);
         break;

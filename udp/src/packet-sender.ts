@@ -115,7 +115,8 @@ export class PacketSender<Sent> {
   }
 
   flush(now: number): void {
-    const { congestion, rtt } = this.recovery;
+    const { recovery } = this;
+    const { congestion, rtt } = recovery;
     const pace = BURST_BYTES / (PACING_GAIN * congestion.window);
     const nextBurstAt = this.burstBegan + pace * rtt.smoothed;
     if (now >= nextBurstAt) {
@@ -123,11 +124,11 @@ export class PacketSender<Sent> {
       this.burstLeft = BURST_BYTES;
     }
     for (;;) {
-      const open = this.probes > 0 || congestion.open;
+      const open = this.probes > 0 || recovery.open;
       if (!this.due(now, open)) break;
       this.packet(now, open);
     }
-    const paced = this.burstLeft <= 0 && congestion.open && this.stream.waiting;
+    const paced = this.burstLeft <= 0 && recovery.open && this.stream.waiting;
     this.paceAt = paced ? this.burstBegan + pace * rtt.smoothed : Number.POSITIVE_INFINITY;
   }
 

@@ -1,4 +1,4 @@
-import { MAX_PROBE_TIMEOUT_MS } from "../limits.ts";
+import { MAX_PACKETS_IN_FLIGHT, MAX_PROBE_TIMEOUT_MS } from "../limits.ts";
 import type { AckFrame } from "../packet/frames.ts";
 import { Congestion } from "./congestion.ts";
 import { RttEstimator } from "./rtt.ts";
@@ -63,6 +63,11 @@ export class LossRecovery<Sent> {
 
   get anyInFlight(): boolean {
     return this.inFlight > 0;
+  }
+
+  /** Whether one more packet that asks for an ack may be sent. */
+  get open(): boolean {
+    return this.congestion.open && this.inFlight < MAX_PACKETS_IN_FLIGHT;
   }
 
   sent(packet: SentPacket<Sent>): void {
