@@ -193,6 +193,24 @@ test("a kicked player hears why, again for each packet, and nothing else", async
   assert.equal(await closeCode(player), 4013);
 });
 
+test("what a client still sends after its close is no news, and gets no reset", async (t) => {
+  const clock = new SimClock();
+  const { address, proxy } = await bench(t, { clock });
+  const player = await joined(t, address);
+  const { udp } = proxy.counters;
+  const packet = player.sealed[0] ?? new Uint8Array(0);
+  player.end();
+  while (proxy.counters.openUdp > 0) await turn();
+  const socket = await udpSocket();
+  t.after(() => socket.close());
+  socket.send(packet, portOf(address), "127.0.0.1");
+  while (udp.drops.late === 0) await turn();
+  assert.equal(udp.resets, 0);
+  clock.advance(4_000);
+  socket.send(packet, portOf(address), "127.0.0.1");
+  while (udp.resets === 0) await turn();
+});
+
 test("drain says shutting-down, to newcomers too, and does not wait for those who do not hear", async (t) => {
   const clock = new SimClock();
   const { address, proxy } = await bench(t, { clock });

@@ -54,6 +54,8 @@ export class UdpConnection implements ClientConnection, DatagramPort {
   readonly id: number;
   /** Of genuine packets, with what the network adds to each. */
   bytesRead = 0;
+  /** The client said that it closes: it knows, whatever it still sends. */
+  closedByPeer = false;
   private readonly host: UdpConnectionHost;
   private readonly deadlines: Deadlines<UdpConnection>;
   private readonly deadline: DeadlineEntry<UdpConnection>;
@@ -95,7 +97,10 @@ export class UdpConnection implements ClientConnection, DatagramPort {
             this.other = undefined;
           },
           failed: (code, reason) => this.listener()?.violation(code, reason),
-          closed: () => this.destroy(),
+          closed: () => {
+            this.closedByPeer = true;
+            this.destroy();
+          },
           dirty: () => host.dirty(this),
         },
       },

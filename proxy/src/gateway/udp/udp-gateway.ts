@@ -20,6 +20,9 @@ const UNPROVEN_PER_ADDRESS = 1_000;
 /** Addresses told apart by that count, and what those beyond have together. */
 const UNPROVEN_ADDRESSES = 4_096;
 const UNPROVEN_SHARED = 10_000;
+/** How long ids of connections that their clients closed are known, and how many at most. */
+const LATE_MS = 3_000;
+const MAX_LATE = 8_192;
 /** Faults that are logged; all are counted. */
 const FAULT_LOGS_PER_SECOND = 1;
 const FAULT_LOGS_BURST = 10;
@@ -95,6 +98,8 @@ export class UdpGateway implements UdpConnectionHost {
   private readonly guests = new Map<number, Guest>();
   private readonly accepts = new Map<string, KeptAccept>();
   private readonly turns: Turns<UdpConnection>;
+  /** Ids of connections that their clients closed, and until when packets of them are no news. */
+  private readonly ended = new Map<number, number>();
   private readonly budget: HandshakeBudget;
   private readonly resets: TokenBucket;
   private readonly faultLogs: TokenBucket;
@@ -159,6 +164,10 @@ export class UdpGateway implements UdpConnectionHost {
       if (until > now) break;
       this.accepts.delete(attempt);
     }
+    for (const [id, until] of this.ended) {
+      if (until > now) break;
+      this.ended.delete(id);
+    }
     for (const guest of this.guests.values()) this.harvest(guest);
   }
 
@@ -196,7 +205,11 @@ export class UdpGateway implements UdpConnectionHost {
   private sealed(packet: Uint8Array, address: string, port: number, now: number): void {
     const id = connectionIdOf(packet);
     const guest = id === undefined ? undefined : this.guests.get(id);
-    if (guest === undefined) return this.unknown(packet, address, port, now);
+    if (guest === undefined) {
+      // A client that closes answers what still comes to it with the same close.
+      if (id !== undefined && this.ended.has(id)) return this.drop("late");
+      return this.unknown(packet, address, port, now);
+    }
     const { connection } = guest;
     const trusted = connection.isAt(address, port) && !connection.isDubious(now);
     if (!trusted && this.unproven.spent(addressKey(address), now)) return this.drop("flood");
@@ -318,10 +331,12 @@ export class UdpGateway implements UdpConnectionHost {
   }
 
   gone(connection: UdpConnection): void {
-    const { counters } = this.dependencies;
+    const { counters, clock } = this.dependencies;
     const guest = this.guests.get(connection.id);
     if (guest === undefined) return;
     this.guests.delete(connection.id);
+    if (connection.closedByPeer && this.ended.size < MAX_LATE)
+      this.ended.set(connection.id, clock.now() + LATE_MS);
     this.accepts.delete(guest.attempt);
     this.harvest(guest);
     if (!guest.isConfirmed) counters.unconfirmed -= 1;
