@@ -88,6 +88,66 @@ test("messages of the server come in a row; a gap is one fault however long it l
   assert.deepEqual(heard(), ["message-repeated"]);
 });
 
+test("new messages may cross a resync before the old ones come again", () => {
+  const { made, heard } = joined(0);
+  for (const seq of [1, 2, 3]) made.delivered(seq);
+  made.resynced();
+  // 4 was on its way; then the answer, and what is new behind it.
+  for (const seq of [4, 2, 3, 4, 5]) made.delivered(seq);
+  assert.deepEqual(heard(), []);
+  for (const seq of [4, 5, 6]) made.delivered(seq);
+  assert.deepEqual(heard(), ["message-repeated"], "one resync, one answer");
+  made.resynced();
+  made.resynced();
+  for (const seq of [7, 5, 6, 7, 8, 6, 7, 8, 9]) made.delivered(seq);
+  assert.deepEqual(heard(), [], "two of them may get two answers");
+});
+
+test("what is wrong is found although a resync was sent", () => {
+  const { made, heard } = joined(0);
+  for (const seq of [1, 2, 3, 4]) made.delivered(seq);
+  made.resynced();
+  for (const seq of [3, 4, 4]) made.delivered(seq);
+  assert.deepEqual(heard(), ["message-repeated"], "twice in the answer");
+  made.resynced();
+  for (const seq of [5, 3, 4, 5, 7]) made.delivered(seq);
+  assert.deepEqual(heard(), ["message-missing"], "lost behind the answer");
+  for (const seq of [6, 7, 8, 10, 9, 11]) made.delivered(seq);
+  assert.deepEqual(heard(), ["message-missing", "message-missing"], "in another order");
+});
+
+test("a resync is answered when what was sent after it is acknowledged", () => {
+  const { made, heard } = joined(2);
+  for (const seq of [1, 2]) made.delivered(seq);
+  made.resynced();
+  made.queue(300);
+  made.sent(3);
+  made.acknowledged(2, 10);
+  for (const seq of [1, 2]) made.delivered(seq);
+  made.resynced();
+  made.queue(400);
+  made.sent(4);
+  made.acknowledged(4, 11);
+  heard();
+  for (const seq of [1, 2]) made.delivered(seq);
+  assert.deepEqual(heard(), ["message-repeated"]);
+});
+
+test("after a welcome messages come again, before any new one", () => {
+  const { made, heard } = joined(0);
+  for (const seq of [1, 2, 3]) made.delivered(seq);
+  made.resynced();
+  made.greeted("a");
+  made.welcomed({ ...WELCOME, outSeq: 3 });
+  for (const seq of [2, 3, 4]) made.delivered(seq);
+  assert.deepEqual(heard(), []);
+  for (const seq of [3, 4, 5]) made.delivered(seq);
+  assert.deepEqual(heard(), ["message-repeated"], "the resync went with its connection");
+  made.welcomed({ ...WELCOME, outSeq: 5 });
+  for (const seq of [6, 5]) made.delivered(seq);
+  assert.deepEqual(heard(), ["message-repeated"], "the new one was first");
+});
+
 test("a new connection sends again what is kept, which was sent before", () => {
   const { made, heard } = joined(3);
   made.acknowledged(1, 5);

@@ -8,7 +8,7 @@ export const SEQUENCE_ERRORS = [
   "ack-tick-went-back",
   /** A message of the server left out a number. */
   "message-missing",
-  /** A message of the server came twice, with no welcome or resync in between. */
+  /** A message of the server came twice, and neither a welcome nor a resync accounts for it. */
   "message-repeated",
 ] as const;
 export type SequenceError = (typeof SEQUENCE_ERRORS)[number];
@@ -30,6 +30,9 @@ export interface WelcomeNumbers {
   readonly outSeq: number;
 }
 
+/** Resyncs without an answer that are kept track of: a client sends one in a second at most. */
+const MAX_RESYNCS = 16;
+
 /**
  * Holds what goes over one client's wire against the rules of the protocol, and finds out when each
  * message was sent and acknowledged. It knows messages by when they were due.
@@ -37,6 +40,9 @@ export interface WelcomeNumbers {
  * 1. `waiting` are the messages handed to the client and not acknowledged, in order; the first of them
  *    has the number `base`, and the first `everSent` of them went out at least once.
  * 2. `sentHigh` and `ackHigh` are of this stream and timeline.
+ * 3. The server's numbers rise. They may start again further down once for each resync of the client, and
+ *    with the first message after a welcome. New messages may cross a resync, so its run may begin late;
+ *    but a server handles things in order, so what it acknowledges next tells that it is done with it.
  */
 export class SequenceChecker {
   private readonly events: SequenceEvents;
@@ -50,8 +56,10 @@ export class SequenceChecker {
   private timeline: number | undefined;
   private stream: string | undefined;
   private received = 0;
-  /** The server may send again what it has not got an ack for. */
-  private repeats = false;
+  /** The server's last message, new or not; 0 when the next one may be any. */
+  private last = 0;
+  /** Resyncs whose messages may come yet: for each, what was sent before it. */
+  private readonly resyncs: number[] = [];
   private inGap = false;
 
   constructor(events: SequenceEvents) {
@@ -90,6 +98,8 @@ export class SequenceChecker {
 
   /** The client sends a hello. On a new stream numbers start anew, and what was sent is given up. */
   greeted(stream: string): void {
+    // What was asked for on another connection does not come any more.
+    this.resyncs.length = 0;
     if (stream === this.stream) return;
     this.stream = stream;
     for (let i = 0; i < this.everSent; i++) this.events.lost(this.shift());
@@ -113,7 +123,7 @@ export class SequenceChecker {
       this.received = Math.min(this.received, outSeq);
     } else this.applied(appliedSeq, "a welcome");
     this.timeline = timeline;
-    this.repeats = true;
+    this.last = 0;
     this.inGap = false;
   }
 
@@ -149,20 +159,22 @@ export class SequenceChecker {
 
   /** A reliable message of the server. */
   delivered(seq: number): void {
-    if (seq === this.received + 1) {
-      this.received = seq;
-      this.repeats = false;
-      this.inGap = false;
-    } else if (seq > this.received) {
-      // The client drops the ones behind the gap, too: it is one fault.
-      if (!this.inGap) this.fail("message-missing", `${seq} after ${this.received}`);
-      this.inGap = true;
-    } else if (!this.repeats) this.fail("message-repeated", `${seq} after ${this.received}`);
+    const again = seq <= this.received && seq <= this.last;
+    this.last = seq;
+    if (again && this.resyncs.shift() === undefined)
+      this.fail("message-repeated", `${seq} after ${this.received}`);
+    if (seq <= this.received) return;
+    const next = seq === this.received + 1;
+    // The client drops the ones behind a gap, too: it is one fault.
+    if (!next && !this.inGap) this.fail("message-missing", `${seq} after ${this.received}`);
+    if (next) this.received = seq;
+    this.inGap = !next;
   }
 
   /** The client asks for what it has not got. */
   resynced(): void {
-    this.repeats = true;
+    if (this.resyncs.length === MAX_RESYNCS) this.resyncs.shift();
+    this.resyncs.push(this.sentHigh);
   }
 
   private applied(seq: number, where: string): boolean {
@@ -175,6 +187,7 @@ export class SequenceChecker {
       return false;
     }
     this.ackHigh = seq;
+    while ((this.resyncs[0] ?? seq) < seq) this.resyncs.shift();
     this.confirm(seq);
     return true;
   }
