@@ -1,25 +1,16 @@
 import type { Clock, Logger, SecureRandom } from "@atlasnet/core";
 import { CONNECTION_ID_BYTES, connectionIdOf, PACKET } from "@atlasnet/udp";
-import { HandshakeDoor, type ServerIdentity } from "@atlasnet/udp/node";
+import type { ServerIdentity } from "@atlasnet/udp/node";
 import type { ProxyLimits } from "../../limits.ts";
-import { addressKey } from "../../server/address-key.ts";
 import { TokenBucket } from "../../session/token-bucket.ts";
 import type { ClientEvents } from "../client-connection.ts";
-import { HandshakeBudget } from "./handshake-budget.ts";
 import { type Peer, peerAt } from "./peer.ts";
+import { type StrangerAnswer, Strangers } from "./strangers.ts";
 import { Turns } from "./turns.ts";
 import { UdpConnection, type UdpConnectionHost } from "./udp-connection.ts";
 import type { DropReason, UdpCounters } from "./udp-counters.ts";
 import { UdpSocket } from "./udp-socket.ts";
-import { WindowCounts } from "./window-counts.ts";
 
-/** Resets for unknown connections; beyond it they are dropped as `unknown-connection`. */
-const RESETS_PER_SECOND = 200;
-/** Packets of one address that prove nothing, in a second; beyond it, `flood`: dropped unread. */
-const UNPROVEN_PER_ADDRESS = 1_000;
-/** Addresses told apart by that count, and what those beyond have together. */
-const UNPROVEN_ADDRESSES = 4_096;
-const UNPROVEN_SHARED = 10_000;
 /** How long ids of connections that their clients closed are known, and how many at most. */
 const LATE_MS = 3_000;
 const MAX_LATE = 8_192;
@@ -76,59 +67,49 @@ interface Guest {
   readonly counted: { -readonly [C in (typeof HARVESTED)[number][0]]: number };
 }
 
-/** An accept, kept for as long as its cookie may come again. */
-interface KeptAccept {
-  readonly packet: Uint8Array;
-  readonly until: number;
-}
-
 /**
- * Clients over UDP (docs/protocol.md, section 11): tells datagrams apart, keeps strangers cheap, and
- * runs the clocks of the connections.
+ * Clients over UDP (docs/protocol.md, section 11): tells datagrams apart and keeps the connections.
  *
  * 1. Before a good cookie came nothing is kept of a peer but a count by address.
  * 2. What one turn of the event loop has for a client leaves in as few packets as it fits in.
- * 3. Packets from where a connection's own packets go are read, unless many in its name are forged;
+ * 3. Nothing that a datagram does throws out of here.
+ * 4. Packets from where a connection's own packets go are read, unless many in its name are forged;
  *    other ones only while their address has not sent too much that proved nothing.
  */
 export class UdpGateway implements UdpConnectionHost {
   private readonly limits: ProxyLimits;
   private readonly dependencies: UdpGatewayDependencies;
-  private readonly door: HandshakeDoor;
+  private readonly strangers: Strangers;
   private readonly guests = new Map<number, Guest>();
-  private readonly accepts = new Map<string, KeptAccept>();
   private readonly turns: Turns<UdpConnection>;
   /** Ids of connections that their clients closed, and until when packets of them are no news. */
   private readonly ended = new Map<number, number>();
-  private readonly budget: HandshakeBudget;
-  private readonly resets: TokenBucket;
   private readonly faultLogs: TokenBucket;
-  private readonly unproven = new WindowCounts({
-    perAddress: UNPROVEN_PER_ADDRESS,
-    maxAddresses: UNPROVEN_ADDRESSES,
-    shared: UNPROVEN_SHARED,
-  });
   private readonly random: (count: number) => Uint8Array;
   private socket: UdpSocket | undefined;
 
   constructor(options: UdpGatewayOptions, dependencies: UdpGatewayDependencies) {
     const { node, limits, handshakesPerSecond } = options;
-    const { identity, random, clock } = dependencies;
+    const { identity, random, clock, counters } = dependencies;
     const now = clock.now();
     this.limits = limits;
     this.dependencies = dependencies;
     this.random = (count) => random.bytes(count);
-    this.door = new HandshakeDoor(
-      { node, idleTimeoutMs: limits.idleTimeoutMs },
-      { identity, randomBytes: this.random },
+    this.strangers = new Strangers(
+      {
+        node,
+        handshakesPerSecond,
+        idleTimeoutMs: limits.idleTimeoutMs,
+        unconfirmedConnections: limits.unconfirmedConnections,
+        keepAcceptsMs: limits.handshakeTimeoutMs,
+      },
+      { identity, random, counters, now },
     );
     this.turns = new Turns({
       clock,
       turn: () => this.socket?.check(),
       fault: (connection, error) => this.giveUp(connection, error),
     });
-    this.budget = new HandshakeBudget({ perSecond: handshakesPerSecond, now });
-    this.resets = new TokenBucket(RESETS_PER_SECOND, RESETS_PER_SECOND, now);
     this.faultLogs = new TokenBucket(FAULT_LOGS_PER_SECOND, FAULT_LOGS_BURST, now);
   }
 
@@ -160,10 +141,7 @@ export class UdpGateway implements UdpConnectionHost {
 
   /** To be called a few times a second. */
   sweep(now: number): void {
-    for (const [attempt, { until }] of this.accepts) {
-      if (until > now) break;
-      this.accepts.delete(attempt);
-    }
+    this.strangers.sweep(now);
     for (const [id, until] of this.ended) {
       if (until > now) break;
       this.ended.delete(id);
@@ -203,91 +181,68 @@ export class UdpGateway implements UdpConnectionHost {
   }
 
   private sealed(packet: Uint8Array, address: string, port: number, now: number): void {
+    const { strangers } = this;
     const id = connectionIdOf(packet);
     const guest = id === undefined ? undefined : this.guests.get(id);
     if (guest === undefined) {
       // A client that closes answers what still comes to it with the same close.
       if (id !== undefined && this.ended.has(id)) return this.drop("late");
-      return this.unknown(packet, address, port, now);
+      return this.answer(strangers.unknown(packet, address, now), peerAt(address, port), now);
     }
     const { connection } = guest;
     const trusted = connection.isAt(address, port) && !connection.isDubious(now);
-    if (!trusted && this.unproven.spent(addressKey(address), now)) return this.drop("flood");
+    if (!trusted && strangers.isFlooding(address, now)) return this.drop("flood");
     try {
       const received = connection.receive(packet, address, port, now);
-      if (received !== "taken") {
-        this.drop(received);
-        // Networks repeat packets, too; nobody is held to account for that.
-        if (received === "not-genuine") this.unproven.add(addressKey(address), now);
-        return;
-      }
-      this.turns.plan();
+      if (received === "taken") return this.turns.plan();
+      this.drop(received);
+      // Networks repeat packets, too; nobody is held to account for that.
+      if (received === "not-genuine") strangers.unprovenFrom(address, now);
     } catch (error) {
       this.giveUp(connection, error);
     }
   }
 
-  /** Perhaps this server ran before and has forgotten the connection: the client should know. */
-  private unknown(packet: Uint8Array, address: string, port: number, now: number): void {
-    const { counters } = this.dependencies;
-    const key = addressKey(address);
-    if (this.unproven.spent(key, now)) return this.drop("flood");
-    this.unproven.add(key, now);
-    const reset = this.resets.take(1, now) ? this.door.reset(packet) : undefined;
-    if (reset === undefined) return this.drop("unknown-connection");
-    counters.resets += 1;
-    this.socket?.send(reset, address, port);
+  private initiate(packet: Uint8Array, address: string, port: number, now: number): void {
+    const peer = peerAt(address, port);
+    this.answer(
+      this.strangers.initiate(packet, peer, now, () => this.newId()),
+      peer,
+      now,
+    );
   }
 
-  private initiate(packet: Uint8Array, address: string, port: number, now: number): void {
-    const { counters } = this.dependencies;
-    const key = addressKey(address);
-    if (this.unproven.spent(key, now)) return this.drop("flood");
-    const peer = peerAt(address, port);
-    const full = counters.unconfirmed >= this.limits.unconfirmedConnections;
-    const answer = this.door.answer(packet, peer.path, now, (attempt) => {
-      const kept = this.accepts.get(attempt);
-      if (kept !== undefined) return { type: "repeat", accept: kept.packet };
-      if (full || !this.budget.take(key, now)) return { type: "too-busy" };
-      return { type: "new", connectionId: this.newId() };
-    });
-    if (answer.type !== "accept") this.unproven.add(key, now);
+  private answer(answer: StrangerAnswer, peer: Peer, now: number): void {
     switch (answer.type) {
       case "drop":
-        return this.drop(answer.why === "too-busy" && full ? "no-room" : answer.why);
-      case "retry":
-        counters.retries += 1;
-        return this.socket?.send(answer.packet, address, port);
-      case "repeat":
-        counters.acceptsRepeated += 1;
-        return this.socket?.send(answer.packet, address, port);
+        return this.drop(answer.why);
+      case "send":
+        return this.transmit(answer.packet, peer);
       case "accept":
         return this.accept(answer, peer, now);
     }
   }
 
   private accept(
-    answer: Extract<ReturnType<HandshakeDoor["answer"]>, { type: "accept" }>,
+    { connectionId, keys, attempt, packet }: Extract<StrangerAnswer, { type: "accept" }>,
     peer: Peer,
     now: number,
   ): void {
     const { rooms, counters } = this.dependencies;
-    const { keys, attempt, packet } = answer;
-    counters.handshakes += 1;
     const connection = new UdpConnection(
-      { id: answer.connectionId, peer, maxMessageBytes: this.limits.maxMessageBytes },
+      { id: connectionId, peer, maxMessageBytes: this.limits.maxMessageBytes },
       { keys, host: this, deadlines: this.turns.deadlines, now, randomBytes: this.random },
     );
     const place = rooms.admit(connection);
     if (place === undefined) return this.drop("no-room");
-    this.guests.set(connection.id, {
+    this.guests.set(connectionId, {
       connection,
       place,
       attempt,
       isConfirmed: false,
       counted: { packetsLost: 0, streamBytesRepeated: 0, updatesLost: 0, moves: 0 },
     });
-    this.accepts.set(attempt, { packet, until: now + this.limits.handshakeTimeoutMs });
+    this.strangers.keep(attempt, packet, now);
     counters.unconfirmed += 1;
     this.transmit(packet, peer);
   }
@@ -296,7 +251,7 @@ export class UdpGateway implements UdpConnectionHost {
     for (;;) {
       let id = 0;
       for (const byte of this.random(CONNECTION_ID_BYTES)) id = id * 256 + byte;
-      if (!this.guests.has(id)) return id;
+      if (!this.guests.has(id) && !this.ended.has(id)) return id;
     }
   }
 
@@ -337,7 +292,7 @@ export class UdpGateway implements UdpConnectionHost {
     this.guests.delete(connection.id);
     if (connection.closedByPeer && this.ended.size < MAX_LATE)
       this.ended.set(connection.id, clock.now() + LATE_MS);
-    this.accepts.delete(guest.attempt);
+    this.strangers.forget(guest.attempt);
     this.harvest(guest);
     if (!guest.isConfirmed) counters.unconfirmed -= 1;
     guest.place.leave();
