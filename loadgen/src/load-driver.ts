@@ -59,6 +59,7 @@ export class LoadDriver {
             definition,
             ticket: plan.tickets?.[i],
             serverKey: plan.serverKey,
+            remote: plan.remote,
             params: fillStruct(plan.definition.join, this.random),
           },
           { tally, window: this.window, now },

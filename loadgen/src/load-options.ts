@@ -1,4 +1,5 @@
 import { LoadError } from "./load-error.ts";
+import { isLoopback } from "./this-machine.ts";
 
 export const LOAD_TRANSPORTS = ["tcp", "ws", "udp"] as const;
 export type LoadTransport = (typeof LOAD_TRANSPORTS)[number];
@@ -71,12 +72,13 @@ export interface LoadPlan {
   readonly seed: number;
   readonly tickets: readonly string[] | undefined;
   readonly serverKey: string | undefined;
+  readonly remote: boolean;
   readonly execArgv: readonly string[];
 }
 
 /** Fills in the defaults. @throws LoadError that names the option, what was found and what is allowed. */
 export function planLoad(options: LoadOptions, cores: number): LoadPlan {
-  const { rate, world, tickets } = options;
+  const { rate, world, tickets, remote = false } = options;
   const clients = whole("clients", options.clients, 1, MAX_CLIENTS);
   const defaultProcesses = Math.min(Math.ceil(clients / CLIENTS_PER_PROCESS), cores * 2);
   const { transport = "tcp" } = options;
@@ -86,7 +88,7 @@ export function planLoad(options: LoadOptions, cores: number): LoadPlan {
   if (tickets !== undefined && tickets.length < clients)
     throw bad("tickets", `${tickets.length} tickets`, `one for each of ${clients} clients`);
   return {
-    address: checkedAddress(options.url ?? "127.0.0.1:2555", options.remote ?? false),
+    address: checkedAddress(options.url ?? "127.0.0.1:2555", remote),
     world,
     transport,
     clients,
@@ -105,6 +107,7 @@ export function planLoad(options: LoadOptions, cores: number): LoadPlan {
     seed: whole("seed", options.seed ?? 1, 0, 2 ** 32 - 1),
     tickets,
     serverKey: options.serverKey,
+    remote,
     execArgv: options.execArgv ?? [],
   };
 }
@@ -148,8 +151,4 @@ function checkedAddress(text: string, remote: boolean): string {
       { option: "url", hint: "If the server is yours to load, say so with --remote." },
     );
   return host;
-}
-
-function isLoopback(hostname: string): boolean {
-  return hostname === "localhost" || hostname === "[::1]" || /^127(\.\d{1,3}){3}$/.test(hostname);
 }

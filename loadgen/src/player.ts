@@ -8,6 +8,7 @@ import {
 import type { Definition, StructValue } from "@atlasnet/world";
 import { SequenceChecker } from "./sequence-checker.ts";
 import { increase, type Tally } from "./tally.ts";
+import { leadingAway } from "./this-machine.ts";
 import type { MeasuredWindow } from "./window.ts";
 import { WireTap } from "./wire-tap.ts";
 
@@ -36,6 +37,8 @@ export interface PlayerOptions {
   readonly definition: Definition;
   readonly ticket: string | undefined;
   readonly serverKey: string | undefined;
+  /** It may go where the server leads it, also off this machine. */
+  readonly remote: boolean;
   readonly params: StructValue;
 }
 
@@ -59,7 +62,7 @@ export class Player {
     this.tally = tally;
     this.now = now;
     this.checker = new SequenceChecker(window);
-    const tap = new WireTap(this.checker, nothing);
+    const tap = new WireTap(this.checker, ({ endpoints }) => this.named(endpoints));
     this.client = connect({
       url: options.url,
       maxQueued: { messages: MAX_QUEUED_MESSAGES, bytes: MAX_QUEUED_BYTES },
@@ -67,6 +70,15 @@ export class Player {
       ...(options.serverKey !== undefined && { serverKey: options.serverKey }),
       logger: { warn: (message, facts) => tally.error("client-warning", `${message} ${facts}`) },
     });
+  }
+
+  /** The server names other addresses, for when the connection is lost. */
+  private named(endpoints: readonly string[]): void {
+    const { url, remote } = this.options;
+    const away = remote ? undefined : leadingAway(url, endpoints);
+    if (away === undefined) return;
+    this.tally.error("led-away", `the server names ${away}, which is not this machine`);
+    this.client.close();
   }
 
   /** What the connections carried so far; undefined before the join. */
@@ -165,5 +177,3 @@ export class Player {
     this.client.close();
   }
 }
-
-function nothing(): void {}

@@ -150,6 +150,7 @@ class LoadRun {
       seed: plan.seed,
       tickets: plan.tickets?.slice(first, next),
       serverKey: plan.serverKey,
+      remote: plan.remote,
     };
   }
 

@@ -3,6 +3,7 @@ import { type DefinitionData, DefinitionError, parseDefinition } from "@atlasnet
 import { LoadError } from "./load-error.ts";
 import type { LoadPlan } from "./load-options.ts";
 import { SequenceChecker } from "./sequence-checker.ts";
+import { leadingAway } from "./this-machine.ts";
 import { type TappedWelcome, WireTap } from "./wire-tap.ts";
 
 const SCOUT_TIMEOUT_MS = 10_000;
@@ -59,7 +60,14 @@ export async function scout(plan: LoadPlan): Promise<Scouted> {
   }
   if (welcome === undefined)
     throw new LoadError("no-scout", `${url} sent a welcome nobody can read`);
-  const { tickRate, messagesPerSecond } = welcome;
+  const { tickRate, messagesPerSecond, endpoints } = welcome;
+  const away = plan.remote ? undefined : leadingAway(url, endpoints);
+  if (away !== undefined)
+    throw new LoadError(
+      "bad-load",
+      `the server there names ${away} for clients to go to, which is not this machine`,
+      { option: "url", hint: "If that one is yours to load, too, say so with --remote." },
+    );
   const definition = definitionOf(welcome, url);
   return { definition, tickRate, messagesPerSecond, ...chosen(plan, definition) };
 }

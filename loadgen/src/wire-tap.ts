@@ -8,6 +8,8 @@ export interface TappedWelcome {
   readonly outSeq: number;
   readonly tickRate: number;
   readonly messagesPerSecond: number;
+  /** Other addresses of the cluster. */
+  readonly endpoints: readonly string[];
   /** Unchecked; only when the hello named no schema. */
   readonly definition: unknown;
 }
@@ -119,9 +121,14 @@ function plainMap(value: unknown): Map | undefined {
 function welcomeOf(map: Map | undefined): TappedWelcome | undefined {
   if (map === undefined) return undefined;
   const { timeline, appliedSeq, outSeq, tickRate, limits, definition } = map;
+  const endpoints = textsOf(map["endpoints"]);
   const messagesPerSecond = plainMap(limits)?.["messagesPerSecond"];
   if (typeof timeline !== "number" || typeof appliedSeq !== "number") return undefined;
   if (typeof outSeq !== "number" || typeof tickRate !== "number") return undefined;
   if (typeof messagesPerSecond !== "number") return undefined;
-  return { timeline, appliedSeq, outSeq, tickRate, messagesPerSecond, definition };
+  return { timeline, appliedSeq, outSeq, tickRate, messagesPerSecond, endpoints, definition };
+}
+
+function textsOf(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((item) => typeof item === "string") : [];
 }

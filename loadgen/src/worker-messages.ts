@@ -21,6 +21,7 @@ export interface WorkerPlan {
   readonly seed: number;
   readonly tickets: readonly string[] | undefined;
   readonly serverKey: string | undefined;
+  readonly remote: boolean;
 }
 
 export interface Timing {

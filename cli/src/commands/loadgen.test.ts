@@ -201,9 +201,14 @@ function dying(condition: string): string[] {
   return ["--import", `data:text/javascript,${encodeURIComponent(code)}`];
 }
 
+/** True for the first process that asks. */
+function firstOf(name: string): string {
+  const mark = JSON.stringify(join(folder, name));
+  return `(() => { try { mkdirSync(${mark}); return true; } catch { return false; } })()`;
+}
+
 test("a process that is lost is told of, and the others are counted", async () => {
-  const mark = JSON.stringify(join(folder, "first"));
-  const first = `(() => { try { mkdirSync(${mark}); return true; } catch { return false; } })()`;
+  const first = firstOf("first");
   const { errors, examples, clients, generator } = await runLoad({
     ...LOAD,
     execArgv: dying(first),
@@ -211,6 +216,19 @@ test("a process that is lost is told of, and the others are counted", async () =
   assert.deepEqual(errors, { "process-lost": 1 });
   assert.equal(examples.length, 1);
   assert.deepEqual([clients.asked, clients.joined, generator.processes], [20, 10, 1]);
+});
+
+test("a load that lost a process has failed, whatever the others measured", async (t) => {
+  const { NODE_OPTIONS } = process.env;
+  t.after(() => {
+    if (NODE_OPTIONS === undefined) delete process.env["NODE_OPTIONS"];
+    else process.env["NODE_OPTIONS"] = NODE_OPTIONS;
+  });
+  process.env["NODE_OPTIONS"] = dying(firstOf("first of the command")).join(" ");
+  const { code, out, talk } = await loadgen(["--world", "meadow", ...SHORT, "--processes", "2"]);
+  assert.equal(code, 1);
+  assert.match(out, /process-lost 1/);
+  assert.match(talk, /1 of 2 processes were lost/);
 });
 
 test("when all processes are lost there is no result", async () => {

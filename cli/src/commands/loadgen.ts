@@ -44,8 +44,8 @@ const TICKET_SPARE_SECONDS = 3_600;
 
 const NOTES = `
 Round trips are measured from when a message was due, not from when it was sent: what waits behind a
-slow server, or a slow generator, counts. Exit code 1 when nobody could join, or a sequence number was
-wrong. Clients come from one address: raise the server's proxy.limits.connectionsPerAddress (1000) for
+slow server, or a slow generator, counts. Exit code 1 when nobody could join, a sequence number was wrong,
+or a process of the generator was lost. Clients come from one address: raise the server's proxy.limits.connectionsPerAddress (1000) for
 more. Ctrl+C ends the load and prints what there is.`;
 
 /** `atlasnet loadgen`: real clients, many of them, on a world. */
@@ -110,11 +110,20 @@ async function run(options: Options, io: CliIo): Promise<void> {
     io.out(table);
     if (options.json !== undefined) await writeJson(resolve(io.workingDir, options.json), json);
   }
-  const { clients, sequenceErrors } = result;
+  const { clients, sequenceErrors, settings, generator } = result;
   if (sequenceErrors.total > 0)
     throw new OperatingError("sequence-errors", `${sequenceErrors.total} sequence errors`, {
       hint: "Messages were lost, repeated or acknowledged out of order: that is a bug. Please report it.",
     });
+  const lost = settings.processes - generator.processes;
+  if (lost > 0)
+    throw new OperatingError(
+      "process-lost",
+      `${lost} of ${settings.processes} processes were lost`,
+      {
+        hint: "Their clients count as if they had not joined. The errors above say what the processes said last.",
+      },
+    );
   if (clients.joined === 0) throw new OperatingError("nobody-joined", "no client could join");
 }
 
