@@ -11,7 +11,12 @@ import { EchoShard, GAMESERVER, placements } from "./echo-shard.ts";
 
 /** The gateway and session layer of a proxy, with an echo behind its link instead of a world. */
 
-export type GatewayQuestion = { type: "listen" } | { type: "cpu" } | { type: "stop" };
+export type GatewayQuestion =
+  | { type: "listen" }
+  | { type: "cpu" }
+  /** Datagrams that were read so far. */
+  | { type: "datagrams" }
+  | { type: "stop" };
 
 const MANY = 1e9;
 let proxy: ProxyService | undefined;
@@ -63,6 +68,8 @@ answer<GatewayQuestion>(async (question) => {
       const { user, system } = process.cpuUsage();
       return (user + system) / 1e6;
     }
+    case "datagrams":
+      return proxy?.counters.udp.packetsIn ?? 0;
     case "stop":
       return proxy?.stop();
   }

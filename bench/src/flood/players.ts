@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { type Carrier, type CarrierEvents, dialTcp, dialUdp } from "../edge/carriers.ts";
 import { AtlasNetConversation } from "../edge/conversations.ts";
 import { answer } from "../lib/child.ts";
@@ -10,7 +11,11 @@ export type PlayersQuestion =
   | { type: "begin" }
   /** The window ends: its `RoundTrips`. */
   | { type: "end" }
+  /** They stop talking and go when all was answered: how many messages were not. */
   | { type: "close" };
+
+/** An echo that did not come so long after the last message was sent does not come. */
+const ANSWER_TIMEOUT_MS = 5_000;
 
 export interface RoundTrips {
   messages: number;
@@ -20,6 +25,8 @@ export interface RoundTrips {
 
 /** Milliseconds. */
 let trips: number[] = [];
+/** Messages that were sent and not echoed yet. */
+let unanswered = 0;
 let carriers: Carrier[] = [];
 let timers: NodeJS.Timeout[] = [];
 let problem = "";
@@ -34,6 +41,7 @@ function open(question: Extract<PlayersQuestion, { type: "open" }>): Promise<voi
       timers.push(
         setInterval(() => {
           sentAt.push(performance.now());
+          unanswered += 1;
           conversation.send();
         }, paceMs),
       );
@@ -45,8 +53,9 @@ function open(question: Extract<PlayersQuestion, { type: "open" }>): Promise<voi
         conversation.opened(carrier);
       },
       message: (message) => {
-        if (conversation.received(message))
-          trips.push(performance.now() - (sentAt.shift() ?? Number.NaN));
+        if (!conversation.received(message)) return;
+        unanswered -= 1;
+        trips.push(performance.now() - (sentAt.shift() ?? Number.NaN));
       },
       closed: (reason) => {
         if (!closing) problem ||= reason;
@@ -68,6 +77,19 @@ function ended(): RoundTrips {
   return { messages: sorted.length, p50Ms: at(0.5), p99Ms: at(0.99) };
 }
 
+async function close(): Promise<number> {
+  for (const timer of timers) clearInterval(timer);
+  const deadline = performance.now() + ANSWER_TIMEOUT_MS;
+  while (unanswered > 0 && performance.now() < deadline) await delay(20);
+  closing = true;
+  for (const carrier of carriers) carrier.end();
+  timers = [];
+  carriers = [];
+  const lost = unanswered;
+  unanswered = 0;
+  return lost;
+}
+
 answer<PlayersQuestion>(async (question) => {
   switch (question.type) {
     case "open":
@@ -80,10 +102,6 @@ answer<PlayersQuestion>(async (question) => {
       if (problem !== "") throw new Error(`a player was lost: ${problem}`);
       return ended();
     case "close":
-      closing = true;
-      for (const timer of timers) clearInterval(timer);
-      for (const carrier of carriers) carrier.end();
-      timers = [];
-      carriers = [];
+      return close();
   }
 });
