@@ -38,7 +38,7 @@ export interface ProxyLimits {
   upstreamFlushMs: number;
   /** How long a closed connection may take to read the reason; then it is cut. */
   closeLingerMs: number;
-  /** UDP connections whose client was not heard since its accept; handshakes beyond are dropped. */
+  /** UDP connections whose client was not heard since its accept; at one more the oldest is forgotten. */
   unconfirmedConnections: number;
 }
 

@@ -368,20 +368,24 @@ test("genuine packets count against the raw byte rate, whatever is in them", asy
   assert.equal(proxy.counters.closes.get("rate-limited"), 1);
 });
 
-test("connections that were accepted and stay silent are bounded", async (t) => {
+test("connections that were accepted and stay silent are bounded: the oldest gives way", async (t) => {
   const { address, proxy } = await bench(t, { limits: { unconfirmedConnections: 2 } });
+  const { udp } = proxy.counters;
   const player = await joined(t, address);
   const socket = await udpSocket();
   t.after(() => socket.close());
-  for (let i = 0; i < 2; i++) await udpHandshake(address, socket);
-  const late = new ClientHandshake({ serverKey: undefined }, { randomBytes });
-  const send = () => socket.send(late.packet, portOf(address), "127.0.0.1");
-  socket.on("message", (packet) => {
-    if (late.receive(packet).type === "again") send();
-  });
-  send();
-  while (proxy.counters.udp.drops["no-room"] === 0) await turn();
-  assert.equal(proxy.counters.udp.unconfirmed, 2);
+  const oldest = await udpHandshake(address, socket);
+  const second = await udpHandshake(address, socket);
+  // A newcomer is let in all the same.
+  await udpHandshake(address, socket);
+  assert.deepEqual([udp.unconfirmed, udp.drops["no-room"]], [2, 1]);
+  const ping = Uint8Array.of(1);
+  const send = (packet: Uint8Array): void => socket.send(packet, portOf(address), "127.0.0.1");
+  send(sealed(oldest, 0, ping));
+  while (udp.resets === 0) await turn();
+  send(sealed(second, 0, ping));
+  while (udp.unconfirmed === 2) await turn();
+  assert.deepEqual([udp.unconfirmed, udp.resets], [1, 1]);
   await roundTrip(player, 1);
 });
 

@@ -21,8 +21,6 @@ export interface StrangersOptions {
   idleTimeoutMs: number;
   /** Handshakes computed per second, of all addresses. */
   handshakesPerSecond: number;
-  /** Connections that may be unconfirmed; beyond it handshakes are dropped as `no-room`. */
-  unconfirmedConnections: number;
   /** How long an accept is kept for initiates that come again. */
   keepAcceptsMs: number;
 }
@@ -96,17 +94,16 @@ export class Strangers {
     const { counters } = this;
     const key = addressKey(peer.address);
     if (this.unproven.spent(key, now)) return { type: "drop", why: "flood" };
-    const full = counters.unconfirmed >= this.options.unconfirmedConnections;
     const answer = this.door.answer(packet, peer.path, now, (attempt) => {
       const kept = this.accepts.get(attempt);
       if (kept !== undefined) return { type: "repeat", accept: kept.packet };
-      if (full || !this.budget.take(key, now)) return { type: "too-busy" };
+      if (!this.budget.take(key, now)) return { type: "too-busy" };
       return { type: "new", connectionId: newId() };
     });
     if (answer.type !== "accept") this.unproven.add(key, now);
     switch (answer.type) {
       case "drop":
-        return { type: "drop", why: answer.why === "too-busy" && full ? "no-room" : answer.why };
+        return { type: "drop", why: answer.why };
       case "retry":
         counters.retries += 1;
         return { type: "send", packet: answer.packet };

@@ -62,7 +62,6 @@ interface Guest {
   readonly place: UdpPlace;
   /** Under which the accept is kept for repeated initiates. */
   readonly attempt: string;
-  isConfirmed: boolean;
   /** What of its counts is in the gateway's already. */
   readonly counted: { -readonly [C in (typeof HARVESTED)[number][0]]: number };
 }
@@ -81,6 +80,8 @@ export class UdpGateway implements UdpConnectionHost {
   private readonly dependencies: UdpGatewayDependencies;
   private readonly strangers: Strangers;
   private readonly guests = new Map<number, Guest>();
+  /** Those of them whose client was not heard yet, the oldest first. */
+  private readonly unconfirmed = new Set<Guest>();
   private readonly turns: Turns<UdpConnection>;
   /** Ids of connections that their clients closed, and until when packets of them are no news. */
   private readonly ended = new Map<number, number>();
@@ -100,7 +101,6 @@ export class UdpGateway implements UdpConnectionHost {
         node,
         handshakesPerSecond,
         idleTimeoutMs: limits.idleTimeoutMs,
-        unconfirmedConnections: limits.unconfirmedConnections,
         keepAcceptsMs: limits.handshakeTimeoutMs,
       },
       { identity, random, counters, now },
@@ -228,23 +228,36 @@ export class UdpGateway implements UdpConnectionHost {
     peer: Peer,
     now: number,
   ): void {
-    const { rooms, counters } = this.dependencies;
+    const { rooms } = this.dependencies;
+    this.makeRoom();
     const connection = new UdpConnection(
       { id: connectionId, peer, maxMessageBytes: this.limits.maxMessageBytes },
       { keys, host: this, deadlines: this.turns.deadlines, now, randomBytes: this.random },
     );
     const place = rooms.admit(connection);
     if (place === undefined) return this.drop("no-room");
-    this.guests.set(connectionId, {
-      connection,
-      place,
-      attempt,
-      isConfirmed: false,
-      counted: { packetsLost: 0, streamBytesRepeated: 0, updatesLost: 0, moves: 0 },
-    });
+    const counted = { packetsLost: 0, streamBytesRepeated: 0, updatesLost: 0, moves: 0 };
+    const guest = { connection, place, attempt, counted };
+    this.guests.set(connectionId, guest);
+    this.unconfirmed.add(guest);
+    this.countUnconfirmed();
     this.strangers.keep(attempt, packet, now);
-    counters.unconfirmed += 1;
     this.transmit(packet, peer);
+  }
+
+  /**
+   * Whoever has been silent for longest gives way: a client speaks a round trip after its accept, while who
+   * only makes handshakes would keep everybody else out.
+   */
+  private makeRoom(): void {
+    if (this.unconfirmed.size < this.limits.unconfirmedConnections) return;
+    const [oldest] = this.unconfirmed;
+    this.drop("no-room");
+    oldest?.connection.destroy();
+  }
+
+  private countUnconfirmed(): void {
+    this.dependencies.counters.unconfirmed = this.unconfirmed.size;
   }
 
   private newId(): number {
@@ -280,13 +293,13 @@ export class UdpGateway implements UdpConnectionHost {
   confirmed(connection: UdpConnection): ClientEvents {
     const guest = this.guests.get(connection.id);
     if (guest === undefined) throw new Error("a connection spoke that has no place");
-    guest.isConfirmed = true;
-    this.dependencies.counters.unconfirmed -= 1;
+    this.unconfirmed.delete(guest);
+    this.countUnconfirmed();
     return guest.place.enter();
   }
 
   gone(connection: UdpConnection): void {
-    const { counters, clock } = this.dependencies;
+    const { clock } = this.dependencies;
     const guest = this.guests.get(connection.id);
     if (guest === undefined) return;
     this.guests.delete(connection.id);
@@ -294,7 +307,8 @@ export class UdpGateway implements UdpConnectionHost {
       this.ended.set(connection.id, clock.now() + LATE_MS);
     this.strangers.forget(guest.attempt);
     this.harvest(guest);
-    if (!guest.isConfirmed) counters.unconfirmed -= 1;
+    this.unconfirmed.delete(guest);
+    this.countUnconfirmed();
     guest.place.leave();
   }
 }
