@@ -6,9 +6,13 @@ export const MAGIC = Uint8Array.of(0xa7, 0x4e, 0x45, 0x54);
 /** Largest frame a client takes in. */
 export const MAX_FRAME_BYTES = 16 * 1024 * 1024;
 
+const NOTHING = new Uint8Array(0);
+/** One for all frames. */
+const writer = new ByteWriter(256);
+
 /** A varint length, then the message. */
 export function frame(message: Uint8Array): Uint8Array {
-  const writer = new ByteWriter(message.length + 8);
+  writer.reset();
   writer.block(message);
   return writer.finish();
 }
@@ -16,7 +20,9 @@ export function frame(message: Uint8Array): Uint8Array {
 /** Splits a stream of bytes into messages, however the network cut it. */
 export class FrameReader {
   private readonly maxBytes: number;
-  private pending: Uint8Array = new Uint8Array(0);
+  private pending: Uint8Array = NOTHING;
+  /** Of the message whose head was read last. */
+  private length = 0;
 
   constructor(maxBytes = MAX_FRAME_BYTES) {
     this.maxBytes = maxBytes;
@@ -35,15 +41,18 @@ export class FrameReader {
     }
     let at = 0;
     for (;;) {
-      const head = this.readLength(bytes, at);
-      if (head === undefined || head.start + head.length > bytes.length) break;
-      at = head.start + head.length;
-      message(bytes.subarray(head.start, at));
+      const start = this.readHead(bytes, at);
+      const end = start + this.length;
+      if (start < 0 || end > bytes.length) break;
+      at = end;
+      message(bytes.subarray(start, end));
     }
-    this.pending = bytes.subarray(at);
+    // Mostly a chunk ends where a message does.
+    this.pending = at === bytes.length ? NOTHING : bytes.subarray(at);
   }
 
-  private readLength(bytes: Uint8Array, at: number): { start: number; length: number } | undefined {
+  /** Reads the length, and returns where the message begins; -1 while the head is not all there. */
+  private readHead(bytes: Uint8Array, at: number): number {
     let length = 0;
     let scale = 1;
     for (let i = at; i < bytes.length; i++) {
@@ -51,9 +60,12 @@ export class FrameReader {
       length += (byte & 0x7f) * scale;
       if (length > this.maxBytes || scale > this.maxBytes * 128)
         throw new DecodeError(`a frame of more than ${this.maxBytes} bytes`);
-      if (byte < 0x80) return { start: i + 1, length };
+      if (byte < 0x80) {
+        this.length = length;
+        return i + 1;
+      }
       scale *= 0x80;
     }
-    return undefined;
+    return -1;
   }
 }

@@ -72,9 +72,12 @@ export type ServerMessage =
   | { type: "notice"; kind: string; text: string }
   | { type: "updates"; packed: Uint8Array };
 
+/** One for all, as none is encoded within another: making a writer costs more than a message does. */
+const writer = new ByteWriter(256);
+
 /** One CBOR item. */
 export function encodeClientMessage(message: ClientMessage): Uint8Array {
-  const writer = new ByteWriter(64);
+  writer.reset();
   writeCbor(writer, clientMessageArray(message));
   return writer.finish();
 }
