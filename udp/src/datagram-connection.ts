@@ -86,6 +86,7 @@ export class DatagramConnection<Sent = undefined> {
     });
     this.reader = new PacketReader(options, {
       stats: this.stats,
+      streamMemory: dependencies.streamMemory,
       sink: {
         isOpen: () => this.state === "open",
         item: (item) => this.events.item(item),
@@ -229,8 +230,15 @@ export class DatagramConnection<Sent = undefined> {
   close(code: number, reason: string): void {
     if (this.state === "closing" || this.state === "closed") return;
     this.state = "closing";
+    this.reader.end();
     this.closePacket = this.sender.closePacket(code, closeReasonBytes(reason), this.now);
     this.events.transmit(this.closePacket, this.path);
+  }
+
+  /** Ends without a word, wherever it stands. */
+  dispose(): void {
+    if (this.state !== "closing") this.state = "closed";
+    this.reader.end();
   }
 
   /** Whether `close` was called. */
@@ -302,6 +310,7 @@ export class DatagramConnection<Sent = undefined> {
 
   private peerClosed(code: number, reason: string): void {
     this.state = "closed";
+    this.reader.end();
     this.events.closed(code, reason);
   }
 

@@ -1,5 +1,6 @@
 import type { DatagramStats } from "./datagram-stats.ts";
 import type { PacketKeys } from "./packet-keys.ts";
+import type { StreamMemory } from "./stream/stream-memory.ts";
 
 /** What a DatagramConnection takes and tells. */
 
@@ -47,4 +48,6 @@ export interface DatagramDependencies<Sent> {
   randomBytes: (bytes: number) => Uint8Array;
   /** Connections may share one, so that it counts for all of them. Without it each has its own. */
   stats?: DatagramStats | undefined;
+  /** Connections may share it; whoever ends one without `close` calls `dispose`. Without it each has its whole window. */
+  streamMemory?: StreamMemory | undefined;
 }

@@ -12,3 +12,4 @@ export {
 export { INITIATE_RESEND_MS, INITIATE_TRIES } from "./handshake/times.ts";
 export * from "./limits.ts";
 export { type PacketKeys, TAG_BYTES } from "./packet-keys.ts";
+export { StreamMemory } from "./stream/stream-memory.ts";

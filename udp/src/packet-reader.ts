@@ -18,6 +18,7 @@ import {
 } from "./packet/frames.ts";
 import { FrameSplitter } from "./stream/frame-splitter.ts";
 import { ReceiveStream } from "./stream/receive-stream.ts";
+import type { StreamMemory } from "./stream/stream-memory.ts";
 
 /** What a packet says, to whom it concerns. Any of these may end the connection; reading stops then. */
 export interface PacketSink {
@@ -42,6 +43,7 @@ export interface PacketReaderOptions {
 export interface PacketReaderDependencies {
   sink: PacketSink;
   stats: DatagramStats;
+  streamMemory?: StreamMemory | undefined;
 }
 
 /** Reads the frames of genuine packets, and holds what cannot be handed out yet. */
@@ -65,11 +67,11 @@ export class PacketReader {
   private paused = false;
 
   constructor(options: PacketReaderOptions, dependencies: PacketReaderDependencies) {
-    const { sink, stats } = dependencies;
+    const { sink, stats, streamMemory } = dependencies;
     this.maxItemBytes = options.maxItemBytes;
     this.sink = sink;
     this.splitter = new FrameSplitter(options.maxItemBytes, (item) => this.streamItem(item));
-    this.stream = new ReceiveStream((bytes) => this.splitter.push(bytes));
+    this.stream = new ReceiveStream((bytes) => this.splitter.push(bytes), streamMemory);
     if (options.role === "server")
       this.inputs = new InputIntake((item) => this.inputItem(item), stats);
     else this.updates = new UpdatesIntake((item) => this.updatesItem(item), stats);
@@ -92,6 +94,11 @@ export class PacketReader {
   /** Server: a welcome was sent, so inputs may come. */
   welcomed(): void {
     this.inputs?.welcome();
+  }
+
+  /** Gives up what was kept. Nothing is read any more. */
+  end(): void {
+    this.stream.end();
   }
 
   pause(): void {

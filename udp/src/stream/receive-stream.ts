@@ -1,9 +1,10 @@
 import { MAX_STREAM_GAPS, STREAM_WINDOW_BYTES } from "../limits.ts";
 import { RangeSet } from "../recovery/range-set.ts";
+import type { StreamMemory } from "./stream-memory.ts";
 
 const EMPTY = new Uint8Array(0);
 const FIRST_BYTES = 2048;
-/** A larger buffer is given back when nothing is left in it. */
+/** A larger buffer is given back when nothing is left in it, and comes out of the shared memory. */
 const KEPT_BYTES = 4096;
 
 /** Takes bytes in order and returns how many it took; fewer than all: it has enough for now. */
@@ -12,10 +13,11 @@ export type ByteSink = (bytes: Uint8Array) => number;
 /**
  * The stream as its receiver has it. Bytes in order go straight to the sink; what came early, or cannot
  * be handed out now, is kept: at most STREAM_WINDOW_BYTES beyond the last byte that was handed out, with
- * at most MAX_STREAM_GAPS gaps.
+ * at most MAX_STREAM_GAPS gaps, and beyond a few KiB only while the shared memory has room.
  */
 export class ReceiveStream {
   private readonly sink: ByteSink;
+  private readonly memory: StreamMemory | undefined;
   /** All bytes below this offset were handed out. */
   private next = 0;
   private readonly kept = new RangeSet();
@@ -26,9 +28,12 @@ export class ReceiveStream {
   private buffer: Uint8Array = EMPTY;
   private handing = false;
   private held = false;
+  private over = false;
 
-  constructor(sink: ByteSink) {
+  /** `memory`: what this stream and others may have together; undefined: each has its whole window. */
+  constructor(sink: ByteSink, memory?: StreamMemory) {
     this.sink = sink;
+    this.memory = memory;
   }
 
   /** Takes bytes in, wherever they lie. False: there is no room for them, so they did not come. */
@@ -38,14 +43,14 @@ export class ReceiveStream {
     if (end > this.next + STREAM_WINDOW_BYTES) return false;
     const fresh = offset < this.next ? bytes.subarray(this.next - offset) : bytes;
     const start = end - fresh.length;
-    if (start > this.next || this.held || this.kept.count > 0) {
-      if (!this.keep(start, fresh)) return false;
-      this.handOut();
-      return true;
-    }
+    if (start > this.next || this.held) return this.keep(start, fresh);
+    this.handing = true;
     const taken = this.sink(fresh);
+    this.handing = false;
     this.next += taken;
-    if (taken < fresh.length) this.keep(this.next, fresh.subarray(taken));
+    if (this.kept.count > 0) this.kept.remove(0, this.next);
+    if (taken < fresh.length) return this.keep(this.next, fresh.subarray(taken));
+    this.handOut();
     return true;
   }
 
@@ -57,6 +62,18 @@ export class ReceiveStream {
   release(): void {
     this.held = false;
     this.handOut();
+  }
+
+  /** Nothing is kept and nothing handed out any more. May be called by the sink. */
+  end(): void {
+    this.over = true;
+    this.kept.clear();
+    this.free();
+  }
+
+  private free(): void {
+    if (this.buffer.length > KEPT_BYTES) this.memory?.give(this.buffer.length);
+    this.buffer = EMPTY;
   }
 
   private handOut(): void {
@@ -71,24 +88,26 @@ export class ReceiveStream {
       if (taken < run) break;
     }
     this.handing = false;
-    if (this.kept.count === 0 && this.buffer.length > KEPT_BYTES) this.buffer = EMPTY;
+    if (this.kept.count === 0 && this.buffer.length > KEPT_BYTES) this.free();
   }
 
   private keep(start: number, bytes: Uint8Array): boolean {
     const { kept } = this;
-    if (kept.count >= MAX_STREAM_GAPS && start > this.next) return false;
+    if (this.over || (kept.count >= MAX_STREAM_GAPS && start > this.next)) return false;
     const end = start + bytes.length;
-    if (end - this.next > this.buffer.length) this.grow(end - this.next);
+    if (end - this.next > this.buffer.length && !this.grow(end - this.next)) return false;
     write(this.buffer, start, bytes);
     kept.add(start, end);
     return true;
   }
 
-  /** Makes room for the next `needed` bytes, which lie within the window. */
-  private grow(needed: number): void {
-    const { kept, buffer } = this;
+  /** Makes room for the next `needed` bytes, which lie within the window. False: there is no memory. */
+  private grow(needed: number): boolean {
+    const { kept, buffer, memory } = this;
     let bytes = Math.max(FIRST_BYTES, buffer.length);
     while (bytes < needed) bytes *= 2;
+    const taken = buffer.length > KEPT_BYTES ? buffer.length : 0;
+    if (memory !== undefined && bytes > KEPT_BYTES && !memory.take(bytes - taken)) return false;
     const grown = new Uint8Array(bytes);
     for (let i = 0; i < kept.count; i++) {
       for (let from = kept.startAt(i); from < kept.endAt(i); ) {
@@ -99,6 +118,7 @@ export class ReceiveStream {
       }
     }
     this.buffer = grown;
+    return true;
   }
 }
 

@@ -5,6 +5,7 @@ import { MAX_STREAM_GAPS, STREAM_WINDOW_BYTES } from "../limits.ts";
 import { seededRandom } from "../testing/event-queue.ts";
 import { ReceiveStream } from "./receive-stream.ts";
 import { SendStream } from "./send-stream.ts";
+import { StreamMemory } from "./stream-memory.ts";
 
 interface Part {
   offset: number;
@@ -196,4 +197,32 @@ test("what is kept wraps around and grows, and comes in order all the same", () 
     }),
     { numRuns: 50 },
   );
+});
+
+test("streams that share memory keep what it has room for, and lose none of it for good", () => {
+  const memory = new StreamMemory(STREAM_WINDOW_BYTES);
+  const taking = (received: number[]): ReceiveStream =>
+    new ReceiveStream((bytes) => {
+      received.push(...bytes);
+      return bytes.length;
+    }, memory);
+  const hostile = taking([]);
+  assert.equal(hostile.receive(STREAM_WINDOW_BYTES - 1, Uint8Array.of(1)), true);
+  assert.equal(memory.available, 0);
+  const received: number[] = [];
+  const other = taking(received);
+  assert.equal(other.receive(1000, numbered(1000, 1000)), true, "a little is always kept");
+  assert.equal(other.receive(9000, numbered(9000, 1000)), false);
+  // In order it needs no memory, whatever else is kept.
+  assert.equal(other.receive(0, numbered(0, 1000)), true);
+  assert.equal(other.receive(2000, numbered(2000, 8000)), true);
+  assert.deepEqual(received, [...numbered(0, 10_000)]);
+  hostile.end();
+  assert.equal(memory.available, STREAM_WINDOW_BYTES);
+  assert.equal(hostile.receive(1, Uint8Array.of(1)), false);
+  assert.equal(other.receive(19_000, numbered(19_000, 1000)), true);
+  assert.ok(memory.available < STREAM_WINDOW_BYTES);
+  assert.equal(other.receive(10_000, numbered(10_000, 9000)), true);
+  assert.equal(memory.available, STREAM_WINDOW_BYTES);
+  assert.deepEqual(received, [...numbered(0, 20_000)]);
 });
