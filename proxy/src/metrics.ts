@@ -44,7 +44,7 @@ export class ProxyCounters {
 }
 
 type CounterName = Exclude<keyof ProxyCounters, "udp" | "closes" | "countClose">;
-type UdpCounterName = Exclude<keyof UdpCounters, "drops" | "unconfirmed">;
+type UdpCounterName = Exclude<keyof UdpCounters, "drops" | "unconfirmed" | "earlyBytes">;
 
 const COUNTERS: readonly [name: string, field: CounterName, what: string][] = [
   ["connections_accepted_total", "accepted", "Connections taken in"],
@@ -83,6 +83,7 @@ const UDP_COUNTERS: readonly [name: string, field: UdpCounterName, what: string]
   ["accepts_repeated_total", "acceptsRepeated", "Handshakes answered again"],
   ["resets_total", "resets", "Clients told that their connection is not known"],
   ["lost_packets_total", "packetsLost", "Sent datagrams that were declared lost"],
+  ["unkept_packets_total", "packetsUnkept", "Genuine datagrams there was no room to keep"],
   ["repeated_stream_bytes_total", "streamBytesRepeated", "Bytes of the reliable stream sent again"],
   ["lost_updates_total", "updatesLost", "State updates that were lost or found no room"],
   ["address_changes_total", "addressChanges", "Connections that moved to another address"],
@@ -126,6 +127,11 @@ function observeUdp(meter: Meter, counters: UdpCounters): void {
       description: "Connections whose client has not answered the accept yet",
     })
     .addCallback((result) => result.observe(counters.unconfirmed));
+  meter
+    .createObservableGauge("atlasnet_proxy_udp_early_bytes", {
+      description: "Memory for parts of client streams that came early",
+    })
+    .addCallback((result) => result.observe(counters.earlyBytes));
   meter
     .createObservableCounter("atlasnet_proxy_udp_dropped_total", {
       description: "Datagrams dropped, by reason",

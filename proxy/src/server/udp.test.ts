@@ -368,6 +368,26 @@ test("genuine packets count against the raw byte rate, whatever is in them", asy
   assert.equal(proxy.counters.closes.get("rate-limited"), 1);
 });
 
+test("what came early of a stream is counted, and forgotten with its connection", async (t) => {
+  const clock = new SimClock();
+  const { address, proxy } = await bench(t, { clock });
+  const { udp } = proxy.counters;
+  const socket = await udpSocket();
+  t.after(() => socket.close());
+  const accepted = await udpHandshake(address, socket);
+  // A byte at offset 200,000 of the stream, and one beyond the window.
+  const early = Uint8Array.of(3, 0xc0, 0x9a, 0x0c, 1, 0);
+  const beyond = Uint8Array.of(3, 0xc0, 0x9a, 0x7f, 1, 0);
+  for (const [number, frame] of [early, beyond].entries())
+    socket.send(sealed(accepted, number, frame), portOf(address), "127.0.0.1");
+  while (udp.packetsIn < 4) await turn();
+  clock.advance(250);
+  assert.deepEqual([udp.earlyBytes, udp.packetsUnkept], [256 * 1024, 1]);
+  // It said no hello.
+  clock.advance(11_000);
+  assert.equal(udp.earlyBytes, 0);
+});
+
 test("connections that were accepted and stay silent are bounded: the oldest gives way", async (t) => {
   const { address, proxy } = await bench(t, { limits: { unconfirmedConnections: 2 } });
   const { udp } = proxy.counters;

@@ -1,4 +1,9 @@
-import { DatagramConnection, type DatagramStats, type PacketKeys } from "@atlasnet/udp";
+import {
+  DatagramConnection,
+  type DatagramStats,
+  type PacketKeys,
+  type StreamMemory,
+} from "@atlasnet/udp";
 import { type CloseCode, closeCodes } from "@atlasnet/world";
 import type {
   ClientConnection,
@@ -41,6 +46,7 @@ export interface UdpConnectionDependencies {
   deadlines: Deadlines<UdpConnection>;
   now: number;
   randomBytes: (count: number) => Uint8Array;
+  streamMemory: StreamMemory;
 }
 
 /** What became of a packet. */
@@ -71,7 +77,7 @@ export class UdpConnection implements ClientConnection, DatagramPort {
   private forgedSince = 0;
 
   constructor(options: UdpConnectionOptions, dependencies: UdpConnectionDependencies) {
-    const { host, keys, now, randomBytes } = dependencies;
+    const { host, keys, now, randomBytes, streamMemory } = dependencies;
     this.id = options.id;
     this.peer = options.peer;
     this.host = host;
@@ -88,6 +94,7 @@ export class UdpConnection implements ClientConnection, DatagramPort {
         keys,
         now,
         randomBytes,
+        streamMemory,
         events: {
           transmit: (packet, path) => host.transmit(packet, this.peerOf(path)),
           item: (item) => this.listener()?.message(item),
@@ -168,6 +175,7 @@ export class UdpConnection implements ClientConnection, DatagramPort {
   destroy(): void {
     if (this.over) return;
     this.over = true;
+    this.datagram.dispose();
     this.planWake();
     this.host.gone(this);
     this.events?.closed();

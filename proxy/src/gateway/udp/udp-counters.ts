@@ -31,6 +31,10 @@ export class UdpCounters {
   resets = 0;
   /** Connections whose client has not sent a sealed packet yet. */
   unconfirmed = 0;
+  /** Bytes held for parts of client streams that came early, buffers of a few KiB apart. */
+  earlyBytes = 0;
+  /** Genuine packets that count as lost, as there was no room for what they bring. */
+  packetsUnkept = 0;
   packetsLost = 0;
   streamBytesRepeated = 0;
   updatesLost = 0;

@@ -1,5 +1,5 @@
 import type { Clock, Logger, SecureRandom } from "@atlasnet/core";
-import { CONNECTION_ID_BYTES, connectionIdOf, PACKET } from "@atlasnet/udp";
+import { CONNECTION_ID_BYTES, connectionIdOf, PACKET, StreamMemory } from "@atlasnet/udp";
 import type { ServerIdentity } from "@atlasnet/udp/node";
 import type { ProxyLimits } from "../../limits.ts";
 import { TokenBucket } from "../../session/token-bucket.ts";
@@ -14,6 +14,11 @@ import { UdpSocket } from "./udp-socket.ts";
 /** How long ids of connections that their clients closed are known, and how many at most. */
 const LATE_MS = 3_000;
 const MAX_LATE = 8_192;
+/**
+ * What all connections may hold of their streams that came early or has to wait, beyond a few KiB each:
+ * at one more such part it counts as lost, and its client sends it again.
+ */
+const STREAM_MEMORY_BYTES = 64 * 1024 * 1024;
 /** Faults that are logged; all are counted. */
 const FAULT_LOGS_PER_SECOND = 1;
 const FAULT_LOGS_BURST = 10;
@@ -51,6 +56,7 @@ export interface UdpGatewayDependencies {
 /** Counts of single connections and the gateway's that they add to. */
 const HARVESTED = [
   ["packetsLost", "packetsLost"],
+  ["packetsUnkept", "packetsUnkept"],
   ["streamBytesRepeated", "streamBytesRepeated"],
   ["updatesLost", "updatesLost"],
   ["moves", "addressChanges"],
@@ -86,6 +92,7 @@ export class UdpGateway implements UdpConnectionHost {
   /** Ids of connections that their clients closed, and until when packets of them are no news. */
   private readonly ended = new Map<number, number>();
   private readonly faultLogs: TokenBucket;
+  private readonly streamMemory = new StreamMemory(STREAM_MEMORY_BYTES);
   private readonly random: (count: number) => Uint8Array;
   private socket: UdpSocket | undefined;
 
@@ -147,6 +154,7 @@ export class UdpGateway implements UdpConnectionHost {
       this.ended.delete(id);
     }
     for (const guest of this.guests.values()) this.harvest(guest);
+    this.dependencies.counters.earlyBytes = STREAM_MEMORY_BYTES - this.streamMemory.available;
   }
 
   private harvest({ connection, counted }: Guest): void {
@@ -228,15 +236,23 @@ export class UdpGateway implements UdpConnectionHost {
     peer: Peer,
     now: number,
   ): void {
+    const { turns, random: randomBytes, streamMemory } = this;
     const { rooms } = this.dependencies;
+    const { deadlines } = turns;
     this.makeRoom();
     const connection = new UdpConnection(
       { id: connectionId, peer, maxMessageBytes: this.limits.maxMessageBytes },
-      { keys, host: this, deadlines: this.turns.deadlines, now, randomBytes: this.random },
+      { keys, host: this, deadlines, now, randomBytes, streamMemory },
     );
     const place = rooms.admit(connection);
     if (place === undefined) return this.drop("no-room");
-    const counted = { packetsLost: 0, streamBytesRepeated: 0, updatesLost: 0, moves: 0 };
+    const counted = {
+      packetsLost: 0,
+      packetsUnkept: 0,
+      streamBytesRepeated: 0,
+      updatesLost: 0,
+      moves: 0,
+    };
     const guest = { connection, place, attempt, counted };
     this.guests.set(connectionId, guest);
     this.unconfirmed.add(guest);
