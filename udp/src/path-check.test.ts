@@ -20,6 +20,14 @@ test("a path is moved to when its challenge is answered from there", () => {
   assert.equal(paths.answered(challenge, "there"), false, "once");
 });
 
+test("after a move the next place is asked at once", () => {
+  const paths = check();
+  paths.came("there", 100, true);
+  assert.equal(paths.answered(paths.challenging(0).challenge, "there"), true);
+  paths.came("further", 100, true);
+  assert.equal(paths.due(40, 1), true);
+});
+
 test("a path gets one challenge a second, and no more bytes than came from it", () => {
   const paths = check();
   paths.came("there", 30, true);

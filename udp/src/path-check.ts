@@ -68,6 +68,8 @@ export class PathCheck {
     this.candidate = undefined;
     this.challenge = undefined;
     this.wanted = false;
+    // A client that is really there may go on to the next place at once.
+    this.sentAt = Number.NEGATIVE_INFINITY;
     return true;
   }
 }
