@@ -9,11 +9,11 @@ import { WindowCounts } from "./window-counts.ts";
 
 /** Resets for unknown connections; beyond it they are dropped as `unknown-connection`. */
 const RESETS_PER_SECOND = 200;
-/** Packets of one address that prove nothing, in a second; beyond it, `flood`: dropped unread. */
-const UNPROVEN_PER_ADDRESS = 1_000;
-/** Addresses told apart by that count, and what those beyond have together. */
-const UNPROVEN_ADDRESSES = 4_096;
-const UNPROVEN_SHARED = 10_000;
+/**
+ * Packets of one address that prove nothing, in a second; beyond it, `flood`: dropped unread. Addresses
+ * told apart by that, and what those beyond have together.
+ */
+const UNPROVEN = { perAddress: 1_000, maxAddresses: 4_096, shared: 10_000 };
 
 export interface StrangersOptions {
   /** Name of this proxy among those that share the key. */
@@ -48,11 +48,12 @@ export class Strangers {
   private readonly door: HandshakeDoor;
   private readonly budget: HandshakeBudget;
   private readonly resets: TokenBucket;
-  private readonly unproven = new WindowCounts({
-    perAddress: UNPROVEN_PER_ADDRESS,
-    maxAddresses: UNPROVEN_ADDRESSES,
-    shared: UNPROVEN_SHARED,
-  });
+  private readonly unproven = new WindowCounts(UNPROVEN);
+  /**
+   * Initiates count for themselves. Whoever forges addresses could keep others from making handshakes with
+   * the smallest of packets otherwise, and not with 1,200 bytes for each.
+   */
+  private readonly initiates = new WindowCounts(UNPROVEN);
   /** By attempt: an accept and until when it is kept. In the order of that time. */
   private readonly accepts = new Map<string, { packet: Uint8Array; until: number }>();
 
@@ -69,12 +70,12 @@ export class Strangers {
     this.resets = new TokenBucket(RESETS_PER_SECOND, RESETS_PER_SECOND, now);
   }
 
-  /** True when an address has sent so much that proved nothing that nothing of it should be read. */
+  /** True when an address has sent so much that proved nothing that no more of that should be read. */
   isFlooding(address: string, now: number): boolean {
     return this.unproven.spent(addressKey(address), now);
   }
 
-  /** A packet from there proved nothing. */
+  /** A sealed packet from there proved nothing. */
   unprovenFrom(address: string, now: number): void {
     this.unproven.add(addressKey(address), now);
   }
@@ -93,22 +94,25 @@ export class Strangers {
   initiate(packet: Uint8Array, peer: Peer, now: number, newId: () => number): StrangerAnswer {
     const { counters } = this;
     const key = addressKey(peer.address);
-    if (this.unproven.spent(key, now)) return { type: "drop", why: "flood" };
+    if (this.initiates.spent(key, now)) return { type: "drop", why: "flood" };
     const answer = this.door.answer(packet, peer.path, now, (attempt) => {
       const kept = this.accepts.get(attempt);
       if (kept !== undefined) return { type: "repeat", accept: kept.packet };
       if (!this.budget.take(key, now)) return { type: "too-busy" };
       return { type: "new", connectionId: newId() };
     });
-    if (answer.type !== "accept") this.unproven.add(key, now);
     switch (answer.type) {
       case "drop":
+        // What is no initiate at all costs no more than dropping it.
+        if (answer.why === "bad-cookie" || answer.why === "too-busy") this.initiates.add(key, now);
         return { type: "drop", why: answer.why };
       case "retry":
         counters.retries += 1;
+        this.initiates.add(key, now);
         return { type: "send", packet: answer.packet };
       case "repeat":
         counters.acceptsRepeated += 1;
+        this.initiates.add(key, now);
         return { type: "send", packet: answer.packet };
       case "accept":
         counters.handshakes += 1;
