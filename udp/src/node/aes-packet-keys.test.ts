@@ -67,6 +67,13 @@ test("a packet with any bit changed, cut, or of another number is not genuine", 
   assert.equal(hex(right.open(300, packet, 2)), hex(HELLO));
 });
 
+test("errors elsewhere have their stacks after a forged packet, too", () => {
+  const { right } = pair();
+  const before = Error.stackTraceLimit;
+  assert.equal(right.open(0, new Uint8Array(40), 2), undefined);
+  assert.equal(Error.stackTraceLimit, before);
+});
+
 test("each generation has its key, and late packets of the one before are taken", () => {
   const { left, right } = pair();
   const late = sealed(left, PACKETS_PER_KEY - 1, HELLO);
