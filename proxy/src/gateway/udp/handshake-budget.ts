@@ -5,7 +5,7 @@ const SHARE = 1 / 4;
 const MAX_ADDRESSES = 4_096;
 
 /**
- * How many handshakes are computed: each costs some 100 µs. A bucket for all; its lower half is for
+ * How many handshakes are computed: each costs some 300 µs. A bucket for all; its lower half is for
  * addresses that have not had their share in this second, so one address alone may use the whole
  * rate and still leaves the others theirs.
  */
