@@ -34,6 +34,10 @@ export interface Tracked {
   inView: boolean;
   /** Tick of the newest enter record: what other topics say of earlier ticks is older than it. */
   enteredAt: number;
+  /** Tick of the newest leave record; −1 before the first. */
+  leftAt: number;
+  /** The topic that it moved to by then; undefined when it was gone for good. */
+  destination: number | undefined;
   /** Tick of the newest record that wrote public components; −1: none did. */
   tick: number;
   changed: boolean;
@@ -87,6 +91,8 @@ export class EntityView {
         own: false,
         inView: false,
         enteredAt: -1,
+        leftAt: -1,
+        destination: undefined,
         tick: -1,
         changed: false,
         touched: false,
@@ -131,6 +137,8 @@ export class EntityView {
     for (const tracked of this.tracked.values()) {
       tracked.memberships = 0;
       tracked.enteredAt = -1;
+      tracked.leftAt = -1;
+      tracked.destination = undefined;
       tracked.tick = -1;
       this.disown(tracked);
     }
@@ -142,13 +150,14 @@ export class EntityView {
     this.touched.push(tracked);
   }
 
-  settle(): void {
+  /** The message has been read. `holds` may hold what would leave the view, and counts itself in then. */
+  settle(holds: (tracked: Tracked) => boolean): void {
     const { added, changed, removed } = this.changes;
     for (const tracked of this.touched) {
       tracked.touched = false;
       const { entity } = tracked;
       if (entity.own !== tracked.own) this.settleOwner(tracked);
-      if (tracked.memberships > 0 || tracked.own) {
+      if (tracked.memberships > 0 || tracked.own || holds(tracked)) {
         if (!tracked.inView) {
           tracked.inView = true;
           this.entities.set(entity.id, entity);

@@ -72,8 +72,7 @@ export class WorldMirror {
     topics.readSections(reader, tick);
     reader.end();
     this.updates.review();
-    topics.holdMoved();
-    view.settle();
+    view.settle(topics.holdMoved);
     return view.changes;
   }
 
@@ -95,8 +94,7 @@ export class WorldMirror {
       updates.take({ topic, origin, tick, section: reader.block(MAX_SECTION_BYTES) }, now);
     }
     updates.sweep(now);
-    topics.holdMoved();
-    view.settle();
+    view.settle(topics.holdMoved);
     return view.changes;
   }
 

@@ -15,7 +15,7 @@ export const MAX_SLOTS = 1024;
  *    is what the mask of sections goes by.
  * 2. Each place among a subscription's members, replaced or awaited ones, and among the displaced,
  *    counts once in that entity's memberships.
- * 3. What `replaced`, `displaced` and `moved` hold is gone when a message has been read.
+ * 3. What `replaced` and `displaced` hold is gone when a message has been read.
  * 4. Topics may be at different ticks when they come one by one. An entity's components are those of
  *    its newest topic: what another one says of a tick before it entered there is read past.
  */
@@ -34,7 +34,6 @@ export class SubscribedTopics {
   private full = false;
   /** Entities whose index was taken by another before their own leave record came. */
   private readonly displaced = new Map<number, Tracked>();
-  private readonly moved: { tracked: Tracked; destination: number; tick: number }[] = [];
   private readonly sink: SectionSink = {
     begin: (previous) => this.begin(previous),
     enter: (index, id, mask) => this.enter(index, id, mask),
@@ -54,7 +53,6 @@ export class SubscribedTopics {
     this.slots = [];
     this.byTopic.clear();
     this.displaced.clear();
-    this.moved.length = 0;
     this.origins = 0;
   }
 
@@ -131,16 +129,21 @@ export class SubscribedTopics {
     this.endSection(subscription);
   }
 
-  /** After the last section: keeps what moved into a topic that has not seen it come yet. */
-  holdMoved(): void {
-    for (const { tracked, destination, tick } of this.moved) {
-      const subscription = this.byTopic.get(destination);
-      if (subscription === undefined || subscription.tick >= tick) continue;
-      subscription.awaited.push({ tracked, tick });
-      tracked.memberships += 1;
-    }
-    this.moved.length = 0;
-  }
+  /**
+   * Holds an entity that is in no topic when it moved to one that has not seen it come yet. This is asked
+   * when it would leave the view, not when its leave record is read: between the two its destination may
+   * become subscribed, as of an earlier tick.
+   */
+  readonly holdMoved = (tracked: Tracked): boolean => {
+    const { destination, leftAt, enteredAt } = tracked;
+    // Where it went then does not matter when it has been seen elsewhere since.
+    if (destination === undefined || leftAt < enteredAt) return false;
+    const subscription = this.byTopic.get(destination);
+    if (subscription === undefined || subscription.tick >= leftAt) return false;
+    subscription.awaited.push({ tracked, tick: leftAt });
+    tracked.memberships += 1;
+    return true;
+  };
 
   private begin(previous: number): void {
     const { current, tick } = this;
@@ -215,7 +218,9 @@ export class SubscribedTopics {
       this.current.members.delete(index);
     }
     this.view.release(tracked);
-    if (destination !== undefined) this.moved.push({ tracked, destination, tick: this.tick });
+    if (this.tick < tracked.leftAt) return;
+    tracked.leftAt = this.tick;
+    tracked.destination = destination;
   }
 
   private drop(index: number, mask: number): void {

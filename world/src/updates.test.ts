@@ -129,6 +129,56 @@ test("an entity that is awaited leaves the view with the topic it moved to", () 
   }
 });
 
+/** Entity 7 is in topic 1 by tick 12, and by tick 13 in topic 2, of which the client knows nothing. */
+function movedOn(): WorldMirror {
+  const mirror = started();
+  const came = new StateWriter(12).section(1, 1, (section) =>
+    section.head(2, 1).enter(0, 7, { at: 12 }),
+  );
+  mirror.applyUpdates(came.done(), 0);
+  const went = new StateWriter(13).section(1, 1, (section) => section.head(1, 1).leave(0, 2));
+  // It stays in view for topic 0, whose leave record has not come.
+  assert.deepEqual(told(mirror.applyUpdates(went.done(), 0)), NOTHING);
+  return mirror;
+}
+
+test("an entity that moved to a topic before that was subscribed is awaited there as well", () => {
+  const mirror = movedOn();
+  const slots = new StateWriter(12, StateFlag.slots).numbers(2, 0, 0, 2, 3).raw(4).head(0, 0);
+  assert.deepEqual(told(mirror.apply(slots.done())), NOTHING);
+  const came = new StateWriter(13).section(2, 2, (section) =>
+    section.head(1, 1).enter(0, 7, { at: 13 }),
+  );
+  assert.deepEqual(told(mirror.applyUpdates(came.done(), 0)), { ...NOTHING, changed: [7] });
+  const away = new StateWriter(14).section(2, 2, (section) => section.head(1, 1).leave(0));
+  assert.deepEqual(told(mirror.applyUpdates(away.done(), 0)), { ...NOTHING, removed: [7] });
+});
+
+test("an entity is awaited where it was to go last, and only there", () => {
+  // Topic 2 already knows of tick 13, and the entity is not there.
+  const inTime = movedOn();
+  const full = new StateWriter(13, StateFlag.slots).numbers(2, 0, 0, 2, 3).raw(4).head(0, 0);
+  assert.deepEqual(told(inTime.apply(full.done())), { ...NOTHING, removed: [7] });
+  // The leave record of topic 0 is the older one: topic 1 has seen all that it tells of.
+  const late = movedOn();
+  late.apply(new StateWriter(11, StateFlag.slots).numbers(1, 2, 4).raw(4).head(0, 0).done());
+  const left = new StateWriter(12).section(0, 1, (section) => section.head(2, 1).leave(0, 3));
+  assert.deepEqual(told(late.applyUpdates(left.done(), 0)), { ...NOTHING, removed: [7] });
+  // It was seen elsewhere after it went to topic 2, and that is subscribed no more.
+  const elsewhere = movedOn();
+  const seen = new StateWriter(14).section(1, 1, (section) =>
+    section.head(1, 1).enter(0, 7, { at: 14 }),
+  );
+  elsewhere.applyUpdates(seen.done(), 0);
+  const other = new StateWriter(12, StateFlag.slots).numbers(3, 0, 0, 1, 0, 2, 3).raw(4).head(0, 0);
+  assert.deepEqual(told(elsewhere.apply(other.done())), { ...NOTHING, removed: [7] });
+  // A new welcome: what it did before is forgotten.
+  const again = movedOn();
+  again.reset();
+  const welcome = new StateWriter(3, StateFlag.slots).numbers(1, 0, 3).raw(1).head(0, 0);
+  assert.deepEqual(told(again.apply(welcome.done())), { ...NOTHING, removed: [7] });
+});
+
 test("what a topic says of the time before an entity entered a newer one is not shown", () => {
   const mirror = started();
   const came = new StateWriter(13).section(1, 1, (section) =>

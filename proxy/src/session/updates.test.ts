@@ -1,134 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  ByteReader,
-  type MirrorChanges,
-  type MirrorEntity,
-  StateFlag,
-  WorldMirror,
-} from "@atlasnet/world";
+import type { MirrorChanges, MirrorEntity } from "@atlasnet/world";
 import fc from "fast-check";
 import type { SentUpdates } from "../gateway/client-connection.ts";
 import { ProxyCounters } from "../metrics.ts";
 import { encodeBatch } from "../testing/fake-shard.ts";
 import { type Deeds, MovingWorld, NO_DEEDS } from "../testing/moving-world.ts";
-import { readCbor } from "../testing/read-cbor.ts";
+import { type Fate, UpdateClient } from "../testing/update-client.ts";
 import { BatchHistory, HISTORY_BATCHES, HISTORY_BYTES } from "./batch-history.ts";
-import type { FeedOutput } from "./client-feed.ts";
 import { ShardFeed } from "./shard-feed.ts";
 
 const TOPICS = 5;
 const STREAM = 1;
 const DATAGRAM = 2;
-
-/** What the network does to one packet of updates: ticks until each copy of it arrives; none: lost. */
-interface Fate {
-  readonly copies: readonly number[];
-  /** Ticks until the sender learns that it is lost. */
-  readonly noticed: number;
-}
-
-/** A client and its path. Frames arrive in order after `streamDelay` ticks, updates as their fate is. */
-class TestClient implements FeedOutput {
-  readonly framing = "length";
-  readonly updates: FeedOutput["updates"];
-  backlogBytes = 0;
-  resyncs = 0;
-  answered = 0;
-  gaps = 0;
-  readonly mirror: WorldMirror;
-  readonly stream: { at: number; item: unknown }[] = [];
-  readonly packets: { at: number; packed: Uint8Array }[] = [];
-  readonly losses: { at: number; sent: SentUpdates }[] = [];
-  private readonly slots = new Map<number, { topic: number; since: number }>();
-  /** What the next packets of updates meet; then they arrive at once. */
-  fates: Fate[] = [];
-  streamDelay = 0;
-  private readonly world: MovingWorld;
-  private readonly watch: (changes: MirrorChanges) => void;
-
-  constructor(
-    world: MovingWorld,
-    options: { maxBytes: number | undefined; watch?: (changes: MirrorChanges) => void },
-  ) {
-    const { maxBytes } = options;
-    this.world = world;
-    this.watch = options.watch ?? (() => {});
-    this.mirror = new WorldMirror(world.definition);
-    this.updates =
-      maxBytes === undefined
-        ? undefined
-        : { maxBytes, send: (packed, sent) => this.sendUpdates(packed, sent, maxBytes) };
-  }
-
-  private sendUpdates(packed: Uint8Array, sent: SentUpdates, maxBytes: number): void {
-    assert.ok(packed.length <= maxBytes && sent.topics.length > 0);
-    const { copies, noticed } = this.fates.shift() ?? { copies: [0], noticed: 0 };
-    const { tick } = this.world;
-    for (const copy of copies) this.packets.push({ at: tick + copy, packed: packed.slice() });
-    if (copies.length === 0) this.losses.push({ at: tick + noticed, sent });
-  }
-
-  sendFrames(bytes: Uint8Array): void {
-    const reader = new ByteReader(bytes);
-    const at = Math.max(this.world.tick + this.streamDelay, this.stream.at(-1)?.at ?? 0);
-    while (reader.remaining > 0) this.stream.push({ at, item: readCbor(reader.block(1e9)) });
-  }
-
-  /** Hands over what has arrived: `updatesFirst` or the stream's items before. */
-  arrive(updatesFirst: boolean): void {
-    if (updatesFirst) this.arriveUpdates();
-    for (;;) {
-      const first = this.stream[0];
-      if (first === undefined || first.at > this.world.tick) break;
-      this.stream.shift();
-      const { item } = first;
-      assert.ok(Array.isArray(item) && item[1] instanceof Uint8Array);
-      if (item[0] === 1) this.readState(item[1]);
-      else if (item[0] === 10) this.see(this.mirror.applyUpdates(item[1], 0));
-      else assert.fail(`message ${item[0]}`);
-    }
-    this.arriveUpdates();
-  }
-
-  private arriveUpdates(): void {
-    const due = this.packets.filter(({ at }) => at <= this.world.tick);
-    for (const packet of due) {
-      this.packets.splice(this.packets.indexOf(packet), 1);
-      this.see(this.mirror.applyUpdates(packet.packed, 0));
-    }
-  }
-
-  private readState(packed: Uint8Array): void {
-    const reader = new ByteReader(packed);
-    const tick = reader.varint();
-    const flags = reader.varint();
-    if (flags & StateFlag.slots)
-      for (let left = reader.varint(); left > 0; left--)
-        this.slots.set(reader.varint(), { topic: reader.varint() - 1, since: tick });
-    if (flags & StateFlag.ownAll) for (const slot of this.slots.values()) slot.since = tick;
-    this.see(this.mirror.apply(packed));
-  }
-
-  /** By topic the tick of its full state, as far as the client has read. */
-  get subscribedSince(): ReadonlyMap<number, number> {
-    return new Map([...this.slots.values()].map(({ topic, since }) => [topic, since]));
-  }
-
-  private see(changes: MirrorChanges): void {
-    if (changes.gap) this.gaps += 1;
-    this.watch(changes);
-  }
-
-  sendSections(): void {}
-  applied(): void {}
-  requestResync(): void {
-    this.resyncs += 1;
-  }
-  overflowed(): void {
-    assert.fail("nothing reliable is sent");
-  }
-}
 
 interface Step extends Deeds {
   slots: readonly (readonly [slot: number, topicPlus1: number])[];
@@ -183,19 +67,23 @@ class Story {
     { stateBacklogBytes: 1000, reliableBacklogBytes: 1e9 },
     { allocate: (bytes) => new Uint8Array(bytes), counters: this.counters },
   );
-  readonly stream: TestClient;
-  readonly datagram: TestClient;
+  readonly stream: UpdateClient;
+  readonly datagram: UpdateClient;
   private readonly held = new Map<number, number>();
   /** The ticks that the entities in the datagram mirror were last seen at. */
   private readonly seen = new Map<number, number>();
-  /** When entities left the datagram mirror last. */
-  private readonly left = new Map<number, number>();
+  /** How far the datagram client has read each topic. */
+  private readonly readTo = new Map<number, number>();
+  /** The newest leave record that it has read of each entity. */
+  private readonly leftAt = new Map<number, number>();
+  /** The same of entities that were not in view then or thereafter: it knows nothing of it any more. */
+  private readonly forgotten = new Map<number, number>();
   private readonly mends: (sent: SentUpdates) => boolean;
 
   constructor(maxBytes: number, mends: (sent: SentUpdates) => boolean = () => true) {
     this.mends = mends;
-    this.stream = new TestClient(this.world, { maxBytes: undefined });
-    this.datagram = new TestClient(this.world, {
+    this.stream = new UpdateClient(this.world, { maxBytes: undefined });
+    this.datagram = new UpdateClient(this.world, {
       maxBytes,
       watch: (changes) => this.check(changes),
     });
@@ -272,19 +160,32 @@ class Story {
       assert.ok(tick >= (this.seen.get(id) ?? 0), `entity ${id} went back to tick ${tick}`);
       this.seen.set(id, tick);
     }
-    const since = this.datagram.subscribedSince;
+    const held = this.datagram.held();
     const isSeen = (topic: number | undefined, tick: number) =>
-      topic !== undefined && (since.get(topic) ?? Number.POSITIVE_INFINITY) <= tick;
+      topic !== undefined && (held.get(topic)?.since ?? Number.POSITIVE_INFINITY) <= tick;
     for (const { id } of removed) {
       const seen = this.seen.get(id) ?? 0;
       const places = this.world.past.slice(seen).map((past) => past.get(id)?.topic);
-      // One that left the view may be shown once more by what a new topic tells of the time before.
-      const again = seen <= (this.left.get(id) ?? -1);
+      // A new topic may tell of the time before it went where the client has forgotten that it went.
+      const again = seen < (this.forgotten.get(id) ?? -1);
       const reason = again || places.some((place, i) => !isSeen(place, seen + i));
       assert.ok(reason, `entity ${id} left the view, but only went ${places.join(" to ")}`);
       this.seen.delete(id);
-      this.left.set(id, this.world.tick);
     }
+    for (const { topic, since, tick } of held.values()) this.noteLeft(topic, since, tick);
+    for (const [id, tick] of this.leftAt)
+      if (!mirror.entities.has(id)) this.forgotten.set(id, tick);
+  }
+
+  /** The client has read all about a topic from `since` to `tick`. */
+  private noteLeft(topic: number, since: number, tick: number): void {
+    const { leftAt, readTo } = this;
+    const { past } = this.world;
+    for (let at = Math.max(since, readTo.get(topic) ?? 0) + 1; at <= tick; at++)
+      for (const { id, topic: from } of past[at - 1]?.values() ?? [])
+        if (from === topic && past[at]?.get(id)?.topic !== topic)
+          leftAt.set(id, Math.max(at, leftAt.get(id) ?? 0));
+    readTo.set(topic, tick);
   }
 
   checkEnd(): void {
@@ -295,7 +196,7 @@ class Story {
         { id, own: false, at: { x: at }, ...(name && { name: { text: name } }) },
       ]);
     const byId = (a: readonly unknown[], b: readonly unknown[]) => Number(a[0]) - Number(b[0]);
-    const seenBy = ({ mirror }: TestClient) =>
+    const seenBy = ({ mirror }: UpdateClient) =>
       [...mirror.entities].map(([id, entity]) => [id, plain(entity)]).sort(byId);
     assert.deepEqual(seenBy(this.stream), truth.sort(byId));
     assert.deepEqual(seenBy(this.datagram), seenBy(this.stream));
@@ -310,13 +211,68 @@ function tell({ maxBytes, steps }: Plan, mends?: (sent: SentUpdates) => boolean)
   return story;
 }
 
+const QUIET = { fates: [], streamDelay: 0, updatesFirst: false, slow: false, slots: [] };
+const LOST: Fate = { copies: [], noticed: 0 };
+
+const LOST_LATE: Fate = { copies: [], noticed: 1 };
+
+const planOf = (...steps: Partial<Step>[]): Plan => ({
+  maxBytes: 16,
+  steps: steps.map((step) => ({ ...NO_DEEDS, ...QUIET, ...step })),
+});
+
+/** Found once in 10,000 plans: an entity moves on to a topic whose subscription is still on its way. */
+const RARE: Plan[] = [
+  // The client reads that the entity went from topic 1 to 2 and to 4 while it takes 1 for subscribed and
+  // 4 not; then that it is the other way round, as of a tick before the entity came to 4.
+  planOf(
+    { spawn: [1], slots: [[0, 2]] },
+    { slots: [[1, 3]] },
+    {
+      move: [[0, 2]],
+      slots: [
+        [0, 0],
+        [2, 5],
+      ],
+      streamDelay: 1,
+    },
+    {
+      move: [[0, 4]],
+      fates: [{ copies: [0], noticed: 0 }, LOST_LATE],
+      updatesFirst: true,
+    },
+  ),
+  // The same from topic 2 to 4 and to 0, which has the slot of topic 2 for one tick.
+  planOf(
+    {
+      spawn: [2],
+      slots: [
+        [0, 5],
+        [1, 3],
+      ],
+    },
+    { slots: [[1, 1]], streamDelay: 2 },
+    { move: [[0, 4]], slots: [[1, 0]] },
+    { move: [[0, 0]], updatesFirst: true },
+  ),
+  // The client reads that the entity came to topic 4 and went back to 0 while it takes 0 for not
+  // subscribed. Then it reads of 0 from before that, and that the entity went to 4: where it left.
+  planOf(
+    { spawn: [0] },
+    { slots: [[1, 5]], streamDelay: 3 },
+    { slots: [[0, 1]] },
+    { move: [[0, 4]] },
+    { move: [[0, 0]], fates: [LOST_LATE], updatesFirst: true },
+  ),
+];
+
 test("whatever the network does to updates, both clients see the same world, without full state", () => {
   fc.assert(
     fc.property(plans(fc.constant(false)), (plan) => {
       const { datagram, counters } = tell(plan);
       assert.deepEqual([datagram.gaps, datagram.resyncs, counters.mendsAsked], [0, 0, 0]);
     }),
-    { numRuns: 400 },
+    { numRuns: 400, examples: RARE.map((plan) => [plan]) },
   );
 });
 
@@ -340,9 +296,6 @@ test("the check above finds a loss that nobody mends", () => {
   );
   assert.equal(found.failed, true);
 });
-
-const QUIET = { fates: [], streamDelay: 0, updatesFirst: false, slow: false, slots: [] };
-const LOST: Fate = { copies: [], noticed: 0 };
 
 /** A world with one entity in topic 0, which both clients hold. */
 function started(maxBytes = 60): Story {
