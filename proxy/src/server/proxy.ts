@@ -27,6 +27,8 @@ import { Visitors } from "./visitors.ts";
 
 /** Idle, handshake and rate limits are looked at this often, with one timer for all connections. */
 const SWEEP_MS = 250;
+/** Later than this a look means that the process stood still. */
+const STALL_MS = 1_000;
 
 export interface ProxyOptions {
   /** This proxy's node id. */
@@ -191,13 +193,18 @@ class ProxyServer implements ProxyService, Rooms {
     this.hub?.stop();
   }
 
-  private planSweep(): void {
-    this.timer = this.dependencies.clock.setTimer(SWEEP_MS, () => {
-      const now = this.dependencies.clock.now();
-      this.visitors.sweep(now);
+  /** `excused`: the last look was left out for a stall; two in a row would look at nobody under load. */
+  private planSweep(excused = false): void {
+    const { clock } = this.dependencies;
+    const dueAt = clock.now() + SWEEP_MS;
+    this.timer = clock.setTimer(SWEEP_MS, () => {
+      const now = clock.now();
+      // After a stall all seem idle: what they sent meanwhile is read only after this.
+      const excuse = !excused && now >= dueAt + STALL_MS;
+      if (!excuse) this.visitors.sweep(now);
       this.udp?.sweep(now);
       this.hub?.sweep(now);
-      if (this.state !== "stopped") this.planSweep();
+      if (this.state !== "stopped") this.planSweep(excuse);
     });
   }
 

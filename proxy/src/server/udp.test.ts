@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { type TestContext, test } from "node:test";
-import type { CborValue } from "@atlasnet/core";
+import type { CborValue, Clock } from "@atlasnet/core";
 import { SeededRandom, SimClock } from "@atlasnet/core/sim";
 import { connectionIdOf, PACKET, TAG_BYTES } from "@atlasnet/udp";
 import { ClientHandshake } from "@atlasnet/udp/node";
@@ -366,6 +366,30 @@ test("genuine packets count against the raw byte rate, whatever is in them", asy
   clock.advance(250);
   await closed;
   assert.equal(proxy.counters.closes.get("rate-limited"), 1);
+});
+
+test("after the process stood still those who spoke meanwhile are not taken for idle", async (t) => {
+  const sim = new SimClock();
+  let stalled = 0;
+  const clock: Clock = {
+    now: () => sim.now() + stalled,
+    wallTime: () => sim.wallTime(),
+    setTimer: (ms, fn) => sim.setTimer(ms, fn),
+  };
+  const { address, proxy } = await bench(t, { clock });
+  const player = await joined(t, address);
+  sim.advance(500);
+  stalled = 40_000;
+  sim.advance(250);
+  await ping(player);
+  sim.advance(1_000);
+  assert.equal(proxy.counters.closes.size, 0);
+  // Whoever is silent is idle all the same, and no second stall in a row excuses anybody.
+  stalled += 20_000;
+  sim.advance(250);
+  stalled += 20_000;
+  sim.advance(250);
+  assert.equal(proxy.counters.closes.get("idle-timeout"), 1);
 });
 
 test("what came early of a stream is counted, and forgotten with its connection", async (t) => {
