@@ -5,13 +5,13 @@ import { type LoadOptions, planLoad } from "./load-options.ts";
 
 const OPTIONS: LoadOptions = { world: "arena", clients: 2_000, rate: 10, seconds: 60 };
 
-test("the defaults: this machine, tcp, 500 clients in a process and at most two for a core", () => {
+test("the defaults: this machine, tcp, 1,000 clients in a process and at most two for a core", () => {
   const plan = planLoad(OPTIONS, 2);
   assert.equal(plan.address, "127.0.0.1:2555");
   assert.equal(plan.transport, "tcp");
-  assert.deepEqual([plan.processes, plan.rampSeconds, plan.inputRate], [4, 4, 10]);
+  assert.deepEqual([plan.processes, plan.rampSeconds, plan.inputRate], [2, 4, 10]);
   assert.equal(planLoad({ ...OPTIONS, clients: 20_000 }, 2).processes, 4);
-  assert.equal(planLoad({ ...OPTIONS, clients: 501 }, 2).processes, 2);
+  assert.equal(planLoad({ ...OPTIONS, clients: 1_001 }, 2).processes, 2);
   assert.equal(planLoad({ ...OPTIONS, clients: 3, processes: 8 }, 2).processes, 3);
 });
 

@@ -11,7 +11,7 @@ export const MAX_SECONDS = 86_400;
 export const MAX_SIDE_SECONDS = 3_600;
 export const MAX_PROCESSES = 64;
 /** More clients in one process, and its event loop becomes what is measured. */
-export const CLIENTS_PER_PROCESS = 500;
+export const CLIENTS_PER_PROCESS = 1000;
 /** Joins per second of the default ramp. */
 const RAMP_PER_SECOND = 500;
 
@@ -40,7 +40,7 @@ export interface LoadOptions {
   warmUpSeconds?: number | undefined;
   /** How long acknowledgements are waited for after the window. Default 5. */
   graceSeconds?: number | undefined;
-  /** Default: one per 500 clients, at most twice the number of cores. */
+  /** Default: one per 1,000 clients, at most twice the number of cores. */
   processes?: number | undefined;
   /** The same seed sends the same values at the same times. Default 1. */
   seed?: number | undefined;

@@ -18,7 +18,8 @@ export interface CrowdLoad {
   readonly execArgv: readonly string[];
 }
 
-const WARM_UP_SECONDS = 4;
+/** Both sides have compiled their hot paths by then. */
+const WARM_UP_SECONDS = 8;
 
 /** Lets the crowd in, makes one window of load, and lets it out again. */
 export async function crowdRound(server: MonolithProcess, load: CrowdLoad): Promise<CrowdRound> {

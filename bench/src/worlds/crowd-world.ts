@@ -8,8 +8,8 @@ import {
   type World,
 } from "@atlasnet/world";
 
-/** Edge of the world and of a cell, in world units: 2,000 players see about a dozen others each. */
-export const EXTENT = 2000;
+/** Edge of the world and of a cell, in world units: 2,000 players see about five others each. */
+export const EXTENT = 3000;
 export const CELL = 50;
 /** Cells seen around the own one: 3 × 3. */
 export const VIEW = 1;

@@ -89,7 +89,7 @@ const catalogue: Catalogue = {
   closed: { ...aboutAttach, code: closeCode, reason: text(0, MAX_REASON_BYTES) },
   transfer: { ...aboutAttach, world: name },
   notice: { ...aboutShard, kind: word("dev-error"), text: text(0, MAX_NOTICE_BYTES) },
-  downstream: { ...aboutShard, batch },
+  downstream: { ...aboutShard, batch, ageMs: optional(unsigned) },
   "shard-reset": aboutShard,
 };
 

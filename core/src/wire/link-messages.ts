@@ -133,6 +133,8 @@ export interface Downstream {
   epoch: number;
   /** See downstream.ts. */
   batch: Uint8Array;
+  /** How long its tick was due when it was made, in whole ms: what comes then is early for the next. */
+  ageMs?: number;
 }
 
 /** The shard goes on at a new epoch (module swapped, new owner): attach every client anew. */

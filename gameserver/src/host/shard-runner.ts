@@ -192,7 +192,10 @@ export class ShardRunner implements Ticking {
     this.tell(result);
     for (const { id, service, payload } of result.requests)
       post({ type: "request", shard, id, service, payload });
-    if (result.messages.length > 0) post({ type: "out", shard, messages: result.messages });
+    if (result.messages.length > 0) {
+      const ageMs = Math.max(0, Math.round(clock.now() - this.pace.dueAt(tick)));
+      post({ type: "out", shard, messages: aged(result.messages, ageMs) });
+    }
     this.keeper.keep(tick, result.delta);
     const now = clock.now();
     this.pace.made(tick, startedAt, now);
@@ -286,4 +289,12 @@ export class ShardRunner implements Ticking {
     this.nextAt = Number.POSITIVE_INFINITY;
     await this.keeper.stop();
   }
+}
+
+/** Batches say how old their tick is by now. */
+function aged(messages: TickResult["messages"], ageMs: number): TickResult["messages"] {
+  return messages.map(({ peer, message }) => ({
+    peer,
+    message: message.type === "downstream" ? { ...message, ageMs } : message,
+  }));
 }

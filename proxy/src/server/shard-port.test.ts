@@ -124,12 +124,17 @@ test("while the shard ticks, what comes early in a tick goes out once, in time f
     lastInput: 0,
     graceTicks: 0,
   });
-  channel.receive({ type: "downstream", shard: "s", epoch: 5, batch: encodeBatch({ tick: 2 }) });
-  for (let n = 1; n <= 7; n++) {
+  // The tick took its time: it was due 15 ms ago.
+  const batch = encodeBatch({ tick: 2 });
+  channel.receive({ type: "downstream", shard: "s", epoch: 5, batch, ageMs: 15 });
+  for (let n = 1; n <= 4; n++) {
     port.upstream(attach, input(n));
     clock.advance(5);
   }
-  assert.equal(counters.upstreamFlushes, 1, "35 of the 50 ms of a tick are over");
+  assert.equal(counters.upstreamFlushes, 0, "35 of the 50 ms of a tick are over");
+  port.upstream(attach, input(5));
+  clock.advance(5);
+  assert.equal(counters.upstreamFlushes, 1, "40 ms are");
   port.upstream(attach, input(8));
   clock.advance(defaultLimits.upstreamFlushMs);
   assert.equal(counters.upstreamFlushes, 2, "late ones do not wait");

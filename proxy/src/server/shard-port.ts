@@ -19,8 +19,8 @@ import { ShardFeed } from "../session/shard-feed.ts";
 /** A batch is sent early once it is this large. */
 const UPSTREAM_FLUSH_BYTES = 256 * 1024;
 
-/** Gathered messages leave so long before the next batch is expected: it comes after its tick. */
-const TICK_MARGIN_MS = 15;
+/** Gathered messages leave so long before the next tick is due. */
+const TICK_MARGIN_MS = 10;
 
 /** One who is attached to a shard: a player's connection or a watcher of text lines. */
 export interface ShardClient {
@@ -62,7 +62,7 @@ export class ShardPort {
   private readonly batch = new UpstreamBatch();
   private readonly heldUp = new Set<ShardClient>();
   private flushPlanned = false;
-  /** When the last batch came, and how long a tick takes; 0 before they are known. */
+  /** When the last tick was due, and how long one takes; 0 before they are known. */
   private tickedAt = 0;
   private tickMs = 0;
   private full = false;
@@ -211,6 +211,7 @@ export class ShardPort {
       case "shard-reset":
         return;
       case "downstream":
+        this.tickedAt = this.dependencies.clock.now() - (message.ageMs ?? 0);
         return this.apply(message.batch);
       case "attached":
         this.tickMs = 1000 / message.tickRate;
@@ -235,7 +236,6 @@ export class ShardPort {
 
   private apply(batch: Uint8Array): void {
     this.dependencies.counters.downstreamBatches += 1;
-    this.tickedAt = this.dependencies.clock.now();
     try {
       this.feed.apply(batch);
     } catch (error) {
