@@ -28,6 +28,7 @@ export interface FeedOutput {
   readonly backlogBytes: number;
   /** For a client that has an unreliable path; without it all goes in frames. */
   readonly updates?: FeedUpdates | undefined;
+  /** The bytes stay as they are while `backlogBytes` is above 0; else they may change after the call. */
   sendFrames(bytes: Uint8Array): void;
   sendSections(tick: number, sections: readonly WatchedSection[]): void;
   /** The shard has applied the client's reliable messages up to `seq`. */

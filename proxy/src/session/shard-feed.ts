@@ -43,6 +43,7 @@ export interface FeedCounters extends MendCounters {
 export class ShardFeed {
   private readonly options: FeedOptions;
   private readonly counters: FeedCounters;
+  private readonly arena: FrameArena;
   private readonly writer: FrameWriter;
   private readonly updateWriter = new UpdateWriter();
   private readonly mender: Mender;
@@ -72,7 +73,8 @@ export class ShardFeed {
     this.options = options;
     this.counters = dependencies.counters;
     this.mender = new Mender(dependencies.counters);
-    this.writer = new FrameWriter(new FrameArena(dependencies.allocate));
+    this.arena = new FrameArena(dependencies.allocate);
+    this.writer = new FrameWriter(this.arena);
   }
 
   /** The last tick seen. */
@@ -137,6 +139,7 @@ export class ShardFeed {
     for (let i = 0; i < sessions; i++) this.readSession(reader);
     reader.end();
     this.mender.remember(head.tick, bytes);
+    this.arena.mark();
     if (common) for (const feed of this.feeds.values()) this.emit(feed);
     else this.emitToEntered();
     this.send();
@@ -297,10 +300,16 @@ export class ShardFeed {
 
   private send(): void {
     const { outputs, frames } = this;
-    outputs.forEach((output, i) => {
+    let held = false;
+    for (let i = 0; i < outputs.length; i++) {
+      const output = outputs[i];
       const bytes = frames[i];
-      if (bytes !== undefined) output.sendFrames(bytes);
-    });
+      if (output === undefined || bytes === undefined) continue;
+      output.sendFrames(bytes);
+      // Where updates go apart, frames are copied.
+      if (output.updates === undefined && output.backlogBytes > 0) held = true;
+    }
+    if (!held) this.arena.rewind();
     outputs.length = 0;
     frames.length = 0;
   }
