@@ -69,11 +69,12 @@ async function scene(t: TestContext) {
   return { tcp, udp, player };
 }
 
-test("auto: to UDP unnoticed, and back to TCP when UDP breaks; all arrives once and in order", async (t) => {
-  if (!(await hasOtherHost())) {
-    t.skip(`this machine has no ${OTHER_HOST}`);
-    return;
-  }
+const possible = await hasOtherHost();
+const why = possible ? "" : ` (skipped: this machine has no ${OTHER_HOST})`;
+const WAY =
+  "auto: to UDP unnoticed, and back to TCP when UDP breaks; all arrives once and in order";
+
+test(`${WAY}${why}`, { skip: !possible }, async (t) => {
   const { tcp, udp, player } = await scene(t);
   const { world } = player;
   const events: string[] = [];
