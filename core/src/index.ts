@@ -144,12 +144,9 @@ export {
 } from "./wire/plain.ts";
 export {
   type ClientLimits,
-  encodeAck,
   encodeClose,
   encodeNotice,
   encodePong,
-  encodeResync,
-  encodeServerMessage,
   encodeTransfer,
   encodeUpdates,
   encodeWelcome,

@@ -1,15 +1,9 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { type AtlasNetClient, connect } from "@atlasnet/client";
-import { noopLogger } from "@atlasnet/core";
-import { loadConfig } from "@atlasnet/core/node";
 import { type FlowStats, type Relay, startRelay } from "@atlasnet/netem";
-import { createMonolith } from "./index.ts";
 import { LedgerPlayer } from "./testing/ledger-player.ts";
+import { startLedgerServer } from "./testing/ledger-server.ts";
 import { definition } from "./testing/ledger-world.ts";
 import { reached } from "./testing/reached.ts";
 
@@ -35,38 +29,18 @@ interface Scene {
 
 /** A server with the ledger, and players that reach it through a relay. */
 async function scene(t: TestContext, scheme: Scheme): Promise<Scene> {
-  // Undone in reverse: the folder goes when nobody writes into it any more.
-  const undo: (() => unknown)[] = [];
-  t.after(async () => {
-    for (const step of undo.reverse()) await step();
-  });
-  const dir = await mkdtemp(join(tmpdir(), "atlasnet-bad-network-"));
-  undo.push(() => rm(dir, { recursive: true, force: true }));
-  const settings = {
-    "data.dir": join(dir, "data"),
-    "proxy.host": "127.0.0.1",
-    "proxy.port": "0",
-    "health.port": "0",
-    "http.enabled": "false",
-    "gameserver.threads": "1",
-    worlds: `ledger=${fileURLToPath(new URL("./testing/ledger-world.js", import.meta.url))}`,
-  };
-  const flags = Object.entries(settings).map(([path, text]) => ({ name: `--${path}`, path, text }));
-  const { config } = await loadConfig({ env: {}, flags, workingDir: dir });
-  const server = createMonolith({ config }, { logger: noopLogger });
-  await server.start();
-  undo.push(() => server.stop());
+  const server = await startLedgerServer(t);
   const { port } = server.addresses.players;
   const relay = await startRelay({ target: { host: "127.0.0.1", port }, conditions: BAD });
-  undo.push(() => relay.stop());
+  server.undo(() => relay.stop());
   const url = `${scheme}://127.0.0.1:${relay.address.port}`;
   const enter = async () => {
     const client: AtlasNetClient = connect({ url });
-    undo.push(() => client.close());
+    server.undo(() => client.close());
     return new LedgerPlayer(await client.join(definition, { world: "ledger" }));
   };
   const players = await Promise.all(Array.from({ length: PLAYERS }, enter));
-  undo.push(() => {
+  server.undo(() => {
     for (const player of players) player.stop();
   });
   const stats = relay.stats[scheme === "udp" ? "udp" : "tcp"];

@@ -1,16 +1,10 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { connect } from "@atlasnet/client";
-import { noopLogger } from "@atlasnet/core";
-import { loadConfig } from "@atlasnet/core/node";
 import { startRelay } from "@atlasnet/netem";
-import { createMonolith } from "./index.ts";
 import { LedgerPlayer } from "./testing/ledger-player.ts";
+import { startLedgerServer } from "./testing/ledger-server.ts";
 import { definition } from "./testing/ledger-world.ts";
 import { reached } from "./testing/reached.ts";
 
@@ -29,26 +23,7 @@ async function hasOtherHost(): Promise<boolean> {
 
 /** A server with the ledger, and a relay for each of TCP and UDP in front of it. */
 async function scene(t: TestContext) {
-  const undo: (() => unknown)[] = [];
-  t.after(async () => {
-    for (const step of undo.reverse()) await step();
-  });
-  const dir = await mkdtemp(join(tmpdir(), "atlasnet-second-path-"));
-  undo.push(() => rm(dir, { recursive: true, force: true }));
-  const settings = {
-    "data.dir": join(dir, "data"),
-    "proxy.host": "127.0.0.1",
-    "proxy.port": "0",
-    "health.port": "0",
-    "http.enabled": "false",
-    "gameserver.threads": "1",
-    worlds: `ledger=${fileURLToPath(new URL("./testing/ledger-world.js", import.meta.url))}`,
-  };
-  const flags = Object.entries(settings).map(([path, text]) => ({ name: `--${path}`, path, text }));
-  const { config } = await loadConfig({ env: {}, flags, workingDir: dir });
-  const server = createMonolith({ config }, { logger: noopLogger });
-  await server.start();
-  undo.push(() => server.stop());
+  const server = await startLedgerServer(t);
   const { port, udpPort = 0 } = server.addresses.players;
   const relayOf = async (kind: "tcp" | "udp", targetPort: number) => {
     const relay = await startRelay({
@@ -57,15 +32,15 @@ async function scene(t: TestContext) {
       tcp: kind === "tcp",
       udp: kind === "udp",
     });
-    undo.push(() => relay.stop());
+    server.undo(() => relay.stop());
     return relay;
   };
   const tcp = await relayOf("tcp", port);
   const udp = await relayOf("udp", udpPort);
   const client = connect({ url: `tcp://[${OTHER_HOST}]:${port}`, transport: "auto" });
-  undo.push(() => client.close());
+  server.undo(() => client.close());
   const player = new LedgerPlayer(await client.join(definition, { world: "ledger" }));
-  undo.push(() => player.stop());
+  server.undo(() => player.stop());
   return { tcp, udp, player };
 }
 

@@ -2,11 +2,12 @@ import { type Clock, MAX_TIMER_MS, OperatingError, type Timer } from "@atlasnet/
 import { systemClock } from "@atlasnet/core/node";
 import { type HostPort, resolve } from "./address.ts";
 import { DEFAULT_RELAY_LIMITS, type RelayLimits } from "./limits.ts";
+import type { LineConditions } from "./line.ts";
 import { type Conditions, withConditions } from "./model/conditions.ts";
 import type { Direction } from "./model/draw.ts";
 import type { FlowStats } from "./stats.ts";
 import { TcpRelay } from "./tcp-relay.ts";
-import { type LineConditions, UdpRelay } from "./udp-relay.ts";
+import { UdpRelay } from "./udp-relay.ts";
 
 export interface RelayOptions {
   /** Where clients connect. Host: default 127.0.0.1. Port 0 is any free one, the same for TCP and UDP. */

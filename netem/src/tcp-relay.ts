@@ -1,11 +1,10 @@
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import type { Clock } from "@atlasnet/core";
-import { type Endpoint, type HostPort, listenError } from "./address.ts";
-import type { RelayLimits } from "./limits.ts";
+import { type HostPort, listenError } from "./address.ts";
+import type { LineOptions } from "./line.ts";
 import { type FlowStats, newFlowStats } from "./stats.ts";
 import { TcpPipe } from "./tcp-pipe.ts";
-import type { LineConditions } from "./udp-relay.ts";
 
 /**
  * TCP connections between clients and a target, over a bad line. The line carries data and ends; that
@@ -13,18 +12,13 @@ import type { LineConditions } from "./udp-relay.ts";
  */
 export class TcpRelay {
   readonly stats: FlowStats = newFlowStats();
-  private readonly options: {
-    listen: Endpoint;
-    target: Endpoint;
-    conditions: () => LineConditions;
-    limits: RelayLimits;
-  };
+  private readonly options: LineOptions;
   private readonly clock: Clock;
   private readonly flows = new Set<{ stop(): void; breakOff(): void }>();
   private server: Server | undefined;
   private bound: HostPort | undefined;
 
-  constructor(options: TcpRelay["options"], { clock }: { clock: Clock }) {
+  constructor(options: LineOptions, { clock }: { clock: Clock }) {
     this.options = options;
     this.clock = clock;
   }

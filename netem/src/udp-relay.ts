@@ -1,19 +1,12 @@
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { once } from "node:events";
 import type { Clock, Timer } from "@atlasnet/core";
-import { type Endpoint, type HostPort, listenError } from "./address.ts";
-import type { RelayLimits } from "./limits.ts";
-import type { Conditions } from "./model/conditions.ts";
+import { type HostPort, listenError } from "./address.ts";
+import type { LineOptions } from "./line.ts";
 import type { Direction } from "./model/draw.ts";
 import { DueQueue } from "./model/due-queue.ts";
 import { type FlowStats, newFlowStats } from "./stats.ts";
 import { UdpFlow } from "./udp-flow.ts";
-
-/** Conditions of both directions; the relay's owner changes them. */
-export interface LineConditions {
-  readonly up: Conditions;
-  readonly down: Conditions;
-}
 
 interface Held {
   readonly flow: UdpFlow;
@@ -27,12 +20,7 @@ interface Held {
  */
 export class UdpRelay {
   readonly stats: FlowStats = newFlowStats();
-  private readonly options: {
-    listen: Endpoint;
-    target: Endpoint;
-    conditions: () => LineConditions;
-    limits: RelayLimits;
-  };
+  private readonly options: LineOptions;
   private readonly clock: Clock;
   private readonly flows = new Map<string, UdpFlow>();
   private readonly held = new DueQueue<Held>();
@@ -42,7 +30,7 @@ export class UdpRelay {
   private socket: Socket | undefined;
   private bound: HostPort | undefined;
 
-  constructor(options: UdpRelay["options"], { clock }: { clock: Clock }) {
+  constructor(options: LineOptions, { clock }: { clock: Clock }) {
     this.options = options;
     this.clock = clock;
   }

@@ -15,8 +15,7 @@ export type GatewayQuestion =
   | { type: "listen" }
   | { type: "cpu" }
   /** Datagrams that were read so far. */
-  | { type: "datagrams" }
-  | { type: "stop" };
+  | { type: "datagrams" };
 
 const MANY = 1e9;
 let proxy: ProxyService | undefined;
@@ -70,7 +69,5 @@ answer<GatewayQuestion>(async (question) => {
     }
     case "datagrams":
       return proxy?.counters.udp.packetsIn ?? 0;
-    case "stop":
-      return proxy?.stop();
   }
 });

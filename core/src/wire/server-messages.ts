@@ -118,22 +118,12 @@ export function writeServerMessage(
   writeBytes(writer, payload);
 }
 
-export function encodeServerMessage(seq: number, index: number, payload: Uint8Array): Uint8Array {
-  const writer = new ByteWriter(32 + payload.length);
-  writeServerMessage(writer, seq, index, payload);
-  return writer.finish();
-}
-
 /** Writes `[3, seq, tick]` into a writer. */
 export function writeAck(writer: ByteWriter, seq: number, tick: number): void {
   writer.u8(0x83);
   writer.u8(ServerMessage.ack);
   writeHead(writer, Major.uint, seq);
   writeHead(writer, Major.uint, tick);
-}
-
-export function encodeAck(seq: number, tick: number): Uint8Array {
-  return numbers(ServerMessage.ack, seq, tick);
 }
 
 export function encodePong(t: number, tick: number): Uint8Array {
@@ -145,10 +135,6 @@ export function writeResync(writer: ByteWriter, appliedSeq: number): void {
   writer.u8(0x82);
   writer.u8(ServerMessage.resync);
   writeHead(writer, Major.uint, appliedSeq);
-}
-
-export function encodeResync(appliedSeq: number): Uint8Array {
-  return numbers(ServerMessage.resync, appliedSeq);
 }
 
 function numbers(kind: number, ...values: readonly number[]): Uint8Array {

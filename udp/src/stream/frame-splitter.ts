@@ -17,6 +17,8 @@ export class FrameSplitter {
   /** The length under way: what its bytes so far say, and how many there were. */
   private length = 0;
   private lengthBytes = 0;
+  /** What the next byte of the length counts: 128 to the power of `lengthBytes`. */
+  private scale = 1;
   /** Bytes of the item under way; -1 while its length is not known. */
   private wanted = -1;
   private partial: Uint8Array = EMPTY;
@@ -50,8 +52,9 @@ export class FrameSplitter {
   }
 
   private takeLengthByte(byte: number): void {
-    this.length += (byte & 0x7f) * 0x80 ** this.lengthBytes;
+    this.length += (byte & 0x7f) * this.scale;
     this.lengthBytes += 1;
+    this.scale *= 0x80;
     if (byte >= 0x80) {
       if (this.lengthBytes === MAX_VARINT_BYTES)
         this.problem = { code: "bad-message", reason: "a length of more than 8 bytes" };
@@ -66,6 +69,7 @@ export class FrameSplitter {
     this.wanted = this.length;
     this.length = 0;
     this.lengthBytes = 0;
+    this.scale = 1;
   }
 
   private complete(rest: Uint8Array): Uint8Array {
