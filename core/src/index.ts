@@ -94,9 +94,13 @@ export type {
   Closed,
   Detach,
   Downstream,
+  HostedShard,
+  Hosting,
   Leave,
   LinkMessage,
+  NodeMessage,
   Notice,
+  ShardMessage,
   ShardReset,
   ToProxy,
   ToShard,
@@ -105,6 +109,8 @@ export type {
   Watch,
   Watching,
 } from "./wire/link-messages.ts";
+export { NODE_CHANNEL, shardChannel } from "./wire/link-messages.ts";
+export { commonLinkVersion, LINK_VERSIONS, type LinkVersions } from "./wire/link-version.ts";
 export {
   decodeTopicDatagram,
   decodeTopicSequence,

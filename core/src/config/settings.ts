@@ -16,6 +16,8 @@ const MULTICAST_ADDRESS = new RegExp(
 const MULTICAST_TOPIC =
   /^[A-Za-z][A-Za-z0-9_-]{0,63}\/([A-Za-z][A-Za-z0-9_-]{0,63}|cell(\/(0|[1-9]\d{0,9})(,(0|[1-9]\d{0,9})){1,2}))$/;
 
+const PEER = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}=(\[[0-9A-Fa-f:.]+\]|[^\s/:=]+):\d{1,5}$/;
+
 const port = (meaning: string, defaultPort: number) =>
   ({
     type: "integer",
@@ -99,6 +101,16 @@ export const settings = {
     alias: "guests",
     meaning:
       "Let players in without a ticket. On, so that a first game just runs; turn it off for a game with accounts.",
+  },
+  "proxy.endpoints": {
+    type: "list",
+    pattern: /^[^\s/]+:\d{1,5}$/,
+    allowed: "HOST:PORT, as in play-2.example.org:2555",
+    maxItems: 64,
+    default: [],
+    example: ["play-1.example.org:2555", "play-2.example.org:2555"],
+    meaning:
+      "Where players reach the proxies of this cluster, this one included. Clients are told, and go to another when theirs is gone.",
   },
   "proxy.tls.cert": {
     type: "path",
@@ -359,6 +371,79 @@ export const settings = {
     meaning: "Time between two syncs of the journals to disk: the most a crash costs.",
   },
 
+  "links.host": {
+    type: "text",
+    pattern: HOST,
+    allowed: HOST_ALLOWED,
+    default: "0.0.0.0",
+    meaning: "Address where a gameserver takes links from proxies (UDP, QUIC).",
+  },
+  "links.port": port("UDP port where a gameserver takes links from proxies.", 2556),
+  "links.peers": {
+    type: "list",
+    pattern: PEER,
+    allowed: "NODE=HOST:PORT, as in gs-1=10.0.0.5:2556",
+    maxItems: 256,
+    default: [],
+    alias: "peer",
+    example: ["gs-1=10.0.0.5:2556", "gs-2=10.0.0.6:2556"],
+    meaning: "Gameservers that a proxy connects to: their node ids and where they take links.",
+  },
+  "links.idleTimeoutMs": {
+    type: "integer",
+    min: 500,
+    max: 600_000,
+    unit: "ms",
+    default: 5000,
+    meaning:
+      "A link whose other end is silent for so long is given up; the smaller value of both ends counts. Keep-alives go at a third of it.",
+  },
+  "links.maxPacketBytes": {
+    type: "integer",
+    min: 1200,
+    max: 16_384,
+    unit: "bytes",
+    default: 16_384,
+    meaning:
+      "Largest UDP payload of a link. Links begin at 1350 and try larger ones up to this where the path lets them through.",
+  },
+  "links.bulkBytesPerSecond": {
+    type: "integer",
+    min: 65_536,
+    max: MANY,
+    unit: "bytes per second",
+    default: 33_554_432,
+    meaning:
+      "Most that a link sends of snapshots and other bulk, so that it does not hold up play.",
+  },
+
+  "identity.dir": {
+    type: "path",
+    default: {
+      says: "identity in data.dir",
+      of: (_host, dataDir) => `${dataDir}/identity`,
+    },
+    example: "./data/identity",
+    meaning:
+      "Folder with this node's certificate and key for links, in files named after node.id. A process of a cluster needs them; a monolith does not.",
+  },
+  "identity.ca": {
+    type: "path",
+    alias: "ca",
+    example: "./ca",
+    meaning:
+      "Folder of a cluster CA on this machine (`atlasnet ca init`): a node without a certificate issues itself one. For tests and for clusters of one machine.",
+  },
+  "identity.join": {
+    type: "text",
+    pattern: /^atlasnet-join-[A-Za-z0-9_.-]{20,4096}$/,
+    allowed: "a token of `atlasnet ca token`",
+    alias: "join",
+    example: "atlasnet-join-eyJhbGciOiJFUzI1NiJ9.eyJyb2xlIjoicHJveHkifQ.c2lnbmF0dXJl",
+    meaning:
+      "Join token: a node without a certificate fetches one with it. Not needed again once the node has its certificate.",
+  },
+
   "tickets.keyFile": {
     type: "path",
     default: {
@@ -376,6 +461,15 @@ export const settings = {
     allowed: "an http:// or https:// address",
     example: "http://localhost:4318",
     meaning: "OpenTelemetry collector that traces are sent to.",
+  },
+  "telemetry.sampleOneIn": {
+    type: "integer",
+    min: 0,
+    max: MANY,
+    unit: "messages",
+    default: 1000,
+    meaning:
+      "One in so many messages of clients is traced, from the proxy to the tick that applied it; 0: none. Needs telemetry.otlpEndpoint.",
   },
 } as const satisfies { readonly [path: string]: Setting };
 

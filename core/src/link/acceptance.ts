@@ -88,8 +88,9 @@ export function linkAcceptance(name: string, makeFixture: MakeLinkFixture): void
         channel.onMessage((message) => {
           assert.equal(depth, 0, "a handler was called within another call");
           depth += 1;
-          if (message.epoch === 100) finished.resolve();
-          else channel.send(numbered(message.epoch + 1, 0));
+          const n = numberOf(message);
+          if (n === 100) finished.resolve();
+          else channel.send(numbered(n + 1, 0));
           depth -= 1;
         });
       };
@@ -301,8 +302,13 @@ function numbered(n: number, bytes: number): Upstream {
   return { type: "upstream", shard: "s", epoch: n, batch: new Uint8Array(bytes).fill(n & 255) };
 }
 
+/** What `numbered` wrote into a message. */
+export function numberOf(message: LinkMessage): number {
+  return "epoch" in message ? message.epoch : Number.NaN;
+}
+
 function numbers(messages: readonly LinkMessage[]): number[] {
-  return messages.map((message) => message.epoch);
+  return messages.map(numberOf);
 }
 
 function range(start: number, count: number): number[] {

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { settle } from "../node/settle.ts";
 import { systemClock } from "../node/system-clock.ts";
-import type { LinkMessage } from "../wire/link-messages.ts";
-import { later, linkAcceptance, type MakeLinkFixture } from "./acceptance.ts";
+import type { LinkMessage, ShardMessage } from "../wire/link-messages.ts";
+import { later, linkAcceptance, type MakeLinkFixture, numberOf } from "./acceptance.ts";
 import { InProcessNetwork } from "./in-process.ts";
 import type { Link } from "./link.ts";
 
@@ -26,7 +26,7 @@ const fixture =
 linkAcceptance("in process", fixture(false));
 linkAcceptance("in process, verified", fixture(true));
 
-const message = (epoch: number): LinkMessage => ({
+const message = (epoch: number): ShardMessage => ({
   type: "upstream",
   shard: "s",
   epoch,
@@ -51,7 +51,7 @@ test("messages pass by reference, and all of one turn come in one later turn", a
   far.channel("a").onMessage((m) => seen.push(m));
   far.channel("b").onMessage((m) => seen.push(m));
   const sent = [message(1), message(2), message(3)];
-  for (const m of sent) near.channel(m.epoch === 2 ? "b" : "a").send(m);
+  for (const m of sent) near.channel(numberOf(m) === 2 ? "b" : "a").send(m);
   assert.equal(turns.length, 1);
   assert.deepEqual(seen, []);
   turns.shift()?.();
@@ -70,8 +70,8 @@ test("a handler that throws loses its own message and no other", async () => {
   const { near, far } = await opening;
   const seen: number[] = [];
   const handler = (m: LinkMessage) => {
-    if (m.epoch === 1) throw new Error("a fault of the handler");
-    seen.push(m.epoch);
+    if (numberOf(m) === 1) throw new Error("a fault of the handler");
+    seen.push(numberOf(m));
   };
   far.channel("a").onMessage(handler);
   near.channel("a").onMessage(handler);

@@ -17,10 +17,12 @@ export interface Link {
   /** Grows with every reconnect to the same peer. */
   readonly generation: number;
   /**
-   * The channel of that name; opened by its first use on either side.
+   * The channel of that name; opened by its first use on either side. `bulk` says, once, that this side
+   * sends large amounts over it: they leave after everything else, at most `bulkBytesPerSecond` of them
+   * where the adapter knows a rate (the in-process one does not).
    * @throws RangeError for a name that is empty or too long, or one channel too many (LinkLimits).
    */
-  channel(name: string): Channel;
+  channel(name: string, options?: { readonly bulk: boolean }): Channel;
   /**
    * Sends to whoever listens with `onDatagram`; without a listener, and past a bound of the queue, it is
    * dropped. @throws RangeError above `maxDatagramBytes` bytes, which stays the same while the link lives.
@@ -65,5 +67,6 @@ export interface LinkNetwork {
 }
 
 export interface LinkListener {
+  /** No new links from here on; those that stand go on. */
   close(): Promise<void>;
 }

@@ -24,6 +24,8 @@ export function messageSize(message: LinkMessage): number {
       return OVERHEAD_BYTES + message.reason.length;
     case "notice":
       return OVERHEAD_BYTES + message.text.length;
+    case "hosting":
+      return OVERHEAD_BYTES * (1 + message.worlds.length);
     default:
       return OVERHEAD_BYTES;
   }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { later, linkAcceptance } from "../link/acceptance.ts";
+import { later, linkAcceptance, numberOf } from "../link/acceptance.ts";
 import type { Link } from "../link/link.ts";
 import { settle } from "../node/settle.ts";
 import type { LinkMessage } from "../wire/link-messages.ts";
@@ -37,7 +37,7 @@ async function setUp(options: SimNetworkOptions = {}, seed = 1) {
   const seen: number[] = [];
   const times: number[] = [];
   far.channel("a").onMessage((m) => {
-    seen.push(m.epoch);
+    seen.push(numberOf(m));
     times.push(clock.now());
   });
   return { clock, network, near, far, seen, times };

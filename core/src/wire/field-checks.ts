@@ -63,3 +63,47 @@ export function optional(check: FieldCheck): OptionalCheck {
 export function isOptional(check: FieldCheck): boolean {
   return OPTIONAL in check;
 }
+
+const SINCE = Symbol("since");
+
+/** A field that came with a version of the link protocol; it has to be optional. */
+export function since(version: number, check: OptionalCheck): OptionalCheck {
+  return Object.assign((value: unknown) => check(value), {
+    [OPTIONAL]: true,
+    [SINCE]: version,
+  } as const);
+}
+
+/** The protocol version that brought a field. */
+export function sinceVersion(check: FieldCheck): number {
+  return SINCE in check && typeof check[SINCE] === "number" ? check[SINCE] : 1;
+}
+
+/** A list of at most `max` items. */
+export function listOf(max: number, item: FieldCheck): FieldCheck {
+  return (value) => {
+    if (!Array.isArray(value)) return "a list is needed";
+    if (value.length > max) return `at most ${max} items are allowed`;
+    for (const [index, each] of value.entries()) {
+      const problem = item(each);
+      if (problem !== undefined) return `item ${index}: ${problem}`;
+    }
+    return undefined;
+  };
+}
+
+/** A map with exactly these fields. */
+export function record(fields: { readonly [name: string]: FieldCheck }): FieldCheck {
+  const names = Object.keys(fields);
+  return (value) => {
+    if (typeof value !== "object" || value === null || Array.isArray(value))
+      return "a map is needed";
+    const entries = new Map<string, unknown>(Object.entries(value));
+    if (entries.size !== names.length) return `the fields ${names.join(", ")} are needed`;
+    for (const name of names) {
+      const problem = entries.has(name) ? fields[name]?.(entries.get(name)) : "is missing";
+      if (problem !== undefined) return `${name}: ${problem}`;
+    }
+    return undefined;
+  };
+}

@@ -69,6 +69,7 @@ const messages: { [T in LinkMessage["type"]]: Extract<LinkMessage, { type: T }> 
   notice: { type: "notice", shard: "arena", epoch: 7, kind: "dev-error", text: "" },
   downstream: { type: "downstream", shard: "arena", epoch: 7, batch: new Uint8Array(0) },
   "shard-reset": { type: "shard-reset", shard: "arena", epoch: 8 },
+  hosting: { type: "hosting", worlds: [{ world: "arena", shard: "arena/0", epoch: 2 ** 40 }] },
 };
 const all = Object.values(messages);
 
@@ -195,6 +196,8 @@ const golden: { readonly [type: string]: string } = {
   detach: "a4647479706566646574616368657368617264656172656e616565706f6368076661747461636819012c",
   downstream:
     "a464747970656a646f776e73747265616d657368617264656172656e616565706f63680765626174636840",
+  hosting:
+    "a2647479706567686f7374696e6766776f726c647381a365776f726c64656172656e61657368617264676172656e612f306565706f63681b0000010000000000",
   leave: "a46474797065656c65617665657368617264656172656e616565706f6368076661747461636819012c",
   notice:
     "a56474797065666e6f74696365657368617264656172656e616565706f636807646b696e64696465762d6572726f72647465787460",

@@ -7,13 +7,18 @@ import {
   definition,
   type FieldCheck,
   isOptional,
+  listOf,
   optional,
   plain,
+  record,
+  since,
+  sinceVersion,
   text,
   unsigned,
   word,
 } from "./field-checks.ts";
 import type { LinkMessage } from "./link-messages.ts";
+import { LINK_VERSIONS } from "./link-version.ts";
 import { toPlain } from "./plain.ts";
 import { MAX_PAYLOAD_BYTES } from "./upstream.ts";
 
@@ -37,6 +42,10 @@ export const MAX_REASON_BYTES = 1024;
 export const MAX_NOTICE_BYTES = 16_384;
 /** The ticket's `data` claim: 1 KiB of JSON takes less than this in CBOR. */
 export const MAX_TICKET_DATA_BYTES = 4096;
+/** Shards of one gameserver in `hosting`. */
+export const MAX_HOSTED_SHARDS = 16_384;
+/** Marks of traced messages in one upstream batch. */
+export const MAX_TRACE_BYTES = 1024;
 /** Values and depth of a definition, the deepest thing in a link message. */
 const SCAN_LIMITS = { maxDepth: 20, maxItems: 200_000 } as const;
 
@@ -68,7 +77,7 @@ const catalogue: Catalogue = {
   watch: { ...aboutAttach, topic: name, authorized: boolean },
   detach: aboutAttach,
   leave: aboutAttach,
-  upstream: { ...aboutShard, batch },
+  upstream: { ...aboutShard, batch, trace: since(2, optional(byteString(1, MAX_TRACE_BYTES))) },
   attached: {
     ...aboutAttach,
     session: unsigned,
@@ -91,6 +100,9 @@ const catalogue: Catalogue = {
   notice: { ...aboutShard, kind: word("dev-error"), text: text(0, MAX_NOTICE_BYTES) },
   downstream: { ...aboutShard, batch, ageMs: optional(unsigned) },
   "shard-reset": aboutShard,
+  hosting: {
+    worlds: listOf(MAX_HOSTED_SHARDS, record({ world: name, shard: name, epoch: unsigned })),
+  },
 };
 
 const checks = new Map(
@@ -113,8 +125,11 @@ export class LinkMessageError extends Error {
   }
 }
 
-/** What is wrong with a value as a link message, or undefined. */
-export function linkMessageProblem(value: unknown): string | undefined {
+/** What is wrong with a value as a link message of a protocol version, or undefined. */
+export function linkMessageProblem(
+  value: unknown,
+  version: number = LINK_VERSIONS.newest,
+): string | undefined {
   if (typeof value !== "object" || value === null || Array.isArray(value))
     return "a map with a type is needed";
   const type: unknown = "type" in value ? value.type : undefined;
@@ -124,7 +139,8 @@ export function linkMessageProblem(value: unknown): string | undefined {
   for (const [key, field] of Object.entries(value)) {
     if (key === "type" || field === undefined) continue;
     const check = fields.get(key);
-    if (check === undefined) return `${type}: unknown field ${key.slice(0, 40)}`;
+    if (check === undefined || sinceVersion(check) > version)
+      return `${type}: unknown field ${key.slice(0, 40)}`;
     const problem = check(field);
     if (problem !== undefined) return `${type}.${key}: ${problem}`;
     seen.add(key);
@@ -135,17 +151,27 @@ export function linkMessageProblem(value: unknown): string | undefined {
   return undefined;
 }
 
-/** @throws LinkMessageError when a field is out of its bounds. */
-export function encodeLinkMessage(message: LinkMessage): Uint8Array {
+/**
+ * The message as bytes for a peer that speaks `version`: fields that came later are left out.
+ * @throws LinkMessageError when a field is out of its bounds.
+ */
+export function encodeLinkMessage(
+  message: LinkMessage,
+  version: number = LINK_VERSIONS.newest,
+): Uint8Array {
   const problem = linkMessageProblem(message);
   if (problem !== undefined) throw new LinkMessageError(problem);
+  const fields = checks.get(message.type);
   const map: { [key: string]: unknown } = {};
   for (const [key, value] of Object.entries(message)) {
     if (value === undefined) continue;
+    const check = fields?.get(key);
+    if (check !== undefined && sinceVersion(check) > version) continue;
     if (typeof value === "number") map[key] = wireInteger(value);
     else if (key === "data") map[key] = toPlain(value);
     // Definitions are JSON-like; this drops entries that are undefined.
     else if (key === "definition") map[key] = JSON.parse(canonicalJson(value));
+    else if (key === "worlds") map[key] = withWireIntegers(value);
     else map[key] = value;
   }
   return encodeCbor(map);
@@ -155,11 +181,14 @@ export function encodeLinkMessage(message: LinkMessage): Uint8Array {
  * Decodes bytes from a peer; never throws. Byte strings of the message are views into `bytes`, which
  * therefore must not change any more.
  */
-export function decodeLinkMessage(bytes: Uint8Array): DecodedLinkMessage {
+export function decodeLinkMessage(
+  bytes: Uint8Array,
+  version: number = LINK_VERSIONS.newest,
+): DecodedLinkMessage {
   if (bytes.length > MAX_LINK_MESSAGE_BYTES) return bad(`${bytes.length} bytes are too many`);
   const decoded = decodeCbor(bytes, SCAN_LIMITS);
   if (!decoded.ok) return decoded;
-  const problem = linkMessageProblem(decoded.value);
+  const problem = linkMessageProblem(decoded.value, version);
   if (problem !== undefined) return bad(problem);
   const message = decoded.value as LinkMessage;
   if (Object.keys(message).length !== decoded.entries) return bad("a field stands twice");
@@ -167,6 +196,18 @@ export function decodeLinkMessage(bytes: Uint8Array): DecodedLinkMessage {
   if ("definition" in message && message.definition !== undefined)
     message.definition = parseDefinition(message.definition);
   return { ok: true, message };
+}
+
+/** A list of flat records with their numbers in the form that is written as CBOR integers. */
+function withWireIntegers(records: readonly object[]): object[] {
+  return records.map((item) =>
+    Object.fromEntries(
+      Object.entries(item).map(([key, value]) => [
+        key,
+        typeof value === "number" ? wireInteger(value) : value,
+      ]),
+    ),
+  );
 }
 
 function bad(problem: string): DecodedLinkMessage {

@@ -1,14 +1,38 @@
 import type { CloseCode, DefinitionData, Plain } from "@atlasnet/world";
 
 /**
- * Every message that travels on links, as a union on `type`. Bounds and the CBOR form are in
- * link-codec.ts. `attach` is a number the proxy gives an attachment of one client to one shard,
- * unique on its link; `epoch` fences every message about a shard (design rule 5.3).
+ * Every message that travels on links, as a union on `type`. Bounds, the CBOR form and the protocol
+ * version that brought a field are in link-codec.ts. `attach` is a number the proxy gives an
+ * attachment of one client to one shard, unique on its link; `epoch` fences every message about a
+ * shard (design rule 5.3). Messages about a shard go over the channel `shard:<shard>`, messages about
+ * a node over `node`.
  */
-export type LinkMessage = ToShard | ToProxy;
+export type LinkMessage = ShardMessage | NodeMessage;
 
+export type ShardMessage = ToShard | ToProxy;
 export type ToShard = Attach | Watch | Detach | Leave | Upstream;
 export type ToProxy = Attached | Watching | Closed | Transfer | Notice | Downstream | ShardReset;
+export type NodeMessage = Hosting;
+
+/** The channel of messages about a node. */
+export const NODE_CHANNEL = "node";
+
+/** The channel of messages about a shard. */
+export function shardChannel(shard: string): string {
+  return `shard:${shard}`;
+}
+
+/** What a gameserver hosts: the whole list, sent when a link opens and after every change. */
+export interface Hosting {
+  type: "hosting";
+  worlds: readonly HostedShard[];
+}
+
+export interface HostedShard {
+  readonly world: string;
+  readonly shard: string;
+  readonly epoch: number;
+}
 
 /** A client wants into, or back into, a session. Answered by `attached` or `closed`. */
 export interface Attach {
@@ -68,6 +92,8 @@ export interface Upstream {
   epoch: number;
   /** See upstream.ts. */
   batch: Uint8Array;
+  /** Which entries of the batch are traced; see trace-marks.ts. Since version 2. */
+  trace?: Uint8Array;
 }
 
 export interface Attached {

@@ -201,6 +201,7 @@ export class ShardPort {
       case "detach":
       case "leave":
       case "upstream":
+      case "hosting":
         return this.dependencies.broken(`a shard sent "${message.type}"`);
       default:
     }

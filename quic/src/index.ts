@@ -1,0 +1,5 @@
+export type {
+  QuicCloseReason,
+  QuicConnection,
+  QuicConnectionEvents,
+} from "./transport/quic-connection.ts";
