@@ -167,6 +167,12 @@ export {
 } from "./wire/server-messages.ts";
 export { clipText, textBytes } from "./wire/text.ts";
 export {
+  decodeTraceMarks,
+  encodeTraceMarks,
+  MAX_TRACE_MARKS,
+  type TraceMark,
+} from "./wire/trace-marks.ts";
+export {
   MAX_PAYLOAD_BYTES,
   RESYNC_MESSAGES,
   readUpstreamEntry,

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { test } from "node:test";
+import { TraceFlags } from "@opentelemetry/api";
 import { noopMeter, Telemetry } from "./telemetry.ts";
 
 test("traces go to the configured collector, at the latest when stopping", async () => {
@@ -24,6 +25,19 @@ test("traces go to the configured collector, at the latest when stopping", async
   await telemetry.stop();
   assert.deepEqual(requests, ["POST /v1/traces application/x-protobuf"]);
   await new Promise((resolve) => collector.close(resolve));
+});
+
+test("no span is left out, whatever the variables of OpenTelemetry say", async () => {
+  process.env["OTEL_TRACES_SAMPLER"] = "always_off";
+  // Nothing listens there, and nothing is sent: the span does not end.
+  const otlpEndpoint = "http://127.0.0.1:9";
+  const telemetry = new Telemetry({ service: "s", version: "0", node: "n", otlpEndpoint });
+  await telemetry.start();
+  const span = telemetry.tracer("test").startSpan("message");
+  assert.equal(span.isRecording(), true);
+  assert.equal(span.spanContext().traceFlags, TraceFlags.SAMPLED);
+  await telemetry.stop();
+  delete process.env["OTEL_TRACES_SAMPLER"];
 });
 
 test("the meter that measures nothing takes everything", () => {

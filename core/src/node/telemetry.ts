@@ -68,11 +68,12 @@ export class Telemetry {
 
   private async load(): Promise<Running> {
     const { service, version, node, otlpEndpoint } = this.options;
-    const [{ NodeSDK }, { PrometheusExporter }, { resourceFromAttributes }] = await Promise.all([
-      import("@opentelemetry/sdk-node"),
-      import("@opentelemetry/exporter-prometheus"),
-      import("@opentelemetry/resources"),
-    ]);
+    const [{ NodeSDK, tracing }, { PrometheusExporter }, { resourceFromAttributes }] =
+      await Promise.all([
+        import("@opentelemetry/sdk-node"),
+        import("@opentelemetry/exporter-prometheus"),
+        import("@opentelemetry/resources"),
+      ]);
     // Our own server serves it, beside /live and /ready.
     const exporter = new PrometheusExporter({ preventServerStart: true, withoutScopeInfo: true });
     const resource = resourceFromAttributes({
@@ -89,6 +90,8 @@ export class Telemetry {
       logRecordProcessors: [],
       instrumentations: [],
       textMapPropagator: null,
+      // Whoever begins a trace has chosen already; what goes on in another process belongs to it.
+      sampler: new tracing.ParentBasedSampler({ root: new tracing.AlwaysOnSampler() }),
     };
     const sdk =
       otlpEndpoint === undefined
