@@ -19,5 +19,11 @@ export {
   type WorldRequest,
 } from "./server/gameserver.ts";
 export type { Service } from "./server/services.ts";
+export {
+  createGameserverService,
+  type GameserverService,
+  type GameserverServiceDependencies,
+  type GameserverServiceOptions,
+} from "./service.ts";
 export { type Fault, Shard, type ShardOptions, type TickResult } from "./shard/shard.ts";
 export type { WorldEvent, WorldModule } from "./shard/world-module.ts";

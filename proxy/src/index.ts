@@ -7,3 +7,11 @@ export {
   type ProxyService,
   type ProxyUdpOptions,
 } from "./server/proxy.ts";
+export {
+  createProxyService,
+  type PlayersAddress,
+  type ProxyKeys,
+  type ProxyServiceDependencies,
+  type ProxyServiceOptions,
+  playersAddress,
+} from "./service.ts";

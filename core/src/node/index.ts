@@ -13,8 +13,17 @@ export { type LoadConfigOptions, loadConfig } from "./load-config.ts";
 export { createLogger, type LoggerSettings, type LogTarget } from "./logger.ts";
 export { NodeDisk } from "./node-disk.ts";
 export { registerProcessMetrics } from "./process-metrics.ts";
+export {
+  type HostState,
+  type ProcessRole,
+  ServiceHost,
+  type ServiceHostDependencies,
+  type ServiceHostOptions,
+} from "./service-host.ts";
+export { type HostedService, ServiceProcess } from "./service-process.ts";
 export { settle } from "./settle.ts";
 export { systemClock } from "./system-clock.ts";
 export { systemRandom } from "./system-random.ts";
 export { noopMeter, Telemetry, type TelemetryOptions } from "./telemetry.ts";
 export { loadOrCreateUdpKey, readUdpKey, type UdpKey } from "./udp-key-file.ts";
+export { version } from "./version.ts";

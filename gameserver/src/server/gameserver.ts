@@ -261,7 +261,7 @@ export class Gameserver {
           (hosted) => this.announce(hosted),
           (error: unknown) => {
             this.dependencies.logger.error("A world could not be opened again.", { shard, error });
-            if (this.state === "ready") this.reopen([shard]);
+            if (this.state === "starting" || this.state === "ready") this.reopen([shard]);
           },
         );
       }, REOPEN_DELAY_MS);
@@ -271,7 +271,7 @@ export class Gameserver {
 
   /** Writes the state of every world. @throws the first failure, after all were tried. */
   async drain(): Promise<void> {
-    if (this.state !== "ready") return;
+    if (this.state === "draining" || this.state === "stopped") return;
     this.state = "draining";
     for (const timer of this.reopening) clearTimeout(timer);
     const shards = [...this.worlds.keys()];

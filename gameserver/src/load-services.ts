@@ -1,6 +1,7 @@
 import { pathToFileURL } from "node:url";
 import { OperatingError, type ServiceConfig } from "@atlasnet/core";
-import { resolveModule, type Service } from "@atlasnet/gameserver";
+import { resolveModule } from "./host/load-module.ts";
+import type { Service } from "./server/services.ts";
 
 /** Loads what worlds reach with `ctx.request`. @throws OperatingError naming the service. */
 export async function loadServices(

@@ -1,32 +1,32 @@
 import {
   type Config,
-  type InProcessNetwork,
-  type Logger,
+  InProcessNetwork,
+  type LinkNetwork,
   OperatingError,
   parseGroupAddress,
 } from "@atlasnet/core";
-import { type HealthServer, systemClock } from "@atlasnet/core/node";
-import { MulticastPublisher, type MulticastStats } from "@atlasnet/gameserver";
+import { registerLinkMetrics, type ServiceHost, systemClock } from "@atlasnet/core/node";
 import type { Meter } from "@opentelemetry/api";
+import { MulticastPublisher } from "./multicast-publisher.ts";
+import type { MulticastStats } from "./multicast-stats.ts";
 
-export interface MulticastDependencies {
-  links: InProcessNetwork;
-  health: HealthServer;
-  logger: Logger;
-  meter: Meter;
+export interface Multicast {
+  readonly publisher: MulticastPublisher;
+  /** The gameserver listens here, too: the publisher is one more proxy of its worlds. */
+  readonly links: LinkNetwork;
 }
 
-/** The publisher of this server's multicast; undefined when it is not configured. @throws OperatingError */
-export function createMulticast(
-  config: Config,
-  { links, health, logger, meter }: MulticastDependencies,
-): MulticastPublisher | undefined {
+/** The multicast of a gameserver; undefined when it is not configured. @throws OperatingError */
+export function createMulticast(config: Config, host: ServiceHost): Multicast | undefined {
   const { address, interface: by, topics, allowPrivate } = config.gameserver.multicast;
   if (address === undefined) return undefined;
   const group = parseGroupAddress(address);
   if (group === undefined) throw new Error(`${address} passed its check and is no group`);
   checkWorlds(config, topics);
+  const { health, logger, meter } = host;
   const node = config.node.id;
+  const network = new InProcessNetwork();
+  registerLinkMetrics(meter, network.stats, "multicast");
   const publisher = new MulticastPublisher(
     {
       ...group,
@@ -36,11 +36,15 @@ export function createMulticast(
       allowPrivate,
       tcp: askedAt(config.health.host, health.boundPort ?? config.health.port),
     },
-    { links: links.node({ role: "proxy", node: `${node}/multicast` }), clock: systemClock, logger },
+    {
+      links: network.node({ role: "proxy", node: `${node}/multicast` }),
+      clock: systemClock,
+      logger,
+    },
   );
   registerMetrics(meter, publisher.stats);
   health.serve("multicast", (request, response) => publisher.serve(request, response));
-  return publisher;
+  return { publisher, links: network.node({ role: "gameserver", node }) };
 }
 
 function checkWorlds({ worlds }: Config, topics: readonly string[]): void {

@@ -1,5 +1,5 @@
-import type { ShardStats } from "@atlasnet/gameserver";
 import type { Attributes, Counter, Histogram, Meter } from "@opentelemetry/api";
+import type { ShardStats } from "./host/protocol.ts";
 
 /** Seconds: from a tenth of a millisecond to the longest a tick may take. */
 const TICK_BUCKETS = [0.0001, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1];

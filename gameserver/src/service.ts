@@ -1,0 +1,150 @@
+import inspector from "node:inspector";
+import type { Config, LinkNetwork } from "@atlasnet/core";
+import { type ServiceHost, systemClock, systemRandom } from "@atlasnet/core/node";
+import { lockDataDir } from "./durability/data-dir-lock.ts";
+import { loadServices } from "./load-services.ts";
+import { createMulticast } from "./multicast/create-multicast.ts";
+import {
+  DEFAULT_OUTBOX_BYTES,
+  Gameserver,
+  type GameserverOptions,
+  type HostedWorld,
+  type WorldFault,
+} from "./server/gameserver.ts";
+import { WorldMetrics } from "./world-metrics.ts";
+
+export interface GameserverServiceOptions {
+  readonly config: Config;
+  /** Refuse the clock, Math.random and timers inside worlds; `atlasnet dev` sets it. */
+  readonly development?: boolean | undefined;
+}
+
+export interface GameserverServiceDependencies {
+  /** Parts of the gameserver are its parts: it stops them. */
+  readonly host: ServiceHost;
+  /** Where proxies come in. The network stays its creator's. */
+  readonly links: LinkNetwork;
+  /** Told of every shard's (new) epoch. */
+  onPlaced?(world: HostedWorld): void;
+  /** Told of the faults of world code, of equal ones every few seconds. */
+  onFault?(world: string, fault: WorldFault): void;
+}
+
+/** A running gameserver. Its host stops it. */
+export interface GameserverService {
+  readonly hosted: readonly HostedWorld[];
+  /** Gives a running world a changed module; its players stay. @throws when the module does not fit. */
+  swap(world: string, moduleFile: string): Promise<void>;
+  /** Shows a line for people to every client of a world; an empty one takes it away. */
+  notice(world: string, text: string): void;
+  /** Saves every world. @throws the first failure, after all were tried. */
+  drain(): Promise<void>;
+}
+
+/**
+ * Everything a gameserver is, from a configuration: the lock of the data directory, the configured
+ * worlds and what they ask of services, metrics, health checks, multicast. It takes links once every
+ * world is open, so that nobody hears that a world is unknown which is only being restored.
+ * @throws an error that says what to do.
+ */
+export async function createGameserverService(
+  { config, development = false }: GameserverServiceOptions,
+  dependencies: GameserverServiceDependencies,
+): Promise<GameserverService> {
+  const { host, links } = dependencies;
+  await holdDataDir(config, host);
+  const metrics = new WorldMetrics(host.meter);
+  addHealthChecks(host, metrics);
+  const multicast = createMulticast(config, host);
+  const gameserver = new Gameserver(gameserverOptions(config, development), {
+    links: multicast === undefined ? links : bothOf(links, multicast.links),
+    logger: host.logger,
+    randomSeed: () => new DataView(systemRandom.bytes(8).buffer).getUint32(0),
+    services: await loadServices(config.services),
+    onStats: (stats) => {
+      metrics.record(stats);
+      multicast?.publisher.record(stats);
+    },
+    onPlaced: (world) => {
+      multicast?.publisher.placed(world);
+      dependencies.onPlaced?.(world);
+    },
+    onFault: (world, fault, repeated) => {
+      metrics.fault(world, fault.event);
+      if (!repeated) dependencies.onFault?.(world, fault);
+    },
+  });
+  host.part("gameserver", () => gameserver.stop());
+  for (const world of config.worlds)
+    await gameserver.open({ ...world, world: world.name, fresh: config.data.fresh }, world.from);
+  await gameserver.start();
+  if (multicast !== undefined) {
+    host.part("multicast", () => multicast.publisher.stop());
+    await multicast.publisher.start();
+  }
+  return gameserver;
+}
+
+async function holdDataDir(config: Config, host: ServiceHost): Promise<void> {
+  const lock = await lockDataDir(config.data.dir, {
+    clock: systemClock,
+    logger: host.logger,
+    onLost: (error) => host.fatal("The lock of the data directory is lost; stopping.", error),
+  });
+  host.part("data directory", () => lock.release());
+}
+
+/** Ready: worlds run, the disk takes states. */
+function addHealthChecks({ health }: ServiceHost, metrics: WorldMetrics): void {
+  health.add({
+    name: "storage",
+    check: () => {
+      const reason = metrics.storageProblem();
+      return reason === undefined ? { ok: true } : { ok: false, reason };
+    },
+  });
+  health.add({
+    name: "worlds",
+    check: () => {
+      const stopped = metrics.quarantined();
+      return stopped.length === 0
+        ? { ok: true }
+        : { ok: false, reason: `stopped after faults: ${stopped.join(", ")}` };
+    },
+  });
+}
+
+function gameserverOptions(config: Config, development: boolean): GameserverOptions {
+  const { node, gameserver, data, snapshot, journal } = config;
+  return {
+    node: node.id,
+    threads: gameserver.threads,
+    outboxMessages: gameserver.outboxMessages,
+    outboxBytes: DEFAULT_OUTBOX_BYTES,
+    maxSessionsPerWorld: gameserver.maxSessionsPerWorld,
+    thread: {
+      dataDir: data.dir,
+      // Nobody wants to be interrupted at a breakpoint.
+      tickLimitMs: inspector.url() === undefined ? gameserver.tickLimitMs : 0,
+      snapshotIntervalMs: snapshot.intervalMs,
+      keepSnapshots: snapshot.keep,
+      journalSyncMs: journal.syncMs,
+      development,
+    },
+  };
+}
+
+/** Links of other processes, and of this one. */
+function bothOf(others: LinkNetwork, own: LinkNetwork): LinkNetwork {
+  return {
+    connect: (node) => others.connect(node),
+    listen: async (handler) => {
+      const listeners = [await own.listen(handler), await others.listen(handler)];
+      return {
+        close: async () => {
+          for (const listener of listeners) await listener.close();
+        },
+      };
+    },
+  };
+}
