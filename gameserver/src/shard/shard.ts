@@ -1,4 +1,4 @@
-import type { ToShard } from "@atlasnet/core";
+import type { ToShard, Upstream as UpstreamMessage } from "@atlasnet/core";
 import { ByteWriter, type CompiledDefinition, type Plain, type Response } from "@atlasnet/world";
 import { Arrivals } from "./arrivals.ts";
 import { AttachmentTable } from "./attachment-table.ts";
@@ -8,6 +8,7 @@ import { type Fault, FaultLog } from "./faults.ts";
 import { Handlers } from "./handlers.ts";
 import { hashBytes } from "./hash.ts";
 import { InputLog } from "./input-log.ts";
+import { MessageTraces, readMarks, type TraceReport } from "./message-traces.ts";
 import { type Addressed, Replies } from "./replies.ts";
 import { SessionLife } from "./session-life.ts";
 import type { ShardOptions } from "./shard-options.ts";
@@ -20,6 +21,7 @@ import { Upstream } from "./upstream.ts";
 import type { WorldEvent, WorldModule } from "./world-module.ts";
 
 export type { Fault } from "./faults.ts";
+export type { TraceReport } from "./message-traces.ts";
 export type { ShardOptions } from "./shard-options.ts";
 
 export interface ShardDependencies {
@@ -67,6 +69,7 @@ export class Shard {
   private readonly queue = new EventQueue();
   private readonly inputs = new InputLog();
   private readonly faults = new FaultLog();
+  private readonly traces = new MessageTraces();
   private readonly replies: Replies;
   private readonly attachments: AttachmentTable;
   private readonly handlers: Handlers;
@@ -92,7 +95,7 @@ export class Shard {
     const parts = { store, handlers, attachments, replies };
     const life = new SessionLife(options, parts);
     const arrivals = new Arrivals(options, { ...parts, life, topics, downstream });
-    const upstream = new Upstream({ ...parts, life, queue });
+    const upstream = new Upstream({ ...parts, life, queue, traces: this.traces });
     this.store = store;
     this.codec = new StateCodec(definition);
     this.topics = topics;
@@ -113,6 +116,16 @@ export class Shard {
   /** Client messages dropped because the queue was full. */
   get dropped(): number {
     return this.upstream.dropped;
+  }
+
+  /** Traced messages that were not followed, too many being under way. */
+  get untraced(): number {
+    return this.traces.untraced;
+  }
+
+  /** What became of traced messages since the last call; to be asked after `receive` and `tick`. */
+  takeTraces(): readonly TraceReport[] {
+    return this.traces.take();
   }
 
   /** Begins a world that never was. */
@@ -170,6 +183,7 @@ export class Shard {
 
   /** Events of the world itself that were not handled yet: for the shard that goes on instead. */
   takeWorldEvents(): WorldEvent[] {
+    this.traces.refusePending(this.store.tick);
     return this.queue
       .drain()
       .flatMap((queued) => (queued.kind === "world" ? [queued.event] : []))
@@ -197,16 +211,29 @@ export class Shard {
     return [...this.store.requests.values()];
   }
 
-  /** A message of a proxy. */
-  receive(peer: number, message: ToShard): void {
+  /** A message of a proxy. `receivedAt` is for the reports of traced messages, on any clock. */
+  receive(peer: number, message: ToShard, receivedAt = 0): void {
+    if (message.type === "upstream") return this.receiveUpstream(peer, message, receivedAt);
     const opens = message.type === "attach" || message.type === "watch";
     if (message.epoch !== this.options.epoch) {
       if (opens) this.refuse(peer, message, "the shard is at another epoch");
       return;
     }
-    if (message.type === "upstream") return this.upstream.receive(peer, message.batch);
     if (opens && this.queue.isFull) this.refuse(peer, message, "the world is overloaded");
     else this.queue.push({ kind: "control", peer, message });
+  }
+
+  private receiveUpstream(peer: number, message: UpstreamMessage, receivedAt: number): void {
+    const { batch, trace, epoch } = message;
+    const current = epoch === this.options.epoch;
+    if (trace === undefined) {
+      if (current) this.upstream.receive(peer, batch);
+      return;
+    }
+    const marks = readMarks(trace);
+    if (marks === undefined) this.upstream.malformed += 1;
+    else if (current) this.upstream.receive(peer, batch, { marks, receivedAt });
+    else for (const mark of marks) this.traces.refuse(mark, receivedAt, this.store.tick);
   }
 
   private refuse(peer: number, message: Control, reason: string): void {

@@ -149,7 +149,8 @@ export class TickWork {
   refuseAll(): void {
     const { queue } = this;
     for (let queued = queue.next(); queued !== undefined; queued = queue.next())
-      if (queued.kind === "control" && queued.message.type !== "detach") {
+      if (queued.kind === "client") this.upstream.refuse(queued);
+      else if (queued.kind === "control" && queued.message.type !== "detach") {
         const { peer, message } = queued;
         this.replies.close(peer, message.attach, "world-failed", "the world was stopped");
       }

@@ -1,6 +1,7 @@
 import {
   RESYNC_MESSAGES,
   readUpstreamEntry,
+  type TraceMark,
   type UpstreamEntry,
   UpstreamKind,
 } from "@atlasnet/core";
@@ -9,6 +10,12 @@ import type { Attachment } from "./attachment.ts";
 import type { AttachmentTable } from "./attachment-table.ts";
 import type { ClientEvent, EventQueue } from "./event-queue.ts";
 import type { Handlers } from "./handlers.ts";
+import {
+  type BatchMarks,
+  type MessageOutcome,
+  type MessageTraces,
+  markOf,
+} from "./message-traces.ts";
 import type { Replies } from "./replies.ts";
 import type { SessionLife } from "./session-life.ts";
 import type { SessionState } from "./session-state.ts";
@@ -21,6 +28,7 @@ export interface UpstreamDependencies {
   attachments: AttachmentTable;
   replies: Replies;
   life: SessionLife;
+  traces: MessageTraces;
 }
 
 /** What attached clients send: read when it comes, handled in the next tick. */
@@ -31,6 +39,7 @@ export class Upstream {
   private readonly attachments: AttachmentTable;
   private readonly replies: Replies;
   private readonly life: SessionLife;
+  private readonly traces: MessageTraces;
   /** Batches of proxies that were not of their form. */
   malformed = 0;
   /** Entries dropped because the queue was full. */
@@ -45,10 +54,11 @@ export class Upstream {
     this.attachments = dependencies.attachments;
     this.replies = dependencies.replies;
     this.life = dependencies.life;
+    this.traces = dependencies.traces;
   }
 
-  /** Queues the entries of a proxy's batch. */
-  receive(peer: number, batch: Uint8Array): void {
+  /** Queues the entries of a proxy's batch, some of them traced. */
+  receive(peer: number, batch: Uint8Array, traced?: BatchMarks): void {
     const attachments = this.attachments.ofPeer(peer);
     const reader = new ByteReader(batch);
     while (reader.remaining > 0) {
@@ -57,40 +67,53 @@ export class Upstream {
         this.malformed += 1;
         return;
       }
+      const mark = traced === undefined ? undefined : markOf(traced.marks, entry);
       const attachment = attachments?.get(entry.attach);
       // Entries of an attachment that has just ended are late, not wrong.
-      if (attachment === undefined) continue;
+      if (attachment === undefined) {
+        this.refused(mark, traced);
+        continue;
+      }
       // All a watcher may say is that it missed something.
       if (attachment.session === undefined && entry.kind !== UpstreamKind.resync) continue;
       if (this.queue.isFull) {
         this.dropped += 1;
+        this.refused(mark, traced, attachment.session?.id);
         attachment.resync ||= entry.kind === UpstreamKind.message;
         continue;
       }
-      this.enqueue(attachment, entry);
+      const event = this.enqueue(attachment, entry);
+      if (event !== undefined && mark !== undefined && traced !== undefined)
+        this.traces.follow(event, mark, traced.receivedAt);
     }
   }
 
-  private enqueue(attachment: Attachment, entry: UpstreamEntry): void {
+  private refused(mark: TraceMark | undefined, traced?: BatchMarks, session?: number): void {
+    if (mark !== undefined && traced !== undefined)
+      this.traces.refuse(mark, traced.receivedAt, this.store.tick, session);
+  }
+
+  /** Returns the event that has to take its turn, if it is one. */
+  private enqueue(attachment: Attachment, entry: UpstreamEntry): ClientEvent | undefined {
     const { session } = attachment;
     const { kind, n, index, payload } = entry;
-    switch (kind) {
-      case UpstreamKind.ack:
-        return this.queue.push({ kind: "ack", attachment, n });
-      case UpstreamKind.resync:
-        return this.queue.push({ kind: "resync", attachment, messages: n === RESYNC_MESSAGES });
-      default:
-        if (session === undefined) return;
-        return this.queue.push({
-          kind: "client",
-          type: kind === UpstreamKind.input ? "input" : "message",
-          session: session.id,
-          index,
-          payload,
-          attachment,
-          n,
-        });
+    if (kind === UpstreamKind.ack) this.queue.push({ kind: "ack", attachment, n });
+    else if (kind === UpstreamKind.resync)
+      this.queue.push({ kind: "resync", attachment, messages: n === RESYNC_MESSAGES });
+    else if (session !== undefined) {
+      const event: ClientEvent = {
+        kind: "client",
+        type: kind === UpstreamKind.input ? "input" : "message",
+        session: session.id,
+        index,
+        payload,
+        attachment,
+        n,
+      };
+      this.queue.push(event);
+      return event;
     }
+    return undefined;
   }
 
   /** How many inputs and messages were applied since the last call. */
@@ -118,16 +141,32 @@ export class Upstream {
   }
 
   handle(event: ClientEvent): void {
+    const trace = this.traces.begin(event, this.store.tick);
+    const outcome = this.apply(event);
+    if (trace !== undefined) trace.outcome = outcome;
+  }
+
+  /** The world was stopped: nothing takes its turn any more. */
+  refuse(event: ClientEvent): void {
+    const trace = this.traces.begin(event, this.store.tick);
+    if (trace !== undefined) trace.outcome = "refused";
+  }
+
+  private apply(event: ClientEvent): MessageOutcome {
     const { attachment } = event;
     const session = this.sessionOf(attachment);
-    if (session === undefined || !takeNumber(session, event)) return;
+    if (session === undefined) return "refused";
+    const outcome = takeNumber(session, event);
+    if (outcome !== "applied") return outcome;
     this.applied += 1;
     this.store.sessions.changed(session, false);
     const error = this.handlers.handle(event);
-    if (!(error instanceof DecodeError)) return;
+    if (error === undefined) return "applied";
+    if (!(error instanceof DecodeError)) return "faulted";
     this.attachments.remove(attachment.peer, attachment.number);
     this.replies.close(attachment.peer, attachment.number, "bad-message", error.message);
     this.life.drop(session);
+    return "refused";
   }
 
   /** The attachment's session, while it is this attachment that holds it. */
@@ -139,21 +178,24 @@ export class Upstream {
   }
 }
 
-/** True for a message that is the next one, or an input newer than all before. */
-function takeNumber(session: SessionState, { type, n, attachment }: ClientEvent): boolean {
+/** `applied` for a message that is the next one, or an input newer than all before. */
+function takeNumber(
+  session: SessionState,
+  { type, n, attachment }: ClientEvent,
+): "applied" | "duplicate" | "gap" {
   if (type === "input") {
-    if (n <= session.lastInput) return false;
+    if (n <= session.lastInput) return "duplicate";
     session.lastInput = n;
-    return true;
+    return "applied";
   }
   if (n > session.appliedSeq + 1) {
     attachment.resync = true;
-    return false;
+    return "gap";
   }
   attachment.ack = true;
-  if (n <= session.appliedSeq) return false;
+  if (n <= session.appliedSeq) return "duplicate";
   session.appliedSeq = n;
-  return true;
+  return "applied";
 }
 
 /** The next entry of a batch; undefined when the rest is not of its form. */
