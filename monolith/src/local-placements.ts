@@ -2,6 +2,7 @@ import type { Placement, PlacementView } from "@atlasnet/core";
 
 /** The placements of a process that is its own control plane: its gameserver owns every shard. */
 export class LocalPlacements implements PlacementView {
+  readonly complete = true;
   private readonly byWorld = new Map<string, Placement>();
   private readonly watchers = new Set<() => void>();
 

@@ -4,6 +4,7 @@ export {
   createProxy,
   type ProxyDependencies,
   type ProxyOptions,
+  type ProxyReadiness,
   type ProxyService,
   type ProxyUdpOptions,
 } from "./server/proxy.ts";

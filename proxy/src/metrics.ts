@@ -33,7 +33,10 @@ export class ProxyCounters {
   reattaches = 0;
   paused = 0;
   linkFailures = 0;
+  linkReconnects = 0;
   staleMessages = 0;
+  /** By configured gameserver: 1 while there is a link to it. */
+  readonly linksUp = new Map<string, 0 | 1>();
   readonly udp = new UdpCounters();
   /** Connections and hellos that this proxy ended or refused, by close code. */
   readonly closes = new Map<CloseCode, number>();
@@ -43,7 +46,7 @@ export class ProxyCounters {
   }
 }
 
-type CounterName = Exclude<keyof ProxyCounters, "udp" | "closes" | "countClose">;
+type CounterName = Exclude<keyof ProxyCounters, "linksUp" | "udp" | "closes" | "countClose">;
 type UdpCounterName = Exclude<keyof UdpCounters, "drops" | "unconfirmed" | "earlyBytes">;
 
 const COUNTERS: readonly [name: string, field: CounterName, what: string][] = [
@@ -69,6 +72,7 @@ const COUNTERS: readonly [name: string, field: CounterName, what: string][] = [
   ["reattaches_total", "reattaches", "Attachments made anew without touching the client"],
   ["paused_total", "paused", "Times a client socket was not read, as back-pressure"],
   ["link_failures_total", "linkFailures", "Links that could not be opened or broke"],
+  ["link_reconnects_total", "linkReconnects", "Links to gameservers that were opened anew"],
   ["stale_messages_total", "staleMessages", "Link messages of an older epoch, dropped"],
 ];
 
@@ -106,6 +110,13 @@ export function observeProxy(meter: Meter, counters: ProxyCounters): void {
     .createObservableGauge("atlasnet_proxy_connections", { description: "Open connections" })
     .addCallback((result) => {
       for (const [transport, field] of GAUGES) result.observe(counters[field], { transport });
+    });
+  meter
+    .createObservableGauge("atlasnet_proxy_link_up", {
+      description: "1 while there is a link to the configured gameserver",
+    })
+    .addCallback((result) => {
+      for (const [peer, up] of counters.linksUp) result.observe(up, { peer });
     });
   observeUdp(meter, counters.udp);
   meter

@@ -21,6 +21,7 @@ const TICK_RATE = 1000;
 
 /** Where the echo lives. */
 export const placements: PlacementView = {
+  complete: true,
   lookup: (world) => (world === WORLD ? PLACEMENT : undefined),
   list: () => [PLACEMENT],
   watch: () => () => {},

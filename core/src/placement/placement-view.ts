@@ -9,7 +9,12 @@ export interface Placement {
 
 /** A watched copy of the placements. */
 export interface PlacementView {
-  /** The placement of a world's first shard; undefined when there is no such world. */
+  /**
+   * False while not everything was heard yet: a world that is not listed may be somewhere all the same.
+   * Watchers are called when it becomes true.
+   */
+  readonly complete: boolean;
+  /** The placement of a world's first shard; undefined when none is known. */
   lookup(world: string): Placement | undefined;
   list(): readonly Placement[];
   /** Calls back after every change; returns a function that ends it. */

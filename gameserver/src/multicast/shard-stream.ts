@@ -1,4 +1,14 @@
-import type { Clock, Link, LinkNetwork, Logger, Timer, ToProxy, ToShard } from "@atlasnet/core";
+import {
+  type Clock,
+  type Link,
+  type LinkNetwork,
+  type Logger,
+  NODE_CHANNEL,
+  shardChannel,
+  type Timer,
+  type ToProxy,
+  type ToShard,
+} from "@atlasnet/core";
 import { DecodeError } from "@atlasnet/world";
 import type { WorldWatch } from "./world-watch.ts";
 
@@ -46,7 +56,7 @@ export class ShardStream {
   }
 
   send(message: ToShard): void {
-    this.link?.channel(channelOf(message.shard)).send(message);
+    this.link?.channel(shardChannel(message.shard)).send(message);
   }
 
   /** @throws LinkError when the gameserver cannot be reached. */
@@ -54,6 +64,8 @@ export class ShardStream {
     const link = await this.dependencies.links.connect(this.node);
     if (this.stopped) return link.close({ code: "closed" });
     this.link = link;
+    // What else the gameserver hosts is of no use here; it must not pile up.
+    link.channel(NODE_CHANNEL).onMessage(() => undefined);
     link.closed.then(
       ({ code }) => this.lost(link, code),
       (error: unknown) => this.dependencies.logger.error("A link failed.", { error }),
@@ -62,7 +74,7 @@ export class ShardStream {
   }
 
   private open(link: Link, shard: string, watch: WorldWatch): void {
-    link.channel(channelOf(shard)).onMessage((message) => {
+    link.channel(shardChannel(shard)).onMessage((message) => {
       if (this.link !== link) return;
       if (!isFromShard(message)) return this.broken(link, `a shard sent "${message.type}"`);
       try {
@@ -105,10 +117,6 @@ export class ShardStream {
     this.link?.close({ code: "closed" });
     for (const watch of this.watches.values()) watch.lost();
   }
-}
-
-function channelOf(shard: string): string {
-  return `shard:${shard}`;
 }
 
 function isFromShard(message: { type: string }): message is ToProxy {

@@ -1,5 +1,12 @@
-import type { Link, LinkListener, LinkNetwork, Logger, ToShard } from "@atlasnet/core";
-import { clipText, MAX_NOTICE_BYTES, OperatingError } from "@atlasnet/core";
+import type { Link, LinkListener, LinkMessage, LinkNetwork, Logger, ToShard } from "@atlasnet/core";
+import {
+  clipText,
+  type Hosting,
+  MAX_NOTICE_BYTES,
+  NODE_CHANNEL,
+  OperatingError,
+  shardChannel,
+} from "@atlasnet/core";
 import type { Plain } from "@atlasnet/world";
 import { resolveModule } from "../host/load-module.ts";
 import type {
@@ -63,6 +70,8 @@ export interface HostedWorld {
 
 /** Outboxes and queues are bounded by these unless configured otherwise. */
 export const DEFAULT_OUTBOX_BYTES = 1024 * 1024;
+/** Worlds of one gameserver: links have a channel for each, and name all in one message. */
+const MAX_WORLDS = 10_000;
 /** A world whose thread died is opened again after this long. */
 const REOPEN_DELAY_MS = 1_000;
 
@@ -101,6 +110,7 @@ export class Gameserver {
     );
   }
 
+  /** Takes links from here on. Proxies take the worlds that are open now for all there are. */
   async start(): Promise<void> {
     this.listener = await this.dependencies.links.listen((link) => this.accept(link));
     this.state = "ready";
@@ -115,6 +125,10 @@ export class Gameserver {
     const shard = `${request.world}/0`;
     if (this.worlds.has(shard))
       throw new OperatingError("world-exists", `world ${request.world} runs here already`);
+    if (this.worlds.size >= MAX_WORLDS)
+      throw new OperatingError("too-many-worlds", `${MAX_WORLDS} worlds run here, the most`, {
+        hint: "Put the world on another gameserver.",
+      });
     const settings: WorldSettings = {
       world: request.world,
       shard,
@@ -130,7 +144,9 @@ export class Gameserver {
       seed: this.dependencies.randomSeed(),
       lastEpoch: 0,
     };
-    return this.openShard(settings);
+    const hosted = await this.openShard(settings);
+    this.announceHosting();
+    return hosted;
   }
 
   private async openShard(settings: WorldSettings): Promise<HostedWorld> {
@@ -167,7 +183,9 @@ export class Gameserver {
     const { shard, epoch } = hosted;
     const message = { type: "notice", shard, epoch, kind: "dev-error" } as const;
     for (const link of this.peers.values())
-      link.channel(channelOf(shard)).send({ ...message, text: clipText(text, MAX_NOTICE_BYTES) });
+      link
+        .channel(shardChannel(shard))
+        .send({ ...message, text: clipText(text, MAX_NOTICE_BYTES) });
   }
 
   /** The shard is at a new epoch: proxies attach their clients anew. */
@@ -175,13 +193,28 @@ export class Gameserver {
     this.dependencies.onPlaced(hosted);
     const { shard, epoch } = hosted;
     for (const link of this.peers.values())
-      link.channel(channelOf(shard)).send({ type: "shard-reset", shard, epoch });
+      link.channel(shardChannel(shard)).send({ type: "shard-reset", shard, epoch });
+    this.announceHosting();
+  }
+
+  /** What runs here, for proxies to route by: the whole list, on every link. */
+  private announceHosting(): void {
+    const message = this.hosting();
+    for (const link of this.peers.values()) link.channel(NODE_CHANNEL).send(message);
+  }
+
+  private hosting(): Hosting {
+    const worlds = this.hosted.map(({ world, shard, epoch }) => ({ world, shard, epoch }));
+    return { type: "hosting", worlds };
   }
 
   private accept(link: Link): void {
     const peer = this.nextPeer++;
     this.peers.set(peer, link);
     for (const shard of this.worlds.keys()) this.listen(peer, link, shard);
+    const node = link.channel(NODE_CHANNEL);
+    node.onMessage((message) => this.refuse(link, message));
+    node.send(this.hosting());
     link.closed.then(
       () => {
         this.peers.delete(peer);
@@ -193,26 +226,34 @@ export class Gameserver {
 
   private listen(peer: number, link: Link, shard: string): void {
     let batch: ToShard[] = [];
-    link.channel(channelOf(shard)).onMessage((message) => {
-      if (!isToShard(message)) {
-        link.close({ code: "bad-message", detail: `"${message.type}" is not for a gameserver` });
-        return;
-      }
+    link.channel(shardChannel(shard)).onMessage((message) => {
+      if (!isToShard(message)) return this.refuse(link, message);
       // One post per turn of the event loop, however many messages it brought.
       if (batch.length === 0)
         queueMicrotask(() => {
-          this.pool.send(shard, { type: "messages", shard, peer, messages: batch });
+          // Behind the word of the link's end, an attach would stay for ever.
+          if (this.peers.has(peer))
+            this.pool.send(shard, { type: "messages", shard, peer, messages: batch });
           batch = [];
         });
       batch.push(message);
     });
   }
 
+  private refuse(link: Link, { type }: LinkMessage): void {
+    const detail = `"${type}" is not for a gameserver`;
+    this.dependencies.logger.error("A proxy broke the link protocol.", {
+      peer: link.peer.node,
+      detail,
+    });
+    link.close({ code: "bad-message", detail });
+  }
+
   private receive(message: FromThread): void {
     switch (message.type) {
       case "out":
         for (const { peer, message: out } of message.messages)
-          this.peers.get(peer)?.channel(channelOf(message.shard)).send(out);
+          this.peers.get(peer)?.channel(shardChannel(message.shard)).send(out);
         return;
       case "request":
         this.services.ask(message.shard, message);
@@ -291,10 +332,6 @@ export class Gameserver {
     await this.pool.stop();
     if (drained !== undefined) throw drained;
   }
-}
-
-function channelOf(shard: string): string {
-  return `shard:${shard}`;
 }
 
 const toShard = new Set(["attach", "watch", "detach", "leave", "upstream"]);

@@ -1,13 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Placement } from "@atlasnet/core";
-import { Routes } from "./routes.ts";
+import { type Places, Routes } from "./routes.ts";
 
 const PLACEMENT: Placement = { world: "w", shard: "w.0", node: "g1", epoch: 1 };
-const known = (world: string): Placement | undefined => (world === "w" ? PLACEMENT : undefined);
+const lookup = (world: string): Placement | undefined => (world === "w" ? PLACEMENT : undefined);
+const known: Places = { lookup, complete: true };
 
-function routes(): Routes<string> {
-  return new Routes<string>({ retryMinMs: 100, retryMaxMs: 300 });
+function routes(peers: readonly string[] = [], float = 1): Routes<string> {
+  return new Routes<string>(
+    { peers, retryMinMs: 100, retryMaxMs: 300, steadyMs: 1000 },
+    { random: { float: () => float } },
+  );
 }
 
 test("the first who wants to a node opens the link; all are routed when it stands", () => {
@@ -32,12 +36,20 @@ test("an unknown world is said at once, a forgotten client never routed", () => 
   assert.deepEqual(r.linkUp("g1", 0, known), []);
 });
 
+test("while not everything was heard an unknown world is waited for", () => {
+  const r = routes();
+  assert.deepEqual(r.want("a", "x", 0, 0, { lookup, complete: false }), []);
+  assert.equal(r.waitingCount, 1);
+  assert.deepEqual(r.resolve(1, known), [{ type: "unknown-world", client: "a" }]);
+  assert.equal(r.waitingCount, 0);
+});
+
 test("a node that cannot be reached is tried again, ever later up to a bound", () => {
   const r = routes();
   r.want("a", "w", 0, 0, known);
   let now = 0;
   for (const pause of [100, 200, 300, 300]) {
-    r.linkFailed("g1", now);
+    assert.equal(r.linkFailed("g1", now), now + pause);
     assert.deepEqual(r.resolve(now + pause - 1, known), []);
     now += pause;
     assert.deepEqual(r.resolve(now, known), [{ type: "connect", node: "g1" }]);
@@ -45,12 +57,48 @@ test("a node that cannot be reached is tried again, ever later up to a bound", (
   }
 });
 
+test("pauses are shortened at random, by up to half", () => {
+  const r = routes(["g1"], 0);
+  r.resolve(0, known);
+  assert.equal(r.linkFailed("g1", 0), 50);
+});
+
 test("a lost link is opened again at once; a wish may have to wait", () => {
   const r = routes();
   r.want("a", "w", 0, 0, known);
   r.linkUp("g1", 0, known);
-  r.linkLost("g1");
-  assert.deepEqual(r.want("a", "w", 50, 10, known), []);
-  assert.deepEqual(r.resolve(49, known), []);
-  assert.deepEqual(r.resolve(50, known), [{ type: "connect", node: "g1" }]);
+  assert.equal(r.linkLost("g1", 5000), 5000);
+  assert.deepEqual(r.want("a", "w", 5050, 5010, known), []);
+  assert.deepEqual(r.resolve(5049, known), []);
+  assert.deepEqual(r.resolve(5050, known), [{ type: "connect", node: "g1" }]);
+});
+
+test("links that end as soon as they stand are opened ever later", () => {
+  const r = routes(["g1"]);
+  r.resolve(0, known);
+  let now = 0;
+  for (const pause of [100, 200, 300, 300]) {
+    r.linkUp("g1", now, known);
+    assert.equal(r.linkLost("g1", now + 10), now + 10 + pause);
+    now += 10 + pause;
+    assert.deepEqual(r.resolve(now, known), [{ type: "connect", node: "g1" }]);
+  }
+  r.linkUp("g1", now, known);
+  assert.equal(r.linkLost("g1", now + 1000), now + 1000, "this one was good");
+  r.resolve(now + 1000, known);
+  assert.equal(r.linkFailed("g1", now + 1000), now + 1100);
+});
+
+test("peers are linked to without anybody wanting there, from the start on and ever again", () => {
+  const r = routes(["g1", "g2"]);
+  assert.deepEqual(r.resolve(0, known), [
+    { type: "connect", node: "g1" },
+    { type: "connect", node: "g2" },
+  ]);
+  assert.deepEqual(r.linkUp("g1", 0, known), []);
+  r.linkFailed("g2", 0);
+  assert.deepEqual(r.resolve(99, known), []);
+  assert.deepEqual(r.resolve(100, known), [{ type: "connect", node: "g2" }]);
+  r.linkLost("g1", 2000);
+  assert.deepEqual(r.resolve(2000, known), [{ type: "connect", node: "g1" }]);
 });

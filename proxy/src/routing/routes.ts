@@ -1,9 +1,13 @@
-import type { Placement } from "@atlasnet/core";
+import type { Placement, PlacementView, PseudoRandom } from "@atlasnet/core";
 
 export interface RoutesOptions {
+  /** Nodes that a link is kept to from the start on, also while nobody wants there. */
+  peers: readonly string[];
   /** First pause after a node could not be reached; doubles with every failure. */
   retryMinMs: number;
   retryMaxMs: number;
+  /** A link that stood for so long counts as good: when it is lost, the next try comes at once. */
+  steadyMs: number;
 }
 
 export type RouteEffect<C> =
@@ -14,22 +18,28 @@ export type RouteEffect<C> =
 
 type NodeState =
   | { state: "connecting"; failures: number }
-  | { state: "up" }
+  | { state: "up"; since: number; failures: number }
   | { state: "down"; failures: number; retryAt: number };
 
-export type Lookup = (world: string) => Placement | undefined;
+/** What routes need to know of placements. */
+export type Places = Pick<PlacementView, "lookup" | "complete">;
 
 /**
  * From worlds to owners to links. Holds who waits for an owner and which nodes can be reached; pure.
- * Links are opened when somebody needs them. Waiting clients are as many as there are connections.
+ *
+ * 1. There is one link to a node, or one attempt to open it, at a time.
+ * 2. Who wants to a world that nobody is known to have waits while not everything was heard. Whoever
+ *    waits bounds the time; waiting clients are as many as there are connections.
  */
 export class Routes<C> {
   private readonly options: RoutesOptions;
+  private readonly random: Pick<PseudoRandom, "float">;
   private readonly waiting = new Map<C, { world: string; notBefore: number }>();
   private readonly nodes = new Map<string, NodeState>();
 
-  constructor(options: RoutesOptions) {
+  constructor(options: RoutesOptions, dependencies: { random: Pick<PseudoRandom, "float"> }) {
     this.options = options;
+    this.random = dependencies.random;
   }
 
   get waitingCount(): number {
@@ -37,58 +47,80 @@ export class Routes<C> {
   }
 
   /** A client wants to the owner of a world, not before `notBefore`. */
-  want(client: C, world: string, notBefore: number, now: number, lookup: Lookup): RouteEffect<C>[] {
+  want(client: C, world: string, notBefore: number, now: number, places: Places): RouteEffect<C>[] {
     this.waiting.set(client, { world, notBefore });
-    return this.resolve(now, lookup, [client]);
+    return this.routeAll([client], now, places);
   }
 
   forget(client: C): void {
     this.waiting.delete(client);
   }
 
-  linkUp(node: string, now: number, lookup: Lookup): RouteEffect<C>[] {
-    this.nodes.set(node, { state: "up" });
-    return this.resolve(now, lookup);
+  linkUp(node: string, now: number, places: Places): RouteEffect<C>[] {
+    const failures = failuresOf(this.nodes.get(node));
+    this.nodes.set(node, { state: "up", since: now, failures });
+    return this.resolve(now, places);
   }
 
-  linkFailed(node: string, now: number): void {
-    const before = this.nodes.get(node);
-    const failures = before !== undefined && before.state !== "up" ? before.failures + 1 : 1;
+  /** The node could not be reached. Returns when to look again with `resolve`. */
+  linkFailed(node: string, now: number): number {
+    const failures = failuresOf(this.nodes.get(node)) + 1;
     const { retryMinMs, retryMaxMs } = this.options;
-    const pause = Math.min(retryMaxMs, retryMinMs * 2 ** Math.min(failures - 1, 20));
-    this.nodes.set(node, { state: "down", failures, retryAt: now + pause });
+    const longest = Math.min(retryMaxMs, retryMinMs * 2 ** Math.min(failures - 1, 20));
+    // Many proxies that lost the same node do not come back in the same moment.
+    const retryAt = now + longest * (0.5 + this.random.float() / 2);
+    this.nodes.set(node, { state: "down", failures, retryAt });
+    return retryAt;
   }
 
-  /** A link that stood is gone: the next to want it may try at once. */
-  linkLost(node: string): void {
+  /** A link that stood is gone. Returns when to look again with `resolve`; that may be now. */
+  linkLost(node: string, now: number): number {
+    const state = this.nodes.get(node);
+    // Links that end as soon as they stand (a peer that refuses what we say) are no reason to hurry.
+    if (state?.state === "up" && now - state.since < this.options.steadyMs)
+      return this.linkFailed(node, now);
     this.nodes.delete(node);
+    return now;
   }
 
-  /** Looks again for everybody who waits: placements changed, or time passed. */
-  resolve(
-    now: number,
-    lookup: Lookup,
-    clients: Iterable<C> = [...this.waiting.keys()],
-  ): RouteEffect<C>[] {
+  /** Looks again for everybody who waits, and after the peers: placements changed, or time passed. */
+  resolve(now: number, places: Places): RouteEffect<C>[] {
+    const effects = this.routeAll([...this.waiting.keys()], now, places);
+    for (const node of this.options.peers) if (this.dials(node, now)) effects.push(connect(node));
+    return effects;
+  }
+
+  private routeAll(clients: readonly C[], now: number, places: Places): RouteEffect<C>[] {
     const effects: RouteEffect<C>[] = [];
     for (const client of clients) {
       const wish = this.waiting.get(client);
       if (wish === undefined || now < wish.notBefore) continue;
-      const placement = lookup(wish.world);
+      const placement = places.lookup(wish.world);
       if (placement === undefined) {
+        if (!places.complete) continue;
         this.waiting.delete(client);
         effects.push({ type: "unknown-world", client });
-        continue;
-      }
-      const state = this.nodes.get(placement.node);
-      if (state?.state === "up") {
+      } else if (this.nodes.get(placement.node)?.state === "up") {
         this.waiting.delete(client);
         effects.push({ type: "routed", client, placement });
-      } else if (state === undefined || (state.state === "down" && now >= state.retryAt)) {
-        this.nodes.set(placement.node, { state: "connecting", failures: state?.failures ?? 0 });
-        effects.push({ type: "connect", node: placement.node });
-      }
+      } else if (this.dials(placement.node, now)) effects.push(connect(placement.node));
     }
     return effects;
   }
+
+  /** Whether a link is to be opened now; notes that it is. */
+  private dials(node: string, now: number): boolean {
+    const state = this.nodes.get(node);
+    if (state !== undefined && (state.state !== "down" || now < state.retryAt)) return false;
+    this.nodes.set(node, { state: "connecting", failures: failuresOf(state) });
+    return true;
+  }
+}
+
+function failuresOf(state: NodeState | undefined): number {
+  return state?.failures ?? 0;
+}
+
+function connect(node: string): { type: "connect"; node: string } {
+  return { type: "connect", node };
 }

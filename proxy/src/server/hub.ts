@@ -1,11 +1,28 @@
-import type { Clock, Link, LinkNetwork, Logger, Placement, PlacementView } from "@atlasnet/core";
+import {
+  type Clock,
+  type HostedShard,
+  type Link,
+  type LinkMessage,
+  type LinkNetwork,
+  type Logger,
+  NODE_CHANNEL,
+  type Placement,
+  type PlacementView,
+  type PseudoRandom,
+  shardChannel,
+  type Timer,
+} from "@atlasnet/core";
 import type { ProxyLimits } from "../limits.ts";
 import type { ProxyCounters } from "../metrics.ts";
 import { type RouteEffect, Routes } from "../routing/routes.ts";
 import { ShardPort } from "./shard-port.ts";
 
+/** A gameserver that cannot be reached is tried again after this, doubled with every failure… */
 const RETRY_MIN_MS = 100;
+/** …up to this; each pause is shortened at random by up to half. */
 const RETRY_MAX_MS = 2_000;
+/** A link that is lost sooner was no success: the pauses go on growing. */
+const STEADY_MS = 2_000;
 
 /** One who waits for the owner of a world. */
 export interface RoutedClient {
@@ -13,10 +30,19 @@ export interface RoutedClient {
   unknownWorld(): void;
 }
 
+export interface HubOptions {
+  limits: ProxyLimits;
+  /** Node ids of the gameservers that a link is kept to from `start` on. */
+  peers: readonly string[];
+}
+
 export interface HubDependencies {
   links: LinkNetwork;
   placements: PlacementView;
+  /** A gameserver said what it hosts: its whole list. */
+  hosting(node: string, worlds: readonly HostedShard[]): void;
   clock: Clock;
+  random: Pick<PseudoRandom, "float">;
   counters: ProxyCounters;
   logger: Logger;
 }
@@ -28,28 +54,49 @@ interface OpenLink {
 
 /** Links to gameservers and the shards behind them: the effects of `Routes`, performed. */
 export class Hub {
-  private readonly limits: ProxyLimits;
+  private readonly options: HubOptions;
   private readonly dependencies: HubDependencies;
-  private readonly routes = new Routes<RoutedClient>({
-    retryMinMs: RETRY_MIN_MS,
-    retryMaxMs: RETRY_MAX_MS,
-  });
+  private readonly routes: Routes<RoutedClient>;
   private readonly links = new Map<string, OpenLink>();
-  private readonly lookup = (world: string): Placement | undefined =>
-    this.dependencies.placements.lookup(world);
+  /** Why a node cannot be reached, or what was wrong with the last link to it; none while one stands. */
+  private readonly problems = new Map<string, string>();
+  /** Nodes there was a link to. */
+  private readonly met = new Set<string>();
+  /** By node: the next look after a failure. */
+  private readonly retries = new Map<string, Timer>();
   private readonly unwatch: () => void;
   private attaches = 0;
   private stopped = false;
 
-  constructor(limits: ProxyLimits, dependencies: HubDependencies) {
-    this.limits = limits;
+  constructor(options: HubOptions, dependencies: HubDependencies) {
+    this.options = options;
     this.dependencies = dependencies;
+    this.routes = new Routes<RoutedClient>(
+      {
+        peers: options.peers,
+        retryMinMs: RETRY_MIN_MS,
+        retryMaxMs: RETRY_MAX_MS,
+        steadyMs: STEADY_MS,
+      },
+      { random: dependencies.random },
+    );
+    for (const peer of options.peers) dependencies.counters.linksUp.set(peer, 0);
     this.unwatch = dependencies.placements.watch(() => this.placementsChanged());
   }
 
+  /** Opens the links to the peers; others are opened when somebody wants there. */
+  start(): void {
+    this.resolve();
+  }
+
+  /** What is wrong with a node's link, in words; undefined while nothing is known to be. */
+  problem(node: string): string | undefined {
+    return this.problems.get(node);
+  }
+
   route(client: RoutedClient, world: string, notBefore: number): void {
-    const now = this.dependencies.clock.now();
-    this.perform(this.routes.want(client, world, notBefore, now, this.lookup));
+    const { clock, placements } = this.dependencies;
+    this.perform(this.routes.want(client, world, notBefore, clock.now(), placements));
   }
 
   unroute(client: RoutedClient): void {
@@ -57,16 +104,23 @@ export class Hub {
   }
 
   /** Tries again what had to wait. */
-  sweep(now: number): void {
-    if (this.routes.waitingCount > 0) this.perform(this.routes.resolve(now, this.lookup));
+  sweep(): void {
+    if (this.routes.waitingCount > 0) this.resolve();
   }
 
   stop(): void {
     if (this.stopped) return;
     this.stopped = true;
     this.unwatch();
+    for (const timer of this.retries.values()) timer.cancel();
+    this.retries.clear();
     for (const { link } of this.links.values()) link.close({ code: "closed" });
     this.links.clear();
+  }
+
+  private resolve(): void {
+    const { clock, placements } = this.dependencies;
+    this.perform(this.routes.resolve(clock.now(), placements));
   }
 
   private perform(effects: readonly RouteEffect<RoutedClient>[]): void {
@@ -85,32 +139,76 @@ export class Hub {
   private connect(node: string): void {
     const { links, clock, counters, logger } = this.dependencies;
     links.connect(node).then(
-      (link) => {
-        if (this.stopped) return link.close({ code: "closed" });
-        this.links.set(node, { link, ports: new Map() });
-        link.closed.then(
-          (why) => this.linkLost(node, link, why.code),
-          (error: unknown) => logger.error("a link ended without a reason", { node, error }),
-        );
-        this.perform(this.routes.linkUp(node, clock.now(), this.lookup));
-      },
+      (link) => this.linkUp(node, link),
       (error: unknown) => {
         if (this.stopped) return;
         counters.linkFailures += 1;
-        logger.warn("cannot reach a gameserver", { node, error });
-        this.routes.linkFailed(node, clock.now());
+        const problem = error instanceof Error ? error.message : String(error);
+        // It is tried for as long as it takes: the same reason is said once.
+        if (this.problems.get(node) !== problem)
+          logger.warn("cannot reach a gameserver; trying again", { peer: node, error });
+        this.problems.set(node, problem);
+        this.retry(node, this.routes.linkFailed(node, clock.now()));
       },
     );
   }
 
-  private linkLost(node: string, link: Link, code: string): void {
+  private linkUp(node: string, link: Link): void {
+    if (this.stopped) return link.close({ code: "closed" });
+    const { clock, counters, logger, placements } = this.dependencies;
+    const again = this.met.has(node);
+    if (again) counters.linkReconnects += 1;
+    this.met.add(node);
+    this.problems.delete(node);
+    if (counters.linksUp.has(node)) counters.linksUp.set(node, 1);
+    logger.info(again ? "linked to a gameserver again" : "linked to a gameserver", { peer: node });
+    this.links.set(node, { link, ports: new Map() });
+    link.channel(NODE_CHANNEL).onMessage((message) => this.nodeMessage(node, link, message));
+    link.closed.then(
+      ({ code, detail }) => this.linkLost(node, link, code, detail),
+      (error: unknown) => logger.error("a link ended without a reason", { peer: node, error }),
+    );
+    this.perform(this.routes.linkUp(node, clock.now(), placements));
+  }
+
+  private nodeMessage(node: string, link: Link, message: LinkMessage): void {
+    // A list of a link that was lost meanwhile may be older than one that came since.
+    if (this.links.get(node)?.link !== link) return;
+    if (message.type === "hosting") return this.dependencies.hosting(node, message.worlds);
+    this.broken(link, `"${message.type}" over the channel of the node`);
+  }
+
+  private broken(link: Link, detail: string): void {
+    const peer = link.peer.node;
+    this.dependencies.logger.error("a gameserver broke the link protocol", { peer, detail });
+    link.close({ code: "bad-message", detail });
+  }
+
+  private linkLost(node: string, link: Link, code: string, detail = ""): void {
     const open = this.links.get(node);
     if (this.stopped || open?.link !== link) return;
-    this.dependencies.counters.linkFailures += 1;
-    this.dependencies.logger.warn("a link to a gameserver is gone", { node, code });
+    const { clock, counters, logger } = this.dependencies;
+    counters.linkFailures += 1;
+    if (counters.linksUp.has(node)) counters.linksUp.set(node, 0);
+    logger.warn("a link to a gameserver is gone; its players wait", { peer: node, code, detail });
+    this.problems.set(node, `its link ended: ${detail === "" ? code : detail}`);
     this.links.delete(node);
-    this.routes.linkLost(node);
+    const retryAt = this.routes.linkLost(node, clock.now());
     for (const port of open.ports.values()) port.close();
+    this.retry(node, retryAt);
+  }
+
+  /** A node has one of these at a time: only a failure plans it, and only it leads to the next try. */
+  private retry(node: string, at: number): void {
+    const { clock } = this.dependencies;
+    this.retries.get(node)?.cancel();
+    const timer = clock.setTimer(Math.max(0, at - clock.now()), () => {
+      // Timers may come early: then once more.
+      if (clock.now() < at) return this.retry(node, at);
+      this.retries.delete(node);
+      this.resolve();
+    });
+    this.retries.set(node, timer);
   }
 
   private port(open: OpenLink, placement: Placement): ShardPort {
@@ -122,17 +220,14 @@ export class Hub {
     }
     const { clock, counters, logger } = this.dependencies;
     const port = new ShardPort(
-      { shard, epoch, limits: this.limits },
+      { shard, epoch, limits: this.options.limits },
       {
-        channel: open.link.channel(`shard:${shard}`),
+        channel: open.link.channel(shardChannel(shard)),
         clock,
         counters,
         logger,
         nextAttach: () => ++this.attaches,
-        broken: (detail) => {
-          logger.error("a gameserver broke the link protocol", { shard, detail });
-          open.link.close({ code: "bad-message", detail });
-        },
+        broken: (detail) => this.broken(open.link, `${shard}: ${detail}`),
       },
     );
     open.ports.set(shard, port);
@@ -140,7 +235,7 @@ export class Hub {
   }
 
   private placementsChanged(): void {
-    const { clock, placements } = this.dependencies;
+    const { placements } = this.dependencies;
     const byShard = new Map(placements.list().map((placement) => [placement.shard, placement]));
     for (const { ports } of this.links.values())
       for (const [shard, port] of ports) {
@@ -148,6 +243,6 @@ export class Hub {
         // A shard without a placement may come back; its attachments last until its owner ends them.
         if (placement !== undefined) port.advance(placement.epoch);
       }
-    this.perform(this.routes.resolve(clock.now(), this.lookup));
+    this.resolve();
   }
 }

@@ -61,7 +61,10 @@ async function start(t: TestContext, connection: FakeConnection, keys: TicketKey
   placements.set({ world: "arena", shard: "arena.0", node: "g1", epoch: 1 });
   const counters = new ProxyCounters();
   const common = { clock: systemClock, counters, logger: noopLogger };
-  const hub = new Hub(defaultLimits, { ...common, links: network.proxy, placements });
+  const hub = new Hub(
+    { limits: defaultLimits, peers: [] },
+    { ...common, links: network.proxy, placements, random: systemRandom, hosting: () => undefined },
+  );
   t.after(() => hub.stop());
   const player = new Player(
     connection,

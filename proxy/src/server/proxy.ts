@@ -4,7 +4,7 @@ import type {
   LinkNetwork,
   Logger,
   PlacementView,
-  SecureRandom,
+  Random,
   TicketKeys,
   Timer,
   UdpEndpoint,
@@ -17,6 +17,7 @@ import type { UdpConnection } from "../gateway/udp/udp-connection.ts";
 import { UdpGateway, type UdpPlace } from "../gateway/udp/udp-gateway.ts";
 import type { ProxyLimits } from "../limits.ts";
 import { observeProxy, ProxyCounters } from "../metrics.ts";
+import { AnnouncedPlacements } from "../routing/announced-placements.ts";
 import { Door, type Rooms } from "./door.ts";
 import { Hub } from "./hub.ts";
 import { LinesSession } from "./lines-session.ts";
@@ -27,12 +28,16 @@ import { Visitors } from "./visitors.ts";
 
 /** Idle, handshake and rate limits are looked at this often, with one timer for all connections. */
 const SWEEP_MS = 250;
+/** Peers that readiness names. */
+const SHOWN_PEERS = 8;
 /** Later than this a look means that the process stood still. */
 const STALL_MS = 1_000;
 
 export interface ProxyOptions {
   /** This proxy's node id. */
   node: string;
+  /** Node ids of the gameservers that a link is kept to; default: none, links are opened on demand. */
+  peers?: readonly string[];
   host: string;
   /** 0 lets the system choose; see `addresses`. */
   port: number;
@@ -57,20 +62,27 @@ export interface ProxyUdpOptions {
 
 export interface ProxyDependencies {
   links: LinkNetwork;
-  placements: PlacementView;
+  /** Where worlds are; default: where the peers say that they are. */
+  placements?: PlacementView;
   keys: TicketKeys;
   clock: Clock;
-  random: SecureRandom;
+  random: Random;
   logger: Logger;
   meter: Meter;
   /** Spans of attaches; default: none. */
   tracer?: Tracer;
 }
 
+export type ProxyReadiness = { ok: true } | { ok: false; reason: string };
+
 /** Where clients come in. */
 export interface ProxyService {
   /** Listens. @throws OperatingError when the port cannot be had or the certificate is not one. */
   start(): Promise<void>;
+  /** Resolves when every peer was heard once (it said what it hosts), or the proxy is stopped. */
+  heard(): Promise<void>;
+  /** Whether every peer was heard once, and which one not, for the health check. */
+  ready(): ProxyReadiness;
   /** Takes nobody in any more, tells everybody, and waits at most `deadlineMs` for them to go. */
   drain(deadlineMs: number): Promise<void>;
   /** Cuts every connection and frees the port; the links of this proxy are closed. */
@@ -92,6 +104,8 @@ class ProxyServer implements ProxyService, Rooms {
   private readonly dependencies: ProxyDependencies;
   private readonly logger: Logger;
   private readonly visitors: Visitors;
+  private readonly announced: AnnouncedPlacements;
+  private listeners: (() => void)[] = [];
   private hub: Hub | undefined;
   private door: Door | undefined;
   private server: Server | undefined;
@@ -104,6 +118,7 @@ class ProxyServer implements ProxyService, Rooms {
     this.options = options;
     this.dependencies = dependencies;
     this.logger = dependencies.logger.child({ part: "proxy", node: options.node });
+    this.announced = new AnnouncedPlacements({ peers: options.peers ?? [] });
     this.visitors = new Visitors({ limits: options.limits }, { counters });
     observeProxy(dependencies.meter, counters);
   }
@@ -130,7 +145,7 @@ class ProxyServer implements ProxyService, Rooms {
     });
     this.udp = this.udpGateway();
     // Before the ports are open: whoever comes finds everything in place.
-    this.hub = new Hub(limits, { ...this.dependencies, logger, counters });
+    this.hub = this.newHub();
     const { host, port } = options;
     try {
       this.server = await openPorts(
@@ -142,12 +157,55 @@ class ProxyServer implements ProxyService, Rooms {
       this.hub.stop();
       throw error;
     }
+    this.hub.start();
     this.server.on("error", (error) => {
       counters.acceptErrors += 1;
       logger.warn("a connection could not be accepted", { error });
     });
     this.state = "ready";
     this.planSweep();
+  }
+
+  private newHub(): Hub {
+    const { options, announced, counters, logger } = this;
+    const { limits, peers = [] } = options;
+    return new Hub(
+      { limits, peers },
+      {
+        ...this.dependencies,
+        placements: this.dependencies.placements ?? announced,
+        hosting: (node, worlds) => {
+          for (const { world, holder, rival } of announced.announced(node, worlds))
+            logger.error(
+              `World ${world} is hosted by ${holder} and by ${rival}; players go to ${holder}. Take it out of the configuration of one of them.`,
+              { world, holder, rival },
+            );
+          if (announced.complete) this.tellHeard();
+        },
+        logger,
+        counters,
+      },
+    );
+  }
+
+  async heard(): Promise<void> {
+    if (this.announced.complete || this.state === "stopped") return;
+    await new Promise<void>((resolve) => this.listeners.push(resolve));
+  }
+
+  private tellHeard(): void {
+    for (const resolve of this.listeners.splice(0)) resolve();
+  }
+
+  ready(): ProxyReadiness {
+    const { awaited } = this.announced;
+    if (awaited.length === 0) return { ok: true };
+    const shown = awaited.slice(0, SHOWN_PEERS).map((peer) => {
+      const problem = this.hub?.problem(peer);
+      return problem === undefined ? peer : `${peer} (${problem})`;
+    });
+    const more = awaited.length > shown.length ? ` and ${awaited.length - shown.length} more` : "";
+    return { ok: false, reason: `no word yet from ${shown.join(", ")}${more}` };
   }
 
   private udpGateway(): UdpGateway | undefined {
@@ -183,6 +241,7 @@ class ProxyServer implements ProxyService, Rooms {
   async stop(): Promise<void> {
     if (this.state === "stopped") return;
     this.state = "stopped";
+    this.tellHeard();
     this.timer?.cancel();
     await this.udp?.stop();
     const gone = this.visitors.cut();
@@ -203,7 +262,7 @@ class ProxyServer implements ProxyService, Rooms {
       const excuse = !excused && now >= dueAt + STALL_MS;
       if (!excuse) this.visitors.sweep(now);
       this.udp?.sweep(now);
-      this.hub?.sweep(now);
+      this.hub?.sweep();
       if (this.state !== "stopped") this.planSweep(excuse);
     });
   }

@@ -9,6 +9,7 @@ import {
   type PlacementView,
   readUpstreamEntry,
   SessionFlag,
+  shardChannel,
   type UpstreamEntry,
   UpstreamKind,
   type Watch,
@@ -92,6 +93,7 @@ function writeEntry(writer: ByteWriter, entry: SessionEntry): void {
 
 /** Placements that a test moves about. */
 export class FakePlacements implements PlacementView {
+  readonly complete = true;
   private readonly placements = new Map<string, Placement>();
   private readonly watchers = new Set<() => void>();
 
@@ -162,7 +164,7 @@ export class FakeGameserver {
   async listen(network: LinkNetwork): Promise<void> {
     const listener = await network.listen((link) => {
       this.links.push(link);
-      const channel = link.channel(`shard:${this.shard}`);
+      const channel = link.channel(shardChannel(this.shard));
       this.channel = channel;
       channel.onMessage((message) => this.receive(message));
     });
