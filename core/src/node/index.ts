@@ -13,6 +13,7 @@ export { type LoadConfigOptions, loadConfig } from "./load-config.ts";
 export { createLogger, type LoggerSettings, type LogTarget } from "./logger.ts";
 export { NodeDisk } from "./node-disk.ts";
 export { registerProcessMetrics } from "./process-metrics.ts";
+export { readSecretFile, writeSecretFile } from "./secret-file.ts";
 export {
   type HostState,
   type ProcessRole,

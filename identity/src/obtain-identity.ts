@@ -1,0 +1,128 @@
+import type { Logger } from "@atlasnet/core";
+import { DAY_MS } from "./authority.ts";
+import { dateText } from "./certificate.ts";
+import { type ClusterCa, type ClusterSecrets, openCa } from "./cluster-ca.ts";
+import { identityError } from "./identity-error.ts";
+import {
+  certificateFile,
+  loadOrCreateKey,
+  type NewCertificate,
+  type NodePlace,
+  readIdentity,
+  type StoredIdentity,
+  storeCertificate,
+} from "./identity-files.ts";
+import type { NodeIdentity } from "./node-identity.ts";
+import { datesProblem, readAuthorities } from "./trust.ts";
+
+export interface ObtainIdentityOptions extends NodePlace {
+  /** Folder of the CA on this machine. */
+  readonly ca?: string;
+  /** Join token of `atlasnet ca token`. */
+  readonly join?: string;
+}
+
+export interface IdentityDependencies {
+  readonly logger: Logger;
+  /** Unix time in ms. */
+  now(): number;
+}
+
+export interface ObtainedIdentity {
+  readonly identity: NodeIdentity;
+  /** For proxies only. */
+  readonly secrets?: ClusterSecrets;
+}
+
+/**
+ * The identity of this node: what its folder holds; else, or when that has expired, a certificate that the CA
+ * folder on this machine issues, or one that the join token fetches.
+ * @throws OperatingError "no-identity", "wrong-role", "wrong-node", "expired", "not-yet-valid",
+ *   "unreadable-file", "unwritable-file", "key-mismatch", "foreign-ca", "other-cluster", "no-ca",
+ *   "join-refused", "ca-unreachable"
+ */
+export async function obtainIdentity(
+  options: ObtainIdentityOptions,
+  dependencies: IdentityDependencies,
+): Promise<ObtainedIdentity> {
+  const { dir, role, node } = options;
+  const place = { dir, role, node };
+  const { logger, now } = dependencies;
+  const ca = options.ca === undefined ? undefined : await openCa(options.ca, { now });
+  const found = await readIdentity(place);
+  if (found !== undefined) {
+    const problem = datesProblem(found.leaf, now());
+    if (problem === undefined) return obtained(await refreshed(place, found, ca));
+    const file = certificateFile(place);
+    const renewable = ca !== undefined || options.join !== undefined;
+    if (problem.code !== "expired" || !renewable)
+      throw identityError(
+        problem.code === "expired" ? "expired" : "not-yet-valid",
+        place,
+        `${file}: ${problem.reason}`,
+      );
+    logger.warn("The node's certificate has expired; it gets a new one.", {
+      file,
+      expired: dateText(found.identity.notAfter),
+    });
+  }
+  if (ca === undefined && options.join === undefined)
+    throw identityError("no-identity", place, `node ${node} has no certificate in ${dir}`);
+  const fresh = ca === undefined ? await notYet(options) : await issueFrom(ca, place);
+  await storeCertificate(place, fresh);
+  const stored = await readAgain(place);
+  const { identity } = stored;
+  const days = Math.floor((identity.notAfter - now()) / DAY_MS);
+  logger.info("The node has a new certificate.", { cluster: identity.cluster, dir, days });
+  return obtained(stored);
+}
+
+/** A certificate from the CA folder for the key that the node has, or a new one. */
+export async function issueFrom(ca: ClusterCa, place: NodePlace): Promise<NewCertificate> {
+  const { role, node } = place;
+  const { keys } = await loadOrCreateKey(place);
+  const { certificate } = await ca.certify({ role, node }, keys.publicKey);
+  const secrets = role === "proxy" ? await ca.secrets() : undefined;
+  return { certificate, authorities: ca.authorities, secrets };
+}
+
+/** What has just been stored. */
+async function readAgain(place: NodePlace): Promise<StoredIdentity> {
+  const stored = await readIdentity(place);
+  if (stored === undefined)
+    throw identityError("no-identity", place, `${certificateFile(place)} is gone again`);
+  return stored;
+}
+
+/** With the CA at hand, what else it says (whom to trust, keys that proxies share) is brought up to date. */
+async function refreshed(
+  place: NodePlace,
+  found: StoredIdentity,
+  ca: ClusterCa | undefined,
+): Promise<StoredIdentity> {
+  if (ca === undefined) return found;
+  const trusted = readAuthorities(ca.authorities);
+  if (!trusted.some(({ fingerprint }) => fingerprint === found.leaf.authority.fingerprint))
+    throw identityError(
+      "foreign-ca",
+      place,
+      `${certificateFile(place)} comes from a CA of cluster ${found.leaf.cluster} that ${ca.dir} does not know (its cluster is ${ca.cluster})`,
+    );
+  const secrets = place.role === "proxy" ? await ca.secrets() : undefined;
+  const { authorities } = ca;
+  const same =
+    authorities === found.identity.authorities &&
+    secrets?.tickets === found.secrets?.tickets &&
+    secrets?.udp === found.secrets?.udp;
+  if (same) return found;
+  await storeCertificate(place, { certificate: found.identity.certificate, authorities, secrets });
+  return readAgain(place);
+}
+
+function obtained({ identity, secrets }: StoredIdentity): ObtainedIdentity {
+  return secrets === undefined ? { identity } : { identity, secrets };
+}
+
+function notYet({ join }: ObtainIdentityOptions): Promise<NewCertificate> {
+  throw new Error(`join: ${join}`);
+}
