@@ -24,8 +24,6 @@ export interface GameserverServiceDependencies {
   readonly host: ServiceHost;
   /** Where proxies come in. The network stays its creator's. */
   readonly links: LinkNetwork;
-  /** Told of every shard's (new) epoch. */
-  onPlaced?(world: HostedWorld): void;
   /** Told of the faults of world code, of equal ones every few seconds. */
   onFault?(world: string, fault: WorldFault): void;
 }
@@ -65,10 +63,7 @@ export async function createGameserverService(
       metrics.record(stats);
       multicast?.publisher.record(stats);
     },
-    onPlaced: (world) => {
-      multicast?.publisher.placed(world);
-      dependencies.onPlaced?.(world);
-    },
+    onPlaced: (world) => multicast?.publisher.placed(world),
     onFault: (world, fault, repeated) => {
       metrics.fault(world, fault.event);
       if (!repeated) dependencies.onFault?.(world, fault);

@@ -11,7 +11,6 @@ import {
   type ProxyService,
   playersAddress,
 } from "@atlasnet/proxy";
-import { LocalPlacements } from "./local-placements.ts";
 import { PageServer } from "./pages/page-server.ts";
 
 export interface HostPort {
@@ -90,18 +89,18 @@ async function startRoles(
   const node = config.node.id;
   const network = new InProcessNetwork();
   registerLinkMetrics(host.meter, network.stats, "in-process");
-  const placements = new LocalPlacements();
   const gameserver = await createGameserverService(
     { config, development },
     {
       host,
       links: network.node({ role: "gameserver", node }),
-      onPlaced: ({ world, shard, epoch }) => placements.place({ world, shard, epoch, node }),
       onFault: (world, fault) => onFault?.(world, fault),
     },
   );
   const links = network.node({ role: "proxy", node: `${node}/proxy` });
-  const proxy = await createProxyService({ config }, { host, links, placements });
+  const proxy = await createProxyService({ config, peers: [node] }, { host, links });
+  // Whoever comes first finds every world.
+  await proxy.heard();
   return {
     gameserver,
     proxy,

@@ -1,11 +1,5 @@
 import { readFile } from "node:fs/promises";
-import {
-  type Config,
-  type LinkNetwork,
-  OperatingError,
-  type PlacementView,
-  type TicketKeys,
-} from "@atlasnet/core";
+import { type Config, type LinkNetwork, OperatingError, type TicketKeys } from "@atlasnet/core";
 import {
   loadOrCreateKeyFile,
   loadOrCreateUdpKey,
@@ -19,6 +13,8 @@ import { createProxy, type ProxyOptions, type ProxyService } from "./server/prox
 
 export interface ProxyServiceOptions {
   readonly config: Config;
+  /** Node ids of the gameservers that a link is kept to. They say which worlds they have. */
+  readonly peers: readonly string[];
   /** Default: those of the configured key files, which are made when they are not there. */
   readonly keys?: ProxyKeys | undefined;
 }
@@ -35,7 +31,6 @@ export interface ProxyServiceDependencies {
   readonly host: ServiceHost;
   /** Where gameservers are reached. The network stays its creator's. */
   readonly links: LinkNetwork;
-  readonly placements: PlacementView;
 }
 
 /**
@@ -43,21 +38,24 @@ export interface ProxyServiceDependencies {
  * stops it. @throws an error that says what to do.
  */
 export async function createProxyService(
-  { config, keys }: ProxyServiceOptions,
-  { host, links, placements }: ProxyServiceDependencies,
+  { config, keys, peers }: ProxyServiceOptions,
+  { host, links }: ProxyServiceDependencies,
 ): Promise<ProxyService> {
   const { tickets, udp } = keys ?? (await ownKeys(config));
-  const proxy = createProxy(await proxyOptions(config, udp), {
-    links,
-    placements,
-    keys: tickets,
-    clock: systemClock,
-    random: systemRandom,
-    logger: host.logger,
-    meter: host.meter,
-    tracer: host.tracer,
-  });
+  const proxy = createProxy(
+    { ...(await proxyOptions(config, udp)), peers },
+    {
+      links,
+      keys: tickets,
+      clock: systemClock,
+      random: systemRandom,
+      logger: host.logger,
+      meter: host.meter,
+      tracer: host.tracer,
+    },
+  );
   host.part("proxy", () => proxy.stop());
+  host.health.add({ name: "gameservers", check: () => proxy.ready() });
   await proxy.start();
   return proxy;
 }
