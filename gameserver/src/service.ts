@@ -59,6 +59,7 @@ export async function createGameserverService(
     logger: host.logger,
     randomSeed: () => new DataView(systemRandom.bytes(8).buffer).getUint32(0),
     services: await loadServices(config.services),
+    tracer: config.telemetry.otlpEndpoint === undefined ? undefined : host.tracer,
     onStats: (stats) => {
       metrics.record(stats);
       multicast?.publisher.record(stats);

@@ -44,6 +44,11 @@ export class WorldMetrics {
       ["atlasnet_world_queued_events", "Events put off to the next tick", (s) => s.queued],
       ["atlasnet_world_dropped_messages", "Client messages dropped, queue full", (s) => s.dropped],
       [
+        "atlasnet_world_untraced_messages",
+        "Traced messages not followed, too many",
+        (s) => s.untraced,
+      ],
+      [
         "atlasnet_world_time_dilation",
         "World time over real time",
         (s) => s.dilationPerMille / 1000,

@@ -1,6 +1,6 @@
 import type { ToProxy, ToShard } from "@atlasnet/core";
 import type { Plain, Response } from "@atlasnet/world";
-import type { Fault } from "../shard/shard.ts";
+import type { Fault, TraceReport } from "../shard/shard.ts";
 
 /** Messages between a gameserver's main thread and its world threads. */
 
@@ -57,9 +57,18 @@ export type FromThread =
   | { type: "request"; shard: string; id: number; service: string; payload: Plain }
   | { type: "fault"; shard: string; fault: Fault; quarantined: boolean }
   | { type: "log"; level: LogLevel; message: string; facts: { [key: string]: Plain } }
+  | { type: "traces"; shard: string; epoch: number; traces: TraceTimes }
   | { type: "stats"; shards: ShardStats[] };
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
+
+/** What became of traced messages, and when. */
+export interface TraceTimes {
+  /** `receivedAt` of each: unix ms with fractions, when its world thread got it. */
+  reports: readonly TraceReport[];
+  /** Unix ms with fractions: the tick that decided is through and handed to the journal. */
+  decidedAt: number;
+}
 
 /** An error as it crosses threads. */
 export interface ThreadError {
@@ -90,6 +99,8 @@ export interface ShardStats {
   applied: number;
   queued: number;
   dropped: number;
+  /** Traced messages whose fate was not reported, too many being under way; since the world opened. */
+  untraced: number;
   deltaBytes: number;
   dilationPerMille: number;
   /** The world ticks all the time, not only when something happens. */

@@ -58,6 +58,7 @@ export class ShardMeter {
       applied: this.applied,
       queued: this.queued,
       dropped: state.dropped,
+      untraced: state.untraced,
       deltaBytes: this.deltaBytes,
       dilationPerMille: pace.perMille,
       steady: state.isSteady,

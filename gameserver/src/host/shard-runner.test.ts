@@ -78,6 +78,7 @@ async function open(behaviour: string, options: { disk?: SimDisk; clock?: SimClo
         return "done";
       },
       post: (message) => posts.push(message),
+      unixMs: () => 1_000_000 + clock.now(),
     },
   );
   const logs = () =>

@@ -17,6 +17,8 @@ export interface RunnerDependencies {
   loop: TickLoop;
   guard: (run: () => void) => "done" | "interrupted";
   post: (message: FromThread) => void;
+  /** Unix ms with fractions, the same on every thread: for the times of spans. */
+  unixMs: () => number;
 }
 
 /**
@@ -147,9 +149,17 @@ export class ShardRunner implements Ticking {
 
   receive(peer: number, messages: readonly ToShard[]): void {
     const { malformed } = this.shard;
-    for (const message of messages) this.shard.receive(peer, message);
+    let traced = false;
+    for (const message of messages)
+      if (message.type === "upstream" && message.trace !== undefined) {
+        traced = true;
+        this.shard.receive(peer, message, this.dependencies.unixMs());
+      } else this.shard.receive(peer, message);
+    if (traced) this.reportTraces(this.shard);
     if (this.shard.malformed > malformed)
-      this.logger.error("A proxy sent a batch that is not of its form; it was dropped.", { peer });
+      this.logger.error("A proxy sent a batch that is not of its form; it was dropped.", {
+        link: peer,
+      });
     this.schedule();
   }
 
@@ -197,11 +207,22 @@ export class ShardRunner implements Ticking {
       post({ type: "out", shard, messages: aged(result.messages, ageMs) });
     }
     this.keeper.keep(tick, result.delta);
+    this.reportTraces(this.shard);
     const now = clock.now();
     this.pace.made(tick, startedAt, now);
     this.meter.tick(now - startedAt, result);
     this.rested = !this.shard.busy;
     this.nextAt = this.due();
+  }
+
+  /** After a tick was let out: tracing holds up nobody. */
+  private reportTraces(shard: Shard): void {
+    const reports = shard.takeTraces();
+    if (reports.length === 0) return;
+    const { post, unixMs } = this.dependencies;
+    const { epoch } = shard.options;
+    const traces = { reports, decidedAt: unixMs() };
+    post({ type: "traces", shard: this.settings.shard, epoch, traces });
   }
 
   /** Faults and log lines of a tick. */
@@ -217,7 +238,7 @@ export class ShardRunner implements Ticking {
         type: "log",
         level: "info",
         message,
-        facts: { ...facts, world: this.settings.world },
+        facts: { ...facts, world: this.settings.world, shard },
       });
   }
 
@@ -251,6 +272,7 @@ export class ShardRunner implements Ticking {
       const { storage, epoch } = await this.renewStorage(settings);
       trial.assume({ epoch, timeline: old.options.timeline });
       trial.giveWorldEvents(old.takeWorldEvents());
+      this.reportTraces(old);
       this.keeper.use(storage);
       this.shard = trial;
       this.loaded = loaded;

@@ -77,6 +77,7 @@ class WorldThread {
       loop: this.loop,
       guard: this.guard,
       post: this.post,
+      unixMs: () => performance.timeOrigin + performance.now(),
     });
     this.runners.set(settings.shard, runner);
     this.post({

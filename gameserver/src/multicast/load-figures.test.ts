@@ -19,6 +19,7 @@ function stats(shard: string, change: Partial<ShardStats> = {}): ShardStats {
     applied: 30,
     queued: 0,
     dropped: 0,
+    untraced: 0,
     deltaBytes: 0,
     dilationPerMille: 1000,
     steady: true,

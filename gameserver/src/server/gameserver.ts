@@ -1,4 +1,4 @@
-import type { Link, LinkListener, LinkMessage, LinkNetwork, Logger, ToShard } from "@atlasnet/core";
+import type { Link, LinkListener, LinkNetwork, Logger, ToShard } from "@atlasnet/core";
 import {
   clipText,
   type Hosting,
@@ -8,6 +8,7 @@ import {
   shardChannel,
 } from "@atlasnet/core";
 import type { Plain } from "@atlasnet/world";
+import type { Tracer } from "@opentelemetry/api";
 import { resolveModule } from "../host/load-module.ts";
 import type {
   Durability,
@@ -20,6 +21,7 @@ import { ThreadPool } from "../host/thread-pool.ts";
 import type { Fault } from "../shard/shard.ts";
 import { Repeats } from "./repeats.ts";
 import { type Service, Services } from "./services.ts";
+import { TraceRelay } from "./trace-relay.ts";
 
 export interface GameserverOptions {
   node: string;
@@ -44,6 +46,8 @@ export interface GameserverDependencies {
   onPlaced(world: HostedWorld): void;
   /** Every fault of world code; `repeated` when the same was reported a moment ago. */
   onFault(world: string, fault: WorldFault, repeated: boolean): void;
+  /** Spans of the messages that proxies trace. Absent: their marks are ignored. */
+  tracer?: Tracer | undefined;
 }
 
 export type WorldFault = Pick<Fault, "event" | "tick" | "message" | "stack">;
@@ -84,6 +88,7 @@ export class Gameserver {
   private readonly dependencies: GameserverDependencies;
   private readonly pool: ThreadPool;
   private readonly services: Services;
+  private readonly traces: TraceRelay;
   private readonly worlds = new Map<string, { hosted: HostedWorld; settings: WorldSettings }>();
   private readonly peers = new Map<number, Link>();
   private readonly repeats = new Repeats(performance.now.bind(performance));
@@ -98,6 +103,10 @@ export class Gameserver {
     this.services = new Services(dependencies.services, (shard, response) =>
       this.pool.send(shard, { type: "response", shard, response }),
     );
+    this.traces = new TraceRelay({
+      tracer: dependencies.tracer,
+      unixMs: () => performance.timeOrigin + performance.now(),
+    });
     this.pool = new ThreadPool(
       { threads: options.threads, settings: options.thread },
       {
@@ -155,7 +164,8 @@ export class Gameserver {
     const hosted: HostedWorld = { world, shard, epoch, tickRate, definition, file };
     this.worlds.set(shard, { hosted, settings });
     for (const [peer, link] of this.peers) this.listen(peer, link, shard);
-    this.dependencies.logger.info("A world is open.", { world, epoch, tickRate, module: file });
+    const facts = { world, shard, epoch, tickRate, module: file };
+    this.dependencies.logger.info("A world is open.", facts);
     this.dependencies.onPlaced(hosted);
     return hosted;
   }
@@ -210,24 +220,41 @@ export class Gameserver {
 
   private accept(link: Link): void {
     const peer = this.nextPeer++;
+    const logger = this.dependencies.logger.child({ peer: link.peer.node, link: peer });
+    logger.info("A proxy is linked.", { generation: link.generation });
     this.peers.set(peer, link);
     for (const shard of this.worlds.keys()) this.listen(peer, link, shard);
     const node = link.channel(NODE_CHANNEL);
-    node.onMessage((message) => this.refuse(link, message));
+    node.onMessage(({ type }) => this.refuse(link, `"${type}" is not for a gameserver`));
     node.send(this.hosting());
     link.closed.then(
-      () => {
+      ({ code, detail }) => {
         this.peers.delete(peer);
         this.pool.broadcast({ type: "disconnect", peer });
+        const level = code === "closed" ? "info" : "warn";
+        logger[level](
+          "A link to a proxy is gone.",
+          detail === undefined ? { code } : { code, detail },
+        );
       },
-      (error: unknown) => this.dependencies.logger.error("A link failed.", { error }),
+      (error: unknown) => logger.error("A link failed.", { error }),
     );
   }
 
   private listen(peer: number, link: Link, shard: string): void {
     let batch: ToShard[] = [];
+    let posted: (() => void)[] = [];
     link.channel(shardChannel(shard)).onMessage((message) => {
-      if (!isToShard(message)) return this.refuse(link, message);
+      if (!isToShard(message))
+        return this.refuse(link, `"${message.type}" is not for a gameserver`, shard);
+      let onward = message;
+      if (message.type === "upstream" && message.trace !== undefined) {
+        const place = { ...this.factsOf(shard), proxy: link.peer.node };
+        const relayed = this.traces.receive(message, place);
+        if (relayed === undefined) return this.refuse(link, "malformed trace marks", shard);
+        onward = relayed.message;
+        posted.push(relayed.posted);
+      }
       // One post per turn of the event loop, however many messages it brought.
       if (batch.length === 0)
         queueMicrotask(() => {
@@ -235,18 +262,27 @@ export class Gameserver {
           if (this.peers.has(peer))
             this.pool.send(shard, { type: "messages", shard, peer, messages: batch });
           batch = [];
+          if (posted.length === 0) return;
+          for (const end of posted) end();
+          posted = [];
         });
-      batch.push(message);
+      batch.push(onward);
     });
   }
 
-  private refuse(link: Link, { type }: LinkMessage): void {
-    const detail = `"${type}" is not for a gameserver`;
+  private refuse(link: Link, detail: string, shard?: string): void {
+    const peer = link.peer.node;
     this.dependencies.logger.error("A proxy broke the link protocol.", {
-      peer: link.peer.node,
+      peer,
+      ...(shard === undefined ? {} : this.factsOf(shard)),
       detail,
     });
     link.close({ code: "bad-message", detail });
+  }
+
+  /** What every line about a shard says. */
+  private factsOf(shard: string): { world: string; shard: string } {
+    return { world: this.worlds.get(shard)?.hosted.world ?? shard, shard };
   }
 
   private receive(message: FromThread): void {
@@ -264,18 +300,25 @@ export class Gameserver {
       case "log":
         this.dependencies.logger[message.level](message.message, message.facts);
         return;
+      case "traces": {
+        const { shard, epoch, traces } = message;
+        this.traces.decided(this.factsOf(shard).world, shard, epoch, traces);
+        return;
+      }
       case "stats":
         this.dependencies.onStats(message.shards);
     }
   }
 
   private reportFault({ shard, fault, quarantined }: Extract<FromThread, { type: "fault" }>): void {
-    const world = this.worlds.get(shard)?.hosted.world ?? shard;
-    const { event, tick, kind, stack } = fault;
+    const { world } = this.factsOf(shard);
+    const { event, tick, kind, stack, session } = fault;
     const repeats = this.repeats.note(`${world} ${event} ${fault.message}`);
     if (repeats !== undefined) {
       this.dependencies.logger.error(`World ${world}, ${event} at tick ${tick}: ${fault.message}`, {
         world,
+        shard,
+        ...(session === undefined ? {} : { session }),
         event,
         tick,
         kind,
@@ -287,7 +330,7 @@ export class Gameserver {
     if (quarantined)
       this.dependencies.logger.error(
         `World ${world} is stopped after repeated faults. Repair the module and restart the world.`,
-        { world },
+        { world, shard },
       );
   }
 
@@ -301,7 +344,10 @@ export class Gameserver {
         this.openShard({ ...entry.settings, fresh: false, lastEpoch }).then(
           (hosted) => this.announce(hosted),
           (error: unknown) => {
-            this.dependencies.logger.error("A world could not be opened again.", { shard, error });
+            this.dependencies.logger.error("A world could not be opened again.", {
+              ...this.factsOf(shard),
+              error,
+            });
             if (this.state === "starting" || this.state === "ready") this.reopen([shard]);
           },
         );

@@ -10,6 +10,8 @@ export interface Fault {
   tick: number;
   message: string;
   stack: string;
+  /** Whose message, input, join or the like it was; absent for what the world does by itself. */
+  session?: number;
 }
 
 /** Faults told of one tick; the others are counted. */
@@ -47,7 +49,10 @@ export class FaultLog {
     if (event.type === "tick") this.tickFailed = true;
     if (isExpected(error, event)) return;
     if (this.list.length < MAX_FAULTS_PER_TICK || event.type === "tick")
-      this.list.push(faultOf(error, eventName(event, definition), tick));
+      this.list.push({
+        ...faultOf(error, eventName(event, definition), tick),
+        ...("session" in event ? { session: event.session } : {}),
+      });
     else this.unlisted += 1;
   }
 
