@@ -1,0 +1,80 @@
+import { noopLogger } from "@atlasnet/core";
+import type { QuicConnection } from "../quic-connection.ts";
+import {
+  QuicEndpoint,
+  type QuicEndpointDependencies,
+  type QuicEndpointOptions,
+} from "../quic-endpoint.ts";
+import { Recorded } from "./recorded.ts";
+import { gameserverCredentials } from "./test-credentials.ts";
+
+export const LOOPBACK = "127.0.0.1";
+
+/** An endpoint on any free port of this machine. */
+export function openEndpoint(
+  options: Partial<QuicEndpointOptions> = {},
+  dependencies: Partial<QuicEndpointDependencies> = {},
+): Promise<QuicEndpoint> {
+  return QuicEndpoint.open(
+    {
+      host: LOOPBACK,
+      port: 0,
+      idleTimeoutMs: 5000,
+      maxPacketBytes: 16_384,
+      maxConnections: 64,
+      ...options,
+    },
+    { credentials: gameserverCredentials, logger: noopLogger, ...dependencies },
+  );
+}
+
+/** Takes in connections and hands them out in sequence. */
+export class Listening {
+  readonly taken: Recorded[] = [];
+  readonly #waiting: ((end: Recorded) => void)[] = [];
+
+  constructor(endpoint: QuicEndpoint) {
+    endpoint.listen((connection) => this.#take(connection));
+  }
+
+  next(): Promise<Recorded> {
+    const end = this.taken.shift();
+    if (end !== undefined) return Promise.resolve(end);
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  #take(connection: QuicConnection): Recorded {
+    const end = new Recorded(connection);
+    const waiting = this.#waiting.shift();
+    if (waiting === undefined) this.taken.push(end);
+    else waiting(end);
+    return end;
+  }
+}
+
+export function dial(from: QuicEndpoint, to: QuicEndpoint): Recorded {
+  return dialAddress(from, to.address);
+}
+
+export function dialAddress(from: QuicEndpoint, to: { host: string; port: number }): Recorded {
+  let end: Recorded | undefined;
+  from.connect(to, (connection) => {
+    end = new Recorded(connection);
+    return end;
+  });
+  if (end === undefined) throw new Error("connect did not ask for events");
+  return end;
+}
+
+/** Two ends of a new connection, both established. */
+export async function connectPair(
+  from: QuicEndpoint,
+  to: QuicEndpoint,
+  listening = new Listening(to),
+): Promise<{ client: Recorded; server: Recorded }> {
+  const client = dial(from, to);
+  await client.untilEstablished();
+  const server = await listening.next();
+  await server.untilEstablished();
+  return { client, server };
+}
