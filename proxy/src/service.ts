@@ -88,7 +88,7 @@ async function ownKeys({ tickets, proxy }: Config): Promise<ProxyKeys> {
 }
 
 async function proxyOptions(
-  { proxy, node }: Config,
+  { proxy, node, telemetry }: Config,
   key: UdpKey | undefined,
 ): Promise<ProxyOptions> {
   const { messageBurst, byteBurst, ...limits } = proxy.limits;
@@ -100,6 +100,8 @@ async function proxyOptions(
     port: proxy.port,
     allowGuests: proxy.allowGuests,
     endpoints: proxy.endpoints,
+    // Without a collector spans would be made for nobody.
+    sampleOneIn: telemetry.otlpEndpoint === undefined ? 0 : telemetry.sampleOneIn,
     limits: { ...defaultLimits, ...limits, messagesBurst: messageBurst, bytesBurst: byteBurst },
     ...(tls === undefined ? {} : { tls }),
     ...(key === undefined

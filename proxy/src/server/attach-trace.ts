@@ -1,4 +1,4 @@
-import { type Span, SpanStatusCode, type Tracer } from "@opentelemetry/api";
+import { isSpanContextValid, type Span, SpanStatusCode, type Tracer } from "@opentelemetry/api";
 import type { AttachmentEffect } from "../session/attachment.ts";
 
 /** One span `player.attach` from a client's hello to its welcome or refusal. */
@@ -6,6 +6,8 @@ export class AttachTrace {
   private readonly tracer: Tracer;
   private readonly transport: string;
   private span: Span | undefined;
+  /** Of the attach that is under way or failed, for log lines; undefined where nothing is traced. */
+  traceId: string | undefined;
 
   constructor(tracer: Tracer, transport: string) {
     this.tracer = tracer;
@@ -21,11 +23,14 @@ export class AttachTrace {
         this.span = this.tracer.startSpan("player.attach", {
           attributes: { world, by, transport: this.transport },
         });
+        const context = this.span.spanContext();
+        this.traceId = isSpanContextValid(context) ? context.traceId : undefined;
         return;
       }
       case "release":
         this.span?.end();
         this.span = undefined;
+        this.traceId = undefined;
         return;
       case "close":
         this.span?.setStatus({ code: SpanStatusCode.ERROR, message: effect.code });

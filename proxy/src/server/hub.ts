@@ -4,6 +4,7 @@ import {
   type Link,
   type LinkMessage,
   type LinkNetwork,
+  type LogFacts,
   type Logger,
   NODE_CHANNEL,
   type Placement,
@@ -178,9 +179,9 @@ export class Hub {
     this.broken(link, `"${message.type}" over the channel of the node`);
   }
 
-  private broken(link: Link, detail: string): void {
-    const peer = link.peer.node;
-    this.dependencies.logger.error("a gameserver broke the link protocol", { peer, detail });
+  private broken(link: Link, detail: string, about: LogFacts = {}): void {
+    const facts = { peer: link.peer.node, ...about, detail };
+    this.dependencies.logger.error("a gameserver broke the link protocol", facts);
     link.close({ code: "bad-message", detail });
   }
 
@@ -190,7 +191,8 @@ export class Hub {
     const { clock, counters, logger } = this.dependencies;
     counters.linkFailures += 1;
     if (counters.linksUp.has(node)) counters.linksUp.set(node, 0);
-    logger.warn("a link to a gameserver is gone; its players wait", { peer: node, code, detail });
+    const facts = { peer: node, code, detail, shards: open.ports.size };
+    logger.warn("a link to a gameserver is gone; its players wait", facts);
     this.problems.set(node, `its link ended: ${detail === "" ? code : detail}`);
     this.links.delete(node);
     const retryAt = this.routes.linkLost(node, clock.now());
@@ -212,7 +214,7 @@ export class Hub {
   }
 
   private port(open: OpenLink, placement: Placement): ShardPort {
-    const { shard, epoch } = placement;
+    const { world, shard, epoch } = placement;
     const existing = open.ports.get(shard);
     if (existing !== undefined) {
       existing.advance(epoch);
@@ -227,7 +229,7 @@ export class Hub {
         counters,
         logger,
         nextAttach: () => ++this.attaches,
-        broken: (detail) => this.broken(open.link, `${shard}: ${detail}`),
+        broken: (detail) => this.broken(open.link, detail, { world, shard }),
       },
     );
     open.ports.set(shard, port);

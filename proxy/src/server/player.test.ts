@@ -3,7 +3,7 @@ import { type TestContext, test } from "node:test";
 import { type CborValue, noopLogger, type TicketKeys, UpstreamKind } from "@atlasnet/core";
 import { systemClock, systemRandom } from "@atlasnet/core/node";
 import { ByteReader, type CloseCode } from "@atlasnet/world";
-import { trace } from "@opentelemetry/api";
+import { SpanStatusCode, trace } from "@opentelemetry/api";
 import type { ClientConnection, DatagramPort, SentUpdates } from "../gateway/client-connection.ts";
 import { defaultLimits } from "../limits.ts";
 import { ProxyCounters } from "../metrics.ts";
@@ -12,6 +12,7 @@ import { FakeGameserver, FakePlacements, testNetwork } from "../testing/fake-sha
 import { readCbor } from "../testing/read-cbor.ts";
 import { cbor, hello } from "../testing/test-clients.ts";
 import { plainKeys } from "../testing/test-proxy.ts";
+import { testTracing } from "../testing/test-tracing.ts";
 import { Hub } from "./hub.ts";
 import { Player } from "./player.ts";
 
@@ -66,12 +67,13 @@ async function start(t: TestContext, connection: FakeConnection, keys: TicketKey
     { ...common, links: network.proxy, placements, random: systemRandom, hosting: () => undefined },
   );
   t.after(() => hub.stop());
+  const { tracing, spans } = testTracing(counters);
   const player = new Player(
     connection,
     { limits: defaultLimits, allowGuests: true, endpoints: [] },
-    { ...common, hub, keys, random: systemRandom, tracer: trace.getTracer("test") },
+    { ...common, hub, keys, random: systemRandom, tracer: trace.getTracer("test"), tracing },
   );
-  return { player, gameserver, counters };
+  return { player, gameserver, counters, tracing, spans };
 }
 
 test("updates are held with the frames until the welcome; lost ones come again in frames", async (t) => {
@@ -148,4 +150,38 @@ test("an input that has no place is dropped where inputs may be late, and ends o
   const other = await start(t, framed);
   other.player.message(cbor([5, 1, 0, u8(1)]));
   assert.equal(framed.closed, "out-of-state");
+});
+
+test("a message is traced until it left, also while it waits for the owner", async (t) => {
+  const connection = new FakeConnection();
+  const { player, gameserver, spans, tracing } = await start(t, connection);
+  const say = (seq: number) => player.message(cbor([2, seq, 0, u8(seq)]));
+  player.message(cbor(hello("arena")));
+  assert.equal((await connection.items.next())[0], 5);
+  say(1);
+  assert.equal((await gameserver.entries.next()).n, 1);
+  const [first] = spans();
+  const { attach } = await gameserver.attaches.next();
+  const session = Number(first?.attributes["session"]);
+  const facts = { world: "arena", session, transport: "framed", shard: "arena.0" };
+  assert.deepEqual(first?.attributes, { ...facts, seq: 1, attach });
+
+  player.lost();
+  say(2);
+  assert.equal((await gameserver.entries.next()).n, 2);
+  const again = await gameserver.attaches.next();
+  assert.deepEqual(spans()[1]?.attributes, {
+    ...facts,
+    seq: 2,
+    kept: true,
+    attach: again.attach,
+  });
+
+  player.lost();
+  say(3);
+  player.closed();
+  const reason = { code: SpanStatusCode.ERROR, message: "the player is gone" };
+  assert.deepEqual(spans()[2]?.status, reason);
+  tracing.stop();
+  assert.equal(spans().length, 3, "none was left open");
 });

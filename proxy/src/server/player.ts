@@ -5,6 +5,7 @@ import {
   encodePong,
   encodeTransfer,
   encodeUpdates,
+  type LogFacts,
   type Logger,
   type SecureRandom,
   type TicketKeys,
@@ -22,13 +23,14 @@ import type {
 } from "../gateway/client-connection.ts";
 import type { ProxyLimits } from "../limits.ts";
 import type { ProxyCounters } from "../metrics.ts";
-import { Attachment, type AttachmentEffect } from "../session/attachment.ts";
+import { Attachment, type AttachmentEffect, type UpstreamItem } from "../session/attachment.ts";
 import type { FeedOutput, FeedUpdates } from "../session/client-feed.ts";
 import { frame } from "../session/framing.ts";
 import { TokenBucket } from "../session/token-bucket.ts";
 import { AttachTrace } from "./attach-trace.ts";
 import type { Hub, RoutedClient } from "./hub.ts";
 import { identify } from "./identify.ts";
+import type { MessageTrace, MessageTracer } from "./message-tracer.ts";
 import type { ShardClient, ShardPort } from "./shard-port.ts";
 
 const RETRY_MS = 250;
@@ -49,6 +51,7 @@ export interface PlayerDependencies {
   counters: ProxyCounters;
   logger: Logger;
   tracer: Tracer;
+  tracing: MessageTracer;
 }
 
 /** One player's connection: performs what its `Attachment` asks for. */
@@ -64,6 +67,8 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
   private readonly bytes: TokenBucket;
   /** The port that `routed` named, and the attachment made there. */
   private port: ShardPort | undefined;
+  /** The shard that `port` led to last; it is named after the port is gone, too. */
+  private shard: string | undefined;
   private attach = 0;
   /** Frames that wait for the welcome; undefined when frames may go out. */
   private held: Uint8Array[] | undefined;
@@ -113,7 +118,7 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
   // Events of the gateway.
 
   message(item: Uint8Array): void {
-    const { clock, counters } = this.dependencies;
+    const { clock, counters, tracing } = this.dependencies;
     const now = clock.now();
     counters.messagesIn += 1;
     counters.bytesIn += item.length;
@@ -128,13 +133,26 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
       }
       if (message.type === "message") {
         const { seq: n, index, payload } = message;
-        return this.port?.upstream(this.attach, { kind: UpstreamKind.message, n, index, payload });
+        const item = { kind: UpstreamKind.message, n, index, payload };
+        return this.port?.upstream(this.attach, item, tracing.on ? this.traced(n) : undefined);
       }
     }
     // Where inputs are not in order with the rest, one may come after the leave behind it.
     if (message.type === "input" && this.updates !== undefined && !this.attachment.takesUpstream)
       return;
+    if (tracing.on && message.type === "message" && this.attachment.takesUpstream) {
+      const trace = this.traced(message.seq);
+      if (trace !== undefined) tracing.keep(this, trace);
+    }
     this.perform(this.attachment.message(message, now));
+  }
+
+  /** The trace of a message that has just come, if it is one of those to trace. */
+  private traced(seq: number): MessageTrace | undefined {
+    const { tracing } = this.dependencies;
+    if (!tracing.choose()) return undefined;
+    const { world, sessionId: session = 0 } = this.attachment;
+    return tracing.begin(seq, { world, session, transport: this.connection.transport });
   }
 
   control(): void {
@@ -173,6 +191,7 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
 
   routed(port: ShardPort): void {
     this.port = port;
+    this.shard = port.shard;
     this.perform(this.attachment.routed());
   }
 
@@ -263,13 +282,25 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
       if (effect.type !== "upstream") this.trace.note(effect);
       this.performOne(effect);
     }
+    const { tracing } = this.dependencies;
+    if (!tracing.on) return;
+    const { phase } = this.attachment;
+    if (phase === "ended" || phase === "greeting") tracing.dropKept(this, "the player is gone");
+  }
+
+  private passOn(item: UpstreamItem): void {
+    const { tracing } = this.dependencies;
+    const trace =
+      tracing.on && item.kind === UpstreamKind.message ? tracing.takeKept(this, item.n) : undefined;
+    if (this.port === undefined) trace?.lost("there is no shard");
+    else this.port.upstream(this.attach, item, trace);
   }
 
   private performOne(effect: AttachmentEffect): void {
     const { hub, counters, clock } = this.dependencies;
     switch (effect.type) {
       case "upstream":
-        return this.port?.upstream(this.attach, effect.item);
+        return this.passOn(effect.item);
       case "pong":
         if (this.connection.backlogBytes > this.options.limits.reliableBacklogBytes)
           return this.overflowed();
@@ -314,12 +345,25 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
       case "close":
         counters.countClose(effect.code);
         this.dependencies.logger.debug("a connection is closed", {
+          ...this.facts(),
           code: effect.code,
           reason: effect.reason,
           address: this.connection.remoteAddress,
         });
         return this.connection.close(effect.code, effect.reason);
     }
+  }
+
+  /** What every line about this player says: what is known of world, shard, session and trace. */
+  private facts(): LogFacts {
+    const { world, sessionId: session } = this.attachment;
+    const { traceId } = this.trace;
+    return {
+      ...(world === "" ? {} : { world }),
+      ...(this.shard === undefined ? {} : { shard: this.shard }),
+      ...(session === undefined ? {} : { session }),
+      ...(traceId === undefined ? {} : { traceId }),
+    };
   }
 
   private unfollowed(): void {
@@ -343,7 +387,10 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
         if (question === this.question) answer(value);
       },
       (error: unknown) => {
-        this.dependencies.logger.error("tickets cannot be checked or made", { error });
+        this.dependencies.logger.error("tickets cannot be checked or made", {
+          ...this.facts(),
+          error,
+        });
         this.end("internal-error", "the server cannot check tickets right now");
       },
     );

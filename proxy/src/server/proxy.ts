@@ -21,6 +21,7 @@ import { AnnouncedPlacements } from "../routing/announced-placements.ts";
 import { Door, type Rooms } from "./door.ts";
 import { Hub } from "./hub.ts";
 import { LinesSession } from "./lines-session.ts";
+import { MessageTracer } from "./message-tracer.ts";
 import { openPorts } from "./open-ports.ts";
 import { Player } from "./player.ts";
 import type { Visitor } from "./visitor.ts";
@@ -49,6 +50,8 @@ export interface ProxyOptions {
   limits: ProxyLimits;
   /** Absent: no UDP. */
   udp?: ProxyUdpOptions;
+  /** One in so many reliable messages of clients is traced to its tick; 0, the default: none. */
+  sampleOneIn?: number;
 }
 
 export interface ProxyUdpOptions {
@@ -69,7 +72,7 @@ export interface ProxyDependencies {
   random: Random;
   logger: Logger;
   meter: Meter;
-  /** Spans of attaches; default: none. */
+  /** Spans of attaches and of messages; default: none. */
   tracer?: Tracer;
 }
 
@@ -104,6 +107,8 @@ class ProxyServer implements ProxyService, Rooms {
   private readonly dependencies: ProxyDependencies;
   private readonly logger: Logger;
   private readonly visitors: Visitors;
+  private readonly tracer: Tracer;
+  private readonly tracing: MessageTracer;
   private readonly announced: AnnouncedPlacements;
   private listeners: (() => void)[] = [];
   private hub: Hub | undefined;
@@ -117,8 +122,18 @@ class ProxyServer implements ProxyService, Rooms {
     const { counters } = this;
     this.options = options;
     this.dependencies = dependencies;
-    this.logger = dependencies.logger.child({ part: "proxy", node: options.node });
+    this.logger = dependencies.logger.child({ part: "proxy" });
     this.announced = new AnnouncedPlacements({ peers: options.peers ?? [] });
+    this.tracer = dependencies.tracer ?? trace.getTracer("atlasnet");
+    this.tracing = new MessageTracer(
+      { sampleOneIn: options.sampleOneIn ?? 0 },
+      {
+        tracer: this.tracer,
+        random: dependencies.random,
+        counters,
+        unixMs: () => performance.timeOrigin + performance.now(),
+      },
+    );
     this.visitors = new Visitors({ limits: options.limits }, { counters });
     observeProxy(dependencies.meter, counters);
   }
@@ -250,6 +265,7 @@ class ProxyServer implements ProxyService, Rooms {
       await new Promise<void>((resolve) => server.close(() => resolve()));
     await gone;
     this.hub?.stop();
+    this.tracing.stop();
   }
 
   /** `excused`: the last look was left out for a stall; two in a row would look at nobody under load. */
@@ -304,7 +320,8 @@ class ProxyServer implements ProxyService, Rooms {
       hub: this.needHub(),
       logger: this.logger,
       counters: this.counters,
-      tracer: this.dependencies.tracer ?? trace.getTracer("atlasnet"),
+      tracer: this.tracer,
+      tracing: this.tracing,
     });
     visitor.settle(connection, player);
     this.visitors.settled(visitor);

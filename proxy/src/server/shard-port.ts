@@ -15,6 +15,8 @@ import type { ProxyCounters } from "../metrics.ts";
 import type { UpstreamItem } from "../session/attachment.ts";
 import type { FeedOutput } from "../session/client-feed.ts";
 import { ShardFeed } from "../session/shard-feed.ts";
+import { BatchTraces } from "./batch-traces.ts";
+import type { MessageTrace } from "./message-tracer.ts";
 
 /** A batch is sent early once it is this large. */
 const UPSTREAM_FLUSH_BYTES = 256 * 1024;
@@ -60,6 +62,7 @@ export class ShardPort {
   private readonly dependencies: ShardPortDependencies;
   private readonly clients = new Map<number, ShardClient>();
   private readonly batch = new UpstreamBatch();
+  private readonly traces: BatchTraces;
   private readonly heldUp = new Set<ShardClient>();
   private flushPlanned = false;
   /** When the last tick was due, and how long one takes; 0 before they are known. */
@@ -76,6 +79,7 @@ export class ShardPort {
     this.epoch = options.epoch;
     this.limits = options.limits;
     this.dependencies = dependencies;
+    this.traces = new BatchTraces(dependencies.counters);
     this.feed = new ShardFeed(options.limits, {
       allocate: (bytes) => Buffer.allocUnsafeSlow(bytes),
       counters: dependencies.counters,
@@ -118,9 +122,18 @@ export class ShardPort {
     this.send({ type: "leave", shard: this.shard, epoch: this.epoch, attach });
   }
 
-  upstream(attach: number, item: UpstreamItem): void {
+  /** `trace`: of a message that is traced; it ends with its batch. */
+  upstream(attach: number, item: UpstreamItem, trace?: MessageTrace): void {
+    if (this.gone) {
+      trace?.lost("the link to the gameserver is gone");
+      return;
+    }
     this.batch.add(attach, item.kind, item.n, item.index, item.payload);
     this.dependencies.counters.upstreamEntries += 1;
+    if (trace !== undefined) {
+      trace.note({ shard: this.shard, attach, ...(this.full ? { congested: true } : {}) });
+      this.traces.add(trace, attach);
+    }
     if (this.full) {
       if (this.batch.byteLength < this.limits.upstreamBufferBytes) return;
       const client = this.clients.get(attach);
@@ -152,18 +165,19 @@ export class ShardPort {
   advance(epoch: number): void {
     if (epoch <= this.epoch) return;
     this.epoch = epoch;
-    this.loseAll();
+    this.loseAll("the world moved on to another epoch");
   }
 
   /** The link is gone. */
   close(): void {
     this.gone = true;
-    this.loseAll();
+    this.loseAll("the link to the gameserver is gone");
   }
 
-  private loseAll(): void {
+  private loseAll(why: string): void {
     // What was gathered is of attachments that are no more; the clients send it again.
     this.batch.take();
+    this.traces.lose(why);
     const clients = [...this.clients];
     for (const [attach] of clients) this.forget(attach);
     for (const [, client] of clients) client.lost();
@@ -172,12 +186,10 @@ export class ShardPort {
   private flush(): void {
     if (this.gone || this.full || this.batch.count === 0) return;
     this.dependencies.counters.upstreamFlushes += 1;
-    this.send({
-      type: "upstream",
-      shard: this.shard,
-      epoch: this.epoch,
-      batch: this.batch.take(),
-    });
+    const { shard, epoch } = this;
+    const batch = this.batch.take();
+    if (this.traces.isEmpty) this.send({ type: "upstream", shard, epoch, batch });
+    else this.send({ type: "upstream", shard, epoch, batch, trace: this.traces.leave() });
   }
 
   private send(message: ToShard): void {

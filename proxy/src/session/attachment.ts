@@ -128,6 +128,11 @@ export class Attachment {
     return this.hello?.world ?? "";
   }
 
+  /** Its session, from the first welcome until it leaves. */
+  get sessionId(): number | undefined {
+    return this.session?.session;
+  }
+
   message(message: ClientMessage | Malformed, now: number): readonly AttachmentEffect[] {
     if (this.phase === "ended") return NOTHING;
     switch (message.type) {
