@@ -2,6 +2,7 @@ import { randomBytes, webcrypto } from "node:crypto";
 import { join } from "node:path";
 import { OperatingError, type Peer } from "@atlasnet/core";
 import { loadOrCreateKeyFile, loadOrCreateUdpKey, writeSecretFile } from "@atlasnet/core/node";
+import type { Address } from "./address.ts";
 import {
   type Authority,
   certify,
@@ -14,8 +15,9 @@ import {
 } from "./authority.ts";
 import { readTextFile, unreadable, writing } from "./files.ts";
 import { IssuedRecords } from "./issued-records.ts";
+import { signJoinToken } from "./join-token.ts";
 import type { NodeIdentity } from "./node-identity.ts";
-import { newPrivateKey } from "./node-key.ts";
+import { keyFingerprint, newPrivateKey } from "./node-key.ts";
 import { CLUSTER_ALLOWED, isClusterName, isNodeId, NODE_ALLOWED } from "./node-uri.ts";
 import { readAuthorities } from "./trust.ts";
 import { keyPairOf, privateKeyPem } from "./x509.ts";
@@ -177,8 +179,7 @@ export class ClusterCa {
     { role, node, days = DEFAULT_NODE_DAYS }: CertificateRequest,
     publicKey: webcrypto.CryptoKey,
   ): Promise<Issued> {
-    if (!isNodeId(node))
-      throw new OperatingError("bad-node", `the node: found "${node}", allowed: ${NODE_ALLOWED}`);
+    checkNode(node);
     checkDays(days);
     const now = this.now();
     if (now > this.authority.notAfter)
@@ -187,8 +188,26 @@ export class ClusterCa {
         hint: "Replace the CA: docs/operations.md, Cluster identity.",
       });
     const issued = await certify(this.authority, { role, node }, publicKey, spanOfDays(now, days));
-    await this.records.add({ ...issued, role });
+    const { serial, notBefore, notAfter, fingerprint } = issued;
+    const key = await keyFingerprint(publicKey);
+    await this.records.add({ serial, role, node, notBefore, notAfter, fingerprint, key });
     return issued;
+  }
+
+  /**
+   * A join token: who has it may fetch a certificate for that role (and node) from `ca serve` at the address.
+   * @throws OperatingError "bad-node"
+   */
+  token(options: {
+    readonly role: Peer["role"];
+    readonly node?: string | undefined;
+    readonly ttlSeconds: number;
+    readonly address: Address;
+  }): Promise<string> {
+    const { role, node, ttlSeconds, address } = options;
+    if (node !== undefined) checkNode(node);
+    const expiresAt = this.now() + ttlSeconds * 1000;
+    return signJoinToken(this.authority, { role, node, address, expiresAt });
   }
 
   /** What the CA issued, by role and node, the latest first. */
@@ -222,6 +241,11 @@ export class ClusterCa {
 function checkDays(days: number): void {
   if (!Number.isInteger(days) || days < 1 || days > MAX_DAYS)
     throw new OperatingError("bad-days", `days: found ${days}, allowed: 1 to ${MAX_DAYS}`);
+}
+
+function checkNode(node: string): void {
+  if (!isNodeId(node))
+    throw new OperatingError("bad-node", `the node: found "${node}", allowed: ${NODE_ALLOWED}`);
 }
 
 function caExists(dir: string): OperatingError {

@@ -3,7 +3,6 @@ import { join } from "node:path";
 import type { Peer } from "@atlasnet/core";
 import { writeSecretFile } from "@atlasnet/core/node";
 import * as v from "valibot";
-import type { Issued } from "./authority.ts";
 import { dateText } from "./certificate.ts";
 import { readTextFile, unreadable, writing } from "./files.ts";
 import { ROLES } from "./node-uri.ts";
@@ -17,11 +16,13 @@ export interface IssuedRecord {
   readonly notAfter: number;
   /** SHA-256 of the DER, in hexadecimal digits. */
   readonly fingerprint: string;
+  /** SHA-256 of the public key's SPKI, likewise. */
+  readonly key: string;
 }
 
-/** Most records of a folder; beyond it issuing is refused until old ones are moved away. */
+/** Most records that are read at once; beyond it the CA says so until old ones are moved away. */
 export const MAX_RECORDS = 100_000;
-const FILE_NAME = /^[0-9a-f]{32}\.json$/;
+const FILE_NAME = /^(?<node>[A-Za-z0-9][A-Za-z0-9._-]{0,63})\.(?<serial>[0-9a-f]{32})\.json$/;
 
 const date = v.pipe(
   v.string(),
@@ -36,6 +37,7 @@ const Record = v.object({
   notBefore: date,
   notAfter: date,
   fingerprint: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
+  key: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
 });
 
 /** The folder `issued` of a CA: a file per certificate, so that two processes never write the same one. */
@@ -46,31 +48,36 @@ export class IssuedRecords {
     this.dir = dir;
   }
 
-  async add(issued: Issued & { role: Peer["role"] }): Promise<void> {
-    const { serial, role, node, notBefore, notAfter, fingerprint } = issued;
-    const file = this.fileOf(serial);
-    const record = {
-      serial,
-      role,
-      node,
-      notBefore: dateText(notBefore),
-      notAfter: dateText(notAfter),
-      fingerprint,
-    };
-    const text = `${JSON.stringify(record, undefined, 2)}\n`;
+  /** @throws OperatingError "unwritable-file" */
+  async add(record: IssuedRecord): Promise<void> {
+    const { serial, role, node, fingerprint, key } = record;
+    const file = join(this.dir, `${node}.${serial}.json`);
+    const notBefore = dateText(record.notBefore);
+    const notAfter = dateText(record.notAfter);
+    const entry = { serial, role, node, notBefore, notAfter, fingerprint, key };
+    const text = `${JSON.stringify(entry, undefined, 2)}\n`;
     if (!(await writing(file, writeSecretFile(file, text))))
       throw new Error(`the serial ${serial} was drawn twice`);
   }
 
   /** Undefined for a certificate that this CA did not issue, or whose record was removed. */
-  async find(serial: string): Promise<IssuedRecord | undefined> {
-    const name = `${serial.toLowerCase()}.json`;
+  async find(node: string, serial: string): Promise<IssuedRecord | undefined> {
+    const name = `${node}.${serial.toLowerCase()}.json`;
     return FILE_NAME.test(name) ? this.read(join(this.dir, name)) : undefined;
   }
 
+  /** Those of one node, the latest first. */
+  async ofNode(node: string): Promise<IssuedRecord[]> {
+    return this.readAll((name) => FILE_NAME.exec(name)?.groups?.["node"] === node);
+  }
+
   /** All of them, by role and node, the latest first. */
-  async list(): Promise<IssuedRecord[]> {
-    const names = (await this.names()).filter((name) => FILE_NAME.test(name));
+  list(): Promise<IssuedRecord[]> {
+    return this.readAll((name) => FILE_NAME.test(name));
+  }
+
+  private async readAll(wanted: (name: string) => boolean): Promise<IssuedRecord[]> {
+    const names = (await this.names()).filter(wanted);
     if (names.length > MAX_RECORDS)
       throw unreadable(
         this.dir,
@@ -80,7 +87,7 @@ export class IssuedRecords {
     const records: IssuedRecord[] = [];
     for (const name of names) {
       const record = await this.read(join(this.dir, name));
-      // Removed in this moment.
+      // Undefined: removed in this moment.
       if (record !== undefined) records.push(record);
     }
     return records.sort(
@@ -114,10 +121,6 @@ export class IssuedRecords {
     const parsed = v.safeParse(Record, value);
     if (!parsed.success) throw damaged(file);
     return parsed.output;
-  }
-
-  private fileOf(serial: string): string {
-    return join(this.dir, `${serial}.json`);
   }
 }
 

@@ -1,4 +1,5 @@
 import { webcrypto } from "node:crypto";
+import { fingerprintOf } from "./certificate.ts";
 import {
   KEY_ALGORITHM,
   keyPairOf,
@@ -51,4 +52,9 @@ export async function keyOfRequest(
     // The parser says in many ways that it understood nothing.
     return refuse("the certificate request cannot be read (PKCS #10, PEM)");
   }
+}
+
+/** SHA-256 of the key's SPKI, in hexadecimal digits. */
+export async function keyFingerprint(publicKey: webcrypto.CryptoKey): Promise<string> {
+  return fingerprintOf(new Uint8Array(await webcrypto.subtle.exportKey("spki", publicKey)));
 }

@@ -2,6 +2,7 @@ import type { Logger } from "@atlasnet/core";
 import { DAY_MS } from "./authority.ts";
 import { dateText } from "./certificate.ts";
 import { type ClusterCa, type ClusterSecrets, openCa } from "./cluster-ca.ts";
+import { fetchByToken } from "./fetch-certificate.ts";
 import { identityError } from "./identity-error.ts";
 import {
   certificateFile,
@@ -66,15 +67,25 @@ export async function obtainIdentity(
       expired: dateText(found.identity.notAfter),
     });
   }
-  if (ca === undefined && options.join === undefined)
-    throw identityError("no-identity", place, `node ${node} has no certificate in ${dir}`);
-  const fresh = ca === undefined ? await notYet(options) : await issueFrom(ca, place);
+  const fresh = await newCertificate(place, ca, options.join, now);
   await storeCertificate(place, fresh);
   const stored = await readAgain(place);
   const { identity } = stored;
   const days = Math.floor((identity.notAfter - now()) / DAY_MS);
   logger.info("The node has a new certificate.", { cluster: identity.cluster, dir, days });
   return obtained(stored);
+}
+
+function newCertificate(
+  place: NodePlace,
+  ca: ClusterCa | undefined,
+  token: string | undefined,
+  now: () => number,
+): Promise<NewCertificate> {
+  if (ca !== undefined) return issueFrom(ca, place);
+  if (token !== undefined) return fetchByToken(place, token, now);
+  const { dir, node } = place;
+  throw identityError("no-identity", place, `node ${node} has no certificate in ${dir}`);
 }
 
 /** A certificate from the CA folder for the key that the node has, or a new one. */
@@ -121,8 +132,4 @@ async function refreshed(
 
 function obtained({ identity, secrets }: StoredIdentity): ObtainedIdentity {
   return secrets === undefined ? { identity } : { identity, secrets };
-}
-
-function notYet({ join }: ObtainIdentityOptions): Promise<NewCertificate> {
-  throw new Error(`join: ${join}`);
 }
