@@ -9,6 +9,8 @@ export interface CliIo {
   readonly width: number;
   /** True when `talk` goes to a terminal, where a line can be written over. */
   readonly live?: boolean;
+  /** The size that terminal has now. Absent: unknown. */
+  readonly liveSize?: () => { readonly rows: number; readonly columns: number };
   /** The terminal that `out` goes to, with its rows now; undefined for a file or a pipe. */
   readonly terminal?: { readonly rows: number } | undefined;
   readonly env: { readonly [name: string]: string | undefined };

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { ExitCode } from "./cli-io.ts";
+import { STOP_WITH_PARENT, tieToParent } from "./parent-tie.ts";
 import { runCli } from "./program.ts";
 
 /** A supervisor that signals a whole process group reaches us twice: that is one request. */
@@ -17,6 +18,8 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"] as const) {
     stop.abort();
   });
 }
+// Only in front of a command, so that it is not mistaken for what a command is given.
+if (process.argv[2] === STOP_WITH_PARENT) tieToParent(() => stop.abort());
 
 process.exitCode = await runCli(
   process.argv.slice(2),
@@ -25,6 +28,7 @@ process.exitCode = await runCli(
     talk: (text) => void process.stderr.write(text),
     width: Math.min(Math.max(process.stdout.columns ?? 100, 60), 100),
     live: process.stderr.isTTY === true,
+    liveSize: () => ({ rows: process.stderr.rows, columns: process.stderr.columns }),
     terminal: process.stdout.isTTY ? process.stdout : undefined,
     env: process.env,
     workingDir: process.cwd(),

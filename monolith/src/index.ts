@@ -5,3 +5,4 @@ export {
   type MonolithDependencies,
   type MonolithOptions,
 } from "./monolith.ts";
+export { PageServer, type PageServerOptions } from "./pages/page-server.ts";

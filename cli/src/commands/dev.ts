@@ -18,6 +18,8 @@ export function addDevCommand(
   const command = program
     .command("dev")
     .description("run worlds from TypeScript and reload them at every change")
+    // What stands behind the name of a command below belongs to that one: `dev cluster --world`.
+    .enablePositionalOptions()
     .option("--page <dir>", "folder with an index.html; its scripts may be TypeScript")
     .addOption(
       new Option(

@@ -1,0 +1,149 @@
+import { resolve } from "node:path";
+import { type LoadedConfig, noopLogger, OperatingError, type SettingPath } from "@atlasnet/core";
+import { type Command, Option } from "commander";
+import type { CliIo } from "../cli-io.ts";
+import { ClusterSession } from "../cluster/cluster-session.ts";
+import { MAX_PER_ROLE, PORT_SCHEME } from "../cluster/layout.ts";
+import { OWN_SETTINGS } from "../cluster/node-config.ts";
+import { DEFAULT_RESTARTS } from "../cluster/restart-policy.ts";
+import { refuseDevSettings } from "../dev-settings.ts";
+import { withExamples } from "../examples.ts";
+import { addSettingOptions } from "../setting-options.ts";
+import { aborted } from "../stop-signal.ts";
+import { UsageError } from "../usage-error.ts";
+
+const DEFAULT_DIR = "./.atlasnet/cluster";
+
+const NOTES = `
+Starts \`atlasnet proxy\` and \`atlasnet gameserver\` on this machine, each as a process of its own:
+proxy-1, proxy-2, … and gs-1, gs-2, …; worlds go to the gameservers in turn. The folder holds a CA,
+and for each process its certificate, configuration and data; it is kept between runs.
+
+${wrapped(PORT_SCHEME)}
+
+The pages are served by this command (--http.port); they join through proxy-1.
+Ctrl+C stops the proxies, then the gameservers, which save their worlds; once more ends all at once.
+A process that dies is started again, after a growing wait, at most ${DEFAULT_RESTARTS.maxRestarts} times a minute.
+
+Settings below go to every process, but for those that the cluster decides itself:
+${wrapped([...OWN_SETTINGS].join(", "))}.`;
+
+interface Options {
+  readonly proxies: number;
+  readonly gameservers: number;
+  readonly dir: string;
+  readonly page?: string;
+  /** False for `--no-restart`. */
+  readonly restart: boolean;
+}
+
+/** `atlasnet dev cluster`: a cluster on this machine, to see what several processes do. */
+export function addDevClusterCommand(dev: Command, io: CliIo): void {
+  const command = dev
+    .command("cluster")
+    .description("run a cluster on this machine: proxies and gameservers as processes of their own")
+    .addOption(countOption("proxies", "proxies to run"))
+    .addOption(countOption("gameservers", "gameservers to run"))
+    .option("--dir <folder>", "where certificates, configurations and data are kept", DEFAULT_DIR)
+    .option("--page <dir>", "folder with an index.html; its scripts may be TypeScript")
+    .option("--no-restart", "leave a process that died")
+    .addHelpText("after", NOTES);
+  const settings = addSettingOptions(command, io);
+  command.action(async (options: Options) => {
+    refuseDevSettings(dev, "cluster");
+    const loaded = await settings.load();
+    refuseOwnSettings(loaded);
+    await run(options, loaded, io);
+  });
+}
+
+async function run(options: Options, given: LoadedConfig, io: CliIo): Promise<void> {
+  const examples = given.config.worlds.length === 0;
+  const loaded = examples ? { ...given, config: withExamples(given.config) } : given;
+  // Loaded when it is needed: most commands do without the server.
+  const [{ resolveModule }, { PageServer }] = await Promise.all([
+    import("@atlasnet/gameserver"),
+    import("@atlasnet/monolith"),
+  ]);
+  const session = new ClusterSession(
+    {
+      proxies: options.proxies,
+      gameservers: options.gameservers,
+      dir: resolve(io.workingDir, options.dir),
+      restarts: options.restart ? DEFAULT_RESTARTS : { ...DEFAULT_RESTARTS, maxRestarts: 0 },
+      page: options.page,
+      loaded,
+      examples,
+    },
+    {
+      io,
+      resolveModule,
+      servePages: async (pageOptions) => {
+        const pages = new PageServer(pageOptions, { logger: noopLogger });
+        await pages.start();
+        return pages;
+      },
+    },
+  );
+  // A second signal ends this process without waiting: then the others shall not outlive it. When it ends for any
+  // other reason they notice by themselves, and stop in order.
+  const killAll = () => {
+    if (io.stop.aborted) session.kill();
+  };
+  process.once("exit", killAll);
+  try {
+    await session.start();
+    const greeted = session.greet();
+    const failed = session.allOver().then(() => !io.stop.aborted);
+    const stopped = aborted(io.stop).then(() => false);
+    if (await Promise.race([failed, stopped, greeted.then(() => Promise.race([failed, stopped]))]))
+      throw new OperatingError("cluster-down", "no process of the cluster is left", {
+        hint: "Why each of them ended stands above.",
+      });
+    session.say(
+      "\nStopping: the proxies first, then the gameservers. Once more to end them at once.\n",
+    );
+  } finally {
+    await session.stop();
+    process.off("exit", killAll);
+  }
+}
+
+function countOption(name: string, help: string): Option {
+  return new Option(`--${name} <number>`, `${help}, 1 to ${MAX_PER_ROLE}`)
+    .default(2)
+    .argParser((text) => {
+      const value = /^\d{1,3}$/.test(text) ? Number(text) : 0;
+      if (value < 1 || value > MAX_PER_ROLE)
+        throw new UsageError(`--${name}: found "${text}", allowed: 1 to ${MAX_PER_ROLE}`);
+      return value;
+    });
+}
+
+/** A file or the environment may say what they like of them: they are for other commands, too. */
+function refuseOwnSettings({ origins }: LoadedConfig): void {
+  for (const path of OWN_SETTINGS) {
+    const origin = origins.get(path);
+    if (origin?.kind === "flag")
+      throw new UsageError(
+        `${origin.name}: the cluster decides ${path} for each of its processes`,
+        OWN_HINTS.get(path) ?? "Leave the flag out.",
+      );
+  }
+}
+
+const OWN_HINTS: ReadonlyMap<string, string> = new Map<SettingPath, string>([
+  ["data.dir", "--dir says where the cluster keeps everything."],
+  ["health.port", "--port is what all ports follow from."],
+  ["links.port", "--port is what all ports follow from."],
+]);
+
+function wrapped(text: string): string {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const line = lines.at(-1) ?? "";
+    if (line.length + word.length > 98) lines.push(word);
+    else lines[lines.length - 1] = line === "" ? word : `${line} ${word}`;
+  }
+  return lines.join("\n");
+}
