@@ -1,15 +1,19 @@
 import { ConfigError, describeError, didYouMean, settingFlags } from "@atlasnet/core";
+import type { createGameserverProcess } from "@atlasnet/gameserver";
 import type { createMonolith } from "@atlasnet/monolith";
+import type { createProxyProcess } from "@atlasnet/proxy";
 import { Command, CommanderError } from "commander";
 import { type CliIo, ExitCode } from "./cli-io.ts";
 import { addBuildCommand } from "./commands/build.ts";
 import { addConfigCommand } from "./commands/config.ts";
 import { addDevCommand } from "./commands/dev.ts";
+import { addGameserverCommand } from "./commands/gameserver.ts";
 import { addInitCommand } from "./commands/init.ts";
 import { addLoadgenCommand } from "./commands/loadgen.ts";
 import { addMonitorCommand } from "./commands/monitor.ts";
 import { addMonolithCommand } from "./commands/monolith.ts";
 import { addNetemCommand } from "./commands/netem.ts";
+import { addProxyCommand } from "./commands/proxy.ts";
 import { addTicketCommand } from "./commands/ticket.ts";
 import { UsageError } from "./usage-error.ts";
 import { version } from "./version.ts";
@@ -17,6 +21,9 @@ import { version } from "./version.ts";
 export interface CliDependencies {
   /** Loaded when it is needed: most commands do without the server. */
   loadMonolith(): Promise<typeof createMonolith>;
+  /** Default: the installed one, loaded when it is needed. */
+  loadGameserver?(): Promise<typeof createGameserverProcess>;
+  loadProxy?(): Promise<typeof createProxyProcess>;
 }
 
 const EXIT_CODES = `
@@ -64,6 +71,8 @@ function createProgram(io: CliIo, dependencies: CliDependencies): Command {
       getErrHelpWidth: () => io.width,
     });
   addMonolithCommand(program, io, () => dependencies.loadMonolith());
+  addGameserverCommand(program, io, dependencies.loadGameserver ?? installedGameserver);
+  addProxyCommand(program, io, dependencies.loadProxy ?? installedProxy);
   const dev = addDevCommand(program, io, () => dependencies.loadMonolith());
   addNetemCommand(dev, io);
   addBuildCommand(program, io);
@@ -73,6 +82,14 @@ function createProgram(io: CliIo, dependencies: CliDependencies): Command {
   addMonitorCommand(program, io);
   addLoadgenCommand(program, io);
   return program;
+}
+
+async function installedGameserver() {
+  return (await import("@atlasnet/gameserver")).createGameserverProcess;
+}
+
+async function installedProxy() {
+  return (await import("@atlasnet/proxy")).createProxyProcess;
 }
 
 /** Commander suggests only options of its own help, and the settings have a table of theirs. */

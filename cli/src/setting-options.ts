@@ -8,14 +8,21 @@ export interface SettingOptions {
   load(extra?: readonly ConfigFlag[]): Promise<LoadedConfig>;
 }
 
+export interface SettingOptionsOptions {
+  /** False: neither `--world` nor `--service` is a setting. Default true. */
+  readonly modules?: boolean;
+  /** The sections of settings that the command uses; they come first in its help. Default: all. */
+  readonly used?: readonly string[];
+}
+
 /**
- * Puts `--config`, `--world`, `--service` and a flag for every setting on a command. The settings stand in
- * one table at the end of its help. Without `modules` neither `--world` nor `--service` is a setting.
+ * Puts `--config`, `--world`, `--service` and a flag for every setting on a command. The settings stand at
+ * the end of its help.
  */
 export function addSettingOptions(
   command: Command,
   io: CliIo,
-  { modules = true }: { modules?: boolean } = {},
+  { modules = true, used }: SettingOptionsOptions = {},
 ): SettingOptions {
   // In the order they were given, so that of a setting's flag and its alias the later one wins.
   const flags: ConfigFlag[] = [];
@@ -53,7 +60,7 @@ export function addSettingOptions(
       command.addOption(option);
     }
   }
-  command.addHelpText("after", () => `\n${settingsHelp(io.width)}`);
+  command.addHelpText("after", () => `\n${settingsHelp(io.width, used)}`);
   return {
     load: (extra = []) =>
       loadConfig({

@@ -21,29 +21,43 @@ export function startBanner(
   { examples }: { examples: boolean },
 ): string {
   const names = config.worlds.map(({ name }) => name).join(", ");
-  const { udpPort } = players;
-  const udp =
-    udpPort === undefined ? "" : `, UDP${udpPort === players.port ? "" : ` at port ${udpPort}`}`;
-  const secure = config.proxy.tls.cert === undefined ? "" : ", TLS";
   const rows: [string, string][] = [
     ...(pages === undefined ? [] : [["Play", `http://${reachable(pages)}`] as [string, string]]),
-    ["Players", `${reachable(players)}  (TCP, WebSocket${udp}${secure})`],
+    ["Players", playersText(config, players)],
     ["Health", `http://${reachable(health)}/ready`],
     ["Worlds", examples ? `${names}  (the examples; --world name=module runs your own)` : names],
     ["Data", config.data.dir],
-    [
-      "Guests",
-      config.proxy.allowGuests
-        ? "welcome  (--proxy.allowGuests=false asks everyone for a ticket)"
-        : "not let in; `atlasnet ticket issue` makes tickets",
-    ],
+    ["Guests", guestsText(config)],
   ];
+  return banner(`AtlasNet ${version}`, rows, "Ctrl+C saves the worlds and stops.");
+}
+
+/** What runs, its facts as a table, and how it is stopped. */
+export function banner(
+  what: string,
+  rows: readonly (readonly [label: string, text: string])[],
+  stopping: string,
+): string {
   const lines = rows.map(([label, text]) => `  ${label.padEnd(9)}${text}`);
-  return `\n  AtlasNet ${version} is running\n\n${lines.join("\n")}\n\n  Ctrl+C saves the worlds and stops.\n\n`;
+  return `\n  ${what} is running\n\n${lines.join("\n")}\n\n  ${stopping}\n\n`;
+}
+
+export function playersText({ proxy }: Config, players: ServerAddresses["players"]): string {
+  const { udpPort } = players;
+  const udp =
+    udpPort === undefined ? "" : `, UDP${udpPort === players.port ? "" : ` at port ${udpPort}`}`;
+  const secure = proxy.tls.cert === undefined ? "" : ", TLS";
+  return `${reachable(players)}  (TCP, WebSocket${udp}${secure})`;
+}
+
+export function guestsText({ proxy }: Config): string {
+  return proxy.allowGuests
+    ? "welcome  (--proxy.allowGuests=false asks everyone for a ticket)"
+    : "not let in; `atlasnet ticket issue` makes tickets";
 }
 
 /** An address a person on this machine can open: "every interface" is no such thing. */
-function reachable({ host, port }: HostPort): string {
+export function reachable({ host, port }: HostPort): string {
   const name = host === "0.0.0.0" || host === "::" || host === "" ? "localhost" : host;
   return name.includes(":") ? `[${name}]:${port}` : `${name}:${port}`;
 }

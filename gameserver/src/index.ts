@@ -10,6 +10,11 @@ export {
 } from "./multicast/multicast-publisher.ts";
 export type { MulticastStats } from "./multicast/multicast-stats.ts";
 export {
+  createGameserverProcess,
+  type GameserverProcess,
+  type GameserverProcessDependencies,
+} from "./process.ts";
+export {
   DEFAULT_OUTBOX_BYTES,
   Gameserver,
   type GameserverDependencies,

@@ -1,6 +1,11 @@
 export { defaultLimits, type ProxyLimits } from "./limits.ts";
 export { ProxyCounters } from "./metrics.ts";
 export {
+  createProxyProcess,
+  type ProxyProcess,
+  type ProxyProcessDependencies,
+} from "./process.ts";
+export {
   createProxy,
   type ProxyDependencies,
   type ProxyOptions,

@@ -1,20 +1,17 @@
-import { fileURLToPath } from "node:url";
-import type { Config, WorldConfig } from "@atlasnet/core";
+import type { Config } from "@atlasnet/core";
 import type { AtlasNetServer } from "@atlasnet/monolith";
 import type { Command } from "commander";
 import type { CliIo } from "../cli-io.ts";
+import { withExamples } from "../examples.ts";
+import { runServer } from "../run-server.ts";
 import { addSettingOptions } from "../setting-options.ts";
 import { startBanner } from "../start-banner.ts";
-import { aborted } from "../stop-signal.ts";
 
 /** What the command needs of `@atlasnet/monolith`. */
 export type MonolithFactory = (
   options: { config: Config },
   dependencies?: { onFatal?(error: Error): void },
 ) => AtlasNetServer;
-
-/** What runs when nobody names a world. */
-const EXAMPLES = ["arena", "sandbox"];
 
 /** `atlasnet monolith`: every role in this process, until it is asked to stop. */
 export function addMonolithCommand(
@@ -31,42 +28,10 @@ export function addMonolithCommand(
     const examples = config.worlds.length === 0;
     const running = examples ? withExamples(config) : config;
     const createMonolith = await loadMonolith();
-    const fatal = fatalError();
-    const monolith = createMonolith({ config: running }, { onFatal: fatal.raise });
-    try {
-      await monolith.start();
-      io.talk(startBanner(running, monolith.addresses, { examples }));
-      await Promise.race([aborted(io.stop), fatal.raised]);
-      io.talk("\nStopping: players are told, worlds are saved. Once more to stop at once.\n");
-      await monolith.drain(running.node.drainMs);
-    } finally {
-      await monolith.stop();
-    }
+    await runServer(io, (onFatal) => createMonolith({ config: running }, { onFatal }), {
+      banner: ({ addresses }) => startBanner(running, addresses, { examples }),
+      stopping: "Stopping: players are told, worlds are saved.",
+      drainMs: running.node.drainMs,
+    });
   });
-}
-
-function withExamples(config: Config): Config {
-  const worlds = EXAMPLES.map(
-    (name): WorldConfig => ({
-      name,
-      module: `@atlasnet/example-${name}`,
-      // The packages are this program's own dependencies.
-      from: fileURLToPath(new URL(".", import.meta.url)),
-      config: {},
-      durability: config.journal.enabled ? "journal" : "snapshot",
-      graceSeconds: config.gameserver.graceSeconds,
-    }),
-  );
-  return Object.freeze({ ...config, worlds: Object.freeze(worlds) });
-}
-
-/** A fault that comes at any time, as a promise that rejects with it. */
-function fatalError(): { raised: Promise<never>; raise(error: Error): void } {
-  let raise: (error: Error) => void = () => undefined;
-  const raised = new Promise<never>((_, reject) => {
-    raise = reject;
-  });
-  // It may come before anybody waits for it.
-  raised.catch(() => undefined);
-  return { raised, raise: (error) => raise(error) };
 }

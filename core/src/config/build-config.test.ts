@@ -261,3 +261,18 @@ test("multicast goes to multicast groups, topics come as a list", () => {
       topics,
     );
 });
+
+test("flags of a list add up; of other settings the last one counts", () => {
+  const flag = (name: string, path: string, text: string): ConfigFlag => ({ name, path, text });
+  const given = [
+    flag("--peer", "links.peers", "gs-1=h:1"),
+    flag("--links.peers", "links.peers", "gs-2=h:2 gs-3=[::1]:3"),
+    flag("--port", "proxy.port", "1"),
+    flag("--proxy.port", "proxy.port", "2"),
+  ];
+  const env = { ATLASNET_LINKS_PEERS: "gs-9=h:9" };
+  const { config, origins } = buildConfig({ env, flags: given }, host);
+  assert.deepEqual(config.links.peers, ["gs-1=h:1", "gs-2=h:2", "gs-3=[::1]:3"]);
+  assert.deepEqual(origins.get("links.peers"), { kind: "flag", name: "--links.peers" });
+  assert.equal(config.proxy.port, 2);
+});

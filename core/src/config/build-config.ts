@@ -131,7 +131,9 @@ function readEnv(gathering: Gathering, env: ConfigSources["env"]): void {
   }
 }
 
+/** Flags of a list add up, as worlds do: `--peer gs-1=… --peer gs-2=…`. Of others the last one counts. */
 function readFlags(gathering: Gathering, flags: readonly ConfigFlag[]): void {
+  const lists = new Map<string, string>();
   for (const { name, path, text } of flags) {
     if (MODULE_TABLES.includes(path)) continue;
     const origin: Origin = { kind: "flag", name };
@@ -141,7 +143,9 @@ function readFlags(gathering: Gathering, flags: readonly ConfigFlag[]): void {
       gathering.problems.push({ origin, field: path, problem });
     } else {
       const { workingDir } = gathering.host;
-      take(gathering, path, setting, text, parseSetting(setting, text), origin, workingDir);
+      const whole = setting.type === "list" ? `${lists.get(path) ?? ""} ${text}`.trim() : text;
+      lists.set(path, whole);
+      take(gathering, path, setting, whole, parseSetting(setting, whole), origin, workingDir);
     }
   }
 }

@@ -38,23 +38,45 @@ export const settingFlags: readonly SettingFlag[] = ENTRIES.map(([path, setting]
   meaning: setting.meaning,
 }));
 
-/** Every setting with meaning, range and default, wrapped at `width` columns. */
-export function settingsHelp(width: number): string {
+/**
+ * Every setting with meaning, range and default, wrapped at `width` columns. Of a command that uses only some
+ * sections (`proxy`, `links`), these come first and the others after a line that says so.
+ */
+export function settingsHelp(width: number, used?: readonly string[]): string {
   const lines = [
     "Settings, in rising precedence: default, file (proxy.port), environment",
     `(${envName("proxy.port")}), flag (--proxy.port).`,
   ];
+  if (used === undefined) return [...lines, ...settingsTable(ENTRIES, width)].join("\n");
+  const isUsed = ([path]: [string, Setting]) => used.includes(sectionOf(path));
+  return [
+    ...lines,
+    ...settingsTable(ENTRIES.filter(isUsed), width),
+    "",
+    "Settings of other roles, so that all processes may share one file; not used here:",
+    ...settingsTable(
+      ENTRIES.filter((entry) => !isUsed(entry)),
+      width,
+    ),
+  ].join("\n");
+}
+
+function settingsTable(entries: readonly [string, Setting][], width: number): string[] {
+  const lines: string[] = [];
   let section = "";
-  for (const [path, setting] of ENTRIES) {
-    const own = path.slice(0, path.indexOf("."));
-    if (own !== section) lines.push("");
-    section = own;
+  for (const [path, setting] of entries) {
+    if (sectionOf(path) !== section) lines.push("");
+    section = sectionOf(path);
     const alias = setting.alias === undefined ? "" : `, --${setting.alias}`;
     lines.push(`  --${path}${alias}`);
     const facts = `${capitalized(allowedIn(setting))}. Default: ${defaultText(setting)}.`;
     lines.push(...wrap(setting.meaning, width, "      "), ...wrap(facts, width, "      "));
   }
-  return lines.join("\n");
+  return lines;
+}
+
+function sectionOf(path: string): string {
+  return path.slice(0, path.indexOf("."));
 }
 
 /** The example file: every setting as a comment with its default, and how to name a world. */

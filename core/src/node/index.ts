@@ -1,5 +1,12 @@
 export { createTicketKeys, type KeySet, KeySetError } from "../tickets/jose-ticket-keys.ts";
 export { TicketClaimError } from "../tickets/ticket-claims.ts";
+export type {
+  ClusterIdentity,
+  ClusterLinks,
+  ClusterLinksOptions,
+  NodeAddress,
+  OpenClusterLinks,
+} from "./cluster-links.ts";
 export {
   type Health,
   type HealthCheck,
@@ -7,7 +14,7 @@ export {
   type HealthServerDependencies,
   type HealthServerOptions,
 } from "./health-server.ts";
-export { KeyFileError, loadOrCreateKeyFile } from "./key-file.ts";
+export { KeyFileError, loadOrCreateKeyFile, readKeyFile } from "./key-file.ts";
 export { registerLinkMetrics } from "./link-metrics.ts";
 export { type LoadConfigOptions, loadConfig } from "./load-config.ts";
 export { createLogger, type LoggerSettings, type LogTarget } from "./logger.ts";

@@ -37,8 +37,11 @@ export async function loadOrCreateKeyFile(
   return { keys, created };
 }
 
-/** The keys of a file, or undefined when there is no such file. */
-async function readKeyFile(file: string): Promise<TicketKeys | undefined> {
+/**
+ * The keys of a file, or undefined when there is no such file.
+ * @throws KeyFileError when it is damaged or cannot be read.
+ */
+export async function readKeyFile(file: string): Promise<TicketKeys | undefined> {
   let text: string | undefined;
   try {
     text = await readSecretFile(file);
