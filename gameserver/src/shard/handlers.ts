@@ -15,6 +15,8 @@ export class Handlers {
   /** The event handled last, for the report of an interruption. */
   private running: WorldEvent | undefined;
   readonly wishes: Wish[] = [];
+  /** How many effects of this tick were looked through for wishes. */
+  private lookedAt = 0;
 
   constructor(module: WorldModule, store: Store, inputs: InputLog, faults: FaultLog) {
     this.module = module;
@@ -26,6 +28,7 @@ export class Handlers {
   /** Begins a tick. */
   begin(): void {
     this.running = undefined;
+    this.lookedAt = 0;
     this.store.savepoint();
   }
 
@@ -50,8 +53,6 @@ export class Handlers {
     const { store } = this;
     this.running = event;
     store.savepoint();
-    const { effects } = store;
-    const effectsBefore = effects.length;
     try {
       this.module.handle(event, store);
     } catch (error) {
@@ -62,16 +63,24 @@ export class Handlers {
       return error;
     }
     store.savepoint();
-    for (let i = effectsBefore; i < effects.length; i++) {
-      const effect = effects[i];
+    this.takeWishes();
+    return undefined;
+  }
+
+  /** The effects that stand are not taken back any more. */
+  private takeWishes(): void {
+    const { effects } = this.store;
+    for (; this.lookedAt < effects.length; this.lookedAt++) {
+      const effect = effects[this.lookedAt];
       if (effect !== undefined && effect.type !== "log") this.wishes.push(effect);
     }
-    return undefined;
   }
 
   /** After an interruption: takes back what the handler at work did. */
   interrupted(): void {
     this.store.rollback(true);
+    // Of a handler that was through when the limit struck behind it.
+    this.takeWishes();
     // The next try draws other numbers, as after a handler that threw.
     this.store.random.next();
     this.inputs.dropUnfinished();

@@ -80,11 +80,14 @@ export class SessionLife {
   grantWishes(): void {
     const { wishes } = this.handlers;
     while (wishes.length > 0) {
-      const wish = wishes.shift();
+      // It goes when it was granted: an interruption before that leaves it for the next tick.
+      const wish = wishes[0];
       const session = wish && this.store.sessions.sessionById(wish.session);
-      if (session === undefined) continue;
-      if (wish?.type === "kick") this.end(session, "kicked", "kicked", wish.reason);
-      else if (wish?.type === "transfer") this.transfer(session, wish.world);
+      if (session !== undefined && wish?.type === "kick")
+        this.end(session, "kicked", "kicked", wish.reason);
+      else if (session !== undefined && wish?.type === "transfer")
+        this.transfer(session, wish.world);
+      wishes.shift();
     }
   }
 

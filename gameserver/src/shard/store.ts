@@ -12,7 +12,7 @@ import {
   Table,
   type TimerState,
 } from "./tables.ts";
-import { UndoLog } from "./undo-log.ts";
+import { parity, UndoLog } from "./undo-log.ts";
 
 const utf8 = new TextEncoder();
 
@@ -52,9 +52,8 @@ export class Store {
   nextTimerId = 1;
   nextRequestId = 1;
   private logLines = 0;
-  private readonly oneSave = emptyNumbers();
-  private readonly otherSave = emptyNumbers();
-  private saved = this.oneSave;
+  /** By parity of the savepoint, as the entries of the undo log. */
+  private readonly saved = [emptyNumbers(), emptyNumbers()] as const;
   /** No timer is due before this tick; may be too early, never too late. */
   private noTimerBefore = 0;
 
@@ -70,24 +69,24 @@ export class Store {
 
   /** Starts what can be taken back as one: one handler's work. */
   savepoint(): void {
-    // Filled aside and then put in place: an interruption can strike anywhere.
-    const next = this.saved === this.oneSave ? this.otherSave : this.oneSave;
+    // An interruption can strike anywhere: until the log counts on, the savepoint before it holds.
+    const next = this.saved[parity(this.undo.mark + 1)];
     copyRandom(this.random, next.random);
     next.effects = this.effects.length;
     next.timer = this.nextTimerId;
     next.request = this.nextRequestId;
-    this.saved = next;
     this.undo.savepoint();
   }
 
   /** Takes back what the handler did; `interrupted` when it may have been cut off anywhere. */
   rollback(interrupted: boolean): void {
-    const { saved } = this;
+    const saved = this.saved[parity(this.undo.mark)];
     copyRandom(saved.random, this.random);
     this.effects.length = Math.min(this.effects.length, saved.effects);
     this.nextTimerId = saved.timer;
     this.nextRequestId = saved.request;
     this.undo.rollback();
+    this.savepoint();
     if (interrupted) this.entities.rebuild();
   }
 

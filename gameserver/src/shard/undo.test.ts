@@ -4,6 +4,7 @@ import { SeededRandom } from "@atlasnet/core/sim";
 import { createGuard } from "../host/guard.ts";
 import type { ModuleContext } from "../module/context.ts";
 import { randomDeed } from "../testing/random-deeds.ts";
+import { addStepPoints } from "../testing/step-points.ts";
 import { streamOf, TestShard, type TestShardOptions } from "../testing/test-shard.ts";
 import type { ShardEntity } from "./entity.ts";
 
@@ -172,27 +173,118 @@ test("ids that were never seen are given again", () => {
   assert.deepEqual(test.shard.pendingRequests(), []);
 });
 
-test("an interruption anywhere leaves nothing behind", () => {
+test("an interruption anywhere in a handler leaves nothing of it behind, or all", () => {
   for (let seed = 1; seed <= 30; seed++) {
-    const random = new SeededRandom(seed);
-    const test = lively(random, { guard: switched(seed % 2 === 0 ? 10 : 15) });
-    const before = test.shard.snapshot();
-    test.hooks.tick = (ctx) => {
-      // Fault tolerant as world code may be: the limit cannot be caught.
-      for (;;)
-        try {
-          randomDeed(ctx, random);
-        } catch (error) {
-          assert.ok(error instanceof RangeError);
-        }
-    };
-    cutOff(test);
-    delete test.hooks.tick;
-    const twin = untouched(before, (shard) => shard.tick());
-    assert.equal(test.shard.hash(), twin.shard.hash(), `seed ${seed}`);
-    assert.deepEqual(look(test), look(twin), `seed ${seed}`);
+    const deeds = new SeededRandom(`steps ${seed}`);
+    const whole = interruptedAt(seed, Number.POSITIVE_INFINITY);
+    // Anywhere, and close behind the handler's end, where its savepoint is made.
+    const at = seed % 2 === 0 ? deeds.int(1, whole.ended) : deeds.int(whole.ended + 1, whole.last);
+    const { test, struck } = interruptedAt(seed, at);
+    const nothing = interruptedAt(seed, Number.POSITIVE_INFINITY, () => undefined).test;
+    nothing.shard.store.random.next();
+    whole.test.shard.store.random.next();
+    const hash = test.shard.hash();
+    assert.equal(struck, at);
+    const isAll = at > whole.ended && hash === whole.test.shard.hash();
+    const twin = isAll ? whole.test : nothing;
+    assert.equal(hash, twin.shard.hash(), `seed ${seed}, cut off at step ${at}`);
+    assert.deepEqual(look(test), look(twin), `seed ${seed}, cut off at step ${at}`);
   }
 });
+
+test("a savepoint is made whole or not at all, and no wish is lost behind it", () => {
+  const results = new Set<string>();
+  // Every place from the handler's last deed to the end of the tick's work.
+  for (let behind = -2; ; behind++) {
+    const handler = (ctx: ModuleContext) => {
+      ctx.spawn({ body: { points: 1 } });
+      ctx.kv.set("done", true);
+      ctx.after(1, "alarm");
+      ctx.request("service", null);
+      ctx.random.float();
+      for (const player of ctx.players) if (player.account === "bob") player.kick();
+    };
+    const { ended, last } = interruptedAt(1, Number.POSITIVE_INFINITY, handler);
+    if (ended + behind > last) break;
+    const { test } = interruptedAt(1, ended + behind, handler);
+    const { kv, timers, requests, entities } = test.shard.store;
+    delete test.hooks.tick;
+    const before = interruptedAt(1, Number.POSITIVE_INFINITY, () => undefined).test.shard.store;
+    const more = {
+      done: kv.get("done") === true,
+      entityIds: entities.nextId - before.entities.nextId,
+      timers: timers.size - before.timers.size,
+      timerIds: test.shard.store.nextTimerId - before.nextTimerId,
+      requests: requests.size - before.requests.size,
+      requestIds: test.shard.store.nextRequestId - before.nextRequestId,
+    };
+    test.tick();
+    const kicked = test.shard.store.sessions.ofAccount("bob") === undefined;
+    results.add(JSON.stringify({ ...more, kicked }));
+  }
+  const all = { done: true, entityIds: 1, timers: 1, timerIds: 1, requests: 1, requestIds: 1 };
+  const none = { done: false, entityIds: 0, timers: 0, timerIds: 0, requests: 0, requestIds: 0 };
+  assert.deepEqual(
+    [...results],
+    [
+      { ...none, kicked: false },
+      { ...all, kicked: true },
+    ].map((result) => JSON.stringify(result)),
+  );
+});
+
+interface CutOff {
+  test: TestShard;
+  /** Steps from the handler's begin to its end, and to the end of the tick's work. */
+  ended: number;
+  last: number;
+  /** The step it was cut off at; 0 when it was not. */
+  struck: number;
+}
+
+/**
+ * The world of a seed after a tick whose work was cut off at a step of its store, counted from the begin
+ * of its own handler. The limit is the real one; where it strikes does not hang on the clock: there the
+ * code waits for it. A machine so slow that it strikes before that is given more time.
+ */
+function interruptedAt(
+  seed: number,
+  at: number,
+  handler: (ctx: ModuleContext, random: SeededRandom) => void = randomDeeds,
+  limitMs = 20,
+): CutOff {
+  const random = new SeededRandom(seed);
+  const guard = switched(Number.isFinite(at) ? limitMs : 0);
+  let step = Number.NaN;
+  let last = 0;
+  const test = lively(random, {
+    guard: (run) => {
+      const result = guard(run);
+      last = step;
+      step = Number.NaN;
+      return result;
+    },
+  });
+  let ended = 0;
+  let struck = 0;
+  addStepPoints(test.shard.store, () => {
+    step += 1;
+    if (step !== at) return;
+    struck = step;
+    forever();
+  });
+  test.hooks.tick = (ctx) => {
+    step = 0;
+    handler(ctx, random);
+    ended = step;
+  };
+  limited = true;
+  const { faults } = test.tick();
+  limited = false;
+  const wasCutOff = faults[0]?.kind === "time-limit";
+  if (wasCutOff && struck === 0) return interruptedAt(seed, at, handler, 2 * limitMs);
+  return { test, ended, last, struck };
+}
 
 let limited = false;
 
