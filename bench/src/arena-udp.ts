@@ -7,8 +7,8 @@ import { sealCostUs } from "./arena/seal-cost.ts";
 import { sumOfChecks, viewGoals } from "./arena/view-goals.ts";
 import { MOVE_RATE, SPEED } from "./arena/walker.ts";
 import { Child } from "./lib/child.ts";
-import { MonolithProcess } from "./lib/monolith-process.ts";
 import { atMost, machine, printReport } from "./lib/report.ts";
+import { ServerProcess } from "./lib/server-process.ts";
 import { median, round } from "./lib/statistics.ts";
 import { CELL, EXTENT, TICK_RATE, VIEW } from "./worlds/arena-world.ts";
 
@@ -51,7 +51,7 @@ interface Round {
 class Side {
   readonly transport: ArenaTransport;
   private readonly generator = new Child("./arena/generator.js", import.meta.url);
-  private monolith: MonolithProcess | undefined;
+  private monolith: ServerProcess | undefined;
   private warm = false;
 
   constructor(transport: ArenaTransport) {
@@ -66,7 +66,8 @@ class Side {
     const world = fileURLToPath(new URL("./worlds/arena-world.js", import.meta.url));
     const { profile } = flags;
     const connections = String(settings.clients + 100);
-    this.monolith = await MonolithProcess.start({
+    this.monolith = await ServerProcess.start({
+      command: "monolith",
       flags: [
         ...["--world", `arena=${world}`, "--gameserver.threads", "1"],
         ...["--proxy.limits.connectionsPerAddress", connections],

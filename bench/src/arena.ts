@@ -6,8 +6,8 @@ import type { GeneratorQuestion, Side, WindowResult } from "./arena/generator.ts
 import { sumOfChecks, viewGoals } from "./arena/view-goals.ts";
 import { MOVE_RATE, SPEED } from "./arena/walker.ts";
 import { Child } from "./lib/child.ts";
-import { MonolithProcess } from "./lib/monolith-process.ts";
 import { atMost, between, machine, printReport } from "./lib/report.ts";
+import { ServerProcess } from "./lib/server-process.ts";
 import { median, round } from "./lib/statistics.ts";
 import { CELL, EXTENT, STEP, TICK_RATE, VIEW } from "./worlds/arena-world.ts";
 
@@ -47,7 +47,7 @@ class ArenaBench {
   readonly clients = Number(flags.clients);
   private readonly generator = new Child("./arena/generator.js", import.meta.url);
   private readonly bare = new Child("./arena/bare-server.js", import.meta.url);
-  private monolith: MonolithProcess | undefined;
+  private monolith: ServerProcess | undefined;
   private readonly warm = new Set<Side>();
 
   private generate<Answer>(question: GeneratorQuestion): Promise<Answer> {
@@ -58,7 +58,7 @@ class ArenaBench {
     return this.bare.ask<Answer>(question);
   }
 
-  private get server(): MonolithProcess {
+  private get server(): ServerProcess {
     if (this.monolith === undefined) throw new Error("the monolith is started first");
     return this.monolith;
   }
@@ -66,7 +66,8 @@ class ArenaBench {
   async start(): Promise<void> {
     const world = fileURLToPath(new URL("./worlds/arena-world.js", import.meta.url));
     const { profile } = flags;
-    this.monolith = await MonolithProcess.start({
+    this.monolith = await ServerProcess.start({
+      command: "monolith",
       flags: ["--world", `arena=${world}`, "--gameserver.threads", "1", ...this.limits()],
       execArgv: profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profile}`],
     });

@@ -2,8 +2,8 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { LOAD_TRANSPORTS, type LoadTransport } from "@atlasnet/loadgen";
 import { type CrowdRound, crowdRound } from "./crowd/crowd-round.ts";
-import { MonolithProcess } from "./lib/monolith-process.ts";
 import { atMost, between, type Goal, machine, printReport } from "./lib/report.ts";
+import { ServerProcess } from "./lib/server-process.ts";
 import { median, round } from "./lib/statistics.ts";
 import { CELL, EXTENT, VIEW } from "./worlds/crowd-world.ts";
 
@@ -51,7 +51,8 @@ async function measure(part: Part, transport: LoadTransport): Promise<MeasuredPa
     flags.profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${flags.profile}`];
   // All clients come from one address, which has a limit of its own.
   const limit = ["--proxy.limits.connectionsPerAddress", String(clients + 100)];
-  const server = await MonolithProcess.start({
+  const server = await ServerProcess.start({
+    command: "monolith",
     flags: ["--world", `crowd=${module}`, "--gameserver.threads", "1", ...limit],
     execArgv,
   });

@@ -5,8 +5,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import type { Reading } from "./density/probe.ts";
-import { MonolithProcess } from "./lib/monolith-process.ts";
 import { atMost, machine, printReport } from "./lib/report.ts";
+import { ServerProcess } from "./lib/server-process.ts";
 import { median, round } from "./lib/statistics.ts";
 
 /** What a world costs in which nothing happens: a server with many against one with a single one. */
@@ -31,7 +31,7 @@ const { values: flags } = parseArgs({
   },
 });
 
-async function startWith(worlds: number, folder: string): Promise<MonolithProcess> {
+async function startWith(worlds: number, folder: string): Promise<ServerProcess> {
   const module = fileURLToPath(new URL("./worlds/empty-world.js", import.meta.url));
   const config = join(folder, `worlds-${worlds}.toml`);
   const sections = Array.from(
@@ -40,14 +40,15 @@ async function startWith(worlds: number, folder: string): Promise<MonolithProces
   );
   await writeFile(config, sections.join("\n"));
   const probe = new URL("./density/probe.js", import.meta.url).href;
-  return MonolithProcess.start({
+  return ServerProcess.start({
+    command: "monolith",
     flags: ["--config", config],
     execArgv: ["--expose-gc", "--import", probe],
   });
 }
 
 /** CPU time of both servers in the same windows, in percent of a core. */
-async function windows(servers: readonly MonolithProcess[]): Promise<number[][]> {
+async function windows(servers: readonly ServerProcess[]): Promise<number[][]> {
   const shares: number[][] = servers.map(() => []);
   for (let i = 0; i < Number(flags.rounds); i++) {
     const before = await Promise.all(servers.map((server) => server.ask<number>("cpu")));
@@ -68,7 +69,7 @@ async function run(): Promise<void> {
   console.log(`On ${cpu}, ${cores} cores, Node ${node}.`);
   console.log(`${worlds} idle worlds more than one, in one monolith, default configuration.`);
   const folder = await mkdtemp(join(tmpdir(), "atlasnet-density-"));
-  const servers: MonolithProcess[] = [];
+  const servers: ServerProcess[] = [];
   try {
     const one = await startWith(1, folder);
     servers.push(one);

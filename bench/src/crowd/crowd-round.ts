@@ -1,5 +1,5 @@
 import { type LoadResult, type LoadTransport, progressLine, runLoad } from "@atlasnet/loadgen";
-import type { MonolithProcess } from "../lib/monolith-process.ts";
+import type { ServerProcess } from "../lib/server-process.ts";
 
 /** What one measured window showed. */
 export interface CrowdRound {
@@ -22,7 +22,7 @@ export interface CrowdLoad {
 const WARM_UP_SECONDS = 8;
 
 /** Lets the crowd in, makes one window of load, and lets it out again. */
-export async function crowdRound(server: MonolithProcess, load: CrowdLoad): Promise<CrowdRound> {
+export async function crowdRound(server: ServerProcess, load: CrowdLoad): Promise<CrowdRound> {
   const cpu: { before?: Promise<Reading>; after?: Promise<Reading> } = {};
   const result = await runLoad(
     { ...load, url: `127.0.0.1:${server.port}`, warmUpSeconds: WARM_UP_SECONDS },
@@ -50,7 +50,7 @@ interface Reading {
   readonly atSeconds: number;
 }
 
-async function read(server: MonolithProcess): Promise<Reading> {
+async function read(server: ServerProcess): Promise<Reading> {
   const cpuSeconds = await server.cpuSeconds();
   return { cpuSeconds, atSeconds: performance.now() / 1000 };
 }

@@ -9,15 +9,18 @@ import { freePort } from "./ports.ts";
 
 const READY_TIMEOUT_MS = 60_000;
 
-export interface MonolithProcessOptions {
-  /** Flags of `atlasnet monolith` beside ports and data directory. */
+export interface ServerProcessOptions {
+  /** The command of `atlasnet` that is run. */
+  command: "monolith" | "gameserver" | "proxy";
+  /** Flags beside ports and data directory. */
   flags: readonly string[];
   /** Flags of Node. */
   execArgv?: readonly string[];
 }
 
-/** `atlasnet monolith` as its users run it, in a process of its own with a fresh data directory. */
-export class MonolithProcess {
+/** `atlasnet monolith` or a role of a cluster as its users run it, with a fresh data directory. */
+export class ServerProcess {
+  /** Where players, or for a gameserver proxies, connect. */
   readonly port: number;
   private readonly child: ChildProcess;
   private readonly health: string;
@@ -36,35 +39,36 @@ export class MonolithProcess {
     child.stderr?.on("data", keep);
   }
 
-  /** Starts it and waits until players are let in. @throws with what it printed */
-  static async start(options: MonolithProcessOptions): Promise<MonolithProcess> {
+  /** Starts it and waits until it is ready. @throws with what it printed */
+  static async start(options: ServerProcessOptions): Promise<ServerProcess> {
+    const { command } = options;
     const dataDir = await mkdtemp(join(tmpdir(), "atlasnet-bench-"));
-    const [players, health, pages] = [await freePort(), await freePort(), await freePort()];
+    const [port, health, pages] = [await freePort(), await freePort(), await freePort()];
     const main = join(createRequire(import.meta.url).resolve("atlasnet"), "..", "main.js");
+    const role = command === "gameserver" ? "links" : "proxy";
     const settings = {
-      "proxy.host": "127.0.0.1",
-      "proxy.port": players,
+      [`${role}.host`]: "127.0.0.1",
+      [`${role}.port`]: port,
       "health.port": health,
-      "http.host": "127.0.0.1",
-      "http.port": pages,
       "data.dir": dataDir,
+      ...(command === "monolith" ? { "http.host": "127.0.0.1", "http.port": pages } : {}),
     };
     const flags = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, `${value}`]);
     const child = spawn(
       process.execPath,
-      [...(options.execArgv ?? []), main, "monolith", ...flags, ...options.flags],
+      [...(options.execArgv ?? []), main, command, ...flags, ...options.flags],
       { stdio: ["ignore", "pipe", "pipe", "ipc"] },
     );
-    const monolith = new MonolithProcess(child, [players, health], dataDir);
-    await monolith.ready();
-    return monolith;
+    const server = new ServerProcess(child, [port, health], dataDir);
+    await server.ready();
+    return server;
   }
 
   private async ready(): Promise<void> {
     const deadline = Date.now() + READY_TIMEOUT_MS;
     while (Date.now() < deadline) {
       if (this.child.exitCode !== null)
-        throw new Error(`the monolith ended with ${this.child.exitCode}:\n${this.output}`);
+        throw new Error(`the server ended with ${this.child.exitCode}:\n${this.output}`);
       const answer = await fetch(`${this.health}/ready`).then(
         (response) => response.status,
         () => 0,
@@ -72,7 +76,7 @@ export class MonolithProcess {
       if (answer === 200) return;
       await delay(50);
     }
-    throw new Error(`the monolith is not ready:\n${this.output}`);
+    throw new Error(`the server is not ready:\n${this.output}`);
   }
 
   get pid(): number {

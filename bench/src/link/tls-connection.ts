@@ -1,0 +1,127 @@
+import type { TLSSocket } from "node:tls";
+import type { QuicConnection, QuicConnectionEvents } from "@atlasnet/quic";
+
+/**
+ * A TLS 1.3 connection in the shape of a QUIC one, so that the same link can run over both: streams
+ * stand behind each other in frames `u8 kind, u32 length, bytes`. It is the peer that `bench link`
+ * compares with, and knows no more than the link needs of it.
+ */
+
+const HEAD_BYTES = 5;
+const DATAGRAM = 255;
+const CLOSE = 254;
+/** Bytes in the socket at which it takes no more, as a congestion window would. */
+const MAX_BACKLOG_BYTES = 1024 * 1024;
+const NO_STATS: QuicConnection["stats"] = {
+  rttMs: 0,
+  packetBytes: 0,
+  packetsSent: 0,
+  packetsReceived: 0,
+  packetsLost: 0,
+  bytesSent: 0,
+  bytesReceived: 0,
+};
+
+export class TlsConnection implements QuicConnection {
+  readonly remote: string;
+  readonly stats = NO_STATS;
+  readonly peerCertificates: readonly Uint8Array[];
+  private readonly socket: TLSSocket;
+  private readonly events: QuicConnectionEvents;
+  private nextStream = 0;
+  private corked = false;
+  private refused = false;
+  private over = false;
+  private rest: Buffer = Buffer.alloc(0);
+
+  /** Of a socket whose handshake is done. */
+  constructor(socket: TLSSocket, events: (connection: QuicConnection) => QuicConnectionEvents) {
+    this.socket = socket;
+    this.remote = `${socket.remoteAddress}:${socket.remotePort}`;
+    this.peerCertificates = [socket.getPeerCertificate().raw];
+    this.events = events(this);
+    socket.setNoDelay(true);
+    socket.on("data", (bytes: Buffer) => this.read(bytes));
+    socket.on("drain", () => this.drained());
+    socket.on("error", () => this.ended("transport", 0, ""));
+    socket.on("close", () => this.ended("idle", 0, ""));
+    setImmediate(() => this.events.established());
+  }
+
+  openStream(): number {
+    return this.nextStream++;
+  }
+
+  write(stream: number, bytes: Uint8Array): number {
+    if (this.over) return 0;
+    const room = MAX_BACKLOG_BYTES - this.socket.writableLength;
+    const taken = Math.min(bytes.length, Math.max(0, room));
+    if (taken < bytes.length) this.refused = true;
+    if (taken > 0) this.frame(stream, bytes.subarray(0, taken));
+    return taken;
+  }
+
+  sendDatagram(bytes: Uint8Array): boolean {
+    this.frame(DATAGRAM, bytes);
+    return true;
+  }
+
+  close(code: number, reason: string): void {
+    if (this.over) return;
+    this.frame(CLOSE, Buffer.from(`${code} ${reason}`));
+    this.socket.end();
+    setImmediate(() => this.ended("self", code, reason));
+  }
+
+  private frame(kind: number, bytes: Uint8Array): void {
+    if (!this.corked) {
+      this.corked = true;
+      this.socket.cork();
+      setImmediate(() => {
+        this.corked = false;
+        this.socket.uncork();
+      });
+    }
+    const frame = Buffer.allocUnsafe(HEAD_BYTES + bytes.length);
+    frame[0] = kind;
+    frame.writeUInt32BE(bytes.length, 1);
+    frame.set(bytes, HEAD_BYTES);
+    this.socket.write(frame);
+  }
+
+  private drained(): void {
+    if (!this.refused || this.over) return;
+    this.refused = false;
+    this.events.writable();
+  }
+
+  private read(chunk: Buffer): void {
+    let bytes = this.rest.length === 0 ? chunk : Buffer.concat([this.rest, chunk]);
+    while (bytes.length >= HEAD_BYTES && !this.over) {
+      const end = HEAD_BYTES + bytes.readUInt32BE(1);
+      const kind = bytes[0] ?? 0;
+      // Streams are handed on as they come, as QUIC does.
+      if (bytes.length < end) break;
+      this.take(kind, bytes.subarray(HEAD_BYTES, end));
+      bytes = bytes.subarray(end);
+    }
+    this.rest = bytes;
+    if (!this.over) this.events.turn();
+  }
+
+  private take(kind: number, bytes: Uint8Array): void {
+    // As a plain view: the codec makes no Buffers of what it reads.
+    const view = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    if (kind === DATAGRAM) return this.events.datagram(view);
+    if (kind !== CLOSE) return this.events.stream(kind, view);
+    const [code = "0", ...reason] = Buffer.from(view).toString().split(" ");
+    this.ended("peer", Number(code), reason.join(" "));
+  }
+
+  private ended(by: "self" | "peer" | "idle" | "transport", code: number, reason: string): void {
+    if (this.over) return;
+    this.over = true;
+    this.socket.destroy();
+    this.events.closed({ by, code, reason });
+  }
+}
