@@ -15,6 +15,8 @@ export interface CaRequest {
   readonly trusted: ReadonlySet<string>;
   /** The present certificate and its key (PEM), for a renewal. */
   readonly present?: { readonly cert: string; readonly key: string };
+  /** Gives it up before its time. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** The whole exchange, from connecting to the last byte, has this long. */
@@ -58,7 +60,8 @@ const HINTS = new Map<string, string>([
  */
 export async function askCa(asked: CaRequest, now: () => number): Promise<CertificateAnswer> {
   const { address, path, body, present } = asked;
-  const signal = AbortSignal.timeout(TIMEOUT_MS);
+  const timeout = AbortSignal.timeout(TIMEOUT_MS);
+  const signal = asked.signal === undefined ? timeout : AbortSignal.any([timeout, asked.signal]);
   const socket = await open(address, present, signal);
   try {
     const problem = serverProblem(socket, asked.trusted, now());
@@ -92,9 +95,11 @@ function open(
         resolve(socket);
       },
     );
-    const abort = () => fail(new Error(`no answer within ${TIMEOUT_MS / 1000} seconds`));
+    // Either the time is over or the caller has given up.
+    const abort = () => fail(signal.reason);
     socket.once("error", fail);
     signal.addEventListener("abort", abort, { once: true });
+    if (signal.aborted) abort();
   });
 }
 

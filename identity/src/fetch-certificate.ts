@@ -58,12 +58,12 @@ export async function fetchByCertificate(
   place: NodePlace,
   identity: NodeIdentity,
   address: Address,
-  now: () => number,
+  { now, signal }: { now(): number; signal: AbortSignal | undefined },
 ): Promise<NewCertificate> {
   const { certificate: cert, privateKey: key, authorities } = identity;
   const trusted = new Set(readAuthorities(authorities).map(({ fingerprint }) => fingerprint));
   const body = { csr: await requestFor(key, place.node) };
-  return askCa({ address, path: "/v1/renew", body, trusted, present: { cert, key } }, now);
+  return askCa({ address, path: "/v1/renew", body, trusted, present: { cert, key }, signal }, now);
 }
 
 /** Where this node's certificate was fetched; undefined when it was not. @throws OperatingError "unreadable-file" */

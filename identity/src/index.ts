@@ -1,4 +1,12 @@
 export {
+  ADDRESS_ALLOWED,
+  type Address,
+  addressText,
+  DEFAULT_CA_PORT,
+  parseAddress,
+} from "./address.ts";
+export { dateText } from "./certificate.ts";
+export {
   type CaDependencies,
   type CertificateRequest,
   type ClusterCa,
@@ -16,4 +24,16 @@ export {
   type ObtainIdentityOptions,
   obtainIdentity,
 } from "./obtain-identity.ts";
+export {
+  type RenewIdentityDependencies,
+  type RenewIdentityOptions,
+  renewIdentity,
+} from "./renew-identity.ts";
+export { readAuthorities } from "./trust.ts";
 export type { PeerIdentity, PeerRefusal, VerifyPeer } from "./verify-peer.ts";
+export {
+  type RenewalSource,
+  type WatchRenewalDependencies,
+  type WatchRenewalOptions,
+  watchRenewal,
+} from "./watch-renewal.ts";

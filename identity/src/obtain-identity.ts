@@ -98,11 +98,22 @@ export async function issueFrom(ca: ClusterCa, place: NodePlace): Promise<NewCer
 }
 
 /** What has just been stored. */
-async function readAgain(place: NodePlace): Promise<StoredIdentity> {
+export async function readAgain(place: NodePlace): Promise<StoredIdentity> {
   const stored = await readIdentity(place);
   if (stored === undefined)
     throw identityError("no-identity", place, `${certificateFile(place)} is gone again`);
   return stored;
+}
+
+/** @throws OperatingError "foreign-ca" when the certificate comes from a CA that this one knows nothing of. */
+export function checkIssuer(place: NodePlace, { leaf }: StoredIdentity, ca: ClusterCa): void {
+  const trusted = readAuthorities(ca.authorities);
+  if (trusted.some(({ fingerprint }) => fingerprint === leaf.authority.fingerprint)) return;
+  throw identityError(
+    "foreign-ca",
+    place,
+    `${certificateFile(place)} comes from a CA of cluster ${leaf.cluster} that ${ca.dir} does not know (its cluster is ${ca.cluster})`,
+  );
 }
 
 /** With the CA at hand, what else it says (whom to trust, keys that proxies share) is brought up to date. */
@@ -112,13 +123,7 @@ async function refreshed(
   ca: ClusterCa | undefined,
 ): Promise<StoredIdentity> {
   if (ca === undefined) return found;
-  const trusted = readAuthorities(ca.authorities);
-  if (!trusted.some(({ fingerprint }) => fingerprint === found.leaf.authority.fingerprint))
-    throw identityError(
-      "foreign-ca",
-      place,
-      `${certificateFile(place)} comes from a CA of cluster ${found.leaf.cluster} that ${ca.dir} does not know (its cluster is ${ca.cluster})`,
-    );
+  checkIssuer(place, found, ca);
   const secrets = place.role === "proxy" ? await ca.secrets() : undefined;
   const { authorities } = ca;
   const same =
@@ -130,6 +135,6 @@ async function refreshed(
   return readAgain(place);
 }
 
-function obtained({ identity, secrets }: StoredIdentity): ObtainedIdentity {
+export function obtained({ identity, secrets }: StoredIdentity): ObtainedIdentity {
   return secrets === undefined ? { identity } : { identity, secrets };
 }
