@@ -10,6 +10,9 @@ export interface ConnectionHost {
   readonly counters: EndpointCounters;
   readonly arena: Arena;
   readonly options: ConnectionOptions;
+  /** Largest UDP payload that may be worth trying towards an address. */
+  readonly pathLimit: (host: string) => number;
+  readonly random: (count: number) => Uint8Array;
   /** Where we are, as the QUIC layer names it. */
   readonly local: HostPort;
   /** Has `flush` called at the end of this turn; from within a flush, of the next. */

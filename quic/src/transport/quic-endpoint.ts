@@ -10,6 +10,7 @@ import type { QuicCredentials } from "./credentials.ts";
 import { createCounters, type QuicEndpointStats } from "./endpoint-stats.ts";
 import { InitialGate } from "./initial-gate.ts";
 import type { OpenPacketPort, PacketPort } from "./packet-port.ts";
+import { pathLimit } from "./path-limit.ts";
 import { createConfig } from "./quic-config.ts";
 import type { QuicConnection, QuicConnectionEvents } from "./quic-connection.ts";
 import { QuicheConnection } from "./quiche-connection.ts";
@@ -39,6 +40,8 @@ export interface QuicEndpointDependencies {
   readonly clock?: Clock;
   /** Default: a UDP socket. */
   readonly openPort?: OpenPacketPort;
+  /** Largest UDP payload worth trying towards an address. Default: what this machine's networks carry. */
+  readonly pathLimit?: (host: string) => number;
 }
 
 export type Accept = (connection: QuicConnection) => QuicConnectionEvents;
@@ -66,6 +69,8 @@ export class QuicEndpoint implements ConnectionHost {
   readonly counters = createCounters();
   readonly arena = new Arena();
   readonly options: ConnectionOptions;
+  readonly random = randomBytes;
+  readonly pathLimit: (host: string) => number;
   readonly #maxConnections: number;
   readonly #quiche: Quiche;
   readonly #logger: Logger;
@@ -105,10 +110,11 @@ export class QuicEndpoint implements ConnectionHost {
 
   private constructor(
     options: QuicEndpointOptions,
-    { credentials, logger, clock = systemClock }: QuicEndpointDependencies,
+    dependencies: QuicEndpointDependencies,
     quiche: Quiche,
   ) {
     const { idleTimeoutMs, maxConnections } = options;
+    const { credentials, logger, clock = systemClock } = dependencies;
     this.options = {
       idleTimeoutMs,
       handshakeTimeoutMs: options.handshakeTimeoutMs ?? DEFAULT_HANDSHAKE_TIMEOUT_MS,
@@ -116,6 +122,7 @@ export class QuicEndpoint implements ConnectionHost {
       maxStreams: options.maxStreams ?? DEFAULT_MAX_STREAMS,
     };
     this.clock = clock;
+    this.pathLimit = dependencies.pathLimit ?? ((host) => pathLimit(host));
     this.#maxConnections = maxConnections;
     this.#logger = logger;
     this.#quiche = quiche;

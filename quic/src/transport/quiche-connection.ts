@@ -8,6 +8,8 @@ import {
   PROTOCOL_VIOLATION,
 } from "./close-reason.ts";
 import type { ConnectionHost } from "./connection-host.ts";
+import { CONNECTION_ID_BYTES } from "./connection-id.ts";
+import { PacketSizeProber } from "./packet-size-prober.ts";
 import { PeerStreams } from "./peer-streams.ts";
 import type {
   QuicCloseReason,
@@ -15,6 +17,7 @@ import type {
   QuicConnectionEvents,
   QuicConnectionStats,
 } from "./quic-connection.ts";
+import { isBesideQuic } from "./size-probe.ts";
 
 /** UDP payload every path of today carries; connections begin with it. */
 export const BASE_PACKET_BYTES = 1350;
@@ -56,6 +59,7 @@ export class QuicheConnection implements QuicConnection {
   readonly dialler: boolean;
   readonly #streams: PeerStreams;
   readonly #deadline: number;
+  readonly #baseBytes: number;
   readonly #ownStreams = new Set<number>();
   readonly #blocked = new Set<number>();
   #events: QuicConnectionEvents | undefined;
@@ -67,6 +71,11 @@ export class QuicheConnection implements QuicConnection {
   #established = false;
   #received = false;
   #packetBytes: number;
+  #prober: PacketSizeProber | undefined;
+  #probing = false;
+  /** The next packets are small: larger ones may be what gets lost. */
+  #cautious = false;
+  #lostSeen = 0;
   #lastSent: number;
   #timer: Timer | undefined;
   #timerAt = 0;
@@ -88,7 +97,8 @@ export class QuicheConnection implements QuicConnection {
     const now = host.clock.now();
     this.#deadline = now + host.options.handshakeTimeoutMs;
     this.#lastSent = now;
-    this.#packetBytes = Math.min(BASE_PACKET_BYTES, host.options.maxPacketBytes);
+    this.#baseBytes = Math.min(BASE_PACKET_BYTES, host.options.maxPacketBytes);
+    this.#packetBytes = this.#baseBytes;
     this.#streams = new PeerStreams(
       { firstId: dialler ? 3 : 2, maxStreams: host.options.maxStreams },
       {
@@ -140,6 +150,10 @@ export class QuicheConnection implements QuicConnection {
     if (this.#phase === "lingering") return this.#repeatClose();
     this.#packetsReceived += 1;
     this.#bytesReceived += packet.length;
+    if (isBesideQuic(packet)) {
+      if (this.#prober?.receive(packet) !== true) this.#host.counters.dropped.malformed += 1;
+      return;
+    }
     try {
       native.recv(packet, this.#path);
     } catch {
@@ -233,10 +247,15 @@ export class QuicheConnection implements QuicConnection {
         false,
       );
     }
-    if (!this.#isOpen()) return;
+    const native = this.#native;
+    if (!this.#isOpen() || native === undefined) return;
+    const { lost } = native.stats();
+    if (lost > this.#lostSeen) this.#prober?.doubt();
+    this.#lostSeen = lost;
+    this.#prober?.tick();
     const pause = this.#host.options.idleTimeoutMs / KEEP_ALIVES_PER_TIMEOUT;
     if (now - this.#lastSent < pause) return;
-    this.#native?.sendAckEliciting();
+    native.sendAckEliciting();
     this.#host.schedule(this);
   }
 
@@ -279,7 +298,12 @@ export class QuicheConnection implements QuicConnection {
       this.#established = true;
       this.#host.counters.handshakesDone += 1;
       this.peerCertificates = native.peerCertChain() ?? [];
+      this.#prober = this.#createProber(native);
       this.#events?.established();
+    } else if (!this.#probing) {
+      // Not sooner: the server is established, and answers, only after the client's last packet.
+      this.#probing = true;
+      this.#prober?.tick();
     }
     if (!this.#isOpen()) return;
     this.#readDatagrams(native);
@@ -288,6 +312,33 @@ export class QuicheConnection implements QuicConnection {
       this.#host.schedule(this);
     }
     if (this.#isOpen()) this.#events?.turn();
+  }
+
+  #createProber(native: NativeConnection): PacketSizeProber | undefined {
+    const host = this.#host;
+    const peerId = native.destinationId();
+    if (peerId.length !== CONNECTION_ID_BYTES) return undefined;
+    const limit = Math.min(
+      host.options.maxPacketBytes,
+      native.stats().peerMaxUdpPayloadSize,
+      host.pathLimit(this.#to.host),
+    );
+    return new PacketSizeProber(
+      { base: this.#packetBytes, limit, peerId },
+      {
+        host,
+        transmit: (length, done) => this.#transmit(length, done),
+        use: (bytes) => this.#usePacketBytes(native, bytes),
+      },
+    );
+  }
+
+  #usePacketBytes(native: NativeConnection, bytes: number): void {
+    this.#packetBytes = bytes;
+    // What does not fit any more would stand before all others for ever.
+    const most = bytes - DATAGRAM_OVERHEAD_BYTES;
+    if (native.dgramSendQueueLen() === 0) return;
+    native.dgramPurgeOutgoing((datagram) => datagram.length > most);
   }
 
   #readDatagrams(native: NativeConnection): void {
@@ -310,12 +361,15 @@ export class QuicheConnection implements QuicConnection {
   }
 
   #sendPackets(native: NativeConnection): void {
+    const bytes = this.#cautious ? this.#baseBytes : this.#packetBytes;
+    this.#cautious = false;
     for (let count = 0; count < MAX_PACKETS_PER_TURN; count++) {
-      const out = this.#host.outgoing(this.#packetBytes);
+      const out = this.#host.outgoing(bytes);
       const length = this.#nextPacket(native, out);
       if (length === 0) return;
+      this.#lastSent = this.#host.clock.now();
       if (this.#phase === "ending") this.#closePacket = Buffer.from(out.subarray(0, length));
-      this.#transmit(length);
+      this.#transmit(length, this.#sent);
     }
     this.#host.schedule(this);
   }
@@ -331,15 +385,16 @@ export class QuicheConnection implements QuicConnection {
     }
   }
 
-  #transmit(length: number): void {
+  #transmit(length: number, done: (error: Error | null) => void): void {
     this.#packetsSent += 1;
     this.#bytesSent += length;
-    this.#lastSent = this.#host.clock.now();
-    this.#host.transmit(length, this.#to, this.#sent);
+    this.#host.transmit(length, this.#to, done);
   }
 
   readonly #sent = (error: Error | null): void => {
-    if (error !== null) this.#host.counters.sendErrors += 1;
+    if (error === null) return;
+    this.#host.counters.sendErrors += 1;
+    this.#prober?.sent(this.#packetBytes, error);
   };
 
   /** The peer did not hear that we closed: it is told again, ever more seldom. */
@@ -349,7 +404,7 @@ export class QuicheConnection implements QuicConnection {
     const power = (this.#packetsAfterClose & (this.#packetsAfterClose - 1)) === 0;
     if (packet === undefined || !power) return;
     packet.copy(this.#host.outgoing(packet.length));
-    this.#transmit(packet.length);
+    this.#transmit(packet.length, this.#sent);
   }
 
   #settle(native: NativeConnection): void {
@@ -376,7 +431,11 @@ export class QuicheConnection implements QuicConnection {
     this.#timer = undefined;
     const native = this.#native;
     if (native === undefined) return;
-    if (native.timeout() === 0) native.onTimeout();
+    if (native.timeout() === 0) {
+      native.onTimeout();
+      this.#cautious = true;
+      this.#prober?.doubt();
+    }
     this.#host.schedule(this);
   };
 
