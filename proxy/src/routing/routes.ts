@@ -73,11 +73,11 @@ export class Routes<C> {
     return retryAt;
   }
 
-  /** A link that stood is gone. Returns when to look again with `resolve`; that may be now. */
+  /** A link is gone, up or still being opened. Returns when to look again with `resolve`; maybe now. */
   linkLost(node: string, now: number): number {
     const state = this.nodes.get(node);
     // Links that end as soon as they stand (a peer that refuses what we say) are no reason to hurry.
-    if (state?.state === "up" && now - state.since < this.options.steadyMs)
+    if (state?.state !== "up" || now - state.since < this.options.steadyMs)
       return this.linkFailed(node, now);
     this.nodes.delete(node);
     return now;

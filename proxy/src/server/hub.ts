@@ -35,6 +35,11 @@ export interface HubOptions {
   limits: ProxyLimits;
   /** Node ids of the gameservers that a link is kept to from `start` on. */
   peers: readonly string[];
+  /**
+   * Placements are what the gameservers announce: nobody is sent over a link before its list came, as
+   * epochs of an earlier link say nothing after a restart from a backup.
+   */
+  announced: boolean;
 }
 
 export interface HubDependencies {
@@ -51,6 +56,8 @@ export interface HubDependencies {
 interface OpenLink {
   link: Link;
   ports: Map<string, ShardPort>;
+  /** It is open for clients. */
+  open: boolean;
 }
 
 /** Links to gameservers and the shards behind them: the effects of `Routes`, performed. */
@@ -156,26 +163,38 @@ export class Hub {
 
   private linkUp(node: string, link: Link): void {
     if (this.stopped) return link.close({ code: "closed" });
-    const { clock, counters, logger, placements } = this.dependencies;
+    const { counters, logger } = this.dependencies;
     const again = this.met.has(node);
     if (again) counters.linkReconnects += 1;
     this.met.add(node);
     this.problems.delete(node);
     if (counters.linksUp.has(node)) counters.linksUp.set(node, 1);
     logger.info(again ? "linked to a gameserver again" : "linked to a gameserver", { peer: node });
-    this.links.set(node, { link, ports: new Map() });
+    const open = { link, ports: new Map<string, ShardPort>(), open: false };
+    this.links.set(node, open);
     link.channel(NODE_CHANNEL).onMessage((message) => this.nodeMessage(node, link, message));
     link.closed.then(
       ({ code, detail }) => this.linkLost(node, link, code, detail),
       (error: unknown) => logger.error("a link ended without a reason", { peer: node, error }),
     );
+    if (!this.options.announced) this.letIn(node, open);
+  }
+
+  private letIn(node: string, link: OpenLink): void {
+    if (link.open) return;
+    link.open = true;
+    const { clock, placements } = this.dependencies;
     this.perform(this.routes.linkUp(node, clock.now(), placements));
   }
 
   private nodeMessage(node: string, link: Link, message: LinkMessage): void {
     // A list of a link that was lost meanwhile may be older than one that came since.
-    if (this.links.get(node)?.link !== link) return;
-    if (message.type === "hosting") return this.dependencies.hosting(node, message.worlds);
+    const open = this.links.get(node);
+    if (open?.link !== link) return;
+    if (message.type === "hosting") {
+      this.dependencies.hosting(node, message.worlds);
+      return this.letIn(node, open);
+    }
     this.broken(link, `"${message.type}" over the channel of the node`);
   }
 

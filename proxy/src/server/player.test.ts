@@ -63,7 +63,7 @@ async function start(t: TestContext, connection: FakeConnection, keys: TicketKey
   const counters = new ProxyCounters();
   const common = { clock: systemClock, counters, logger: noopLogger };
   const hub = new Hub(
-    { limits: defaultLimits, peers: [] },
+    { limits: defaultLimits, peers: [], announced: false },
     { ...common, links: network.proxy, placements, random: systemRandom, hosting: () => undefined },
   );
   t.after(() => hub.stop());

@@ -185,7 +185,7 @@ class ProxyServer implements ProxyService, Rooms {
     const { options, announced, counters, logger } = this;
     const { limits, peers = [] } = options;
     return new Hub(
-      { limits, peers },
+      { limits, peers, announced: this.dependencies.placements === undefined },
       {
         ...this.dependencies,
         placements: this.dependencies.placements ?? announced,
