@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { type AtlasNetClient, connect } from "@atlasnet/client";
-import { type Clock, noopLogger, type TicketKeys } from "@atlasnet/core";
+import { type Clock, type Logger, noopLogger, type TicketKeys } from "@atlasnet/core";
 import { loadOrCreateKeyFile, systemClock, systemRandom } from "@atlasnet/core/node";
 import { DEFAULT_OUTBOX_BYTES, Gameserver } from "@atlasnet/gameserver";
 import { createProxy, defaultLimits, type ProxyService } from "@atlasnet/proxy";
@@ -28,17 +28,19 @@ const LEDGER = fileURLToPath(new URL("./ledger-world.js", import.meta.url));
 export class TestCluster {
   readonly network = new CutNetwork();
   private readonly keys: TicketKeys;
+  private readonly logger: Logger;
   /** Taken in reverse. */
   private readonly steps: (() => unknown)[] = [];
 
-  private constructor(keys: TicketKeys) {
+  private constructor(keys: TicketKeys, logger: Logger) {
     this.keys = keys;
+    this.logger = logger;
   }
 
-  static async start(t: TestContext): Promise<TestCluster> {
+  static async start(t: TestContext, logger: Logger = noopLogger): Promise<TestCluster> {
     const dir = await mkdtemp(join(tmpdir(), "atlasnet-cluster-"));
     const { keys } = await loadOrCreateKeyFile(join(dir, "tickets.jwks.json"));
-    const cluster = new TestCluster(keys);
+    const cluster = new TestCluster(keys, logger);
     cluster.undo(() => rm(dir, { recursive: true, force: true }));
     t.after(async () => {
       for (const step of cluster.steps.reverse()) await step();
@@ -70,7 +72,7 @@ export class TestCluster {
       },
       {
         links: this.network.node({ role: "gameserver", node }),
-        logger: noopLogger,
+        logger: this.logger.child({ node, role: "gameserver" }),
         randomSeed: () => 5,
         services: new Map(),
         onStats: () => undefined,
@@ -110,7 +112,7 @@ export class TestCluster {
         keys: this.keys,
         clock: hurried,
         random: systemRandom,
-        logger: noopLogger,
+        logger: this.logger.child({ node, role: "proxy" }),
         meter: createNoopMeter(),
       },
     );

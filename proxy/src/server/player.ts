@@ -308,6 +308,8 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
       case "send":
         return this.connection.send(effect.item);
       case "identify":
+        // Another hello may be for another world.
+        this.shard = undefined;
         return this.ask(identify(effect.hello, this.options, this.dependencies), (answer) =>
           this.perform(
             answer.ok
