@@ -8,6 +8,8 @@ import {
   type Link,
   type LinkMessage,
   type Logger,
+  NODE_CHANNEL,
+  shardChannel,
   UpstreamBatch,
   UpstreamKind,
 } from "@atlasnet/core";
@@ -51,6 +53,8 @@ const say = (ctx: string) => `message: { say(ctx, player, { text }) { ${ctx} } }
 interface Started {
   server: Gameserver;
   link: Link;
+  /** One more link, of another proxy. */
+  connect(): Promise<Link>;
   faults: WorldFault[];
   errors: string[];
   placed: HostedWorld[];
@@ -119,7 +123,7 @@ async function start(
   let wake = quiet;
   const said = compileDefinition(definition().data).serverMessages[0];
   for (const world of ["kept", "other"])
-    link.channel(`shard:${world}/0`).onMessage((message) => {
+    link.channel(shardChannel(`${world}/0`)).onMessage((message) => {
       seen.push(message);
       if (message.type === "downstream")
         for (const entry of readBatch(message.batch).sessions.values())
@@ -139,6 +143,7 @@ async function start(
   return {
     server,
     link,
+    connect: () => links.node({ role: "proxy", node: "p2" }).connect("g"),
     faults,
     errors,
     placed,
@@ -169,7 +174,7 @@ async function attach(
 ): Promise<Extract<LinkMessage, { type: "attached" }> & { attach: number }> {
   const number = ++attaches;
   const { shard, epoch } = world;
-  link.channel(`shard:${shard}`).send({
+  link.channel(shardChannel(shard)).send({
     type: "attach",
     shard,
     epoch,
@@ -197,7 +202,7 @@ function speak({ link }: Started, world: HostedWorld, number: number, seq: numbe
   const batch = new UpstreamBatch();
   batch.add(number, UpstreamKind.message, seq, 0, writer.finish());
   const { shard, epoch } = world;
-  link.channel(`shard:${shard}`).send({ type: "upstream", shard, epoch, batch: batch.take() });
+  link.channel(shardChannel(shard)).send({ type: "upstream", shard, epoch, batch: batch.take() });
 }
 
 const COUNTER = `
@@ -292,6 +297,67 @@ test("a thread that ends is replaced and its worlds are opened again, at a highe
     await run.spoken("alive");
     await run.server.stop();
   }
+});
+
+test("what is hosted is said over every link: when it opens, and after every change", async () => {
+  const run = await start();
+  const second = await run.connect();
+  const lists: string[][] = [[], []];
+  [run.link, second].forEach((link, index) => {
+    link.channel(NODE_CHANNEL).onMessage((message) => {
+      assert.ok(message.type === "hosting");
+      const worlds = message.worlds.map(({ world, shard, epoch }) => `${world} ${shard} ${epoch}`);
+      lists[index]?.push(worlds.join(", "));
+    });
+  });
+  const dies = moduleFile("dies.mjs", say(`process.exit();`));
+  const kept = await run.server.open(request(dies, { durability: "none" }), root);
+  const fine = moduleFile("hosted.mjs", COUNTER);
+  await run.server.open(request(fine, { world: "other", durability: "none" }), root);
+  await run.server.swap("other", fine);
+  const ann = await attach(run, kept);
+  speak(run, kept, ann.attach, 1, "die");
+  await run.until((message) => message.type === "shard-reset" && message.shard === "kept/0");
+  await run.until((message) => message.type === "shard-reset" && message.epoch === 3);
+  const third = await run.connect();
+  const last = await new Promise<LinkMessage>((resolve) => {
+    third.channel(NODE_CHANNEL).onMessage(resolve);
+  });
+  assert.deepEqual(lists[0]?.slice(0, 4), [
+    "",
+    "kept kept/0 1",
+    "kept kept/0 1, other other/0 1",
+    "kept kept/0 1, other other/0 2",
+  ]);
+  assert.equal(lists[0]?.at(-1), "kept kept/0 2, other other/0 3");
+  assert.deepEqual(lists[1], lists[0]);
+  assert.deepEqual(last, {
+    type: "hosting",
+    worlds: run.server.hosted.map(({ world, shard, epoch }) => ({ world, shard, epoch })),
+  });
+  await run.server.stop();
+});
+
+test("a proxy that says what no proxy says loses its link, and nobody else theirs", async () => {
+  const run = await start();
+  const world = await run.server.open(
+    request(moduleFile("spared.mjs", COUNTER), { durability: "none" }),
+    root,
+  );
+  const { shard, epoch } = world;
+  for (const channel of [NODE_CHANNEL, shardChannel(shard)]) {
+    const rude = await run.connect();
+    rude.channel(channel).send({ type: "shard-reset", shard, epoch });
+    assert.deepEqual(await rude.closed, {
+      code: "bad-message",
+      detail: '"shard-reset" is not for a gameserver',
+    });
+  }
+  assert.equal(run.errors.length, 2);
+  const ann = await attach(run, world);
+  speak(run, world, ann.attach, 1, "n=");
+  await run.spoken("n=1");
+  await run.server.stop();
 });
 
 test("a world that loops is cut off; the other one on its thread goes on", async () => {

@@ -385,6 +385,30 @@ test("the end of a link ends attachments that are still in the queue", () => {
   assert.deepEqual(heard, ["join ann", "drop ann"]);
 });
 
+test("the end of an old link is nothing to who came back over a new one before it was noticed", () => {
+  const { test, heard } = listening();
+  const ann = test.join("ann");
+  // A proxy comes back at the same attempt, as it does when its link was lost.
+  const back = test.resume(ann, { attempt: ann.welcome?.attempt ?? 0 }, 2);
+  test.shard.disconnect(1);
+  ann.detach();
+  ann.say("late", 1);
+  test.tick();
+  assert.equal(back.welcome?.session, ann.session);
+  assert.equal(back.closed, undefined);
+  assert.equal(session(test.shard, ann.session)?.connected, true);
+  assert.equal(session(test.shard, ann.session)?.appliedSeq, 0);
+  back.say("in time");
+  test.shard.disconnect(1);
+  test.tick();
+  assert.equal(back.acked, 1);
+  assert.equal(test.shard.attachmentCount, 1);
+  assert.deepEqual(
+    heard.filter((line) => /join|drop|resume/.test(line)),
+    ["join ann"],
+  );
+});
+
 test("a batch that is not of its form is counted and harms nobody", () => {
   const { test, heard } = listening();
   const ann = test.join("ann");
