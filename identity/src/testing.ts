@@ -1,4 +1,12 @@
-import { certify, DEFAULT_NODE_DAYS, makeAuthority, type Span, spanOfDays } from "./authority.ts";
+import {
+  certify,
+  DAY_MS,
+  DEFAULT_CA_DAYS,
+  DEFAULT_NODE_DAYS,
+  makeAuthority,
+  type Span,
+  spanOfDays,
+} from "./authority.ts";
 import { createVerifyPeer } from "./create-verify-peer.ts";
 import type { NodeIdentity } from "./node-identity.ts";
 import type { VerifyPeer } from "./verify-peer.ts";
@@ -20,7 +28,12 @@ export async function createTestCa(
 ): Promise<TestCa> {
   const { cluster = "cluster-test", now = Date.now() } = options;
   const usual = spanOfDays(now, DEFAULT_NODE_DAYS);
-  const authority = await makeAuthority(cluster, { ...spanOfDays(now, 3650), ...options.span });
+  // From long ago on, so that tests can have certificates that expired long ago.
+  const authority = await makeAuthority(cluster, {
+    notBefore: now - DEFAULT_CA_DAYS * DAY_MS,
+    notAfter: now + DEFAULT_CA_DAYS * DAY_MS,
+    ...options.span,
+  });
   const authorities = authority.certificate;
   return {
     cluster,
