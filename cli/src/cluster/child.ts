@@ -38,24 +38,28 @@ export function startChild(command: ChildCommand, onLine: (line: string) => void
     windowsHide: true,
     stdio: ["ignore", "pipe", "pipe", "ipc"],
   });
-  for (const stream of [child.stdout, child.stderr]) {
-    const lines = new LineSplitter(onLine);
-    stream?.on("data", (chunk: Buffer) => lines.push(chunk));
-    stream?.once("close", () => lines.end());
-  }
+  const taken = [child.stdout, child.stderr].map(
+    (stream) =>
+      new Promise<void>((resolve) => {
+        const lines = new LineSplitter(onLine);
+        stream?.on("data", (chunk: Buffer) => lines.push(chunk));
+        stream?.once("close", () => {
+          lines.end();
+          resolve();
+        });
+      }),
+  );
   const exited = new Promise<ChildExit>((resolve) => {
     child.once("error", (error) => {
       // Also told when a signal could not be sent; then it is still there, and will be gone some time.
-      if (child.pid === undefined)
-        resolve({ code: undefined, text: `could not be started: ${error.message}` });
-      else onLine(error.message);
+      if (child.pid !== undefined) onLine(error.message);
+      else resolve({ code: undefined, text: `could not be started: ${error.message}` });
     });
-    child.once("close", (code, signal) =>
-      resolve({
-        code: code ?? undefined,
-        text: signal === null ? `exited with code ${code}` : `was ended by ${signal}`,
-      }),
-    );
+    // Not "close": that never comes when it was us who closed the channel.
+    child.once("exit", (code, signal) => {
+      const text = signal === null ? `exited with code ${code}` : `was ended by ${signal}`;
+      void Promise.all(taken).then(() => resolve({ code: code ?? undefined, text }));
+    });
   });
   return {
     pid: child.pid,
