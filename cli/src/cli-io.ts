@@ -13,6 +13,8 @@ export interface CliIo {
   readonly liveSize?: () => { readonly rows: number; readonly columns: number };
   /** The terminal that `out` goes to, with its rows now; undefined for a file or a pipe. */
   readonly terminal?: { readonly rows: number } | undefined;
+  /** True when a parent speaks to the operator: no greetings from this process. */
+  readonly supervised?: boolean;
   readonly env: { readonly [name: string]: string | undefined };
   readonly workingDir: string;
   /** Aborts when the process is asked to stop. */

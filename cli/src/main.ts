@@ -19,7 +19,8 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"] as const) {
   });
 }
 // Only in front of a command, so that it is not mistaken for what a command is given.
-if (process.argv[2] === STOP_WITH_PARENT) tieToParent(() => stop.abort());
+const supervised = process.argv[2] === STOP_WITH_PARENT;
+if (supervised) tieToParent(() => stop.abort());
 
 process.exitCode = await runCli(
   process.argv.slice(2),
@@ -29,6 +30,7 @@ process.exitCode = await runCli(
     width: Math.min(Math.max(process.stdout.columns ?? 100, 60), 100),
     live: process.stderr.isTTY === true,
     liveSize: () => ({ rows: process.stderr.rows, columns: process.stderr.columns }),
+    supervised,
     terminal: process.stdout.isTTY ? process.stdout : undefined,
     env: process.env,
     workingDir: process.cwd(),

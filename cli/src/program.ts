@@ -2,11 +2,12 @@ import { ConfigError, describeError, didYouMean, settingFlags } from "@atlasnet/
 import type { createGameserverProcess } from "@atlasnet/gameserver";
 import type { createMonolith } from "@atlasnet/monolith";
 import type { createProxyProcess } from "@atlasnet/proxy";
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, Option } from "commander";
 import { type CliIo, ExitCode } from "./cli-io.ts";
 import { addBuildCommand } from "./commands/build.ts";
 import { addConfigCommand } from "./commands/config.ts";
 import { addDevCommand } from "./commands/dev.ts";
+import { addDevClusterCommand } from "./commands/dev-cluster.ts";
 import { addGameserverCommand } from "./commands/gameserver.ts";
 import { addInitCommand } from "./commands/init.ts";
 import { addLoadgenCommand } from "./commands/loadgen.ts";
@@ -15,6 +16,7 @@ import { addMonolithCommand } from "./commands/monolith.ts";
 import { addNetemCommand } from "./commands/netem.ts";
 import { addProxyCommand } from "./commands/proxy.ts";
 import { addTicketCommand } from "./commands/ticket.ts";
+import { STOP_WITH_PARENT } from "./parent-tie.ts";
 import { UsageError } from "./usage-error.ts";
 import { version } from "./version.ts";
 
@@ -59,6 +61,8 @@ function createProgram(io: CliIo, dependencies: CliDependencies): Command {
     .description("A distributed backend for multiplayer games.")
     .version(version)
     .option("--verbose", "show stacks of errors")
+    // Main acts on it.
+    .addOption(new Option(STOP_WITH_PARENT).hideHelp())
     .addHelpText("after", EXIT_CODES)
     .exitOverride()
     .showSuggestionAfterError()
@@ -75,6 +79,7 @@ function createProgram(io: CliIo, dependencies: CliDependencies): Command {
   addProxyCommand(program, io, dependencies.loadProxy ?? installedProxy);
   const dev = addDevCommand(program, io, () => dependencies.loadMonolith());
   addNetemCommand(dev, io);
+  addDevClusterCommand(dev, io);
   addBuildCommand(program, io);
   addInitCommand(program, io);
   addConfigCommand(program, io);

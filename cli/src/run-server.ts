@@ -29,9 +29,9 @@ export async function runServer<Server extends Runnable>(
   const server = make(fatal.raise);
   try {
     await server.start();
-    io.talk(banner(server));
+    if (io.supervised !== true) io.talk(banner(server));
     await Promise.race([aborted(io.stop), fatal.raised]);
-    io.talk(`\n${stopping} Once more to stop at once.\n`);
+    if (io.supervised !== true) io.talk(`\n${stopping} Once more to stop at once.\n`);
     await server.drain(drainMs);
   } finally {
     await server.stop();
