@@ -163,7 +163,11 @@ export class ThreadPool {
       this.pending.delete(message.shard);
       if (pending === undefined) {
         if (message.type === "failed")
-          this.logger.error("A world thread reports a failure.", { ...message.error });
+          this.logger.error("A world thread reports a failure.", {
+            shard: message.shard,
+            during: message.during,
+            ...message.error,
+          });
       } else if (message.type === "failed") pending.reject(errorOf(message.error));
       else pending.resolve(message);
     } else this.events.message(message);
@@ -178,7 +182,8 @@ export class ThreadPool {
   private lost(thread: Thread, error: Error): void {
     if (this.stopping || this.threads[thread.index] !== thread) return;
     const shards = [...thread.shards];
-    this.logger.error("A world thread died and is started again.", { error, shards });
+    const facts = { thread: thread.index, shards, error };
+    this.logger.error("A world thread died and is started again.", facts);
     for (const shard of shards) {
       this.forget(shard);
       this.pending.get(shard)?.reject(error);

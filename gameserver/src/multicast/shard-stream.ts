@@ -38,6 +38,7 @@ const fromShard = new Set([
 export class ShardStream {
   private readonly node: string;
   private readonly dependencies: ShardStreamDependencies;
+  private readonly logger: Logger;
   private readonly watches = new Map<string, WorldWatch>();
   private link: Link | undefined;
   private timer: Timer | undefined;
@@ -47,6 +48,7 @@ export class ShardStream {
   constructor(node: string, dependencies: ShardStreamDependencies) {
     this.node = node;
     this.dependencies = dependencies;
+    this.logger = dependencies.logger.child({ part: "multicast", peer: node });
   }
 
   /** Follows a shard with a watch, which hears of links and messages from here on. */
@@ -68,7 +70,7 @@ export class ShardStream {
     link.channel(NODE_CHANNEL).onMessage(() => undefined);
     link.closed.then(
       ({ code }) => this.lost(link, code),
-      (error: unknown) => this.dependencies.logger.error("A link failed.", { error }),
+      (error: unknown) => this.logger.error("A link failed.", { error }),
     );
     for (const [shard, watch] of this.watches) this.open(link, shard, watch);
   }
@@ -76,19 +78,19 @@ export class ShardStream {
   private open(link: Link, shard: string, watch: WorldWatch): void {
     link.channel(shardChannel(shard)).onMessage((message) => {
       if (this.link !== link) return;
-      if (!isFromShard(message)) return this.broken(link, `a shard sent "${message.type}"`);
+      if (!isFromShard(message)) return this.broken(link, shard, `a shard sent "${message.type}"`);
       try {
         watch.receive(message);
       } catch (error) {
         if (!(error instanceof DecodeError)) throw error;
-        this.broken(link, `malformed batch of ${shard}: ${error.message}`);
+        this.broken(link, shard, `malformed batch: ${error.message}`);
       }
     });
     watch.linked();
   }
 
-  private broken(link: Link, detail: string): void {
-    this.dependencies.logger.error("Multicast could not read what a shard sent.", { detail });
+  private broken(link: Link, shard: string, detail: string): void {
+    this.logger.error("Multicast could not read what a shard sent.", { shard, detail });
     link.close({ code: "bad-message", detail });
   }
 
@@ -97,14 +99,14 @@ export class ShardStream {
     this.link = undefined;
     for (const watch of this.watches.values()) watch.lost();
     if (this.stopped) return;
-    this.dependencies.logger.warn("Multicast lost its link to the worlds.", { code });
+    this.logger.warn("Multicast lost its link to the worlds.", { code });
     this.reconnectLater();
   }
 
   private reconnectLater(): void {
     this.timer = this.dependencies.clock.setTimer(RECONNECT_MS, () => {
       this.start().catch((error: unknown) => {
-        this.dependencies.logger.warn("Multicast cannot reach the worlds.", { error });
+        this.logger.warn("Multicast cannot reach the worlds.", { error });
         if (!this.stopped) this.reconnectLater();
       });
     });

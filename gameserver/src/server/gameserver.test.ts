@@ -353,7 +353,13 @@ test("a proxy that says what no proxy says loses its link, and nobody else their
       detail: '"shard-reset" is not for a gameserver',
     });
   }
-  assert.equal(run.errors.length, 2);
+  const rude = await run.connect();
+  const trace = new Uint8Array(5);
+  const batch = new Uint8Array(0);
+  rude.channel(shardChannel(shard)).send({ type: "upstream", shard, epoch, batch, trace });
+  const detail = "malformed trace marks";
+  assert.deepEqual(await rude.closed, { code: "bad-message", detail });
+  assert.equal(run.errors.length, 3);
   const ann = await attach(run, world);
   speak(run, world, ann.attach, 1, "n=");
   await run.spoken("n=1");

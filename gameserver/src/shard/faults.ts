@@ -56,9 +56,10 @@ export class FaultLog {
     else this.unlisted += 1;
   }
 
-  interrupted(event: string, tick: number): void {
+  interrupted(event: string, tick: number, session?: number): void {
     const message = `the handler of "${event}" ran into the time limit and was taken back`;
-    this.list.push({ kind: "time-limit", event, tick, message, stack: "" });
+    const fault = { kind: "time-limit", event, tick, message, stack: "" } as const;
+    this.list.push(session === undefined ? fault : { ...fault, session });
   }
 
   /** True when the world has failed too often in a row to go on. */

@@ -84,6 +84,8 @@ export class Handlers {
     // The next try draws other numbers, as after a handler that threw.
     this.store.random.next();
     this.inputs.dropUnfinished();
-    this.faults.interrupted(this.runningName, this.store.tick);
+    const { running } = this;
+    const session = running !== undefined && "session" in running ? running.session : undefined;
+    this.faults.interrupted(this.runningName, this.store.tick, session);
   }
 }

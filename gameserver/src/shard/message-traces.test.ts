@@ -100,8 +100,8 @@ test("a handler that fails, one that is cut off, and a malformed message", () =>
   say(test, bert, [1]);
   const { faults } = test.tick();
   assert.deepEqual(
-    faults.map(({ kind }) => kind),
-    ["time-limit"],
+    faults.map(({ kind, session }) => [kind, session]),
+    [["time-limit", bert.session]],
   );
   assert.deepEqual(
     test.shard.takeTraces().map((report) => report.outcome),
