@@ -15,6 +15,15 @@ export interface ConsoleViewDependencies {
   rows(): readonly NodeRow[];
 }
 
+const STATE_TEXTS: { readonly [S in NodeState]: string } = {
+  starting: "starts",
+  ready: "is ready",
+  failing: "is failing",
+  draining: "is stopping",
+  restarting: "died",
+  exited: "has ended",
+};
+
 /**
  * What is seen of a cluster: the lines of its processes, each with the node in front; on a terminal a table below
  * them that stays, elsewhere a line for each change of state.
@@ -56,7 +65,7 @@ export class ConsoleView {
     this.footer?.refresh();
     if (this.footer !== undefined && note === "") return;
     const process = pid === undefined ? "" : ` (process ${pid})`;
-    this.event(node, `is ${state}${process}${note === "" ? "" : `: ${note}`}`);
+    this.event(node, `${STATE_TEXTS[state]}${process}${note === "" ? "" : `: ${note}`}`);
   }
 
   /** Text that stands by itself. */

@@ -1,16 +1,21 @@
 import { resolve } from "node:path";
-import { type LoadedConfig, noopLogger, OperatingError, type SettingPath } from "@atlasnet/core";
-import { type Command, Option } from "commander";
+import {
+  type LoadedConfig,
+  noopLogger,
+  OperatingError,
+  type SettingPath,
+  settingsHelp,
+} from "@atlasnet/core";
+import { Option } from "commander";
 import type { CliIo } from "../cli-io.ts";
 import { ClusterSession } from "../cluster/cluster-session.ts";
 import { MAX_PER_ROLE, PORT_SCHEME } from "../cluster/layout.ts";
 import { OWN_SETTINGS } from "../cluster/node-config.ts";
 import { DEFAULT_RESTARTS } from "../cluster/restart-policy.ts";
-import { refuseDevSettings } from "../dev-settings.ts";
 import { withExamples } from "../examples.ts";
-import { addSettingOptions } from "../setting-options.ts";
 import { aborted } from "../stop-signal.ts";
 import { UsageError } from "../usage-error.ts";
+import type { DevCommand } from "./dev.ts";
 
 const DEFAULT_DIR = "./.atlasnet/cluster";
 
@@ -32,32 +37,44 @@ interface Options {
   readonly proxies: number;
   readonly gameservers: number;
   readonly dir: string;
-  readonly page?: string;
-  /** False for `--no-restart`. */
   readonly restart: boolean;
 }
 
+/** What is `dev`'s own. */
+interface DevOptions {
+  readonly page?: string;
+  readonly inspect?: string | true;
+}
+
 /** `atlasnet dev cluster`: a cluster on this machine, to see what several processes do. */
-export function addDevClusterCommand(dev: Command, io: CliIo): void {
-  const command = dev
+export function addDevClusterCommand(dev: DevCommand, io: CliIo): void {
+  dev.command
     .command("cluster")
     .description("run a cluster on this machine: proxies and gameservers as processes of their own")
     .addOption(countOption("proxies", "proxies to run"))
     .addOption(countOption("gameservers", "gameservers to run"))
     .option("--dir <folder>", "where certificates, configurations and data are kept", DEFAULT_DIR)
-    .option("--page <dir>", "folder with an index.html; its scripts may be TypeScript")
     .option("--no-restart", "leave a process that died")
-    .addHelpText("after", NOTES);
-  const settings = addSettingOptions(command, io);
-  command.action(async (options: Options) => {
-    refuseDevSettings(dev, "cluster");
-    const loaded = await settings.load();
-    refuseOwnSettings(loaded);
-    await run(options, loaded, io);
-  });
+    .configureHelp({ showGlobalOptions: true })
+    .addHelpText("after", () => `${NOTES}\n\n${settingsHelp(io.width)}`)
+    .action(async (options: Options) => {
+      const { page, inspect }: DevOptions = dev.command.opts();
+      if (inspect !== undefined)
+        throw new UsageError(
+          "unknown option '--inspect' of cluster",
+          "A debugger attaches to one process: atlasnet dev --inspect",
+        );
+      const loaded = await dev.settings.load();
+      refuseOwnSettings(loaded);
+      await run({ ...options, page }, loaded, io);
+    });
 }
 
-async function run(options: Options, given: LoadedConfig, io: CliIo): Promise<void> {
+async function run(
+  options: Options & { page: string | undefined },
+  given: LoadedConfig,
+  io: CliIo,
+): Promise<void> {
   const examples = given.config.worlds.length === 0;
   const loaded = examples ? { ...given, config: withExamples(given.config) } : given;
   // Loaded when it is needed: most commands do without the server.

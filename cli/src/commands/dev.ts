@@ -3,23 +3,27 @@ import type { createMonolith } from "@atlasnet/monolith";
 import { type Command, Option } from "commander";
 import type { CliIo } from "../cli-io.ts";
 import { DevSession } from "../dev/dev-session.ts";
-import { addSettingOptions } from "../setting-options.ts";
+import { addSettingOptions, type SettingOptions } from "../setting-options.ts";
 import { aborted } from "../stop-signal.ts";
 import { UsageError } from "../usage-error.ts";
 
 const DEFAULT_INSPECT = "127.0.0.1:9229";
+
+/** Commander takes the options of `dev` also behind a command below it, which may use them. */
+export interface DevCommand {
+  readonly command: Command;
+  readonly settings: SettingOptions;
+}
 
 /** `atlasnet dev`: worlds straight from TypeScript, reloaded at every change while players stay. */
 export function addDevCommand(
   program: Command,
   io: CliIo,
   loadMonolith: () => Promise<typeof createMonolith>,
-): Command {
+): DevCommand {
   const command = program
     .command("dev")
     .description("run worlds from TypeScript and reload them at every change")
-    // What stands behind the name of a command below belongs to that one: `dev cluster --world`.
-    .enablePositionalOptions()
     .option("--page <dir>", "folder with an index.html; its scripts may be TypeScript")
     .addOption(
       new Option(
@@ -47,7 +51,7 @@ export function addDevCommand(
       await session.stop();
     }
   });
-  return command;
+  return { command, settings };
 }
 
 function openInspector(address: string): void {

@@ -8,7 +8,6 @@ import {
 } from "@atlasnet/netem";
 import { type Command, Option } from "commander";
 import type { CliIo } from "../cli-io.ts";
-import { refuseDevSettings } from "../dev-settings.ts";
 import {
   parseAddress,
   parseBurst,
@@ -23,6 +22,7 @@ import {
 } from "../netem/quantities.ts";
 import { describeConditions, statusLine, totalsTable } from "../netem/report.ts";
 import { aborted } from "../stop-signal.ts";
+import { UsageError } from "../usage-error.ts";
 
 /** Time between two status lines, in seconds: of a terminal, where one line is written over, and else. */
 const LIVE_SECONDS = 1;
@@ -124,9 +124,18 @@ export function addNetemCommand(dev: Command, io: CliIo): void {
     .option("--flows <number>", "clients at a time, of TCP and of UDP each (1024)")
     .addHelpText("after", NOTES)
     .action((options: Options) => {
-      refuseDevSettings(dev, "netem");
+      refuseSettings(dev);
       return run(options, io);
     });
+}
+
+/** Commander takes flags of `dev` also behind `netem`, where they would mean nothing. */
+function refuseSettings(dev: Command): void {
+  const given = dev.options.find(
+    (option) => dev.getOptionValueSource(option.attributeName()) !== undefined,
+  );
+  if (given !== undefined)
+    throw new UsageError(`unknown option '${given.long ?? given.flags}' of netem`);
 }
 
 async function run(options: Options, io: CliIo): Promise<void> {
