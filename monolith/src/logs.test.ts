@@ -82,7 +82,7 @@ test("lines about a player who may not come in, and about a fault of a world", a
 
 test("lines about a link that is gone name both ends", async (t) => {
   const lines = await LogLines.open();
-  const cluster = await TestCluster.start(t, lines.logger);
+  const cluster = await TestCluster.start(t, { logger: lines.logger });
   await cluster.gameserver("g1", ["ledger"]);
   const { address } = await cluster.proxy("p1", ["g1"]);
   await cluster.player(address, "ledger");

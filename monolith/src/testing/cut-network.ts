@@ -1,11 +1,17 @@
 import {
-  InProcessNetwork,
   type Link,
   LinkError,
   type LinkMessage,
   type LinkNetwork,
   type Peer,
 } from "@atlasnet/core";
+
+/** Where the nodes of a test get their links from. */
+export interface Networks {
+  /** The network as one node sees it. */
+  node(self: Peer): LinkNetwork;
+  stop?(): Promise<void>;
+}
 
 /** A message on its way, seen where it is sent. */
 export interface Passing {
@@ -15,17 +21,20 @@ export interface Passing {
 }
 
 /**
- * Links in one process that can be cut and kept from coming back; what is on its way is lost then, as
- * with a machine that dies. Messages go through the codec.
+ * Links that can be cut and kept from coming back; what is on its way is lost then, as with a machine
+ * that dies.
  */
-export class CutNetwork {
+export class CutNetwork implements Networks {
   /** Called with every message before it is sent. */
   watch: (passing: Passing) => void = () => undefined;
-  private readonly inner = new InProcessNetwork({ verify: true });
+  private readonly inner: Networks;
   private readonly links = new Map<string, Set<Link>>();
   private readonly down = new Set<string>();
 
-  /** The network as one node sees it. */
+  constructor(inner: Networks) {
+    this.inner = inner;
+  }
+
   node(self: Peer): LinkNetwork {
     const inner = this.inner.node(self);
     return {

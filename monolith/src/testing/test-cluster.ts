@@ -4,12 +4,18 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { type AtlasNetClient, connect } from "@atlasnet/client";
-import { type Clock, type Logger, noopLogger, type TicketKeys } from "@atlasnet/core";
+import {
+  type Clock,
+  InProcessNetwork,
+  type Logger,
+  noopLogger,
+  type TicketKeys,
+} from "@atlasnet/core";
 import { loadOrCreateKeyFile, systemClock, systemRandom } from "@atlasnet/core/node";
 import { DEFAULT_OUTBOX_BYTES, Gameserver } from "@atlasnet/gameserver";
-import { createProxy, defaultLimits, type ProxyService } from "@atlasnet/proxy";
+import { createProxy, defaultLimits, type ProxyLimits, type ProxyService } from "@atlasnet/proxy";
 import { createNoopMeter } from "@opentelemetry/api";
-import { CutNetwork } from "./cut-network.ts";
+import { CutNetwork, type Networks } from "./cut-network.ts";
 import { LedgerPlayer } from "./ledger-player.ts";
 import { definition } from "./ledger-world.ts";
 
@@ -24,24 +30,35 @@ const hurried: Clock = {
 
 const LEDGER = fileURLToPath(new URL("./ledger-world.js", import.meta.url));
 
+export interface Surroundings {
+  /** Default: links in this process. */
+  readonly networks: Networks;
+  readonly logger: Logger;
+}
+
 /** Gameservers and proxies of one process, over links that a test can cut. Ends with its test. */
 export class TestCluster {
-  readonly network = new CutNetwork();
+  readonly network: CutNetwork;
   private readonly keys: TicketKeys;
   private readonly logger: Logger;
   /** Taken in reverse. */
   private readonly steps: (() => unknown)[] = [];
 
-  private constructor(keys: TicketKeys, logger: Logger) {
+  private constructor(keys: TicketKeys, { networks, logger }: Surroundings) {
     this.keys = keys;
+    this.network = new CutNetwork(networks);
     this.logger = logger;
   }
 
-  static async start(t: TestContext, logger: Logger = noopLogger): Promise<TestCluster> {
+  static async start(t: TestContext, given: Partial<Surroundings> = {}): Promise<TestCluster> {
+    const { logger = noopLogger } = given;
+    // Messages go through the codec, as they would between processes.
+    const networks: Networks = given.networks ?? new InProcessNetwork({ verify: true });
     const dir = await mkdtemp(join(tmpdir(), "atlasnet-cluster-"));
     const { keys } = await loadOrCreateKeyFile(join(dir, "tickets.jwks.json"));
-    const cluster = new TestCluster(keys, logger);
+    const cluster = new TestCluster(keys, { networks, logger });
     cluster.undo(() => rm(dir, { recursive: true, force: true }));
+    cluster.undo(() => networks.stop?.());
     t.after(async () => {
       for (const step of cluster.steps.reverse()) await step();
     });
@@ -95,7 +112,7 @@ export class TestCluster {
   async proxy(
     node: string,
     peers: readonly string[],
-    endpoints: readonly string[] = [],
+    options: { endpoints?: readonly string[]; limits?: Partial<ProxyLimits> } = {},
   ): Promise<{ proxy: ProxyService; address: string }> {
     const limits = {
       ...defaultLimits,
@@ -104,7 +121,9 @@ export class TestCluster {
       unavailableTimeoutMs: HURRY * defaultLimits.unavailableTimeoutMs,
       messagesPerSecond: 1e6,
       bytesPerSecond: 1e9,
+      ...options.limits,
     };
+    const { endpoints = [] } = options;
     const proxy = createProxy(
       { node, peers, host: "127.0.0.1", port: 0, allowGuests: true, endpoints, limits },
       {
