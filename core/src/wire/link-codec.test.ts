@@ -210,3 +210,16 @@ const golden: { readonly [type: string]: string } = {
   watching:
     "a56474797065687761746368696e67657368617264656172656e616565706f6368076661747461636819012c6a646566696e6974696f6eab686368616e6e656c73806e636c69656e744d65737361676573806a636f6d706f6e656e747382a3666669656c647381826178a4646b696e64697175616e74697a6564636d61780a636d696e006473746570fb3fe0000000000000646e616d6565706c616365656f776e6572f4a3666669656c6473818266706f696e7473a2646b696e646475696e74636d61781864646e616d65626870656f776e6572f466696e7075747380646a6f696e80646e616d65646d696e696b7075626c696343656c6c73f46e7365727665724d6573736167657380657370616365f6687469636b52617465146776657273696f6e01",
 };
+
+test("marks of traces go to peers that know them, and are refused from those that cannot", () => {
+  const traced: LinkMessage = { ...messages.upstream, trace: new Uint8Array(27).fill(1) };
+  assert.deepEqual(decodeLinkMessage(encodeLinkMessage(traced)), { ok: true, message: traced });
+  const older = encodeLinkMessage(traced, 1);
+  assert.deepEqual(older, encodeLinkMessage(messages.upstream));
+  assert.deepEqual(decodeLinkMessage(older, 1), { ok: true, message: messages.upstream });
+  assert.deepEqual(decodeLinkMessage(encodeLinkMessage(traced), 1), {
+    ok: false,
+    code: "bad-message",
+    problem: "upstream: unknown field trace",
+  });
+});
