@@ -2,12 +2,13 @@ import { createPrivateKey } from "node:crypto";
 import { join } from "node:path";
 import type { Peer } from "@atlasnet/core";
 import { writeSecretFile } from "@atlasnet/core/node";
-import { certificatesOf, type ParsedCertificate } from "./certificate.ts";
+import { certificatesOf, type ParsedCertificate, parseCertificate } from "./certificate.ts";
 import { type ClusterSecrets, TICKETS_FILE, UDP_FILE } from "./cluster-ca.ts";
 import { readTextFile, replaceFile, unreadable, writing } from "./files.ts";
 import { identityError } from "./identity-error.ts";
 import type { NodeIdentity } from "./node-identity.ts";
 import { newPrivateKey } from "./node-key.ts";
+import { parseNodeUri } from "./node-uri.ts";
 import { judgeLeaf, readAuthorities, type TrustedLeaf } from "./trust.ts";
 import { type KeyPair, keyPairOf } from "./x509.ts";
 
@@ -143,6 +144,16 @@ async function readSecrets({ dir }: NodePlace): Promise<ClusterSecrets> {
       "Copy it from the CA's folder.",
     );
   return { tickets, udp };
+}
+
+/** The role in a node's certificate, which nobody has checked; undefined when there is none to be read. */
+export async function storedRole(
+  place: Omit<NodePlace, "role">,
+): Promise<Peer["role"] | undefined> {
+  const text = await readTextFile(join(place.dir, `${place.node}.crt`));
+  const [der] = certificatesOf(text ?? "");
+  const role = parseNodeUri((der && parseCertificate(der)?.uri) ?? "")?.role;
+  return role === "ca" ? undefined : role;
 }
 
 /**

@@ -1,8 +1,9 @@
-import type { Logger } from "@atlasnet/core";
+import { type Logger, OperatingError } from "@atlasnet/core";
 import { DAY_MS } from "./authority.ts";
 import { dateText } from "./certificate.ts";
 import { type ClusterCa, type ClusterSecrets, openCa } from "./cluster-ca.ts";
 import { fetchByToken } from "./fetch-certificate.ts";
+import { readTextFile } from "./files.ts";
 import { identityError } from "./identity-error.ts";
 import {
   certificateFile,
@@ -88,11 +89,34 @@ function newCertificate(
   throw identityError("no-identity", place, `node ${node} has no certificate in ${dir}`);
 }
 
+/**
+ * A new node's files, to be copied to another machine.
+ * @throws OperatingError "has-identity" when the folder has that node's already, and those of issuing
+ */
+export async function issueToFolder(
+  ca: ClusterCa,
+  place: NodePlace,
+  options: { readonly days?: number } = {},
+): Promise<NodeIdentity> {
+  const file = certificateFile(place);
+  if ((await readTextFile(file)) !== undefined)
+    throw new OperatingError("has-identity", `there is a certificate of ${place.node} in ${file}`, {
+      facts: { ...place },
+      hint: `It was left as it is. To renew it: \`atlasnet ca renew --node ${place.node} --identity ${place.dir}\`. Else name another folder with --out.`,
+    });
+  await storeCertificate(place, await issueFrom(ca, place, options));
+  return (await readAgain(place)).identity;
+}
+
 /** A certificate from the CA folder for the key that the node has, or a new one. */
-export async function issueFrom(ca: ClusterCa, place: NodePlace): Promise<NewCertificate> {
+export async function issueFrom(
+  ca: ClusterCa,
+  place: NodePlace,
+  options: { readonly days?: number } = {},
+): Promise<NewCertificate> {
   const { role, node } = place;
   const { keys } = await loadOrCreateKey(place);
-  const { certificate } = await ca.certify({ role, node }, keys.publicKey);
+  const { certificate } = await ca.certify({ role, node, ...options }, keys.publicKey);
   const secrets = role === "proxy" ? await ca.secrets() : undefined;
   return { certificate, authorities: ca.authorities, secrets };
 }

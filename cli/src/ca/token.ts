@@ -1,0 +1,61 @@
+import { networkInterfaces } from "node:os";
+import type { Command } from "commander";
+import type { CliIo } from "../cli-io.ts";
+import { DURATION_ALLOWED, parseDuration } from "../duration.ts";
+import { UsageError } from "../usage-error.ts";
+import {
+  addDirOption,
+  addRoleOption,
+  type CaDirOptions,
+  checkNode,
+  loadIdentity,
+  openCaOf,
+  parseAddressOption,
+  type Role,
+} from "./options.ts";
+
+interface TokenOptions extends CaDirOptions {
+  role: Role;
+  node?: string;
+  ttl: string;
+  address?: string;
+}
+
+/** `atlasnet ca token`. Only the token goes to stdout. */
+export function addCaToken(ca: Command, io: CliIo): void {
+  const command = ca
+    .command("token")
+    .description("print a token with which a new node fetches its certificate from `ca serve`");
+  addRoleOption(addDirOption(command))
+    .option("--node <id>", "for this node only, also when it has a certificate already")
+    .option("--ttl <duration>", "how long it is good for", "1h")
+    .option(
+      "--address <host:port>",
+      "where nodes reach `ca serve`; default: this machine, port 2558",
+    )
+    .action(async (options: TokenOptions) => {
+      const { role } = options;
+      const ttlSeconds = parseDuration(options.ttl);
+      if (ttlSeconds === undefined)
+        throw new UsageError(`--ttl: found "${options.ttl}", allowed: ${DURATION_ALLOWED}`);
+      const { addressText, DEFAULT_CA_PORT } = await loadIdentity();
+      const node = options.node === undefined ? undefined : await checkNode(options.node);
+      const address =
+        options.address === undefined
+          ? { host: ownAddress(), port: DEFAULT_CA_PORT }
+          : await parseAddressOption(options.address);
+      const opened = await openCaOf(io, options);
+      const token = await opened.token({ role, node, ttlSeconds, address });
+      const whom = node === undefined ? `any new ${role}` : `${role} ${node}`;
+      io.talk(
+        `A token for ${whom}, good for ${options.ttl}, with \`atlasnet ca serve\` at ${addressText(address)}. On its machine: atlasnet ${role} --node.id ${node ?? "NODE"} --join TOKEN\n`,
+      );
+      io.out(`${token}\n`);
+    });
+}
+
+/** An IPv4 address under which other machines may know this one. */
+function ownAddress(): string {
+  const all = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  return all.find(({ family, internal }) => family === "IPv4" && !internal)?.address ?? "127.0.0.1";
+}
