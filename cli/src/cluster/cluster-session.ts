@@ -76,7 +76,10 @@ export class ClusterSession {
       worlds: config.worlds.map(({ name }) => name),
     });
     this.view = new ConsoleView(
-      { nodes: this.plans.map(({ node }) => node) },
+      {
+        nodes: this.plans.map(({ node }) => node),
+        pretty: isPretty(config, dependencies.io.live === true),
+      },
       { io: dependencies.io, clock: systemClock, rows: () => this.supervisor.rows() },
     );
     this.supervisor = new Supervisor(
@@ -106,8 +109,7 @@ export class ClusterSession {
       { resolveModule },
     );
     await checkPorts(this.ports(), PORT_HINT);
-    const logFormat = formatOf(loaded.config, io.live === true);
-    await prepareFolder({ folder: { dir }, plans, loaded, ...modules, logFormat });
+    await prepareFolder({ folder: { dir }, plans, loaded, ...modules });
     await this.startPages(modules.worlds);
     io.talk(
       `Starting ${count(options.proxies, "proxy", "proxies")} and ${count(options.gameservers, "gameserver", "gameservers")}; what they keep is in ${dir}\n`,
@@ -219,9 +221,9 @@ export class ClusterSession {
   }
 }
 
-function formatOf({ log }: Config, terminal: boolean): "pretty" | "json" {
-  if (log.format !== "auto") return log.format;
-  return terminal ? "pretty" : "json";
+/** Processes always write JSON; it is made pretty here, where the node stands in front of it. */
+function isPretty({ log }: Config, terminal: boolean): boolean {
+  return log.format === "auto" ? terminal : log.format === "pretty";
 }
 
 /** Settings in the environment are in each node's file by now; there they would win over it. */

@@ -2,12 +2,19 @@ import type { Clock } from "@atlasnet/core";
 import type { CliIo } from "../cli-io.ts";
 import { Footer } from "./footer.ts";
 import { coloursWanted, harmless, linePrefix } from "./log-lines.ts";
+import { prettyLine } from "./pretty-line.ts";
 import { type NodeRow, type NodeState, renderCluster } from "./table.ts";
 
 /** For terminals that do not say. */
 const DEFAULT_SIZE = { rows: 24, columns: 80 };
 /** What the cluster itself says. */
 const OWN_PREFIX = "cluster";
+
+export interface ConsoleViewOptions {
+  readonly nodes: readonly string[];
+  /** Lines of logs, which are JSON, are written for people. */
+  readonly pretty: boolean;
+}
 
 export interface ConsoleViewDependencies {
   readonly io: Pick<CliIo, "talk" | "live" | "liveSize" | "env">;
@@ -32,10 +39,12 @@ export class ConsoleView {
   private readonly dependencies: ConsoleViewDependencies;
   private readonly nodes: readonly string[];
   private readonly colours: boolean;
+  private readonly pretty: boolean;
   private readonly footer: Footer | undefined;
 
-  constructor({ nodes }: { nodes: readonly string[] }, dependencies: ConsoleViewDependencies) {
+  constructor({ nodes, pretty }: ConsoleViewOptions, dependencies: ConsoleViewDependencies) {
     this.nodes = nodes;
+    this.pretty = pretty;
     this.dependencies = dependencies;
     const { io, clock } = dependencies;
     const live = io.live === true;
@@ -52,7 +61,9 @@ export class ConsoleView {
   /** A line of a process. */
   line(node: string, text: string): void {
     const prefix = linePrefix(node, this.nodes.indexOf(node), this.colours);
-    this.print(prefix + harmless(text, this.colours) + (this.colours ? "\u001b[0m" : ""));
+    const end = this.colours ? "\u001b[0m" : "";
+    for (const part of this.pretty ? prettyLine(text, this.colours) : [text])
+      this.print(prefix + harmless(part, this.colours) + end);
   }
 
   /** Something that happened to a process, said in any case. */

@@ -14,13 +14,15 @@ atlasnet_proxy_connections{transport="websocket"} 4
 atlasnet_world_sessions{world="arena"} 5
 atlasnet_world_sessions{world="sandbox"} 6
 atlasnet_link_open{adapter="quic"} 2
+atlasnet_proxy_link_up{peer="gs-1"} 1
+atlasnet_proxy_link_up{peer="gs-2"} 0
 `;
 
 test("the figures of a proxy and of a gameserver", () => {
   const samples = parseMetrics(TEXT);
-  const common = { linksUp: 2, rssBytes: 104_857_600, cpuSeconds: 1.75 };
-  assert.deepEqual(figuresOf("proxy", samples), { ...common, players: 7 });
-  assert.deepEqual(figuresOf("gameserver", samples), { ...common, players: 11 });
+  const common = { rssBytes: 104_857_600, cpuSeconds: 1.75 };
+  assert.deepEqual(figuresOf("proxy", samples), { ...common, players: 7, linksUp: 1 });
+  assert.deepEqual(figuresOf("gameserver", samples), { ...common, players: 11, linksUp: 2 });
 });
 
 test("what a process does not say is not 0", () => {

@@ -56,10 +56,13 @@ export const NO_FIGURES: NodeFigures = {
 };
 
 export function figuresOf(role: "proxy" | "gameserver", samples: readonly Sample[]): NodeFigures {
-  const players = role === "proxy" ? "atlasnet_proxy_connections" : "atlasnet_world_sessions";
+  const [players, links] =
+    role === "proxy"
+      ? ["atlasnet_proxy_connections", "atlasnet_proxy_link_up"]
+      : ["atlasnet_world_sessions", "atlasnet_link_open"];
   return {
     players: sumOf(samples, players),
-    linksUp: sumOf(samples, "atlasnet_link_open"),
+    linksUp: sumOf(samples, links),
     rssBytes: sumOf(samples, "atlasnet_process_memory_bytes", { kind: "rss" }),
     cpuSeconds: sumOf(samples, "atlasnet_process_cpu_seconds_total"),
   };

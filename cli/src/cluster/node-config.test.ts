@@ -44,8 +44,7 @@ async function configs(userToml: string, flags: { [path: string]: string } = {})
   });
   const folder = { dir: join(work, "cluster") };
   const services = [{ name: "clock", file: join(work, "clock.mjs") }];
-  const text = (plan: NodePlan) =>
-    nodeConfig({ plan, plans, folder, loaded, worlds, services, logFormat: "json" });
+  const text = (plan: NodePlan) => nodeConfig({ plan, plans, folder, loaded, worlds, services });
   const read = async (plan: NodePlan) => {
     const nodeFile = join(work, `${plan.node}.toml`);
     await writeFile(nodeFile, text(plan));

@@ -63,7 +63,6 @@ export interface NodeConfigOptions {
   readonly worlds: readonly ClusterWorld[];
   /** Services by name, with the absolute paths of their files. */
   readonly services: readonly { readonly name: string; readonly file: string }[];
-  readonly logFormat: "pretty" | "json";
 }
 
 /**
@@ -96,18 +95,12 @@ export function nodeConfig(options: NodeConfigOptions): string {
   return `${lines.join("\n")}\n`;
 }
 
-function ownSettings({
-  plan,
-  plans,
-  folder,
-  loaded,
-  logFormat,
-}: NodeConfigOptions): [string, unknown][] {
+function ownSettings({ plan, plans, folder, loaded }: NodeConfigOptions): [string, unknown][] {
   const { node, ports } = plan;
   const settings: [string, unknown][] = [
     ["node.id", node],
     ["data.dir", join(folder.dir, node, "data")],
-    ["log.format", logFormat],
+    ["log.format", "json"],
     ["health.host", LOOPBACK],
     ["health.port", ports.health],
     ["http.enabled", false],

@@ -26,14 +26,14 @@ test("what the health server of a process says", async (t) => {
   const server = new HealthServer(
     { host: HOST, port: 0 },
     {
-      serveMetrics: (_request, response) => response.end('atlasnet_link_open{adapter="quic"} 2\n'),
+      serveMetrics: (_request, response) => response.end('atlasnet_proxy_link_up{peer="gs-1"} 1\n'),
     },
   );
   await server.start();
   t.after(() => server.stop());
   const { health, figures } = await ask(server.boundPort);
   assert.deepEqual(health, { answers: true, ready: true, draining: false, reason: "" });
-  assert.equal(figures.linksUp, 2);
+  assert.equal(figures.linksUp, 1);
   server.add({ name: "peers", check: () => ({ ok: false, reason: "gs-1 was not heard" }) });
   assert.deepEqual((await ask(server.boundPort)).health, {
     answers: true,
