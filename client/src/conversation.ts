@@ -56,7 +56,7 @@ export class Conversation {
   welcomed(welcome: Welcome, about: { rolledBack: boolean; fresh: boolean }, now: number): void {
     const { messagesPerSecond, bytesPerSecond, idleTimeoutMs } = welcome.limits;
     if (about.fresh) this.pacer.limit(messagesPerSecond, bytesPerSecond, now);
-    this.downstream.welcomed(welcome.outSeq, about.rolledBack);
+    this.downstream.welcomed(welcome, about, now);
     this.upstream.welcomed(welcome, now);
     this.keepAlive.start(idleTimeoutMs, now);
     this.open = true;

@@ -6,7 +6,7 @@ import type { Pacer } from "./pacer.ts";
 const ACK_MESSAGES = 16;
 const ACK_MS = 1_000;
 /** Bytes of an ack at most. */
-const ACK_BYTES = 12;
+const ACK_BYTES = 21;
 /** Full state is asked for at most this often. */
 const RESYNC_MS = 1_000;
 
@@ -21,13 +21,14 @@ export interface DownstreamDependencies {
  * and when full state is asked for.
  *
  * 1. Everything up to `lastReceived` was delivered, once and in order, on this stream and timeline.
- * 2. Nothing is acknowledged that was not received. But an ack names no timeline: one that is on its way
- *    while the world goes back reaches a server whose messages of these numbers are others, and counts
- *    for them. They are lost if the connection breaks before they arrive. Only an ack that names its
- *    timeline would mend this, which version 1 of the protocol has no room for.
+ * 2. Nothing is acknowledged that was not received, and an ack names the timeline of its number: one that
+ *    is on its way while the world goes back means none of the messages that get these numbers then.
+ * 3. After a welcome of another timeline on a connection that runs, an ack goes out before anything else:
+ *    it tells the server which messages of this client are numbered anew.
  */
 export class Downstream {
   lastReceived = 0;
+  private timeline = 0;
   private readonly dependencies: DownstreamDependencies;
   private unacked = 0;
   private ackAt = NEVER;
@@ -62,10 +63,16 @@ export class Downstream {
     this.resyncAt = Math.max(now, this.lastResync + RESYNC_MS);
   }
 
-  /** `outSeq` is the welcome's: after a rollback numbers above it mean other messages. */
-  welcomed(outSeq: number, rolledBack: boolean): void {
+  /** After a rollback numbers above the welcome's `outSeq` mean other messages. */
+  welcomed(
+    { outSeq, timeline }: { outSeq: number; timeline: number },
+    { rolledBack, fresh }: { rolledBack: boolean; fresh: boolean },
+    now: number,
+  ): void {
     if (rolledBack) this.lastReceived = Math.min(this.lastReceived, outSeq);
+    this.timeline = timeline;
     this.stop();
+    if (rolledBack && !fresh) this.ackAt = now;
   }
 
   /** There is no connection to answer on. */
@@ -96,6 +103,6 @@ export class Downstream {
     this.unacked = 0;
     // It does not wait, but it counts.
     pacer.spend(ACK_BYTES, now);
-    transmit({ type: "ack", seq: this.lastReceived });
+    transmit({ type: "ack", seq: this.lastReceived, timeline: this.timeline });
   }
 }

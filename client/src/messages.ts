@@ -21,7 +21,7 @@ export interface Hello {
 export type ClientMessage =
   | { type: "hello"; hello: Hello }
   | { type: "message"; seq: number; index: number; payload: Uint8Array }
-  | { type: "ack"; seq: number }
+  | { type: "ack"; seq: number; timeline: number }
   | { type: "ping"; t: number }
   | { type: "input"; n: number; index: number; payload: Uint8Array }
   | { type: "leave" }
@@ -89,7 +89,7 @@ function clientMessageArray(message: ClientMessage): CborValue {
     case "message":
       return [2, message.seq, message.index, message.payload];
     case "ack":
-      return [3, message.seq];
+      return [3, message.seq, message.timeline];
     case "ping":
       return [4, message.t];
     case "input":

@@ -35,6 +35,7 @@ export class ProxyCounters {
   linkFailures = 0;
   linkReconnects = 0;
   staleMessages = 0;
+  staleFromClients = 0;
   messagesTraced = 0;
   tracesLeftOut = 0;
   /** By configured gameserver: 1 while there is a link to it. */
@@ -76,6 +77,7 @@ const COUNTERS: readonly [name: string, field: CounterName, what: string][] = [
   ["link_failures_total", "linkFailures", "Links that could not be opened or broke"],
   ["link_reconnects_total", "linkReconnects", "Links to gameservers that were opened anew"],
   ["stale_messages_total", "staleMessages", "Link messages of an older epoch, dropped"],
+  ["stale_upstream_total", "staleFromClients", "Acks and messages from before a world went back"],
   ["traced_messages_total", "messagesTraced", "Client messages with a trace of their own"],
   ["traces_left_out_total", "tracesLeftOut", "Chosen messages not traced to their tick, too many"],
 ];

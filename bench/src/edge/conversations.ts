@@ -1,7 +1,7 @@
 import { type CborValue, writeCbor } from "@atlasnet/core";
 import { ByteWriter } from "@atlasnet/world";
 import type { Carrier } from "./carriers.ts";
-import { WORLD } from "./echo-shard.ts";
+import { TIMELINE, WORLD } from "./echo-shard.ts";
 
 /** What is said over a carrier: nothing but echoes, or AtlasNet's messages. */
 export interface Conversation {
@@ -83,7 +83,7 @@ export class AtlasNetConversation implements Conversation {
         throw new Error(`closed by the server: ${Buffer.from(message).toString("latin1")}`);
       case MESSAGE:
         this.got += 1;
-        if (this.got % ACK_EVERY === 0) this.carrier?.send(encode([3, this.got]));
+        if (this.got % ACK_EVERY === 0) this.carrier?.send(encode([3, this.got, TIMELINE]));
         return true;
       default:
         return false;

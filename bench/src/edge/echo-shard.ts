@@ -16,6 +16,7 @@ const SHARD = "echo.0";
 export const GAMESERVER = "g1";
 export const WORLD = "echo";
 const EPOCH = 1;
+export const TIMELINE = 1;
 /** So fast that nobody waits for a tick. */
 const TICK_RATE = 1000;
 
@@ -62,7 +63,7 @@ export class EchoShard {
       account,
       name,
       attempt,
-      timeline: 1,
+      timeline: TIMELINE,
       tick: this.tick,
       tickRate: TICK_RATE,
       schema: new Uint8Array(8),

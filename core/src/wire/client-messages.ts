@@ -36,7 +36,7 @@ export interface Hello {
 export type ClientMessage =
   | { type: "hello"; hello: Hello }
   | { type: "message"; seq: number; index: number; payload: Uint8Array }
-  | { type: "ack"; seq: number }
+  | { type: "ack"; seq: number; timeline: number }
   | { type: "ping"; t: number }
   | { type: "input"; n: number; index: number; payload: Uint8Array }
   | { type: "leave" }
@@ -49,7 +49,7 @@ export interface Malformed {
 }
 
 /** Array lengths of the messages, by number. */
-const LENGTHS = [0, 2, 4, 2, 2, 4, 1, 1];
+const LENGTHS = [0, 2, 4, 3, 2, 4, 1, 1];
 
 /** Decodes one CBOR item. Payloads are views into `bytes`. Never throws on hostile bytes. */
 export function decodeClientMessage(bytes: Uint8Array): ClientMessage | Malformed {
@@ -93,7 +93,11 @@ function readMessage(reader: ByteReader): ClientMessage {
         payload: readBytes(reader, MAX_PAYLOAD_BYTES, "payload"),
       };
     case 3:
-      return { type: "ack", seq: readUint(reader, "seq") };
+      return {
+        type: "ack",
+        seq: readUint(reader, "seq"),
+        timeline: readUint(reader, "timeline"),
+      };
     case 4:
       return { type: "ping", t: readUint(reader, "t") };
     case 5:

@@ -15,7 +15,7 @@ const MESSAGES: readonly CborValue[] = [
   hello("arena"),
   hello("arena", { ticket: "ticket:a:arena", params: Uint8Array.of(1, 2, 3), timeline: 3 }),
   [2, 1, 0, Uint8Array.of(1, 2, 3)],
-  [3, 1],
+  [3, 1, 1],
   [4, 77],
   [5, 1, 0, Uint8Array.of(9)],
   [6],

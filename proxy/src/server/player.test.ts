@@ -143,7 +143,7 @@ test("an input that has no place is dropped where inputs may be late, and ends o
   input(5);
   assert.equal(connection.closed, undefined);
   // What is not an input still has its order.
-  player.message(cbor([3, 1]));
+  player.message(cbor([3, 1, 1]));
   assert.equal(connection.closed, "out-of-state");
 
   const framed = new FakeConnection();

@@ -131,7 +131,7 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
         const { n, index, payload } = message;
         return this.port?.upstream(this.attach, { kind: UpstreamKind.input, n, index, payload });
       }
-      if (message.type === "message") {
+      if (message.type === "message" && !this.attachment.behind) {
         const { seq: n, index, payload } = message;
         const item = { kind: UpstreamKind.message, n, index, payload };
         return this.port?.upstream(this.attach, item, tracing.on ? this.traced(n) : undefined);
@@ -140,7 +140,8 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
     // Where inputs are not in order with the rest, one may come after the leave behind it.
     if (message.type === "input" && this.updates !== undefined && !this.attachment.takesUpstream)
       return;
-    if (tracing.on && message.type === "message" && this.attachment.takesUpstream) {
+    const { takesUpstream, behind } = this.attachment;
+    if (tracing.on && message.type === "message" && takesUpstream && !behind) {
       const trace = this.traced(message.seq);
       if (trace !== undefined) tracing.keep(this, trace);
     }
@@ -297,10 +298,15 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
   }
 
   private performOne(effect: AttachmentEffect): void {
-    const { hub, counters, clock } = this.dependencies;
+    const { hub, counters, clock, tracing } = this.dependencies;
     switch (effect.type) {
       case "upstream":
         return this.passOn(effect.item);
+      case "stale":
+        counters.staleFromClients += 1;
+        // What was kept for the older timeline went with it.
+        if (tracing.on) tracing.dropKept(this, "the world went back");
+        return;
       case "pong":
         if (this.connection.backlogBytes > this.options.limits.reliableBacklogBytes)
           return this.overflowed();

@@ -23,7 +23,7 @@ test("a shard reset attaches anew with session, stream, numbers and attempt", as
   const { client, gameserver, attach } = await joined(t);
   client.send([2, 1, 0, Uint8Array.of(1)]);
   await client.messages.until(([kind]) => kind === 3);
-  client.send([3, 1]);
+  client.send([3, 1, 1]);
   await gameserver.entries.until(({ kind }) => kind === UpstreamKind.ack);
   gameserver.epoch = 2;
   gameserver.send({ type: "shard-reset", shard: "arena.0", epoch: 2 });
@@ -40,6 +40,35 @@ test("a shard reset attaches anew with session, stream, numbers and attempt", as
   assert.equal(kind, 5);
   assert.equal(field(welcome, "attempt"), 4);
   assert.equal(field(welcome, "epoch"), 2);
+});
+
+test("when the world went back, what is numbered on the older timeline does not get through", async (t) => {
+  const { client, gameserver, attach, proxy } = await joined(t);
+  const said = { seq: 1, index: 0, payload: Uint8Array.of(1) };
+  gameserver.batch({ sessions: [{ attach, messages: [said] }] });
+  assert.equal((await client.messages.next())[0], 2);
+  gameserver.epoch = 2;
+  gameserver.timeline = 2;
+  gameserver.send({ type: "shard-reset", shard: "arena.0", epoch: 2 });
+  assert.equal((await client.messages.next())[0], 5);
+  const again = await gameserver.attaches.next();
+  // On their way while the world went back: number 1 is another message there, both ways.
+  client.send([3, 1, 1]);
+  client.send([2, 1, 0, Uint8Array.of(1)]);
+  client.send([5, 1, 0, Uint8Array.of(2)]);
+  client.send([3, 0, 2]);
+  client.send([2, 1, 0, Uint8Array.of(3)]);
+  const passed = [];
+  while (passed.length < 3) passed.push(await gameserver.entries.next());
+  assert.deepEqual(
+    passed.map(({ attach, kind, n, payload }) => [attach, kind, n, ...payload]),
+    [
+      [again.attach, UpstreamKind.input, 1, 2],
+      [again.attach, UpstreamKind.ack, 0],
+      [again.attach, UpstreamKind.message, 1, 3],
+    ],
+  );
+  assert.equal(proxy.counters.staleFromClients, 2);
 });
 
 test("while the owner is dead messages wait in order; the client only sees a new welcome", async (t) => {

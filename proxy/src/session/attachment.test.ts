@@ -77,7 +77,7 @@ test("from hello to welcome", () => {
 
 test("attaching anew names the session, what was acknowledged, and the same attempt", () => {
   const attachment = attached();
-  attachment.message({ type: "ack", seq: 9 }, 0);
+  attachment.message({ type: "ack", seq: 9, timeline: 1 }, 0);
   attachment.applied(12);
   assert.deepEqual(types(attachment.lost(0)), ["unfollow", "route"]);
   const [effect] = attachment.routed();
@@ -97,18 +97,79 @@ test("attaching anew names the session, what was acknowledged, and the same atte
   assert.deepEqual(types(attachment.attached(ATTACHED)), ["send", "release"]);
 });
 
-test("on a new timeline what the client received is cut to what the shard remembers", () => {
-  const attachment = attached();
-  attachment.message({ type: "ack", seq: 20 }, 0);
+/** The world went back: the shard numbers anew from 4 on, and has 2 of the client's messages. */
+function wentBack(attachment = attached()): Attachment {
   attachment.lost(0);
   attachment.routed();
   attachment.attached({ ...ATTACHED, timeline: 2, outSeq: 4, appliedSeq: 2 });
+  return attachment;
+}
+
+function attachAgain(attachment: Attachment) {
   attachment.lost(0);
   const [effect] = attachment.routed();
   assert.ok(effect?.type === "attach");
-  assert.equal(effect.message.lastReceived, 4);
-  assert.equal(effect.message.firstUnacked, 3);
-  assert.equal(effect.message.timeline, 2);
+  const { lastReceived, firstUnacked, timeline } = effect.message;
+  return { lastReceived, firstUnacked, timeline };
+}
+
+const ack = (seq: number, timeline: number) => ({ type: "ack", seq, timeline }) as const;
+const say = (seq: number) =>
+  ({ type: "message", seq, index: 0, payload: new Uint8Array(1) }) as const;
+
+test("what a client has is told on the timeline that it knows, until it shows that it knows the next", () => {
+  const attachment = attached();
+  attachment.message(ack(20, 1), 0);
+  wentBack(attachment);
+  assert.deepEqual(attachAgain(attachment), { lastReceived: 20, firstUnacked: 3, timeline: 1 });
+  attachment.attached({ ...ATTACHED, timeline: 2, outSeq: 4, appliedSeq: 2 });
+  attachment.message(ack(4, 2), 0);
+  assert.deepEqual(attachAgain(attachment), { lastReceived: 4, firstUnacked: 3, timeline: 2 });
+});
+
+test("acks of a timeline that is over are dropped, whenever they come", () => {
+  const attachment = attached();
+  attachment.lost(0);
+  // While there is nobody to pass it to.
+  assert.deepEqual(attachment.message(ack(8, 1), 0), []);
+  attachment.routed();
+  const welcome = attachment.attached({ ...ATTACHED, timeline: 2, outSeq: 4 });
+  assert.deepEqual(types(welcome), ["send", "release"]);
+  assert.deepEqual(types(attachment.message(ack(9, 1), 0)), ["stale"]);
+  assert.deepEqual(types(attachment.message(ack(4, 2), 0)), ["upstream"]);
+  assert.deepEqual(types(attachment.message(ack(9, 1), 0)), ["stale"]);
+});
+
+test("an ack that came without an owner is passed on where the timeline is the same", () => {
+  const attachment = attached();
+  attachment.lost(0);
+  attachment.message(ack(8, 1), 0);
+  attachment.routed();
+  const effects = attachment.attached(ATTACHED);
+  assert.deepEqual(types(effects), ["send", "release", "upstream"]);
+  const last = effects[2];
+  assert.ok(last?.type === "upstream");
+  assert.equal(last.item.n, 8);
+});
+
+test("messages numbered before the world went back are dropped until the client acknowledges behind it", () => {
+  const attachment = attached();
+  attachment.lost(0);
+  attachment.message(say(7), 0);
+  attachment.message({ type: "input", n: 1, index: 0, payload: new Uint8Array(1) }, 0);
+  attachment.routed();
+  const effects = attachment.attached({ ...ATTACHED, timeline: 2, appliedSeq: 6 });
+  assert.deepEqual(types(effects), ["stale", "send", "release", "upstream"]);
+  assert.equal(attachment.behind, true);
+  // By its number this one could pass for the next; the client gives it another one.
+  assert.deepEqual(types(attachment.message(say(7), 0)), ["stale"]);
+  assert.deepEqual(types(attachment.message(ack(8, 2), 0)), ["upstream"]);
+  assert.deepEqual(types(attachment.message(say(7), 0)), ["upstream"]);
+  // Attached anew on the same timeline: nothing changed for the client.
+  attachment.lost(0);
+  attachment.routed();
+  attachment.attached({ ...ATTACHED, timeline: 2 });
+  assert.deepEqual(types(attachment.message(say(8), 0)), ["upstream"]);
 });
 
 test("upstream without an owner is kept in order, copied, and bounded by not reading", () => {

@@ -45,6 +45,8 @@ export type AttachmentEffect =
   | { type: "unfollow" }
   | { type: "leave" }
   | { type: "upstream"; item: UpstreamItem }
+  /** What the client sent was of a timeline that is over, and is dropped. */
+  | { type: "stale" }
   /** Make a resume token; answered by `signed`. */
   | { type: "sign"; claims: ResumeClaims }
   | { type: "send"; item: Uint8Array }
@@ -82,6 +84,7 @@ const ITEM_OVERHEAD_BYTES = 64;
 
 const NO_PAYLOAD = new Uint8Array(0);
 const NOTHING: readonly AttachmentEffect[] = [];
+const STALE: readonly AttachmentEffect[] = [{ type: "stale" }];
 
 /**
  * One client's way from hello to world, and back to it when the world moves. Pure: events come in as
@@ -90,6 +93,9 @@ const NOTHING: readonly AttachmentEffect[] = [];
  * 1. Everything here can be lost: after a proxy's death the client brings it back in its next hello.
  * 2. Upstream messages go out in the order they came, also those kept while there was no owner.
  * 3. Nothing of a new attachment reaches the client before its welcome.
+ * 4. Numbers mean something on their own timeline alone. When the world went back while the connection
+ *    stayed, what was on its way is still numbered on the older one: acks of it are dropped, and messages
+ *    until the client acknowledges on the new one. It sends them again, as all that it keeps.
  */
 export class Attachment {
   phase: AttachmentPhase = "greeting";
@@ -102,7 +108,13 @@ export class Attachment {
   private token: { session: number; resume: string } | undefined;
   private attempt = 0;
   private appliedSeq = 0;
+  /** What the client has of the shard's messages, and the timeline of that number. */
   private lastReceived = 0;
+  private lastTimeline: number | undefined;
+  /** The world went back on this connection, and the client has not shown yet that it knows. */
+  private isBehind = false;
+  /** There were acks while there was nobody to pass them to. */
+  private owesAck = false;
   private kept: UpstreamItem[] = [];
   private keptBytes = 0;
   private paused = false;
@@ -122,6 +134,11 @@ export class Attachment {
     const { phase } = this;
     if (phase === "attached") return true;
     return this.session !== undefined && (phase === "routing" || phase === "attaching");
+  }
+
+  /** The client's messages are numbered on an older timeline than the attachment's. */
+  get behind(): boolean {
+    return this.isBehind;
   }
 
   get world(): string {
@@ -145,12 +162,12 @@ export class Attachment {
       case "leave":
         return this.leave(now);
       case "message":
+        if (this.isBehind) return STALE;
         return this.upstream(UpstreamKind.message, message.seq, message.index, message.payload);
       case "input":
         return this.upstream(UpstreamKind.input, message.n, message.index, message.payload);
       case "ack":
-        this.lastReceived = Math.max(this.lastReceived, message.seq);
-        return this.upstream(UpstreamKind.ack, message.seq, 0, NO_PAYLOAD);
+        return this.acknowledged(message.seq, message.timeline);
       case "resync":
         return this.upstream(UpstreamKind.resync, RESYNC_MESSAGES, 0, NO_PAYLOAD);
     }
@@ -172,6 +189,7 @@ export class Attachment {
     this.attempt = hello.attempt;
     this.appliedSeq = Math.max(0, hello.firstUnacked - 1);
     this.lastReceived = hello.lastReceived;
+    this.lastTimeline = hello.timeline;
     this.waitingSince = now;
     return this.route(now);
   }
@@ -211,7 +229,7 @@ export class Attachment {
         attempt: this.attempt,
         firstUnacked: this.appliedSeq + 1,
         lastReceived: this.lastReceived,
-        timeline: session.timeline,
+        timeline: this.lastTimeline ?? session.timeline,
       };
       return [{ type: "attach", message }];
     }
@@ -231,16 +249,31 @@ export class Attachment {
   attached(message: Attached): readonly AttachmentEffect[] {
     const { identity } = this;
     if (this.phase !== "attaching" || identity === undefined) return NOTHING;
-    if (this.session !== undefined && this.session.timeline !== message.timeline)
-      this.lastReceived = Math.min(this.lastReceived, message.outSeq);
+    const dropped = this.wentBack(message) ? this.dropOlder() : NOTHING;
+    this.lastTimeline ??= message.timeline;
     this.session = message;
     this.attempt = message.attempt;
     this.appliedSeq = message.appliedSeq;
-    if (this.token?.session === message.session) return this.welcome(message, this.token.resume);
+    if (this.token?.session === message.session)
+      return [...dropped, ...this.welcome(message, this.token.resume)];
     this.phase = "signing";
     const { name, data } = identity;
     const { account, session } = message;
     return [{ type: "sign", claims: { account, world: this.world, session, name, data } }];
+  }
+
+  private wentBack({ timeline }: Attached): boolean {
+    return this.session !== undefined && this.session.timeline !== timeline;
+  }
+
+  /** What was kept for a timeline that is over; inputs are worth it on any. */
+  private dropOlder(): readonly AttachmentEffect[] {
+    this.isBehind = true;
+    this.owesAck = false;
+    const inputs = this.kept.filter(({ kind }) => kind !== UpstreamKind.message);
+    const dropped = this.kept.length - inputs.length;
+    this.kept = inputs;
+    return Array.from({ length: dropped }, () => ({ type: "stale" }));
   }
 
   signed(resume: string): readonly AttachmentEffect[] {
@@ -259,10 +292,31 @@ export class Attachment {
     this.kept = [];
     this.keptBytes = 0;
     const effects: AttachmentEffect[] = [{ type: "send", item }, { type: "release" }];
+    if (this.owesAck) effects.push(this.passAck());
     for (const item of kept) effects.push({ type: "upstream", item });
     if (this.paused) effects.push({ type: "resume" });
     this.paused = false;
     return effects;
+  }
+
+  /** The client has all messages up to `seq`, as they are numbered on `timeline`. */
+  private acknowledged(seq: number, timeline: number): readonly AttachmentEffect[] {
+    const { session } = this;
+    if (session === undefined || !this.takesUpstream) return this.outOfState();
+    if (timeline !== session.timeline) return STALE;
+    const isFirst = this.lastTimeline !== timeline;
+    this.isBehind = false;
+    this.lastTimeline = timeline;
+    this.lastReceived = isFirst ? seq : Math.max(this.lastReceived, seq);
+    if (this.phase === "attached") return [this.passAck()];
+    this.owesAck = true;
+    return NOTHING;
+  }
+
+  private passAck(): AttachmentEffect {
+    this.owesAck = false;
+    const item = { kind: UpstreamKind.ack, n: this.lastReceived, index: 0, payload: NO_PAYLOAD };
+    return { type: "upstream", item };
   }
 
   /** The shard acknowledged reliable messages. */
@@ -323,6 +377,8 @@ export class Attachment {
     this.identity = undefined;
     this.session = undefined;
     this.token = undefined;
+    this.isBehind = false;
+    this.owesAck = false;
     this.kept = [];
     this.keptBytes = 0;
     this.paused = false;
@@ -336,14 +392,17 @@ export class Attachment {
     payload: Uint8Array,
   ): readonly AttachmentEffect[] {
     if (this.phase === "attached") return [{ type: "upstream", item: { kind, n, index, payload } }];
-    if (!this.takesUpstream)
-      return this.end("out-of-state", "this message has no place before a welcome");
+    if (!this.takesUpstream) return this.outOfState();
     // The payload is a view into a receive buffer, which is used again.
     this.kept.push({ kind, n, index, payload: new Uint8Array(payload) });
     this.keptBytes += payload.length + ITEM_OVERHEAD_BYTES;
     if (this.paused || this.keptBytes <= this.options.attachBufferBytes) return NOTHING;
     this.paused = true;
     return [{ type: "pause" }];
+  }
+
+  private outOfState(): readonly AttachmentEffect[] {
+    return this.end("out-of-state", "this message has no place before a welcome");
   }
 
   /** Ends the connection from this side (limits, slow consumer, shutdown). */
