@@ -95,6 +95,6 @@ async function startRole(
   return { links, gameserver, drain: () => gameserver.drain() };
 }
 
-const quicLinks: OpenClusterLinks = () => {
-  throw new OperatingError("no-links", "links between processes are not part of this build");
-};
+/** Loaded when it is needed: a monolith does without. */
+const quicLinks: OpenClusterLinks = async (options, host) =>
+  (await import("@atlasnet/quic")).openClusterLinks(options, host);

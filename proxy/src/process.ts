@@ -1,4 +1,4 @@
-import { type LoadedConfig, type Logger, OperatingError } from "@atlasnet/core";
+import type { LoadedConfig, Logger } from "@atlasnet/core";
 import {
   type ClusterIdentity,
   type ClusterLinks,
@@ -8,7 +8,7 @@ import {
   ServiceProcess,
 } from "@atlasnet/core/node";
 import { clusterKeys } from "./cluster-keys.ts";
-import { type PeerAddress, parsePeers } from "./peers.ts";
+import { parsePeers } from "./peers.ts";
 import type { ProxyService } from "./server/proxy.ts";
 import { createProxyService, type PlayersAddress, playersAddress } from "./service.ts";
 
@@ -82,8 +82,8 @@ async function startRole(
     {
       config,
       role: "proxy",
-      accepts: [],
-      bind: { host: bindHost(config.links.host, peers.values()), port: 0 },
+      accepts: ["gameserver"],
+      bind: { host: config.links.host, port: 0 },
       lookup: (node) => {
         const address = peers.get(node);
         return address === undefined ? undefined : { ...address, role: "gameserver" };
@@ -100,12 +100,6 @@ async function startRole(
   return { links, proxy, drain: (deadlineMs) => proxy.drain(deadlineMs) };
 }
 
-/** A socket for IPv4 does not reach IPv6 peers; one for `::` reaches both. */
-function bindHost(configured: string, peers: Iterable<PeerAddress>): string {
-  const reachesIpv6 = configured !== "0.0.0.0";
-  return !reachesIpv6 && [...peers].some(({ host }) => host.includes(":")) ? "::" : configured;
-}
-
-const quicLinks: OpenClusterLinks = () => {
-  throw new OperatingError("no-links", "links between processes are not part of this build");
-};
+/** Loaded when it is needed: a monolith does without. */
+const quicLinks: OpenClusterLinks = async (options, host) =>
+  (await import("@atlasnet/quic")).openClusterLinks(options, host);

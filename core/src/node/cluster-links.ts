@@ -11,9 +11,9 @@ export interface NodeAddress {
 export interface ClusterLinksOptions {
   readonly config: Config;
   readonly role: Peer["role"];
-  /** Roles whose links are taken in. */
+  /** Roles that links are taken from and opened to. */
   readonly accepts: readonly Peer["role"][];
-  /** Where links are taken; port 0 takes any free one. */
+  /** Where links are taken, by a process that listens; port 0 takes any free one. */
   readonly bind: NodeAddress;
   /** Where a node takes links, and as what it has to prove itself; undefined: unknown. */
   lookup(node: string): (NodeAddress & { readonly role: Peer["role"] }) | undefined;

@@ -1,0 +1,135 @@
+import type { Config } from "@atlasnet/core";
+import {
+  type ClusterLinks,
+  type OpenClusterLinks,
+  registerLinkMetrics,
+  type ServiceHost,
+  systemClock,
+  systemRandom,
+  version,
+} from "@atlasnet/core/node";
+import {
+  createVerifyPeer,
+  type NodeIdentity,
+  type ObtainIdentityOptions,
+  obtainIdentity,
+  watchRenewal,
+} from "@atlasnet/identity";
+import { QuicNetwork } from "./link/quic-network.ts";
+import { registerQuicMetrics } from "./metrics.ts";
+
+/**
+ * The QUIC links of a process of a cluster: its identity as the settings `identity.*` say, renewed by itself,
+ * and a network with the settings `links.*`. No socket is open yet.
+ * @throws OperatingError of the identity: what is missing, and what to do
+ */
+export const openClusterLinks: OpenClusterLinks = async (options, host) => {
+  const { config, role, accepts, bind } = options;
+  const { logger, meter } = host;
+  const place = placeOf(config, role);
+  const { identity } = await obtainIdentity(place, { logger, now: wallTime });
+  const own = new OwnIdentity(identity);
+  const { idleTimeoutMs, maxPacketBytes, bulkBytesPerSecond } = config.links;
+  const network = new QuicNetwork(
+    {
+      self: { role, node: config.node.id },
+      accepts,
+      ...bind,
+      idleTimeoutMs,
+      maxPacketBytes,
+      bulkBytesPerSecond,
+      software: `atlasnet ${version}`,
+    },
+    {
+      credentials: identity,
+      verifyPeer: (chain, now) => own.verifyPeer(chain, now),
+      lookup: (node) => options.lookup(node),
+      clock: systemClock,
+      random: systemRandom,
+      logger,
+      now: wallTime,
+    },
+  );
+  host.part("links", () => network.stop());
+  registerLinkMetrics(meter, network.stats, "quic");
+  registerQuicMetrics(meter, network);
+  const renewal = watchRenewal(
+    { ...place, identity },
+    {
+      logger,
+      clock: systemClock,
+      onRenewed: (renewed) => {
+        network.setCredentials(renewed.identity);
+        own.take(renewed.identity);
+      },
+    },
+  );
+  host.part("renewal of the certificate", () => renewal.stop());
+  showIdentity(host, own);
+  return linksOf(network, own);
+};
+
+function wallTime(): number {
+  return systemClock.wallTime();
+}
+
+function placeOf({ identity, node }: Config, role: NodeIdentity["role"]): ObtainIdentityOptions {
+  const { dir, ca, join } = identity;
+  return {
+    dir,
+    role,
+    node: node.id,
+    ...(ca === undefined ? {} : { ca }),
+    ...(join === undefined ? {} : { join }),
+  };
+}
+
+/** The identity as it was renewed last, and the check of peers by its authorities. */
+class OwnIdentity {
+  now: NodeIdentity;
+  verifyPeer: ReturnType<typeof createVerifyPeer>;
+
+  constructor(identity: NodeIdentity) {
+    this.now = identity;
+    this.verifyPeer = createVerifyPeer(identity.authorities, identity.cluster);
+  }
+
+  take(identity: NodeIdentity): void {
+    // While a CA is replaced, a renewal brings the next one's certificate, too.
+    if (identity.authorities !== this.now.authorities)
+      this.verifyPeer = createVerifyPeer(identity.authorities, identity.cluster);
+    this.now = identity;
+  }
+}
+
+/** Not ready without a good certificate: links that stand go on, new ones are refused. */
+function showIdentity({ health, meter }: ServiceHost, own: OwnIdentity): void {
+  health.add({
+    name: "identity",
+    check: () => {
+      const { notAfter } = own.now;
+      if (wallTime() <= notAfter) return { ok: true };
+      const end = new Date(notAfter).toISOString();
+      return { ok: false, reason: `the node's certificate expired at ${end}` };
+    },
+  });
+  meter
+    .createObservableGauge("atlasnet_identity_expiry_timestamp_seconds", {
+      description: "When the node's certificate ends, Unix time",
+      unit: "s",
+    })
+    .addCallback((result) => result.observe(own.now.notAfter / 1000));
+}
+
+function linksOf(network: QuicNetwork, own: OwnIdentity): ClusterLinks {
+  return {
+    network,
+    get address() {
+      return network.address;
+    },
+    get identity() {
+      const { cluster, role, node, notAfter } = own.now;
+      return { cluster, role, node, notAfter };
+    },
+  };
+}
