@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { defineWorld, quantized, uint } from "@atlasnet/world";
 import fc from "fast-check";
+import { goldenLinkMessages } from "../testing/golden.ts";
 import { encodeCbor } from "./cbor.ts";
 import {
   decodeLinkMessage,
@@ -11,6 +12,7 @@ import {
   MAX_REASON_BYTES,
 } from "./link-codec.ts";
 import type { LinkMessage } from "./link-messages.ts";
+import { LINK_VERSIONS } from "./link-version.ts";
 
 const hexOf = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
 const bytesOf = (hex: string) => Uint8Array.from(Buffer.from(hex, "hex"));
@@ -45,7 +47,13 @@ const messages: { [T in LinkMessage["type"]]: Extract<LinkMessage, { type: T }> 
   watch: { type: "watch", ...about, topic: "cell/1,2", authorized: false },
   detach: { type: "detach", ...about },
   leave: { type: "leave", ...about },
-  upstream: { type: "upstream", shard: "arena", epoch: 2 ** 48 + 5, batch: new Uint8Array([1, 2]) },
+  upstream: {
+    type: "upstream",
+    shard: "arena",
+    epoch: 2 ** 48 + 5,
+    batch: new Uint8Array([1, 2]),
+    trace: new Uint8Array(27).fill(1),
+  },
   attached: {
     type: "attached",
     ...about,
@@ -67,22 +75,41 @@ const messages: { [T in LinkMessage["type"]]: Extract<LinkMessage, { type: T }> 
   closed: { type: "closed", ...about, code: "kicked", reason: "no shouting" },
   transfer: { type: "transfer", ...about, world: "lobby" },
   notice: { type: "notice", shard: "arena", epoch: 7, kind: "dev-error", text: "" },
-  downstream: { type: "downstream", shard: "arena", epoch: 7, batch: new Uint8Array(0) },
+  downstream: { type: "downstream", shard: "arena", epoch: 7, batch: new Uint8Array(0), ageMs: 12 },
   "shard-reset": { type: "shard-reset", shard: "arena", epoch: 8 },
   hosting: { type: "hosting", worlds: [{ world: "arena", shard: "arena/0", epoch: 2 ** 40 }] },
 };
 const all = Object.values(messages);
 
-test("every message has its golden bytes, and they decode to it", () => {
-  assert.deepEqual(
-    Object.fromEntries(all.map((m) => [m.type, hexOf(encodeLinkMessage(m))])),
-    golden,
-  );
-  for (const message of all) {
-    const decoded = decodeLinkMessage(bytesOf(golden[message.type] ?? ""));
-    assert.ok(decoded.ok, JSON.stringify(decoded));
-    assert.deepStrictEqual(decoded.message, message);
-  }
+/** The messages as a version has them: without what came later. */
+function asOf(version: number): { readonly [type: string]: LinkMessage } {
+  const { trace, ...untraced } = messages.upstream;
+  return version >= 2 ? messages : { ...messages, upstream: untraced };
+}
+
+for (const version of [1, 2])
+  test(`version ${version}: every message has its golden bytes, whoever decodes them since`, () => {
+    const golden = goldenLinkMessages(version);
+    const written = Object.entries(messages).map(([type, message]) => [
+      type,
+      hexOf(encodeLinkMessage(message, version)),
+    ]);
+    assert.deepEqual(Object.fromEntries(written), golden);
+    for (let reader = version; reader <= LINK_VERSIONS.newest; reader++)
+      for (const [type, message] of Object.entries(asOf(version))) {
+        const decoded = decodeLinkMessage(bytesOf(golden[type] ?? ""), reader);
+        assert.ok(decoded.ok, JSON.stringify(decoded));
+        assert.deepStrictEqual(decoded.message, message);
+      }
+  });
+
+test("there are golden bytes of every version that is spoken, and what is new is in the newest", () => {
+  for (let version = LINK_VERSIONS.oldest; version <= LINK_VERSIONS.newest; version++)
+    assert.deepEqual(Object.keys(goldenLinkMessages(version)).sort(), Object.keys(messages).sort());
+  const older = goldenLinkMessages(1);
+  const newer = goldenLinkMessages(2);
+  const changed = Object.keys(newer).filter((type) => newer[type] !== older[type]);
+  assert.deepEqual(changed, ["upstream"]);
 });
 
 test("optional fields may be absent or undefined, others not", () => {
@@ -97,6 +124,7 @@ test("optional fields may be absent or undefined, others not", () => {
       const isOptional = ["session", "timeline", "schema", "params"].includes(key);
       if (message.type === "attach" && isOptional) continue;
       if (message.type === "attached" && key === "definition") continue;
+      if (key === "trace" || key === "ageMs") continue;
       assert.notEqual(linkMessageProblem(cut), undefined, `${message.type} without ${key}`);
     }
 });
@@ -147,7 +175,7 @@ test("problems name the message and the field", () => {
 });
 
 test("a field that stands twice is refused", () => {
-  const hex = golden["shard-reset"] ?? "";
+  const hex = goldenLinkMessages(2)["shard-reset"] ?? "";
   const twice = bytesOf(`a4${hex.slice(2)}6565706f636801`);
   assert.deepEqual(decodeLinkMessage(twice), {
     ok: false,
@@ -185,41 +213,16 @@ test("random bytes and mutated messages never throw", () => {
   );
 });
 
-const golden: { readonly [type: string]: string } = {
-  "shard-reset": "a364747970656b73686172642d7265736574657368617264656172656e616565706f636808",
-  attach:
-    "af647479706566617474616368657368617264656172656e616565706f6368076661747461636819012c676163636f756e7463616e6e646e616d6564c3846e6e6464617461a2647465616d637265646673636f726573830121fb3fe00000000000006773657373696f6e1b00000100000000006673747265616d48010203040506070867617474656d7074026c6669727374556e61636b6564056c6c6173745265636569766564046874696d656c696e650166736368656d6148010203040506070866706172616d7341ff",
-  attached:
-    "b16474797065686174746163686564657368617264656172656e616565706f6368076661747461636819012c6773657373696f6e0c676163636f756e7463616e6e646e616d656067617474656d7074036874696d656c696e6501647469636b1a000186a0687469636b526174651466736368656d614801020304050607086a646566696e6974696f6eab686368616e6e656c73806e636c69656e744d65737361676573806a636f6d706f6e656e747382a3666669656c647381826178a4646b696e64697175616e74697a6564636d61780a636d696e006473746570fb3fe0000000000000646e616d6565706c616365656f776e6572f4a3666669656c6473818266706f696e7473a2646b696e646475696e74636d61781864646e616d65626870656f776e6572f466696e7075747380646a6f696e80646e616d65646d696e696b7075626c696343656c6c73f46e7365727665724d6573736167657380657370616365f6687469636b52617465146776657273696f6e016a6170706c69656453657104666f757453657109696c617374496e707574184d6a67726163655469636b73190258",
-  closed:
-    "a6647479706566636c6f736564657368617264656172656e616565706f6368076661747461636819012c64636f6465666b69636b656466726561736f6e6b6e6f2073686f7574696e67",
-  detach: "a4647479706566646574616368657368617264656172656e616565706f6368076661747461636819012c",
-  downstream:
-    "a464747970656a646f776e73747265616d657368617264656172656e616565706f63680765626174636840",
-  hosting:
-    "a2647479706567686f7374696e6766776f726c647381a365776f726c64656172656e61657368617264676172656e612f306565706f63681b0000010000000000",
-  leave: "a46474797065656c65617665657368617264656172656e616565706f6368076661747461636819012c",
-  notice:
-    "a56474797065666e6f74696365657368617264656172656e616565706f636807646b696e64696465762d6572726f72647465787460",
-  transfer:
-    "a56474797065687472616e73666572657368617264656172656e616565706f6368076661747461636819012c65776f726c64656c6f626279",
-  upstream:
-    "a4647479706568757073747265616d657368617264656172656e616565706f63681b0001000000000005656261746368420102",
-  watch:
-    "a66474797065657761746368657368617264656172656e616565706f6368076661747461636819012c65746f7069636863656c6c2f312c326a617574686f72697a6564f4",
-  watching:
-    "a56474797065687761746368696e67657368617264656172656e616565706f6368076661747461636819012c6a646566696e6974696f6eab686368616e6e656c73806e636c69656e744d65737361676573806a636f6d706f6e656e747382a3666669656c647381826178a4646b696e64697175616e74697a6564636d61780a636d696e006473746570fb3fe0000000000000646e616d6565706c616365656f776e6572f4a3666669656c6473818266706f696e7473a2646b696e646475696e74636d61781864646e616d65626870656f776e6572f466696e7075747380646a6f696e80646e616d65646d696e696b7075626c696343656c6c73f46e7365727665724d6573736167657380657370616365f6687469636b52617465146776657273696f6e01",
-};
-
 test("marks of traces go to peers that know them, and are refused from those that cannot", () => {
-  const traced: LinkMessage = { ...messages.upstream, trace: new Uint8Array(27).fill(1) };
-  assert.deepEqual(decodeLinkMessage(encodeLinkMessage(traced)), { ok: true, message: traced });
-  const older = encodeLinkMessage(traced, 1);
-  assert.deepEqual(older, encodeLinkMessage(messages.upstream));
-  assert.deepEqual(decodeLinkMessage(older, 1), { ok: true, message: messages.upstream });
-  assert.deepEqual(decodeLinkMessage(encodeLinkMessage(traced), 1), {
+  const { trace, ...untraced } = messages.upstream;
+  assert.ok(trace);
+  const older = encodeLinkMessage(messages.upstream, 1);
+  assert.deepEqual(older, encodeLinkMessage(untraced));
+  assert.deepEqual(decodeLinkMessage(older, 1), { ok: true, message: untraced });
+  assert.deepEqual(decodeLinkMessage(encodeLinkMessage(messages.upstream), 1), {
     ok: false,
     code: "bad-message",
     problem: "upstream: unknown field trace",
   });
+});
 });

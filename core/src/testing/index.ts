@@ -6,4 +6,5 @@ export {
   linkAcceptance,
   type MakeLinkFixture,
   numberOf,
-} from "./link/acceptance.ts";
+} from "../link/acceptance.ts";
+export { goldenLinkMessages } from "./golden.ts";
