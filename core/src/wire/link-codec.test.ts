@@ -225,4 +225,3 @@ test("marks of traces go to peers that know them, and are refused from those tha
     problem: "upstream: unknown field trace",
   });
 });
-});
