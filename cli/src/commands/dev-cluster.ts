@@ -8,7 +8,6 @@ import {
 } from "@atlasnet/core";
 import { Option } from "commander";
 import type { CliIo } from "../cli-io.ts";
-import { ClusterSession } from "../cluster/cluster-session.ts";
 import { MAX_PER_ROLE, PORT_SCHEME } from "../cluster/layout.ts";
 import { OWN_SETTINGS } from "../cluster/node-config.ts";
 import { DEFAULT_RESTARTS } from "../cluster/restart-policy.ts";
@@ -78,7 +77,8 @@ async function run(
   const examples = given.config.worlds.length === 0;
   const loaded = examples ? { ...given, config: withExamples(given.config) } : given;
   // Loaded when it is needed: most commands do without the server.
-  const [{ resolveModule }, { PageServer }] = await Promise.all([
+  const [{ ClusterSession }, { resolveModule }, { PageServer }] = await Promise.all([
+    import("../cluster/cluster-session.ts"),
     import("@atlasnet/gameserver"),
     import("@atlasnet/monolith"),
   ]);

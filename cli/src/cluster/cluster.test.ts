@@ -1,0 +1,122 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { connect } from "@atlasnet/client";
+import { freeBase, RunningCluster } from "./testing/running-cluster.ts";
+
+const WORLD = (name: string) => `
+  import { defineWorld, implementWorld, text } from ${JSON.stringify(import.meta.resolve("@atlasnet/world"))};
+  const definition = defineWorld({
+    name: "${name}",
+    tickRate: 30,
+    components: {},
+    clientMessages: { shout: { words: text(20) } },
+    serverMessages: { echo: { words: text(40) } },
+  });
+  export const world = implementWorld(definition, {
+    message: { shout: (_ctx, player, { words }) => player.send("echo", { words: "${name} heard " + words }) },
+  });
+`;
+
+let folder: string;
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "atlasnet-dev-cluster-"));
+  for (const name of ["east", "west"]) await writeFile(join(folder, `${name}.mjs`), WORLD(name));
+});
+after(() => rm(folder, { recursive: true, force: true }));
+
+/** Signals that ask for a stop exist on POSIX systems only. */
+const posix = process.platform !== "win32";
+
+test("two proxies and two gameservers: joined through each, a killed proxy, an orderly end", {
+  skip: !posix,
+  timeout: 120_000,
+}, async (t) => {
+  const base = await freeBase(2, 2);
+  const cluster = new RunningCluster(
+    [
+      ...["--port", String(base), "--http.port", String(base - 1), "--proxy.host", "127.0.0.1"],
+      ...["--world", "east=./east.mjs", "--world", "west=./west.mjs"],
+    ],
+    folder,
+  );
+  t.after(async () => {
+    cluster.signal("SIGTERM");
+    await cluster.ended;
+  });
+  const [, pid = ""] = await cluster.said(/kill -9 (\d+) {2}\(ends proxy-1/);
+  assert.match(cluster.text, /gs-1: east\n +gs-2: west\n/);
+  const info: unknown = await (await fetch(`http://127.0.0.1:${base - 1}/atlasnet.json`)).json();
+  assert.deepEqual(info, { port: base, secure: false, worlds: ["east", "west"] });
+
+  const joins = [base, base + 10].flatMap((port) =>
+    ["east", "west"].map((world) => ({ port, world })),
+  );
+  const players = await Promise.all(
+    joins.map(async ({ port, world }) => {
+      const client = connect({ url: `ws://127.0.0.1:${port}` });
+      t.after(() => client.close());
+      return { name: world, port, world: await client.join({ world }) };
+    }),
+  );
+  const echo = ({ name, world }: (typeof players)[number], words: string) =>
+    new Promise<void>((resolve) => {
+      const off = world.onMessage("echo", (message) => {
+        if (message["words"] !== `${name} heard ${words}`) return;
+        off();
+        resolve();
+      });
+      world.send("shout", { words });
+    });
+  await Promise.all(players.map((player) => echo(player, "hello")));
+
+  const moved = players.filter(({ port }) => port === base);
+  const resumed = moved.map(
+    ({ world }) =>
+      new Promise<void>((resolve) => {
+        world.onResume(() => resolve());
+      }),
+  );
+  process.kill(Number(pid), "SIGKILL");
+  await Promise.all(resumed);
+  await Promise.all(players.map((player) => echo(player, "again")));
+  await cluster.said(/proxy-1 died: was ended by SIGKILL; starts again/);
+  await cluster.said(/proxy-1 starts \(process \d+\): again/);
+
+  cluster.signal("SIGINT");
+  assert.equal(await cluster.ended, 0, cluster.text);
+  const ends = [...cluster.text.matchAll(/^\[cluster\] (\S+) has ended$/gm)].map(
+    ([, node = ""]) => node,
+  );
+  assert.deepEqual(
+    [ends.slice(0, 2).sort(), ends.slice(2).sort()],
+    [
+      ["proxy-1", "proxy-2"],
+      ["gs-1", "gs-2"],
+    ],
+  );
+});
+
+test("a port in use is said by name before anything starts", { timeout: 60_000 }, async (t) => {
+  const base = await freeBase(1, 1);
+  const server = createServer().listen(base + 4, "127.0.0.1");
+  t.after(() => server.close());
+  await once(server, "listening");
+  const cluster = new RunningCluster(
+    [
+      ...["--port", String(base), "--http.port", String(base - 1), "--dir", join(folder, "none")],
+      ...["--proxies", "1", "--gameservers", "1", "--world", "east=./east.mjs"],
+    ],
+    folder,
+  );
+  assert.equal(await cluster.ended, 1);
+  assert.equal(
+    cluster.text,
+    `error: port ${base + 4} (gs-1, health, TCP) is in use by another program (port-in-use)\n` +
+      "  Stop the program that listens there (a cluster or monolith that still runs?), or choose other ports: --port for the processes, --http.port for the pages.\n",
+  );
+});
