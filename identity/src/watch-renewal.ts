@@ -108,7 +108,7 @@ class RenewalWatch {
     if (found === undefined || this.stopping.signal.aborted) return;
     const { certificate, authorities, notBefore, notAfter } = found.identity;
     const now = this.dependencies.clock.wallTime();
-    const good = notBefore <= now && now <= notAfter;
+    const good = this.identity.notBefore <= notBefore && notBefore <= now && now <= notAfter;
     const same =
       certificate === this.identity.certificate && authorities === this.identity.authorities;
     if (same || !good) return;
