@@ -21,6 +21,8 @@ export interface ConnectionHost {
   outgoing(bytes: number): Buffer;
   /** Sends the first `length` bytes of the buffer from `outgoing`. */
   transmit(length: number, to: HostPort, done: (error: Error | null) => void): void;
+  /** The connection has ended, and may linger a while. */
+  closed(connection: QuicheConnection): void;
   /** The connection holds nothing any more. */
   freed(connection: QuicheConnection): void;
 }

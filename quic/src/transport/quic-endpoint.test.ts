@@ -1,23 +1,20 @@
 import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
-import { after, before, describe, it } from "node:test";
+import { afterEach, beforeEach, describe, it } from "node:test";
 import type { QuicEndpoint } from "./quic-endpoint.ts";
-import { connectPair, openEndpoint } from "./testing/endpoints.ts";
+import { closeEndpoints, connectPair, openEndpoint } from "./testing/endpoints.ts";
 import { proxyCredentials } from "./testing/test-credentials.ts";
 
 describe("QuicEndpoint", () => {
   let server: QuicEndpoint;
   let client: QuicEndpoint;
 
-  before(async () => {
+  beforeEach(async () => {
     server = await openEndpoint();
     client = await openEndpoint({}, { credentials: proxyCredentials });
   });
 
-  after(async () => {
-    await client.close();
-    await server.close();
-  });
+  afterEach(closeEndpoints);
 
   it("shows both ends the other's certificate before anything else", async () => {
     const ends = await connectPair(client, server);

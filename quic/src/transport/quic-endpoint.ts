@@ -25,7 +25,7 @@ export interface QuicEndpointOptions {
   readonly idleTimeoutMs: number;
   /** Largest UDP payload, 1200 to 16384. */
   readonly maxPacketBytes: number;
-  /** Taken in at a time, those that linger after their end included; more are refused. */
+  /** Taken in at a time; more are refused. */
   readonly maxConnections: number;
   /** One-way streams a peer may open over a connection's life; one more closes it. Default 16. */
   readonly maxStreams?: number;
@@ -210,13 +210,16 @@ export class QuicEndpoint implements ConnectionHost {
     this.#cut = this.#out;
   }
 
+  closed(connection: QuicheConnection): void {
+    if (!connection.dialler) this.#accepted -= 1;
+  }
+
   freed(connection: QuicheConnection): void {
     if (!this.#all.delete(connection)) return;
     const key = this.#keys.get(connection);
     if (key === undefined) return;
     this.#keys.delete(connection);
     this.#byKey.delete(key);
-    if (!connection.dialler) this.#accepted -= 1;
   }
 
   readonly #turn = (): void => {

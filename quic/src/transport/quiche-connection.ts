@@ -8,7 +8,7 @@ import {
   PROTOCOL_VIOLATION,
 } from "./close-reason.ts";
 import type { ConnectionHost } from "./connection-host.ts";
-import { CONNECTION_ID_BYTES } from "./connection-id.ts";
+import { CONNECTION_ID_BYTES, isLongHeader } from "./connection-id.ts";
 import { PacketSizeProber } from "./packet-size-prober.ts";
 import { PeerStreams } from "./peer-streams.ts";
 import type {
@@ -35,6 +35,12 @@ const WRITABLE_BYTES = 1024;
 const TIMER_ROUNDING_MS = 1;
 
 const KEEP_ALIVES_PER_TIMEOUT = 3;
+
+/** A close is one packet; in the handshake there may be one of each of its stages. */
+const MAX_CLOSE_PACKETS = 4;
+
+/** How long after our close a peer that did not hear of it is told again. */
+const LINGER_MS = 1000;
 
 type Phase =
   /** The handshake is under way; there may be no native connection yet. */
@@ -69,6 +75,8 @@ export class QuicheConnection implements QuicConnection {
   #phase: Phase = "opening";
   #reason: QuicCloseReason | undefined;
   #established = false;
+  /** Nothing of the handshake is under way any more: the peer speaks with the keys of the connection. */
+  #confirmed = false;
   #received = false;
   #packetBytes: number;
   #prober: PacketSizeProber | undefined;
@@ -81,6 +89,8 @@ export class QuicheConnection implements QuicConnection {
   #timerAt = 0;
   #closePacket: Buffer | undefined;
   #packetsAfterClose = 0;
+  #lingerUntil = 0;
+  #lastStats: QuicConnectionStats | undefined;
   #packetsSent = 0;
   #packetsReceived = 0;
   #bytesSent = 0;
@@ -132,6 +142,8 @@ export class QuicheConnection implements QuicConnection {
 
   /** There are too many: the client is told, our listener never hears of it. */
   refuse(): void {
+    // Our part of the handshake goes first: without it the client could not read why it is refused.
+    this.flush();
     this.#end({ by: "transport", code: CONNECTION_REFUSED, reason: "too many connections" }, false);
   }
 
@@ -145,9 +157,9 @@ export class QuicheConnection implements QuicConnection {
   }
 
   receive(packet: Buffer): void {
+    if (this.#phase === "lingering") return this.#repeatClose();
     const native = this.#native;
     if (native === undefined) return;
-    if (this.#phase === "lingering") return this.#repeatClose();
     this.#packetsReceived += 1;
     this.#bytesReceived += packet.length;
     if (isBesideQuic(packet)) {
@@ -156,6 +168,7 @@ export class QuicheConnection implements QuicConnection {
     }
     try {
       native.recv(packet, this.#path);
+      this.#confirmed ||= this.#established && !isLongHeader(packet);
     } catch {
       // Forged, damaged or against the rules; in the last case quiche closes and says so below.
       this.#host.counters.dropped.unreadable += 1;
@@ -211,6 +224,7 @@ export class QuicheConnection implements QuicConnection {
   }
 
   get stats(): QuicConnectionStats {
+    if (this.#lastStats !== undefined) return this.#lastStats;
     const native = this.#native;
     return {
       rttMs: native?.pathStats()[0]?.rtt ?? 0,
@@ -225,7 +239,6 @@ export class QuicheConnection implements QuicConnection {
 
   /** Reads what came, raises events, sends what there is to send. */
   flush(): void {
-    if (this.#phase === "freed") return;
     const native = this.#native;
     if (native === undefined) return this.#raiseClosed();
     if (this.#received) {
@@ -233,7 +246,7 @@ export class QuicheConnection implements QuicConnection {
       this.#read(native);
     }
     if (this.#blocked.size > 0 && this.#isOpen()) this.#offerRoom(native);
-    this.#sendPackets(native);
+    if (this.#phase === "opening" || this.#isOpen()) this.#sendPackets(native);
     this.#settle(native);
   }
 
@@ -248,6 +261,8 @@ export class QuicheConnection implements QuicConnection {
       );
     }
     const native = this.#native;
+    if (this.#phase === "lingering" && now >= this.#lingerUntil && native === undefined)
+      this.#free();
     if (!this.#isOpen() || native === undefined) return;
     const { lost } = native.stats();
     if (lost > this.#lostSeen) this.#prober?.doubt();
@@ -267,13 +282,27 @@ export class QuicheConnection implements QuicConnection {
     if (this.#phase !== "opening" && this.#phase !== "open") return;
     this.#phase = "ending";
     this.#reason = reason;
+    if (this.#native !== undefined) this.#sendClose(this.#native, reason, application);
+    this.#host.schedule(this);
+  }
+
+  #sendClose(native: NativeConnection, { code, reason }: QuicCloseReason, application: boolean) {
+    // With anything of the handshake left to send, quiche 0.18 never gets to the close, and would write
+    // packets without it for ever. Afterwards the close goes before all that is queued.
+    if (!this.#confirmed) this.#sendPackets(native);
     try {
-      this.#native?.close(application, reason.code, encodeReason(reason.reason));
+      native.close(application, code, encodeReason(reason));
     } catch {
       // It had ended by itself; ours is the reason that is told.
       this.#host.counters.nativeErrors += 1;
     }
-    this.#host.schedule(this);
+    for (let count = 0; count < MAX_CLOSE_PACKETS && !native.isDraining(); count++) {
+      const out = this.#host.outgoing(this.#baseBytes);
+      const length = this.#nextPacket(native, out);
+      if (length === 0) return;
+      this.#closePacket = Buffer.from(out.subarray(0, length));
+      this.#transmit(length, this.#sent);
+    }
   }
 
   #violation(what: string): void {
@@ -296,6 +325,7 @@ export class QuicheConnection implements QuicConnection {
     if (this.#phase === "opening" && native.isEstablished()) {
       this.#phase = "open";
       this.#established = true;
+      this.#confirmed = !this.dialler;
       this.#host.counters.handshakesDone += 1;
       this.peerCertificates = native.peerCertChain() ?? [];
       this.#prober = this.#createProber(native);
@@ -368,7 +398,6 @@ export class QuicheConnection implements QuicConnection {
       const length = this.#nextPacket(native, out);
       if (length === 0) return;
       this.#lastSent = this.#host.clock.now();
-      if (this.#phase === "ending") this.#closePacket = Buffer.from(out.subarray(0, length));
       this.#transmit(length, this.#sent);
     }
     this.#host.schedule(this);
@@ -410,12 +439,13 @@ export class QuicheConnection implements QuicConnection {
   #settle(native: NativeConnection): void {
     const over = native.isClosed();
     if (this.#phase === "ending" || over || native.isDraining()) this.#raiseClosed();
-    const timeout = over ? null : native.timeout();
-    if (timeout === null) {
-      if (this.#phase === "lingering") this.#free();
-      return;
-    }
-    this.#arm(timeout + TIMER_ROUNDING_MS);
+    // The close was sent, or cannot be.
+    const stuck = this.#phase === "lingering" && !native.isDraining();
+    const timeout = over || stuck ? null : native.timeout();
+    if (timeout !== null) return this.#arm(timeout + TIMER_ROUNDING_MS);
+    this.#release();
+    // With a peer that closed, or is gone, there is nothing left to talk about.
+    if (this.#closePacket === undefined) this.#free();
   }
 
   /** A timer that is due sooner stays: when it fires it looks again. */
@@ -444,6 +474,8 @@ export class QuicheConnection implements QuicConnection {
     const native = this.#native;
     if (native === undefined && this.#phase === "opening") return;
     this.#phase = "lingering";
+    this.#lingerUntil = this.#host.clock.now() + LINGER_MS;
+    this.#host.closed(this);
     if (!this.#established) this.#host.counters.handshakesFailed += 1;
     const unknown = { by: "unreachable", code: 0, reason: "ended before it began" } as const;
     const reason = native === undefined ? unknown : nativeReason(native, this.#established);
@@ -452,12 +484,19 @@ export class QuicheConnection implements QuicConnection {
     if (native === undefined) this.#free();
   }
 
+  /** The QUIC layer is done with it. */
+  #release(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#lastStats = this.stats;
+    this.#native = undefined;
+    this.#prober = undefined;
+  }
+
   /** Lets everything go, at once. */
   #free(): void {
     this.#phase = "freed";
-    this.#timer?.cancel();
-    this.#timer = undefined;
-    this.#native = undefined;
+    this.#release();
     this.#host.freed(this);
   }
 

@@ -10,12 +10,19 @@ import { gameserverCredentials } from "./test-credentials.ts";
 
 export const LOOPBACK = "127.0.0.1";
 
-/** An endpoint on any free port of this machine. */
-export function openEndpoint(
+const opened: QuicEndpoint[] = [];
+
+/** For `afterEach`: also a test that fails leaves nothing behind. */
+export async function closeEndpoints(): Promise<void> {
+  for (const endpoint of opened.splice(0).reverse()) await endpoint.close();
+}
+
+/** An endpoint on any free port of this machine; `closeEndpoints` closes it. */
+export async function openEndpoint(
   options: Partial<QuicEndpointOptions> = {},
   dependencies: Partial<QuicEndpointDependencies> = {},
 ): Promise<QuicEndpoint> {
-  return QuicEndpoint.open(
+  const endpoint = await QuicEndpoint.open(
     {
       host: LOOPBACK,
       port: 0,
@@ -26,6 +33,8 @@ export function openEndpoint(
     },
     { credentials: gameserverCredentials, logger: noopLogger, ...dependencies },
   );
+  opened.push(endpoint);
+  return endpoint;
 }
 
 /** Takes in connections and hands them out in sequence. */
