@@ -10,7 +10,7 @@ import { reached } from "./reached.ts";
 import { TestCluster } from "./test-cluster.ts";
 
 /** Players of one world: all said was applied once and in order, all see the world as it is. */
-async function assertAllIsWell(players: readonly LedgerPlayer[]): Promise<void> {
+export async function assertAllIsWell(players: readonly LedgerPlayer[]): Promise<void> {
   await reached(() => players.every(({ answered }) => answered));
   await Promise.all(players.map((player) => player.settle()));
   players[0]?.world.send("freeze", {});

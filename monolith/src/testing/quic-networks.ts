@@ -5,23 +5,39 @@ import { createTestCa, type TestCa } from "@atlasnet/identity/testing";
 import { QuicNetwork } from "@atlasnet/quic";
 import type { Networks } from "./cut-network.ts";
 
+/** Long enough for a machine that does much else. */
+const IDLE_TIMEOUT_MS = 5_000;
+const CONNECT_TIMEOUT_MS = 1_000;
+
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
+
 /** Links over QUIC on this machine, between nodes with certificates of a CA in memory. */
 export class QuicNetworks implements Networks {
+  /** Where a node is reached, by who asks and whom (`p1 g1`), when that is not where it listens. */
+  readonly detours = new Map<string, HostPort>();
   private readonly ca: TestCa;
   private readonly identities: ReadonlyMap<string, NodeIdentity>;
   private readonly networks = new Map<string, QuicNetwork>();
 
-  private constructor(ca: TestCa, identities: readonly NodeIdentity[]) {
+  private readonly idleTimeoutMs: number;
+
+  private constructor(ca: TestCa, identities: readonly NodeIdentity[], idleTimeoutMs: number) {
     this.ca = ca;
+    this.idleTimeoutMs = idleTimeoutMs;
     this.identities = new Map(identities.map((identity) => [identity.node, identity]));
   }
 
   /** For these nodes and no others. */
   static async create(
     peers: readonly Peer[],
+    { idleTimeoutMs = IDLE_TIMEOUT_MS }: { idleTimeoutMs?: number } = {},
   ): Promise<QuicNetworks> {
     const ca = await createTestCa();
-    return new QuicNetworks(ca, await Promise.all(peers.map((peer) => ca.issue(peer))));
+    const identities = await Promise.all(peers.map((peer) => ca.issue(peer)));
+    return new QuicNetworks(ca, identities, idleTimeoutMs);
   }
 
   node(self: Peer): LinkNetwork {
@@ -33,7 +49,8 @@ export class QuicNetworks implements Networks {
         accepts: self.role === "proxy" ? ["gameserver"] : ["proxy"],
         host: "127.0.0.1",
         port: 0,
-        idleTimeoutMs: 5_000,
+        idleTimeoutMs: this.idleTimeoutMs,
+        connectTimeoutMs: CONNECT_TIMEOUT_MS,
         maxPacketBytes: 16_384,
         bulkBytesPerSecond: 32 * 1024 * 1024,
       },
@@ -41,7 +58,7 @@ export class QuicNetworks implements Networks {
         credentials,
         verifyPeer: this.ca.verifyPeer,
         lookup: (node) => {
-          const address = this.networks.get(node)?.address;
+          const address = this.detours.get(`${self.node} ${node}`) ?? this.addressOf(node);
           return address === undefined ? undefined : { ...address, role: "gameserver" };
         },
         clock: systemClock,
@@ -52,6 +69,11 @@ export class QuicNetworks implements Networks {
     );
     this.networks.set(self.node, network);
     return network;
+  }
+
+  /** Where a node listens. */
+  addressOf(node: string): HostPort | undefined {
+    return this.networks.get(node)?.address;
   }
 
   async stop(): Promise<void> {
