@@ -38,6 +38,8 @@ test("what cannot be done is said by the name of the flag, and nothing starts", 
   const cases: [string[], RegExp][] = [
     [["--proxies", "0"], /--proxies: found "0", allowed: 1 to 16/],
     [["--gameservers", "17"], /--gameservers: found "17", allowed: 1 to 16/],
+    [["--gameservers", "3"], /--gameservers: found "3", allowed: 1 to 2, as there are 2 worlds/],
+    [["--gameservers", "2", "--world", "a=b"], /allowed: 1 to 1, as there is one world/],
     [["--proxies", "two"], /--proxies: found "two"/],
     [["--port", "32760"], /--port: found "32760", allowed: 1 to 32753/],
     [["--port", "0"], /--port: found "0", allowed: 1 to/],

@@ -16,6 +16,8 @@ import { aborted } from "../stop-signal.ts";
 import { UsageError } from "../usage-error.ts";
 import type { DevCommand } from "./dev.ts";
 
+/** Processes of a role. */
+const DEFAULT_COUNT = 2;
 const DEFAULT_DIR = "./.atlasnet/cluster";
 
 const NOTES = `
@@ -33,8 +35,8 @@ Settings below go to every process, but for those that the cluster decides itsel
 ${wrapped([...OWN_SETTINGS].join(", "))}.`;
 
 interface Options {
-  readonly proxies: number;
-  readonly gameservers: number;
+  readonly proxies?: number;
+  readonly gameservers?: number;
   readonly dir: string;
   readonly restart: boolean;
 }
@@ -50,8 +52,13 @@ export function addDevClusterCommand(dev: DevCommand, io: CliIo): void {
   dev.command
     .command("cluster")
     .description("run a cluster on this machine: proxies and gameservers as processes of their own")
-    .addOption(countOption("proxies", "proxies to run"))
-    .addOption(countOption("gameservers", "gameservers to run"))
+    .addOption(countOption("proxies", `proxies to run (default: ${DEFAULT_COUNT})`))
+    .addOption(
+      countOption(
+        "gameservers",
+        `gameservers to run, at most one per world (default: ${DEFAULT_COUNT}, or 1 for one world)`,
+      ),
+    )
     .option("--dir <folder>", "where certificates, configurations and data are kept", DEFAULT_DIR)
     .option("--no-restart", "leave a process that died")
     .configureHelp({ showGlobalOptions: true })
@@ -76,6 +83,13 @@ async function run(
 ): Promise<void> {
   const examples = given.config.worlds.length === 0;
   const loaded = examples ? { ...given, config: withExamples(given.config) } : given;
+  const worlds = loaded.config.worlds.length;
+  const { proxies = DEFAULT_COUNT, gameservers = Math.min(DEFAULT_COUNT, worlds) } = options;
+  if (gameservers > worlds)
+    throw new UsageError(
+      `--gameservers: found "${gameservers}", allowed: 1 to ${worlds}, as there ${worlds === 1 ? "is one world" : `are ${worlds} worlds`} and each gameserver has one at least`,
+      "Name more worlds with --world name=module, or leave --gameservers out.",
+    );
   // Loaded when it is needed: most commands do without the server.
   const [{ ClusterSession }, { resolveModule }, { PageServer }] = await Promise.all([
     import("../cluster/cluster-session.ts"),
@@ -84,8 +98,8 @@ async function run(
   ]);
   const session = new ClusterSession(
     {
-      proxies: options.proxies,
-      gameservers: options.gameservers,
+      proxies,
+      gameservers,
       dir: resolve(io.workingDir, options.dir),
       restarts: options.restart ? DEFAULT_RESTARTS : { ...DEFAULT_RESTARTS, maxRestarts: 0 },
       page: options.page,
@@ -127,14 +141,12 @@ async function run(
 }
 
 function countOption(name: string, help: string): Option {
-  return new Option(`--${name} <number>`, `${help}, 1 to ${MAX_PER_ROLE}`)
-    .default(2)
-    .argParser((text) => {
-      const value = /^\d{1,3}$/.test(text) ? Number(text) : 0;
-      if (value < 1 || value > MAX_PER_ROLE)
-        throw new UsageError(`--${name}: found "${text}", allowed: 1 to ${MAX_PER_ROLE}`);
-      return value;
-    });
+  return new Option(`--${name} <number>`, help).argParser((text) => {
+    const value = /^\d{1,3}$/.test(text) ? Number(text) : 0;
+    if (value < 1 || value > MAX_PER_ROLE)
+      throw new UsageError(`--${name}: found "${text}", allowed: 1 to ${MAX_PER_ROLE}`);
+    return value;
+  });
 }
 
 /** A file or the environment may say what they like of them: they are for other commands, too. */
