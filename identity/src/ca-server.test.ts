@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import test, { type TestContext } from "node:test";
@@ -167,8 +167,8 @@ test("a node whose first answer was lost asks again with its key", async (t) => 
   assert.equal(second.identity.privateKey, first.identity.privateKey);
 });
 
-test("a node renews against its certificate, and hears of new keys and new CAs", async (t) => {
-  const { root, clock, now, ca, dir, token, deps, obtain } = await scene(t);
+test("a node renews against its certificate, and hears of new keys", async (t) => {
+  const { clock, ca, dir, token, deps, obtain } = await scene(t);
   const place = { dir, role: "proxy", node: "p-1" } as const;
   const before = await obtain({ ...place, join: await token({ role: "proxy" }) });
   clock.at += 60 * DAY_MS;
@@ -176,16 +176,55 @@ test("a node renews against its certificate, and hears of new keys and new CAs",
   assert.equal(after.identity.notAfter, clock.at + 90 * DAY_MS);
   assert.equal(after.identity.privateKey, before.identity.privateKey);
   assert.deepEqual((await obtain(place)).identity, after.identity);
-  // A second CA of the cluster, and new keys for proxies.
+  await rm(join(ca.dir, "udp.jwk.json"));
+  const third = await renewIdentity(place, deps);
+  assert.ok(third.secrets);
+  assert.notEqual(third.secrets.udp, before.secrets?.udp);
+});
+
+test("a CA is replaced step by step, as the operations page says, and nobody is cut off", async (t) => {
+  const { root, now, ca, address, token, deps, obtain } = await scene(t);
+  const place = (node: string) => ({ dir: join(root, node), role: "proxy", node }) as const;
+  const first = await obtain({ ...place("p-1"), join: await token({ role: "proxy" }) });
+  const second = await obtain({ ...place("p-2"), join: await token({ role: "proxy" }) });
+  const knowsEachOther = (a: typeof first, b: typeof first) =>
+    [
+      [a, b],
+      [b, a],
+    ].every(([one, other]) => {
+      assert.ok(one && other);
+      const verify = createVerifyPeer(one.identity.authorities, "play");
+      return verify(certificatesOf(other.identity.certificate), now()).ok;
+    });
+  // The old one tells everybody of the new one.
   const next = await createCa(join(root, "next"), { cluster: "play" }, { now });
   await writeFile(join(ca.dir, "ca.crt"), `${ca.certificate}${next.certificate}`);
-  await rm(join(ca.dir, "udp.jwk.json"));
-  const address = await serve(t, await openCa(ca.dir, { now }), now);
-  const third = await renewIdentity({ ...place, address }, deps);
-  assert.notEqual(third.secrets?.udp, before.secrets?.udp);
-  const fromNext = await next.issue({ role: "gameserver", node: "gs-2" });
-  const verify = createVerifyPeer(third.identity.authorities, "play");
-  assert.ok(verify(certificatesOf(fromNext.certificate), clock.at).ok);
+  const told = await serve(t, await openCa(ca.dir, { now }), now);
+  const toldFirst = await renewIdentity({ ...place("p-1"), address: told }, deps);
+  assert.ok(knowsEachOther(toldFirst, second));
+  await renewIdentity({ ...place("p-2"), address: told }, deps);
+  // The new one takes over, with the records and the keys, and trusts the old one still.
+  for (const name of ["issued", "tickets.jwks.json", "udp.jwk.json"])
+    await cp(join(ca.dir, name), join(next.dir, name), { recursive: true });
+  await writeFile(join(next.dir, "ca.crt"), `${next.certificate}${ca.certificate}`);
+  const taken = await serve(t, await openCa(next.dir, { now }), now);
+  const newFirst = await renewIdentity({ ...place("p-1"), address: taken }, deps);
+  assert.deepEqual(newFirst.secrets, first.secrets);
+  const oldSecond = await obtain(place("p-2"));
+  assert.ok(knowsEachOther(newFirst, oldSecond), "one has a new certificate, one an old one");
+  await renewIdentity({ ...place("p-2"), address: taken }, deps);
+  // The old one goes.
+  await writeFile(join(next.dir, "ca.crt"), next.certificate);
+  const last = await serve(t, await openCa(next.dir, { now }), now);
+  const lastFirst = await renewIdentity({ ...place("p-1"), address: last }, deps);
+  assert.ok(knowsEachOther(lastFirst, await obtain(place("p-2"))));
+  assert.ok(!knowsEachOther(lastFirst, second), "what the old one signed is nothing any more");
+  await refuses(
+    renewIdentity({ ...place("p-1"), address }, deps),
+    "foreign-server",
+    /not that of the expected CA/,
+    /./,
+  );
 });
 
 test("a renewal is refused to who is out of date, or out of the records", async (t) => {
