@@ -1,5 +1,5 @@
 export { openClusterLinks } from "./cluster-links.ts";
-export type { HostPort } from "./link/endpoints.ts";
+export type { HostPort, LinkEndpoint, OpenEndpoint } from "./link/endpoints.ts";
 export type { LinkFigures } from "./link/link-figures.ts";
 export {
   DEFAULT_CONNECT_TIMEOUT_MS,
@@ -15,5 +15,6 @@ export type {
   QuicCloseReason,
   QuicConnection,
   QuicConnectionEvents,
+  QuicConnectionStats,
 } from "./transport/quic-connection.ts";
 export { QuicEndpoint, type QuicEndpointOptions } from "./transport/quic-endpoint.ts";

@@ -1,5 +1,5 @@
 import type { TLSSocket } from "node:tls";
-import type { QuicConnection, QuicConnectionEvents } from "@atlasnet/quic";
+import type { QuicConnection, QuicConnectionEvents, QuicConnectionStats } from "@atlasnet/quic";
 
 /**
  * A TLS 1.3 connection in the shape of a QUIC one, so that the same link can run over both: streams
@@ -8,11 +8,12 @@ import type { QuicConnection, QuicConnectionEvents } from "@atlasnet/quic";
  */
 
 const HEAD_BYTES = 5;
+const MAX_FRAME_BYTES = 64 * 1024;
 const DATAGRAM = 255;
 const CLOSE = 254;
 /** Bytes in the socket at which it takes no more, as a congestion window would. */
 const MAX_BACKLOG_BYTES = 1024 * 1024;
-const NO_STATS: QuicConnection["stats"] = {
+const NO_STATS: QuicConnectionStats = {
   rttMs: 0,
   packetBytes: 0,
   packetsSent: 0,
@@ -25,7 +26,7 @@ const NO_STATS: QuicConnection["stats"] = {
 export class TlsConnection implements QuicConnection {
   readonly remote: string;
   readonly stats = NO_STATS;
-  readonly peerCertificates: readonly Uint8Array[];
+  peerCertificates: readonly Uint8Array[] = [];
   private readonly socket: TLSSocket;
   private readonly events: QuicConnectionEvents;
   private nextStream = 0;
@@ -34,18 +35,22 @@ export class TlsConnection implements QuicConnection {
   private over = false;
   private rest: Buffer = Buffer.alloc(0);
 
-  /** Of a socket whose handshake is done. */
-  constructor(socket: TLSSocket, events: (connection: QuicConnection) => QuicConnectionEvents) {
+  /** `done`: the handshake is over already, as on a server's side. */
+  constructor(
+    socket: TLSSocket,
+    done: boolean,
+    events: (connection: QuicConnection) => QuicConnectionEvents,
+  ) {
     this.socket = socket;
     this.remote = `${socket.remoteAddress}:${socket.remotePort}`;
-    this.peerCertificates = [socket.getPeerCertificate().raw];
     this.events = events(this);
     socket.setNoDelay(true);
     socket.on("data", (bytes: Buffer) => this.read(bytes));
     socket.on("drain", () => this.drained());
     socket.on("error", () => this.ended("transport", 0, ""));
     socket.on("close", () => this.ended("idle", 0, ""));
-    setImmediate(() => this.events.established());
+    if (done) setImmediate(() => this.established());
+    else socket.once("secureConnect", () => this.established());
   }
 
   openStream(): number {
@@ -53,11 +58,16 @@ export class TlsConnection implements QuicConnection {
   }
 
   write(stream: number, bytes: Uint8Array): number {
-    if (this.over) return 0;
-    const room = MAX_BACKLOG_BYTES - this.socket.writableLength;
-    const taken = Math.min(bytes.length, Math.max(0, room));
-    if (taken < bytes.length) this.refused = true;
-    if (taken > 0) this.frame(stream, bytes.subarray(0, taken));
+    let taken = 0;
+    while (taken < bytes.length && !this.over) {
+      if (this.socket.writableLength >= MAX_BACKLOG_BYTES) {
+        this.refused = true;
+        break;
+      }
+      const piece = bytes.subarray(taken, taken + MAX_FRAME_BYTES);
+      this.frame(stream, piece);
+      taken += piece.length;
+    }
     return taken;
   }
 
@@ -71,6 +81,13 @@ export class TlsConnection implements QuicConnection {
     this.frame(CLOSE, Buffer.from(`${code} ${reason}`));
     this.socket.end();
     setImmediate(() => this.ended("self", code, reason));
+  }
+
+  private established(): void {
+    if (this.over) return;
+    this.peerCertificates = [this.socket.getPeerCertificate().raw];
+    this.events.established();
+    this.events.turn();
   }
 
   private frame(kind: number, bytes: Uint8Array): void {
@@ -99,22 +116,20 @@ export class TlsConnection implements QuicConnection {
     let bytes = this.rest.length === 0 ? chunk : Buffer.concat([this.rest, chunk]);
     while (bytes.length >= HEAD_BYTES && !this.over) {
       const end = HEAD_BYTES + bytes.readUInt32BE(1);
-      const kind = bytes[0] ?? 0;
-      // Streams are handed on as they come, as QUIC does.
       if (bytes.length < end) break;
-      this.take(kind, bytes.subarray(HEAD_BYTES, end));
+      this.take(bytes[0] ?? 0, bytes.subarray(HEAD_BYTES, end));
       bytes = bytes.subarray(end);
     }
     this.rest = bytes;
     if (!this.over) this.events.turn();
   }
 
-  private take(kind: number, bytes: Uint8Array): void {
+  private take(kind: number, bytes: Buffer): void {
     // As a plain view: the codec makes no Buffers of what it reads.
     const view = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     if (kind === DATAGRAM) return this.events.datagram(view);
     if (kind !== CLOSE) return this.events.stream(kind, view);
-    const [code = "0", ...reason] = Buffer.from(view).toString().split(" ");
+    const [code = "0", ...reason] = bytes.toString().split(" ");
     this.ended("peer", Number(code), reason.join(" "));
   }
 
