@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -129,6 +129,9 @@ test("players come in through a proxy, play on a gameserver and leave; both stop
     /^atlasnet_identity_expiry_timestamp_seconds [1-9]/m,
   ])
     assert.match(metrics, sample);
+  const documented = await readFile(new URL("../../docs/operations.md", import.meta.url), "utf8");
+  for (const [, name] of metrics.matchAll(/^# TYPE (atlasnet_\w+)/gm))
+    assert.ok(documented.includes(`\`${name}\``), `docs/operations.md does not list ${name}`);
   await Promise.all(players.map((player) => player.settle()));
   players[0]?.world.send("freeze", {});
   await reached(() => players.every(({ frozen }) => frozen));

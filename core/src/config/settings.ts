@@ -143,7 +143,7 @@ export const settings = {
     },
     example: "./data/keys/udp.jwk.json",
     meaning:
-      "JWK file of the key that the server proves itself with over UDP; made when it is not there. Proxies of one cluster share it.",
+      "JWK file of the key that the server proves itself with over UDP; made when it is not there. A proxy of a cluster takes the CA's key, or with this setting a file that has to be there.",
   },
   "proxy.udp.handshakesPerSecond": {
     type: "integer",
@@ -452,7 +452,7 @@ export const settings = {
     },
     example: "./data/keys/tickets.jwks.json",
     meaning:
-      "JWKS file of the keys of tickets; made when it is not there. The first private key signs, all verify.",
+      "JWKS file of the keys of tickets; made when it is not there. The first private key signs, all verify. A proxy of a cluster takes the CA's keys, or with this setting a file that has to be there.",
   },
 
   "telemetry.otlpEndpoint": {
