@@ -56,12 +56,11 @@ export class ServiceHost {
     const facts = { node, role };
     const logger = dependencies.logger ?? (await createLogger({ ...log, facts }));
     const { otlpEndpoint } = config.telemetry;
-    const telemetry = new Telemetry({
-      service: role === "monolith" ? "atlasnet" : `atlasnet-${role}`,
-      version,
-      node,
-      ...(otlpEndpoint === undefined ? {} : { otlpEndpoint }),
-    });
+    const service = role === "monolith" ? "atlasnet" : `atlasnet-${role}`;
+    const telemetry = new Telemetry(
+      { service, version, node, ...(otlpEndpoint === undefined ? {} : { otlpEndpoint }) },
+      { logger },
+    );
     const { host, port } = config.health;
     const health = new HealthServer(
       { host, port },

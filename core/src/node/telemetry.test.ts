@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { test } from "node:test";
 import { TraceFlags } from "@opentelemetry/api";
+import { noopLogger } from "../logging/logger.ts";
 import { noopMeter, Telemetry } from "./telemetry.ts";
 
 test("traces go to the configured collector, at the latest when stopping", async () => {
@@ -38,6 +39,45 @@ test("no span is left out, whatever the variables of OpenTelemetry say", async (
   assert.equal(span.spanContext().traceFlags, TraceFlags.SAMPLED);
   await telemetry.stop();
   delete process.env["OTEL_TRACES_SAMPLER"];
+});
+
+test("a collector that is not there is told of once, and holds up nobody", async () => {
+  const told: string[] = [];
+  const logger = { ...noopLogger, warn: (message: string) => told.push(message) };
+  // A port that was free a moment ago.
+  const vacant = createServer();
+  await new Promise<void>((resolve) => vacant.listen(0, "127.0.0.1", resolve));
+  const address = vacant.address();
+  assert.ok(typeof address === "object" && address !== null);
+  await new Promise((resolve) => vacant.close(resolve));
+  const otlpEndpoint = `http://127.0.0.1:${address.port}`;
+  const telemetry = new Telemetry(
+    { service: "s", version: "0", node: "n", otlpEndpoint },
+    { logger },
+  );
+  await telemetry.start();
+  telemetry.tracer("test").startSpan("message").end();
+  await telemetry.stop();
+  assert.deepEqual(told, ["Traces do not get to telemetry.otlpEndpoint; they are dropped."]);
+});
+
+test("two in a process: each has its own metrics and traces", async () => {
+  const make = (service: string) => new Telemetry({ service, version: "0", node: service });
+  const [proxy, gameserver] = [make("proxy"), make("gameserver")];
+  await Promise.all([proxy.start(), gameserver.start()]);
+  proxy.meter("test").createCounter("of_the_proxy").add(1);
+  gameserver.meter("test").createCounter("of_the_gameserver").add(1);
+  assert.equal(proxy.tracer("test").startSpan("nobody asked").isRecording(), false);
+  await proxy.stop();
+  const server = createServer((request, response) => gameserver.serveMetrics(request, response));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  assert.ok(typeof address === "object" && address !== null);
+  const metrics = await (await fetch(`http://127.0.0.1:${address.port}/`)).text();
+  assert.match(metrics, /^of_the_gameserver_total 1/m);
+  assert.doesNotMatch(metrics, /of_the_proxy/);
+  await gameserver.stop();
+  await new Promise((resolve) => server.close(resolve));
 });
 
 test("the meter that measures nothing takes everything", () => {

@@ -1,5 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { createNoopMeter, type Meter, metrics, type Tracer, trace } from "@opentelemetry/api";
+import { createNoopMeter, type Meter, ProxyTracerProvider, type Tracer } from "@opentelemetry/api";
+import type { Resource } from "@opentelemetry/resources";
+import { type Logger, noopLogger } from "../logging/logger.ts";
+import { TellingExporter } from "./telling-exporter.ts";
 
 export interface TelemetryOptions {
   /** What this process is, as `service.name`: monolith, proxy and so on. */
@@ -10,10 +13,23 @@ export interface TelemetryOptions {
   readonly otlpEndpoint?: string;
 }
 
+export interface TelemetryDependencies {
+  /** Told when traces cannot be sent. Default: nobody is. */
+  readonly logger?: Logger;
+}
+
+/** Longest that spans are tried to be sent, and that `stop` waits for a collector that is not there. */
+const EXPORT_TIMEOUT_MS = 3_000;
+
 /** A meter that measures nothing, for tests and tools. */
 export const noopMeter: Meter = createNoopMeter();
 
+/** Nobody is behind it, so it makes spans of nothing. */
+const noTraces = new ProxyTracerProvider();
+
 interface Running {
+  meter(name: string): Meter;
+  tracer(name: string): Tracer;
   shutdown(): Promise<void>;
   serve(request: IncomingMessage, response: ServerResponse): void;
 }
@@ -21,31 +37,34 @@ interface Running {
 /**
  * Metrics in the form of Prometheus, and traces where a collector is configured.
  *
- * Instruments made before `start` measure nothing for ever: start telemetry first, then hand
- * `meter()` to those who measure. Packages take a `Meter` as a dependency; this class alone knows the SDK.
- * The SDK is loaded by `start`, because it takes about 150 ms and 20 MB.
+ * What is made before `start` measures nothing for ever: start telemetry first, then hand `meter()` and
+ * `tracer()` to those who measure. Packages take a `Meter` as a dependency; this class alone knows the SDK.
+ * The SDK is loaded by `start`, because it takes time and memory. Nothing is global: several of
+ * these in a process, as of a gameserver and a proxy in a test, do not see each other.
  */
 export class Telemetry {
   private readonly options: TelemetryOptions;
+  private readonly logger: Logger;
   private running: Promise<Running> | undefined;
   private serving: Running | undefined;
 
-  constructor(options: TelemetryOptions) {
+  constructor(options: TelemetryOptions, { logger = noopLogger }: TelemetryDependencies = {}) {
     this.options = options;
+    this.logger = logger;
   }
 
-  /** Idempotent. The SDK registers itself for the process: one Telemetry at a time. */
+  /** Idempotent. */
   async start(): Promise<void> {
     this.running ??= this.load();
     this.serving = await this.running;
   }
 
   meter(name: string): Meter {
-    return metrics.getMeter(name, this.options.version);
+    return this.serving?.meter(name) ?? noopMeter;
   }
 
   tracer(name: string): Tracer {
-    return trace.getTracer(name, this.options.version);
+    return this.serving?.tracer(name) ?? noTraces.getTracer(name);
   }
 
   /** Answers a scrape; 503 while not started. */
@@ -54,23 +73,20 @@ export class Telemetry {
     response.writeHead(503, { "content-type": "text/plain" }).end("telemetry is not started\n");
   }
 
-  /** Sends what traces there are and stops measuring. Idempotent. */
+  /** Sends what traces there are, or tells that it could not, and stops measuring. Idempotent. */
   async stop(): Promise<void> {
     // A start that fails has told its caller; here it only means that there is nothing to stop.
     const running = await this.running?.catch(() => undefined);
     this.running = undefined;
     this.serving = undefined;
-    if (running === undefined) return;
-    await running.shutdown();
-    metrics.disable();
-    trace.disable();
+    await running?.shutdown();
   }
 
   private async load(): Promise<Running> {
     const { service, version, node, otlpEndpoint } = this.options;
-    const [{ NodeSDK, tracing }, { PrometheusExporter }, { resourceFromAttributes }] =
+    const [{ MeterProvider }, { PrometheusExporter }, { resourceFromAttributes }] =
       await Promise.all([
-        import("@opentelemetry/sdk-node"),
+        import("@opentelemetry/sdk-metrics"),
         import("@opentelemetry/exporter-prometheus"),
         import("@opentelemetry/resources"),
       ]);
@@ -81,31 +97,34 @@ export class Telemetry {
       "service.version": version,
       "service.instance.id": node,
     });
-    // Every exporter is named here, because the SDK would take the missing ones from OTEL_* variables
-    // and export to localhost by default. Settings of ours come from one place.
-    const common = {
-      resource,
-      autoDetectResources: false,
-      metricReaders: [exporter],
-      logRecordProcessors: [],
-      instrumentations: [],
-      textMapPropagator: null,
-      // Whoever begins a trace has chosen already; what goes on in another process belongs to it.
-      sampler: new tracing.ParentBasedSampler({ root: new tracing.AlwaysOnSampler() }),
-    };
-    const sdk =
-      otlpEndpoint === undefined
-        ? new NodeSDK({ ...common, spanProcessors: [] })
-        : new NodeSDK({ ...common, traceExporter: await traceExporter(otlpEndpoint) });
-    sdk.start();
+    const meters = new MeterProvider({ resource, readers: [exporter] });
+    const traces =
+      otlpEndpoint === undefined ? undefined : await tracesTo(otlpEndpoint, resource, this.logger);
     return {
-      shutdown: () => sdk.shutdown(),
+      meter: (name) => meters.getMeter(name, version),
+      tracer: (name) => (traces ?? noTraces).getTracer(name, version),
+      shutdown: async () => {
+        await traces?.shutdown();
+        await meters.shutdown();
+      },
       serve: (request, response) => exporter.getMetricsRequestHandler(request, response),
     };
   }
 }
 
-async function traceExporter(endpoint: string) {
-  const { OTLPTraceExporter } = await import("@opentelemetry/exporter-trace-otlp-proto");
-  return new OTLPTraceExporter({ url: `${endpoint.replace(/\/+$/, "")}/v1/traces` });
+async function tracesTo(endpoint: string, resource: Resource, logger: Logger) {
+  const [{ OTLPTraceExporter }, sdk] = await Promise.all([
+    import("@opentelemetry/exporter-trace-otlp-proto"),
+    import("@opentelemetry/sdk-trace-base"),
+  ]);
+  const exporter = new OTLPTraceExporter({
+    url: `${endpoint.replace(/\/+$/, "")}/v1/traces`,
+    timeoutMillis: EXPORT_TIMEOUT_MS,
+  });
+  return new sdk.BasicTracerProvider({
+    resource,
+    // Whoever begins a trace has chosen already; what goes on in another process belongs to it.
+    sampler: new sdk.ParentBasedSampler({ root: new sdk.AlwaysOnSampler() }),
+    spanProcessors: [new sdk.BatchSpanProcessor(new TellingExporter(exporter, logger))],
+  });
 }

@@ -1,0 +1,40 @@
+import type { ReadableSpan, SpanExporter } from "@opentelemetry/sdk-trace-base";
+import type { Logger } from "../logging/logger.ts";
+
+type Done = Parameters<SpanExporter["export"]>[1];
+
+/**
+ * Hands spans to an exporter, and tells people when that fails: once, and once when it works again. What
+ * could not be sent is gone; it is nobody's failure but the collector's, so nothing else hears of it.
+ */
+export class TellingExporter implements SpanExporter {
+  private readonly inner: SpanExporter;
+  private readonly logger: Logger;
+  private failing = false;
+
+  constructor(inner: SpanExporter, logger: Logger) {
+    this.inner = inner;
+    this.logger = logger;
+  }
+
+  export(spans: ReadableSpan[], done: Done): void {
+    this.inner.export(spans, ({ code, error }) => {
+      const failed = code !== 0;
+      if (failed && !this.failing)
+        this.logger.warn("Traces do not get to telemetry.otlpEndpoint; they are dropped.", {
+          error,
+        });
+      if (!failed && this.failing) this.logger.info("Traces get to telemetry.otlpEndpoint again.");
+      this.failing = failed;
+      done({ code: 0 });
+    });
+  }
+
+  async forceFlush(): Promise<void> {
+    await this.inner.forceFlush?.();
+  }
+
+  shutdown(): Promise<void> {
+    return this.inner.shutdown();
+  }
+}
