@@ -210,11 +210,11 @@ export class QuicNetwork implements LinkNetwork {
     const { self, accepts } = this.options;
     const to = this.deps.lookup(node);
     const unreachable = (why: string) => new LinkError("unreachable", `node ${node}: ${why}`, node);
+    if (node === self.node) throw unreachable("that is this very node");
     if (to === undefined)
       throw unreachable(
         "its address is not known here: is it among links.peers, and spelt like this?",
       );
-    if (node === self.node) throw unreachable("that is this very node");
     if (!accepts.includes(to.role))
       throw new LinkError(
         "refused",

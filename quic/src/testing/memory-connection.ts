@@ -111,6 +111,8 @@ export class MemoryConnection implements QuicConnection {
     this.isUp = true;
     this.peerCertificates = certificates;
     this.events?.established();
+    // What overtook the handshake.
+    if (this.arrivals.length > 0) this.handOn();
   }
 
   /** It is over; `closed` comes in a later turn. */
@@ -130,7 +132,10 @@ export class MemoryConnection implements QuicConnection {
     this.arrivals.push(() => {
       if (this.events !== undefined && !this.isOver) raise(this.events);
     });
-    if (this.arrivals.length > 1) return;
+    if (this.arrivals.length === 1 && this.isUp) this.handOn();
+  }
+
+  private handOn(): void {
     this.line.later(() => {
       const arrivals = this.arrivals;
       this.arrivals = [];
