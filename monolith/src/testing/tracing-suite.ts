@@ -12,7 +12,7 @@ export interface TracedServer {
   readonly url: string;
   /** The service names of the processes that take clients and host worlds, as traces have them. */
   readonly services: { readonly proxy: string; readonly gameserver: string };
-  /** Stops it in order: what spans there are get sent. */
+  /** Stops it in order: what spans there are get sent. Idempotent. */
   stop(): Promise<void>;
 }
 
