@@ -48,7 +48,7 @@ export function clusterBanner(options: BannerOptions): string {
           `http://${LOOPBACK}:${ports.health}/ready  (${node})`,
         ] as const,
     ),
-    ["Folder", `${options.dir}  (CA, certificates, configuration, data)`],
+    ["Kept in", options.dir],
     ...tries(proxies, pidOf, options.platform),
   ];
   const lines = rows.map(([label, text]) => `  ${label.padEnd(9)}${text}`);
