@@ -26,6 +26,8 @@ export interface QuicEndpointStats {
   readonly handshakesFailed: number;
   /** Connections that hold memory now, those that linger after their end included. */
   readonly connections: number;
+  /** Ids by which packets find them. */
+  readonly connectionIds: number;
   readonly sendErrors: number;
   /** Errors the socket told of itself. */
   readonly socketErrors: number;
@@ -64,6 +66,7 @@ export function createCounters(): EndpointCounters {
     handshakesRefused: 0,
     handshakesFailed: 0,
     connections: 0,
+    connectionIds: 0,
     sendErrors: 0,
     socketErrors: 0,
     datagramsDropped: 0,

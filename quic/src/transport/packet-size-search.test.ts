@@ -42,25 +42,25 @@ describe("PacketSizeSearch", () => {
   it("ignores an answer for a size it never asked for", () => {
     const search = new PacketSizeSearch({ base: 1350, limit: 1452 });
     search.tick(0);
-    assert.deepEqual(search.answered(16_384), []);
+    assert.deepEqual(search.answered(16_383), []);
     assert.deepEqual(search.answered(1400), []);
     assert.equal(search.inUse, 1350);
   });
 
   it("keeps a size in doubt that is answered", () => {
     const search = raised();
-    assert.deepEqual(search.doubt(), [{ type: "probe", bytes: 16_384 }]);
+    assert.deepEqual(search.doubt(), [{ type: "probe", bytes: 16_383 }]);
     assert.deepEqual(search.doubt(), []);
-    search.answered(16_384);
+    search.answered(16_383);
     assert.deepEqual(search.tick(1), []);
-    assert.equal(search.inUse, 16_384);
+    assert.equal(search.inUse, 16_383);
   });
 
   it("falls back to the base when a size in doubt stays unanswered, and begins anew", () => {
     const search = raised();
     const asked = probes(search.doubt());
     for (let tick = 1; tick < UNANSWERED_PROBES; tick++) asked.push(...probes(search.tick(1)));
-    assert.deepEqual(asked, new Array(UNANSWERED_PROBES).fill(16_384));
+    assert.deepEqual(asked, new Array(UNANSWERED_PROBES).fill(16_383));
     const effects = search.tick(1);
     assert.deepEqual(effects[0], { type: "use", bytes: 1350 });
     assert.deepEqual(probes(effects), CANDIDATE_BYTES);
@@ -68,9 +68,9 @@ describe("PacketSizeSearch", () => {
 
   it("falls back at once from a size the system does not send, and never tries it again", () => {
     const search = raised();
-    assert.deepEqual(search.refused(16_384), [{ type: "use", bytes: 1350 }]);
+    assert.deepEqual(search.refused(16_383), [{ type: "use", bytes: 1350 }]);
     assert.deepEqual(probes(search.tick(1)), [1452, 4096, 8192, 8952]);
-    assert.deepEqual(search.answered(16_384), []);
+    assert.deepEqual(search.answered(16_383), []);
   });
 
   it("never uses a size other than the base and those answered, whatever happens", () => {
@@ -85,7 +85,7 @@ describe("PacketSizeSearch", () => {
       fc.record({ type: fc.constant("doubt" as const), value: fc.constant(0) }),
     );
     fc.assert(
-      fc.property(fc.array(event), fc.integer({ min: 1350, max: 16_384 }), (events, limit) => {
+      fc.property(fc.array(event), fc.integer({ min: 1350, max: 16_383 }), (events, limit) => {
         const search = new PacketSizeSearch({ base: 1350, limit });
         const answered = new Set([1350]);
         let now = 0;
@@ -106,8 +106,8 @@ describe("PacketSizeSearch", () => {
 });
 
 function raised(): PacketSizeSearch {
-  const search = new PacketSizeSearch({ base: 1350, limit: 16_384 });
+  const search = new PacketSizeSearch({ base: 1350, limit: 16_383 });
   search.tick(0);
-  search.answered(16_384);
+  search.answered(16_383);
   return search;
 }

@@ -2,7 +2,7 @@
  * Sizes worth trying, in bytes of UDP payload: Ethernet, then pages and jumbo frames, then the largest the
  * QUIC layer writes.
  */
-export const CANDIDATE_BYTES: readonly number[] = [1452, 4096, 8192, 8952, 16_384];
+export const CANDIDATE_BYTES: readonly number[] = [1452, 4096, 8192, 8952, 16_383];
 
 /** Pauses between rounds of probes that bring nothing new; the last one is kept up. */
 export const ROUND_PAUSES_MS: readonly number[] = [250, 1000, 5000, 600_000];

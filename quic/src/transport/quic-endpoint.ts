@@ -49,8 +49,8 @@ export type Accept = (connection: QuicConnection) => QuicConnectionEvents;
 export const DEFAULT_MAX_STREAMS = 16;
 export const DEFAULT_HANDSHAKE_TIMEOUT_MS = 5000;
 
-/** Largest packet the QUIC layer writes. */
-const MAX_PACKET_BYTES = 16_384;
+/** Largest packet the QUIC layer writes; its length has 14 bits. */
+const MAX_PACKET_BYTES = 16_383;
 
 /** How often connections are looked after: keep-alives, deadlines. */
 const MAX_SWEEP_MS = 250;
@@ -77,7 +77,6 @@ export class QuicEndpoint implements ConnectionHost {
   readonly #gate: InitialGate;
   readonly #all = new Set<QuicheConnection>();
   readonly #byKey = new Map<string, QuicheConnection>();
-  readonly #keys = new Map<QuicheConnection, string>();
   #port: PacketPort | undefined;
   #config: NativeConfig;
   #accept: Accept | undefined;
@@ -144,6 +143,7 @@ export class QuicEndpoint implements ConnectionHost {
 
   get stats(): QuicEndpointStats {
     this.counters.connections = this.#all.size;
+    this.counters.connectionIds = this.#byKey.size;
     return this.counters;
   }
 
@@ -181,10 +181,7 @@ export class QuicEndpoint implements ConnectionHost {
     this.#sweepTimer?.cancel();
     // Events are never raised from within a call of ours.
     await new Promise((resolve) => setImmediate(resolve));
-    for (const connection of this.#all) {
-      connection.close(0, "");
-      connection.abandon();
-    }
+    for (const connection of this.#all) connection.abandon();
     clearImmediate(this.#turnSet);
     await this.#port?.close();
   }
@@ -215,11 +212,8 @@ export class QuicEndpoint implements ConnectionHost {
   }
 
   freed(connection: QuicheConnection): void {
-    if (!this.#all.delete(connection)) return;
-    const key = this.#keys.get(connection);
-    if (key === undefined) return;
-    this.#keys.delete(connection);
-    this.#byKey.delete(key);
+    this.#all.delete(connection);
+    if (connection.key !== undefined) this.#byKey.delete(connection.key);
   }
 
   readonly #turn = (): void => {
@@ -256,6 +250,8 @@ export class QuicEndpoint implements ConnectionHost {
   async #dial(connection: QuicheConnection, to: HostPort): Promise<void> {
     try {
       const host = await resolveFor(to.host, this.#bound().family);
+      // It may have been closed meanwhile.
+      if (!connection.isOpening()) return;
       if (host === undefined)
         return connection.fail(`no way from ${this.local.host} to ${to.host}`);
       const remote = { host, port: to.port };
@@ -269,10 +265,9 @@ export class QuicEndpoint implements ConnectionHost {
   }
 
   #register(id: Uint8Array, connection: QuicheConnection): void {
-    const key = keyOf(id);
+    connection.key = keyOf(id);
     this.#all.add(connection);
-    this.#byKey.set(key, connection);
-    this.#keys.set(connection, key);
+    this.#byKey.set(connection.key, connection);
   }
 
   #receive(packet: Buffer, from: { address: string; port: number }): void {
