@@ -177,11 +177,21 @@ test("a message is traced until it left, also while it waits for the owner", asy
     attach: again.attach,
   });
 
+  // On another timeline what was kept is dropped.
+  gameserver.timeline = 2;
   player.lost();
   say(3);
+  await gameserver.attaches.next();
+  assert.equal((await connection.items.next())[0], 5);
+  assert.equal((await connection.items.next())[0], 5);
+  const lost = (message: string) => ({ code: SpanStatusCode.ERROR, message });
+  assert.deepEqual(spans()[2]?.status, lost("the world went back"));
+  player.message(cbor([3, 0, 2]));
+
+  player.lost();
+  say(4);
   player.closed();
-  const reason = { code: SpanStatusCode.ERROR, message: "the player is gone" };
-  assert.deepEqual(spans()[2]?.status, reason);
+  assert.deepEqual(spans()[3]?.status, lost("the player is gone"));
   tracing.stop();
-  assert.equal(spans().length, 3, "none was left open");
+  assert.equal(spans().length, 4, "none was left open");
 });
