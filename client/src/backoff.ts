@@ -20,8 +20,10 @@ export class Backoff {
     return full * (0.5 + this.random() / 2);
   }
 
-  /** A connection ended that had lasted this long since its welcome. */
-  ended(lastedMs: number): void {
-    if (lastedMs >= STABLE_MS) this.failures = 0;
+  /** A connection ended that had lasted this long since its welcome. True when it was a good one. */
+  ended(lastedMs: number): boolean {
+    const stable = lastedMs >= STABLE_MS;
+    if (stable) this.failures = 0;
+    return stable;
   }
 }

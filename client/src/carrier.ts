@@ -29,11 +29,11 @@ export class Carrier {
   private lastProblem = "";
 
   constructor(
-    { url, ticket }: { url: string; ticket?: string | undefined },
+    { urls, ticket }: { urls: readonly string[]; ticket?: string | undefined },
     dependencies: CarrierDependencies,
   ) {
-    this.url = url;
-    this.name = transportOf(url);
+    this.url = urls[0] ?? "";
+    this.name = transportOf(this.url);
     this.ticket = ticket;
     this.dependencies = dependencies;
   }

@@ -15,8 +15,12 @@ import { transportOf } from "./transport.ts";
 import type { ClientWorld, JoinOptions, Logger, Untyped } from "./types.ts";
 
 export interface ConnectOptions {
-  /** Where a cluster is: `ws://` or `wss://`, in Node also `tcp://`, `tls://` and `udp://`. */
-  url: string;
+  /**
+   * Where a cluster is: `ws://` or `wss://`, in Node also `tcp://`, `tls://` and `udp://`. Of several
+   * addresses the first one is tried first. A session learns the other proxies of its cluster from its
+   * server, and goes on through one of them when its own is gone.
+   */
+  url: string | readonly string[];
   /**
    * "auto" moves to UDP once the world was joined over the URL's transport, where servers and network
    * have it, and back when it breaks; in browsers it changes nothing. Default: the URL's transport alone.
@@ -58,13 +62,17 @@ const DEFAULT_JOIN_TIMEOUT_MS = 10_000;
 /** The client over given surroundings; `connect` is this with those of the browser, or of Node. */
 export class Client implements AtlasNetClient {
   private readonly options: ConnectOptions;
+  private readonly urls: readonly string[];
   private readonly dependencies: ClientDependencies;
   private readonly connections = new Set<Connection>();
   private closed = false;
 
   constructor(options: ConnectOptions, dependencies: ClientDependencies) {
     this.options = options;
-    const { observe } = options;
+    const { observe, url } = options;
+    this.urls = typeof url === "string" ? [url] : [...url];
+    if (this.urls.length === 0)
+      throw new TypeError("connect({ url }) needs one address at least, as in ws://localhost:2555");
     this.dependencies = observe === undefined ? dependencies : observed(dependencies, observe);
   }
 
@@ -87,7 +95,7 @@ export class Client implements AtlasNetClient {
     const { maxQueued = {} } = this.options;
     const connection = new Connection(
       {
-        url: this.options.url,
+        urls: this.urls,
         secondPath: this.mayMove,
         world: options.world,
         ticket: options.ticket,
@@ -96,7 +104,7 @@ export class Client implements AtlasNetClient {
         params: definition === undefined ? undefined : packedParams(definition, { ...params }),
         resume: options.resume !== "never",
         // Another player's session is not one to return to.
-        storageKey: [this.options.url, options.world, subjectOf(options.ticket)].join("|"),
+        storageKey: [this.urls.join(" "), options.world, subjectOf(options.ticket)].join("|"),
         rejoin: options.rejoin ?? true,
         joinTimeoutMs: options.timeoutMs ?? DEFAULT_JOIN_TIMEOUT_MS,
         maxQueuedMessages: maxQueued.messages ?? DEFAULT_MAX_QUEUED_MESSAGES,
@@ -121,9 +129,10 @@ export class Client implements AtlasNetClient {
 
   /** UDP is tried beside another transport. */
   private get mayMove(): boolean {
-    const { transport, url } = this.options;
+    const { transport } = this.options;
     const { dialUdp } = this.dependencies;
-    return transport === "auto" && dialUdp !== undefined && transportOf(url) !== "udp";
+    const isUdp = this.urls.every((url) => transportOf(url) === "udp");
+    return transport === "auto" && dialUdp !== undefined && !isUdp;
   }
 
   close(): void {

@@ -1,21 +1,23 @@
 import { NEVER } from "./deadline.ts";
 import type { EndCode } from "./session-events.ts";
 
-/** From dialing to the welcome. */
+/** From dialing until a connection stands, where another address could answer instead. */
+const OPENING_MS = 3_000;
+/** From dialing to the welcome, or from the connection to the welcome after the above. */
 const HANDSHAKE_MS = 10_000;
 /** The same when the session moves to UDP, whose answer was just heard. */
 const MOVE_MS = 5_000;
 /** How long `leave` waits for the server's goodbye. */
 const LEAVE_MS = 2_000;
 
-const waits = { handshake: HANDSHAKE_MS, move: MOVE_MS, goodbye: LEAVE_MS };
+const waits = { opening: OPENING_MS, handshake: HANDSHAKE_MS, move: MOVE_MS, goodbye: LEAVE_MS };
 
 /**
  * How long a session waits: for the first welcome in all, over all attempts, and for each answer. It is
  * also what the join that takes too long ends with.
  */
 export class Patience {
-  private readonly options: { url: string; joinTimeoutMs: number };
+  private readonly options: { urls: readonly string[]; joinTimeoutMs: number };
   private joinBy = NEVER;
   private answerBy = NEVER;
   /** Why the last attempt failed. */
@@ -24,7 +26,7 @@ export class Patience {
     reason: "no answer",
   };
 
-  constructor(options: { url: string; joinTimeoutMs: number }) {
+  constructor(options: { urls: readonly string[]; joinTimeoutMs: number }) {
     this.options = options;
   }
 
@@ -64,8 +66,8 @@ export class Patience {
   /** Why the join is over; undefined while there is time. */
   tooLate(now: number): { code: EndCode; reason: string } | undefined {
     if (this.joinBy > now) return undefined;
-    const { url, joinTimeoutMs } = this.options;
+    const { urls, joinTimeoutMs } = this.options;
     const { code, reason } = this.lastLoss;
-    return { code, reason: `${url}, for ${joinTimeoutMs} ms: ${reason}` };
+    return { code, reason: `${urls.join(", ")}, for ${joinTimeoutMs} ms: ${reason}` };
   }
 }

@@ -4,9 +4,13 @@ import { Endpoints } from "./endpoints.ts";
 import type { Welcome } from "./messages.ts";
 import { SecondPath } from "./second-path.ts";
 
+/** Longest pause before a hasty attempt. */
+const HASTE_MS = 100;
+
 /**
- * Where and when the next connection is tried. After a loss that is the next address, after a while; or
- * the same one again, when it was the second path that broke.
+ * Where and when the next connection is tried. When a connection that was good breaks, that is the same
+ * address once more and then each other one, in haste; from then on one after the other, with a growing
+ * pause. A server that says why it closes is not asked again before all others.
  */
 export class Redial {
   /** When to dial, in ms; NEVER while nobody waits. */
@@ -14,14 +18,24 @@ export class Redial {
   readonly path: SecondPath;
   private readonly endpoints: Endpoints;
   private readonly backoff: Backoff;
+  private readonly random: () => number;
+  /** Attempts that may still be made in haste. */
+  private haste: number;
   /** When the present connection was welcomed. */
   private joinedAt: number | undefined;
 
-  constructor(options: { url: string; secondPath?: boolean }, random: () => number) {
-    const { url, secondPath = false } = options;
+  constructor(options: { urls: readonly string[]; secondPath?: boolean }, random: () => number) {
+    const { urls, secondPath = false } = options;
     this.path = new SecondPath(secondPath);
-    this.endpoints = new Endpoints(url);
+    this.endpoints = new Endpoints(urls, random);
     this.backoff = new Backoff(random);
+    this.random = random;
+    this.haste = this.endpoints.size - 1;
+  }
+
+  /** While there are others that were not tried yet, one that does not answer is not waited for long. */
+  get hasty(): boolean {
+    return this.haste > 0 && this.endpoints.size > 1;
   }
 
   get wakeAt(): number {
@@ -43,12 +57,21 @@ export class Redial {
 
   /** The connection is gone, or was not made; `told` when the server said why. */
   lost(told: boolean, now: number): void {
-    if (this.joinedAt !== undefined) this.backoff.ended(now - this.joinedAt);
+    const { joinedAt, endpoints, backoff } = this;
+    if (joinedAt === undefined) {
+      // A move that came to nothing says nothing of the address.
+      if (told || !this.path.taken) endpoints.next();
+    } else {
+      const wasGood = backoff.ended(now - joinedAt);
+      this.haste = wasGood && !told ? endpoints.size : 0;
+      endpoints.lost(told);
+    }
     this.joinedAt = undefined;
-    // A server that leads clients away means all of itself; a path that broke, only that path.
-    if (told || !this.path.taken) this.endpoints.next();
     this.path.lost(told, now);
-    this.retryAt = now + this.backoff.next();
+    if (this.haste > 0) {
+      this.haste -= 1;
+      this.retryAt = now + this.random() * HASTE_MS;
+    } else this.retryAt = now + backoff.next();
   }
 
   /** There is no reason to wait any longer. */

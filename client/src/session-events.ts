@@ -15,7 +15,8 @@ export interface SavedSession {
 }
 
 export interface SessionOptions {
-  url: string;
+  /** Where the cluster is: one address at least, the first one is tried first. */
+  urls: readonly string[];
   /** Move to UDP when a welcome names it and it answers. */
   secondPath?: boolean;
   world: string;

@@ -18,6 +18,8 @@ test("a guest says hello and is welcomed", () => {
   assert.equal(effects[1]?.type, "welcomed");
 });
 
+const said = (seq: number) => ({ type: "message", seq, index: 0, payload: PAYLOAD }) as const;
+
 test("a lost connection is mended: same stream, next attempt, unacknowledged messages again", () => {
   const play = new Play().join().send(1).send(2).send(3);
   play
@@ -158,14 +160,46 @@ test("messages above the server's size are refused at once", () => {
   assert.throws(() => play.session.send(0, new Uint8Array(999), 0), /message of 999 bytes/);
 });
 
-test("a silent connection is given up", () => {
-  const play = new Play().join().pass(14_999);
+test("a server that says nothing is asked; without an answer the connection is given up", () => {
+  const play = new Play().join().pass(10_000).receive(said(1)).mute();
   play.take();
-  assert.deepEqual(play.pass(1).types(), ["hang-up", "dropped"]);
+  const quiet = play.now;
+  assert.deepEqual(play.pass(1_499).types(), ["transmit"], "the ack");
+  assert.deepEqual(play.pass(1).types(), ["transmit"], "the ping");
+  assert.deepEqual(play.pass(3_999).types(), []);
+  assert.deepEqual(play.pass(1).types(), ["hang-up", "dropped", "dial"]);
+  assert.equal(play.now - quiet, 5_500);
+});
+
+test("a client that was held up itself looks once more before it gives a connection up", () => {
+  const play = new Play().join().pass(10_000).mute();
+  play.pass(1_500).take();
+  play.now += 20_000;
+  assert.deepEqual(play.step({ type: "wake" }).types(), ["transmit"]);
+  play.receive({ type: "pong", t: play.now, tick: 1 }).take();
+  play.pass(1_500).take();
+  play.now += 20_000;
+  assert.deepEqual(play.step({ type: "wake" }).types(), ["transmit"]);
+  assert.deepEqual(play.pass(500).types(), ["hang-up", "dropped", "dial"]);
+});
+
+test("a slow path is given more time, up to a bound", () => {
+  const heardUntil = (rtt: number): number => {
+    const play = new Play().join().mute();
+    const ping = { type: "pong", t: play.now, tick: 1 } as const;
+    play.now += rtt;
+    play.receive(ping).take();
+    const from = play.now;
+    while (play.session.phase === "joined") play.pass(100);
+    return play.now - from;
+  };
+  assert.ok(heardUntil(2_000) >= 4 * 2_000);
+  assert.ok(heardUntil(60_000) < 12_000);
 });
 
 test("pings measure the round trip", () => {
-  const play = new Play().step({ type: "start" }).step({ type: "opened" }).receive(welcome());
+  const play = new Play().mute();
+  play.step({ type: "start" }).step({ type: "opened" }).receive(welcome());
   const ping = play
     .take()
     .flatMap((e) => (e.type === "transmit" ? [e.message] : []))
@@ -209,6 +243,65 @@ test("close codes that allow it are retried with backoff, over all endpoints", (
     ["ws://four:1", 2000],
     ["ws://one", 2500],
   ]);
+});
+
+test("a good connection that breaks: its address once more, then each other one, in haste", () => {
+  const play = new Play().join({ endpoints: ["two:1", "three:1"] }).pass(5_000);
+  play.take();
+  const dials: (readonly [string, number])[] = [];
+  play.drop();
+  for (let i = 0; i < 6; i++) {
+    const before = play.now;
+    play.pass(play.session.wakeAt - play.now);
+    for (const effect of play.take())
+      if (effect.type === "dial") dials.push([effect.url, play.now - before]);
+    play.drop();
+  }
+  assert.deepEqual(dials, [
+    ["ws://one", 0],
+    ["ws://two:1", 0],
+    ["ws://three:1", 0],
+    ["ws://one", 125],
+    ["ws://two:1", 250],
+    ["ws://three:1", 500],
+  ]);
+});
+
+test("a connection that breaks soon after its welcome is no reason for haste", () => {
+  const play = new Play().join({ endpoints: ["two:1"] }).pass(4_999);
+  play.take();
+  const before = play.now;
+  play.drop().pass(play.session.wakeAt - play.now);
+  assert.deepEqual(play.take().at(-1), { type: "dial", url: "ws://one" });
+  assert.equal(play.now - before, 125);
+});
+
+test("an address that does not answer is not waited for while others were not tried; then it is", () => {
+  const play = new Play({ urls: ["ws://one", "ws://two"], joinTimeoutMs: 60_000 });
+  play.step({ type: "start" }).take();
+  assert.deepEqual(play.pass(2_999).types(), []);
+  assert.deepEqual(play.pass(1).take().at(-1), { type: "dial", url: "ws://two" });
+  assert.deepEqual(play.pass(9_999).types(), []);
+  assert.deepEqual(play.pass(1).types(), ["hang-up"]);
+  assert.deepEqual(play.pass(125).take().at(-1), { type: "dial", url: "ws://one" });
+  // One that answered may take its time: a world without an owner is a reason to.
+  const slow = new Play({ urls: ["ws://one", "ws://two"], joinTimeoutMs: 60_000 });
+  slow.step({ type: "start" }).pass(2_000).step({ type: "opened" }).take();
+  assert.deepEqual(slow.pass(9_999).types(), []);
+});
+
+test("through another proxy: the session's token, the next attempt, what it has and what it keeps", () => {
+  const play = new Play()
+    .join({ endpoints: ["two:1"] })
+    .pass(5_000)
+    .receive(said(1))
+    .send(7);
+  play.drop().pass(0).drop().pass(0).step({ type: "opened" });
+  const { resume, attempt, stream, timeline, firstUnacked, lastReceived } = play.hello();
+  assert.deepEqual(
+    { resume, attempt, stream, timeline, firstUnacked, lastReceived },
+    { resume: "token", attempt: 2, stream: STREAM, timeline: 1, firstUnacked: 1, lastReceived: 1 },
+  );
 });
 
 test("a lost session is joined anew: new stream, rollback, only what was never sent goes on", () => {

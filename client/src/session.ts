@@ -40,6 +40,8 @@ export class Session {
   private everJoined = false;
   /** True from `dropped` to `resumed`. */
   private away = false;
+  /** There are other addresses to try soon if this one does not answer. */
+  private hasty = false;
   /** The player left while the session moved: the world hears of it with the welcome. */
   private goodbye = false;
 
@@ -97,7 +99,10 @@ export class Session {
         this.dial(now);
         break;
       case "opened":
-        if (this.phase === "dialing") this.greet();
+        if (this.phase === "dialing") {
+          if (this.hasty) this.patience.await("handshake", now);
+          this.greet();
+        }
         break;
       case "received":
         this.received(event.message, now);
@@ -141,7 +146,8 @@ export class Session {
 
   private dial(now: number): void {
     this.phase = "dialing";
-    this.patience.await("handshake", now);
+    this.hasty = this.redial.hasty;
+    this.patience.await(this.hasty ? "opening" : "handshake", now);
     this.effects.push({ type: "dial", url: this.redial.dial() });
   }
 

@@ -39,6 +39,8 @@ export function welcome(changes: Partial<Welcome> = {}): ServerMessage {
 /** A session with its clock, and what it asked for since it was last looked at. */
 export class Play {
   now = 1000;
+  /** The server answers pings while time passes. */
+  answers = true;
   readonly session: Session;
   private effects: SessionEffect[] = [];
   private streams = 0;
@@ -46,7 +48,7 @@ export class Play {
   constructor(options: Partial<SessionOptions> = {}) {
     this.session = new Session(
       {
-        url: "ws://one",
+        urls: ["ws://one"],
         world: "arena",
         rejoin: true,
         joinTimeoutMs: 10_000,
@@ -88,9 +90,19 @@ export class Play {
     const until = this.now + ms;
     while (this.session.wakeAt <= until) {
       this.now = Math.max(this.now, this.session.wakeAt);
+      const before = this.effects.length;
       this.step({ type: "wake" });
+      for (const effect of this.effects.slice(before))
+        if (this.answers && effect.type === "transmit" && effect.message.type === "ping")
+          this.receive({ type: "pong", t: effect.message.t, tick: 100 });
     }
     this.now = until;
+    return this;
+  }
+
+  /** No answer comes any more. */
+  mute(): this {
+    this.answers = false;
     return this;
   }
 
