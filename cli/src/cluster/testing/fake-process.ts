@@ -20,8 +20,8 @@ tieToParent(() => {
   console.error("last words");
   setImmediate(() => socket?.end("in order\\n"));
 });
-console.log("up");
 if (kind === "crash") process.exit(3);
+console.log("up");
 `;
 
 /** Starts fakes instead of servers. */
