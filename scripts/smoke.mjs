@@ -1,6 +1,6 @@
 // npm run smoke: starts the built server as its users do, joins the arena over WebSocket and TCP,
-// stops it, and starts it again on the same data. Runs on whatever Node runs this script; arguments
-// go on to the server.
+// stops it, and starts it again on the same data; then the same with a gameserver and a proxy as
+// processes of their own. Runs on whatever Node runs this script; arguments go on to the first server.
 import "./lib/check-node.mjs";
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { build } from "./lib/build.mjs";
 import { main, ScriptError } from "./lib/run.mjs";
-import { startMonolith, untilReady } from "./lib/server.mjs";
+import { startCluster, startMonolith, untilReady } from "./lib/server.mjs";
 import { Steps } from "./lib/steps.mjs";
 import { root } from "./lib/workspace.mjs";
 
@@ -24,30 +24,25 @@ await main(async () => {
   const work = mkdtempSync(path.join(tmpdir(), "atlasnet-smoke-"));
   try {
     const first = await session(work, "first start", async (server) => {
+      await dialStep("first start", server);
       const tick = await joinBoth(server);
       await steps.step("a page is served", async () => {
         const page = await fetch(server.pages);
         assert.equal(page.status, 200);
         assert.match(page.headers.get("content-type") ?? "", /^text\/html/);
       });
-      await steps.step("metrics are served, and documented", async () => {
-        const metrics = await fetch(`${server.health}/metrics`);
-        assert.equal(metrics.status, 200);
-        const names = [...(await metrics.text()).matchAll(/^# TYPE (atlasnet_\w+)/gm)];
-        assert.ok(names.length > 0, "no metric of ours");
-        const documented = readFileSync(path.join(root, "docs", "operations.md"), "utf8");
-        const missing = names.map(([, it]) => it).filter((it) => !documented.includes(`\`${it}\``));
-        assert.deepEqual(missing, [], "docs/operations.md does not list these");
-      });
+      await metricsStep("metrics are served, and documented", server);
       return tick;
     });
     await session(work, "second start", async (server) => {
+      await dialStep("second start", server);
       const tick = await joinBoth(server);
       await steps.step("the world went on from where it was", () => {
         assert.ok(first !== undefined && tick !== undefined, "one of the joins failed");
         assert.ok(tick > first, `tick ${tick} after tick ${first}`);
       });
     });
+    if (hasQuic()) await cluster(path.join(work, "cluster"));
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
@@ -57,15 +52,39 @@ await main(async () => {
 /** A server from start to stop, with `body` while it is ready. */
 async function session(dataDir, name, body) {
   const args = process.argv.slice(2).filter((arg) => arg !== "--no-build");
-  const server = await startMonolith({ dataDir, args });
+  return whileRunning(await startMonolith({ dataDir, args }), name, body);
+}
+
+/** A gameserver and a proxy as processes of their own. */
+async function cluster(dir) {
+  const { gameserver, proxy } = await startCluster({ dir });
+  try {
+    await whileRunning(gameserver, "gameserver", () =>
+      whileRunning(proxy, "proxy", async () => {
+        await dialStep("proxy", proxy);
+        await joinBoth(proxy);
+        await metricsStep("a gameserver's metrics are documented", gameserver);
+        await metricsStep("a proxy's metrics are documented", proxy);
+      }),
+    );
+  } finally {
+    // Where the gameserver did not come up, nobody has stopped the proxy.
+    proxy.child.kill("SIGKILL");
+  }
+}
+
+/** The QUIC library has no build for this kind of machine. */
+function hasQuic() {
+  return !(process.platform === "linux" && process.arch === "arm64");
+}
+
+/** Waits until a server is ready, does something with it, and stops it. */
+async function whileRunning(server, name, body) {
   const before = steps.count.failed;
   let result;
   try {
     const ready = await steps.step(`${name}: ready`, () => untilReady(server, PATIENCE_MS));
-    if (ready) {
-      await steps.step(`${name}: ready means that the player port is open`, () => dial(server));
-      result = await body(server);
-    }
+    if (ready) result = await body(server);
     if (process.platform !== "win32")
       await steps.step(`${name}: SIGTERM ends it with exit code 0`, async () => {
         server.child.kill("SIGTERM");
@@ -78,6 +97,22 @@ async function session(dataDir, name, body) {
     if (steps.count.failed > before) console.log(`--- what the server said\n${server.output()}---`);
   }
   return result;
+}
+
+function dialStep(name, server) {
+  return steps.step(`${name}: ready means that the player port is open`, () => dial(server));
+}
+
+function metricsStep(name, server) {
+  return steps.step(name, async () => {
+    const metrics = await fetch(`${server.health}/metrics`);
+    assert.equal(metrics.status, 200);
+    const names = [...(await metrics.text()).matchAll(/^# TYPE (atlasnet_\w+)/gm)];
+    assert.ok(names.length > 0, "no metric of ours");
+    const documented = readFileSync(path.join(root, "docs", "operations.md"), "utf8");
+    const missing = names.map(([, it]) => it).filter((it) => !documented.includes(`\`${it}\``));
+    assert.deepEqual(missing, [], "docs/operations.md does not list these");
+  });
 }
 
 /** Connects once, without trying again as a client would. */

@@ -3,8 +3,10 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { exitOf, ScriptError } from "./run.mjs";
+import { exitOf, runNode, ScriptError } from "./run.mjs";
 import { root } from "./workspace.mjs";
+
+const cli = path.join(root, "cli", "dist", "main.js");
 
 /** Below the range that systems hand out by themselves, so that no client's port gets in the way. */
 const FIRST_PORT = 20_000;
@@ -49,21 +51,52 @@ export async function startMonolith({ dataDir, args = [] }) {
     "http.port": httpPort,
     "data.dir": dataDir,
   };
+  return { ...startServer("monolith", settings, args), pages: `http://127.0.0.1:${httpPort}` };
+}
+
+/**
+ * Starts a gameserver with the arena and a proxy before it, as two processes with a CA in a folder.
+ * @param {{dir: string}} options a folder for all of it
+ */
+export async function startCluster({ dir }) {
+  const [linksPort, healthPort, port, proxyHealthPort] = await freePorts(4);
+  const ca = path.join(dir, "ca");
+  await runNode([cli, "ca", "init", "--dir", ca], { capture: true });
+  const gameserver = startServer("gameserver", {
+    "node.id": "gs-1",
+    "links.host": "127.0.0.1",
+    "links.port": linksPort,
+    "health.port": healthPort,
+    "data.dir": path.join(dir, "gs-1"),
+    "identity.ca": ca,
+    world: `arena=${path.join(root, "examples", "arena")}`,
+  });
+  const proxy = startServer("proxy", {
+    "node.id": "edge-1",
+    "links.peers": `gs-1=127.0.0.1:${linksPort}`,
+    "proxy.host": "127.0.0.1",
+    "proxy.port": port,
+    "health.port": proxyHealthPort,
+    "data.dir": path.join(dir, "edge-1"),
+    "identity.ca": ca,
+  });
+  return { gameserver, proxy };
+}
+
+/** Starts a server of the built command line. */
+function startServer(command, settings, args = []) {
   const flags = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
-  const cli = path.join(root, "cli", "dist", "main.js");
-  const child = spawn(process.execPath, [cli, "monolith", ...flags, ...args], {
+  const child = spawn(process.execPath, [cli, command, ...flags, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   const output = [];
   child.stdout.on("data", (chunk) => output.push(chunk));
   child.stderr.on("data", (chunk) => output.push(chunk));
-  const exit = exitOf(child);
   return {
     child,
-    exit,
-    players: `ws://127.0.0.1:${port}`,
-    health: `http://127.0.0.1:${healthPort}`,
-    pages: `http://127.0.0.1:${httpPort}`,
+    exit: exitOf(child),
+    players: `ws://127.0.0.1:${settings["proxy.port"]}`,
+    health: `http://127.0.0.1:${settings["health.port"]}`,
     /** Everything the server has written so far. */
     output: () => Buffer.concat(output).toString("utf8"),
   };
