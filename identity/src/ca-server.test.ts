@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import test, { type TestContext } from "node:test";
-import { type Logger, noopLogger, OperatingError } from "@atlasnet/core";
+import { type LogFacts, type Logger, noopLogger, OperatingError } from "@atlasnet/core";
 import { type Address, addressText } from "./address.ts";
 import { DAY_MS } from "./authority.ts";
 import { askCa } from "./ca-client.ts";
@@ -27,7 +27,12 @@ async function scene(t: TestContext) {
   const address = await serve(t, ca, now);
   const dir = join(root, "identity");
   const token = (
-    options: { role?: "proxy" | "gameserver"; node?: string; ttlSeconds?: number } = {},
+    options: {
+      role?: "proxy" | "gameserver";
+      node?: string;
+      ttlSeconds?: number;
+      address?: Address;
+    } = {},
   ) => ca.token({ role: "gameserver", ttlSeconds: 3600, address, ...options });
   const place = { dir, role: "gameserver", node: "gs-1" } as const;
   const deps = { logger: noopLogger, now };
@@ -350,6 +355,65 @@ ${der.toString("base64")}
   assert.match(without.message, /no certificate/);
   await obtain({ join: await token() });
   assert.equal((await ca.list()).length, 1);
+});
+
+test("a node whose certificate has expired joins again with a token", async (t) => {
+  const { clock, token, obtain } = await scene(t);
+  const join = await token({ ttlSeconds: 1000 * 86_400 });
+  const { identity } = await obtain({ join });
+  clock.at += 91 * DAY_MS;
+  const again = await obtain({ join });
+  assert.equal(again.identity.notAfter, clock.at + 90 * DAY_MS);
+  assert.equal(again.identity.privateKey, identity.privateKey);
+});
+
+test("who shows a certificate of another CA is told so", async (t) => {
+  const { root, ca, address, now } = await scene(t);
+  const other = await createCa(join(root, "other"), { cluster: "play" }, { now });
+  const { certificate: cert, privateKey: key } = await other.issue({ role: "proxy", node: "p-1" });
+  const asked = askCa(
+    {
+      address,
+      path: "/v1/renew",
+      body: { csr: await requestFor(key, "p-1") },
+      trusted: new Set([ca.authority.fingerprint]),
+      present: { cert, key },
+    },
+    now,
+  );
+  await refuses(asked, "bad-certificate", /another CA of the same name/, /ca token/);
+});
+
+test("what speaks no TLS is cut off, and the next node is served", async (t) => {
+  const { address, token, obtain } = await scene(t);
+  for (const bytes of [
+    "GET / HTTP/1.1\r\n\r\n",
+    "\x16\x03\x01\x02\x00garbage",
+    "x".repeat(100_000),
+  ]) {
+    const socket = connect(address.port, address.host);
+    socket.on("error", () => undefined);
+    const closed = new Promise((resolve) => socket.once("close", resolve));
+    socket.end(bytes);
+    socket.resume();
+    await closed;
+  }
+  await obtain({ join: await token() });
+});
+
+test("what is wrong with the CA's folder is told to its own log, not to strangers", async (t) => {
+  const { ca, now, token, obtain } = await scene(t);
+  const errors: unknown[] = [];
+  const error = (_message: string, facts: LogFacts = {}) => errors.push(facts["error"]);
+  const address = await serve(t, ca, now, { ...noopLogger, error });
+  await writeFile(join(ca.dir, "issued"), "a file where the folder belongs");
+  const failed = await refusalOf(obtain({ join: await token({ address }) }));
+  assert.equal(failed.facts["reason"], "failed");
+  assert.ok(!failed.message.includes(ca.dir));
+  const [first] = errors;
+  assert.ok(first instanceof OperatingError && first.message.includes(ca.dir));
+  await rm(join(ca.dir, "issued"));
+  await obtain({ join: await token({ address }) });
 });
 
 test("one address that asks without end is put off", async (t) => {

@@ -25,7 +25,8 @@ export function fingerprintOf(der: Uint8Array): string {
 /**
  * Parses a certificate in DER; undefined for anything else, for one that is longer than
  * MAX_CERTIFICATE_BYTES, and for one with bytes behind it or spelt differently than DER demands: so that
- * two different byte strings are never the same certificate.
+ * two byte strings are not the same certificate. (But for the signature: of an ECDSA signature everybody can make one other
+ * that holds, too. It says nothing else.)
  */
 export function parseCertificate(der: Uint8Array): ParsedCertificate | undefined {
   if (der.length === 0 || der.length > MAX_CERTIFICATE_BYTES) return undefined;

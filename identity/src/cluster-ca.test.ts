@@ -34,6 +34,14 @@ test("a new CA has everything a cluster needs, and its secrets are for this user
   assert.deepEqual(await (await openCa(dir, clock)).secrets(), secrets);
 });
 
+test("keys that proxies share are kept when they are in the folder already", async (t) => {
+  const dir = await tempDir(t);
+  await loadOrCreateKeyFile(join(dir, "tickets.jwks.json"));
+  const before = await readFile(join(dir, "tickets.jwks.json"), "utf8");
+  const ca = await createCa(dir, {}, clock);
+  assert.equal((await ca.secrets()).tickets, before);
+});
+
 test("what was issued is trusted, and in the records", async (t) => {
   const dir = await tempDir(t);
   await createCa(dir, { cluster: "play" }, clock);

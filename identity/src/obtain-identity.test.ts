@@ -44,7 +44,7 @@ async function scene(t: TestContext) {
 }
 
 test("a folder of a CA on this machine gives a node its certificate once", async (t) => {
-  const { ca, caDir, dir, obtain } = await scene(t);
+  const { ca, caDir, dir, obtain, fails } = await scene(t);
   const { identity, secrets } = await obtain({ ca: caDir });
   assert.equal(secrets, undefined, "a gameserver gets no keys of proxies");
   assert.deepEqual(
@@ -58,6 +58,9 @@ test("a folder of a CA on this machine gives a node its certificate once", async
   assert.deepEqual(await obtain({ ca: caDir }), { identity });
   assert.deepEqual(await obtain(), { identity }, "the folder of the CA is not needed any more");
   assert.equal((await ca.list()).length, 1);
+  await rm(caDir, { recursive: true });
+  assert.deepEqual(await obtain({ ca: caDir }), { identity }, "the folder may be put away");
+  await fails({ ca: caDir, node: "gs-2" }, "no-ca", /is no CA folder/, /atlasnet ca init/);
 });
 
 test("a proxy gets the keys that proxies share, and hears of new ones from the CA's folder", async (t) => {

@@ -50,13 +50,15 @@ export async function obtainIdentity(
   const { dir, role, node } = options;
   const place = { dir, role, node };
   const { logger, now } = dependencies;
-  const ca = options.ca === undefined ? undefined : await openCa(options.ca, { now });
   const found = await readIdentity(place);
   if (found !== undefined) {
     const problem = datesProblem(found.leaf, now());
-    if (problem === undefined) return obtained(await refreshed(place, found, ca));
+    if (problem === undefined) {
+      const ca = await caIfThere(options.ca, dependencies);
+      return obtained(await refreshed(place, found, ca));
+    }
     const file = certificateFile(place);
-    const renewable = ca !== undefined || options.join !== undefined;
+    const renewable = options.ca !== undefined || options.join !== undefined;
     if (problem.code !== "expired" || !renewable)
       throw identityError(
         problem.code === "expired" ? "expired" : "not-yet-valid",
@@ -68,8 +70,7 @@ export async function obtainIdentity(
       expired: dateText(found.identity.notAfter),
     });
   }
-  const fresh = await newCertificate(place, ca, options.join, now);
-  await storeCertificate(place, fresh);
+  await storeCertificate(place, await newCertificate(options, now));
   const stored = await readAgain(place);
   const { identity } = stored;
   const days = Math.floor((identity.notAfter - now()) / DAY_MS);
@@ -77,16 +78,31 @@ export async function obtainIdentity(
   return obtained(stored);
 }
 
-function newCertificate(
-  place: NodePlace,
-  ca: ClusterCa | undefined,
-  token: string | undefined,
+async function newCertificate(
+  { dir, role, node, ca, join }: ObtainIdentityOptions,
   now: () => number,
 ): Promise<NewCertificate> {
-  if (ca !== undefined) return issueFrom(ca, place);
-  if (token !== undefined) return fetchByToken(place, token, now);
-  const { dir, node } = place;
+  const place = { dir, role, node };
+  if (ca !== undefined) return issueFrom(await openCa(ca, { now }), place);
+  if (join !== undefined) return fetchByToken(place, join, now);
   throw identityError("no-identity", place, `node ${node} has no certificate in ${dir}`);
+}
+
+/** A node that has its certificate starts also when the CA's folder was put away, as it may be. */
+async function caIfThere(
+  dir: string | undefined,
+  { logger, now }: IdentityDependencies,
+): Promise<ClusterCa | undefined> {
+  if (dir === undefined) return undefined;
+  try {
+    return await openCa(dir, { now });
+  } catch (error) {
+    if (!(error instanceof OperatingError) || error.code !== "no-ca") throw error;
+    logger.warn("The CA's folder is not there: the certificate cannot be renewed from it.", {
+      dir,
+    });
+    return undefined;
+  }
 }
 
 /**
