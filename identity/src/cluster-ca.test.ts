@@ -7,7 +7,7 @@ import { DAY_MS } from "./authority.ts";
 import { certificatesOf } from "./certificate.ts";
 import { createCa, openCa } from "./cluster-ca.ts";
 import { createVerifyPeer } from "./create-verify-peer.ts";
-import { tempDir } from "./temp-dir.ts";
+import { tempDir } from "./testing/temp-dir.ts";
 
 const NOW = Date.UTC(2030, 0, 1);
 const clock = { now: () => NOW };

@@ -9,7 +9,7 @@ import { createCa } from "./cluster-ca.ts";
 import { createVerifyPeer } from "./create-verify-peer.ts";
 import { newPrivateKey } from "./node-key.ts";
 import { type ObtainIdentityOptions, obtainIdentity } from "./obtain-identity.ts";
-import { tempDir } from "./temp-dir.ts";
+import { tempDir } from "./testing/temp-dir.ts";
 
 const NOW = Date.UTC(2030, 0, 1);
 
