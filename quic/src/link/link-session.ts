@@ -140,7 +140,7 @@ export class LinkSession implements QuicConnectionEvents, IncomingSink {
   }
 
   writable(): void {
-    if (!this.over) this.outgoing.flush();
+    if (!this.over) this.outgoing.writable();
   }
 
   closed(reason: QuicCloseReason): void {

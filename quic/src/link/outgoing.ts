@@ -100,6 +100,12 @@ export class Outgoing {
       });
   }
 
+  /** The transport may take more. */
+  writable(): void {
+    for (const writer of [this.control, this.bulk, ...this.writers]) writer.unblock();
+    this.flush();
+  }
+
   /** From here on nothing is written before `flush`. */
   gather(): void {
     this.gathering = true;

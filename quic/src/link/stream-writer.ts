@@ -26,6 +26,8 @@ export class StreamWriter {
   private stream: number | undefined;
   /** What the transport did not take; at most the size of the scratch. */
   private rest: Uint8Array | undefined;
+  /** The transport took less than all: it says when to go on. */
+  private isBlocked = false;
 
   constructor(options: StreamWriterOptions, dependencies: StreamWriterDependencies) {
     this.options = options;
@@ -38,8 +40,14 @@ export class StreamWriter {
     return this.rest !== undefined || !this.source.isEmpty;
   }
 
+  /** The transport may take more. */
+  unblock(): void {
+    this.isBlocked = false;
+  }
+
   /** One call of the transport at most. */
   round(): Round {
+    if (this.isBlocked) return "blocked";
     const { connection, scratch } = this;
     let bytes = this.rest;
     if (bytes === undefined) {
@@ -58,7 +66,8 @@ export class StreamWriter {
     const taken = connection.write(this.stream, bytes);
     if (taken < bytes.length) {
       // The scratch is the next writer's.
-      this.rest = bytes === this.rest && taken === 0 ? bytes : bytes.slice(taken);
+      this.rest = bytes === this.rest ? bytes.subarray(taken) : bytes.slice(taken);
+      this.isBlocked = true;
       return "blocked";
     }
     this.rest = undefined;
