@@ -1,7 +1,7 @@
-import type { Config } from "@atlasnet/core";
+import type { Clock, Config } from "@atlasnet/core";
 import {
   type ClusterLinks,
-  type OpenClusterLinks,
+  type ClusterLinksOptions,
   registerLinkMetrics,
   type ServiceHost,
   systemClock,
@@ -23,11 +23,16 @@ import { registerQuicMetrics } from "./metrics.ts";
  * and a network with the settings `links.*`. No socket is open yet.
  * @throws OperatingError of the identity: what is missing, and what to do
  */
-export const openClusterLinks: OpenClusterLinks = async (options, host) => {
+export async function openClusterLinks(
+  options: ClusterLinksOptions,
+  host: ServiceHost,
+  clock: Clock = systemClock,
+): Promise<ClusterLinks> {
   const { config, role, accepts, bind } = options;
   const { logger, meter } = host;
+  const now = () => clock.wallTime();
   const place = placeOf(config, role);
-  const { identity } = await obtainIdentity(place, { logger, now: wallTime });
+  const { identity } = await obtainIdentity(place, { logger, now });
   const own = new OwnIdentity(identity);
   const { idleTimeoutMs, maxPacketBytes, bulkBytesPerSecond } = config.links;
   const network = new QuicNetwork(
@@ -42,12 +47,12 @@ export const openClusterLinks: OpenClusterLinks = async (options, host) => {
     },
     {
       credentials: identity,
-      verifyPeer: (chain, now) => own.verifyPeer(chain, now),
+      verifyPeer: (chain, at) => own.verifyPeer(chain, at),
       lookup: (node) => options.lookup(node),
-      clock: systemClock,
+      clock,
       random: systemRandom,
       logger,
-      now: wallTime,
+      now,
     },
   );
   host.part("links", () => network.stop());
@@ -57,7 +62,7 @@ export const openClusterLinks: OpenClusterLinks = async (options, host) => {
     { ...place, identity },
     {
       logger,
-      clock: systemClock,
+      clock,
       onRenewed: (renewed) => {
         network.setCredentials(renewed.identity);
         own.take(renewed.identity);
@@ -65,12 +70,8 @@ export const openClusterLinks: OpenClusterLinks = async (options, host) => {
     },
   );
   host.part("renewal of the certificate", () => renewal.stop());
-  showIdentity(host, own);
+  showIdentity(host, own, now);
   return linksOf(network, own);
-};
-
-function wallTime(): number {
-  return systemClock.wallTime();
 }
 
 function placeOf({ identity, node }: Config, role: NodeIdentity["role"]): ObtainIdentityOptions {
@@ -103,12 +104,12 @@ class OwnIdentity {
 }
 
 /** Not ready without a good certificate: links that stand go on, new ones are refused. */
-function showIdentity({ health, meter }: ServiceHost, own: OwnIdentity): void {
+function showIdentity({ health, meter }: ServiceHost, own: OwnIdentity, now: () => number): void {
   health.add({
     name: "identity",
     check: () => {
       const { notAfter } = own.now;
-      if (wallTime() <= notAfter) return { ok: true };
+      if (now() <= notAfter) return { ok: true };
       const end = new Date(notAfter).toISOString();
       return { ok: false, reason: `the node's certificate expired at ${end}` };
     },
