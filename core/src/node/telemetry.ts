@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createNoopMeter, type Meter, ProxyTracerProvider, type Tracer } from "@opentelemetry/api";
-import type { Resource } from "@opentelemetry/resources";
+import type { resources } from "@opentelemetry/sdk-node";
 import { type Logger, noopLogger } from "../logging/logger.ts";
 import { TellingExporter } from "./telling-exporter.ts";
 
@@ -84,20 +84,19 @@ export class Telemetry {
 
   private async load(): Promise<Running> {
     const { service, version, node, otlpEndpoint } = this.options;
-    const [{ MeterProvider }, { PrometheusExporter }, { resourceFromAttributes }] =
-      await Promise.all([
-        import("@opentelemetry/sdk-metrics"),
-        import("@opentelemetry/exporter-prometheus"),
-        import("@opentelemetry/resources"),
-      ]);
+    // Its providers, but not its NodeSDK, which is one for the whole process.
+    const [{ metrics, resources }, { PrometheusExporter }] = await Promise.all([
+      import("@opentelemetry/sdk-node"),
+      import("@opentelemetry/exporter-prometheus"),
+    ]);
     // Our own server serves it, beside /live and /ready.
     const exporter = new PrometheusExporter({ preventServerStart: true, withoutScopeInfo: true });
-    const resource = resourceFromAttributes({
+    const resource = resources.resourceFromAttributes({
       "service.name": service,
       "service.version": version,
       "service.instance.id": node,
     });
-    const meters = new MeterProvider({ resource, readers: [exporter] });
+    const meters = new metrics.MeterProvider({ resource, readers: [exporter] });
     const traces =
       otlpEndpoint === undefined ? undefined : await tracesTo(otlpEndpoint, resource, this.logger);
     return {
@@ -112,19 +111,19 @@ export class Telemetry {
   }
 }
 
-async function tracesTo(endpoint: string, resource: Resource, logger: Logger) {
-  const [{ OTLPTraceExporter }, sdk] = await Promise.all([
+async function tracesTo(endpoint: string, resource: resources.Resource, logger: Logger) {
+  const [{ OTLPTraceExporter }, { tracing }] = await Promise.all([
     import("@opentelemetry/exporter-trace-otlp-proto"),
-    import("@opentelemetry/sdk-trace-base"),
+    import("@opentelemetry/sdk-node"),
   ]);
   const exporter = new OTLPTraceExporter({
     url: `${endpoint.replace(/\/+$/, "")}/v1/traces`,
     timeoutMillis: EXPORT_TIMEOUT_MS,
   });
-  return new sdk.BasicTracerProvider({
+  return new tracing.BasicTracerProvider({
     resource,
     // Whoever begins a trace has chosen already; what goes on in another process belongs to it.
-    sampler: new sdk.ParentBasedSampler({ root: new sdk.AlwaysOnSampler() }),
-    spanProcessors: [new sdk.BatchSpanProcessor(new TellingExporter(exporter, logger))],
+    sampler: new tracing.ParentBasedSampler({ root: new tracing.AlwaysOnSampler() }),
+    spanProcessors: [new tracing.BatchSpanProcessor(new TellingExporter(exporter, logger))],
   });
 }

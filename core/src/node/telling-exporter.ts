@@ -1,23 +1,23 @@
-import type { ReadableSpan, SpanExporter } from "@opentelemetry/sdk-trace-base";
+import type { tracing } from "@opentelemetry/sdk-node";
 import type { Logger } from "../logging/logger.ts";
 
-type Done = Parameters<SpanExporter["export"]>[1];
+type Done = Parameters<tracing.SpanExporter["export"]>[1];
 
 /**
  * Hands spans to an exporter, and tells people when that fails: once, and once when it works again. What
  * could not be sent is gone; it is nobody's failure but the collector's, so nothing else hears of it.
  */
-export class TellingExporter implements SpanExporter {
-  private readonly inner: SpanExporter;
+export class TellingExporter implements tracing.SpanExporter {
+  private readonly inner: tracing.SpanExporter;
   private readonly logger: Logger;
   private failing = false;
 
-  constructor(inner: SpanExporter, logger: Logger) {
+  constructor(inner: tracing.SpanExporter, logger: Logger) {
     this.inner = inner;
     this.logger = logger;
   }
 
-  export(spans: ReadableSpan[], done: Done): void {
+  export(spans: tracing.ReadableSpan[], done: Done): void {
     this.inner.export(spans, ({ code, error }) => {
       const failed = code !== 0;
       if (failed && !this.failing)
