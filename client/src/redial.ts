@@ -7,10 +7,13 @@ import { SecondPath } from "./second-path.ts";
 /** Longest pause before a hasty attempt. */
 const HASTE_MS = 100;
 
+/** How a connection ended: the server said why, it did not answer any more, or it just broke. */
+export type Loss = "told" | "silent" | "broken";
+
 /**
- * Where and when the next connection is tried. When a connection that was good breaks, that is the same
- * address once more and then each other one, in haste; from then on one after the other, with a growing
- * pause. A server that says why it closes is not asked again before all others.
+ * Where and when the next connection is tried. When a connection breaks, that is the same address once
+ * more and then each other one; in haste, when the connection was good. From then on it is one after the
+ * other, with a growing pause. A server that says why it closes, or does not answer, comes after the others.
  */
 export class Redial {
   /** When to dial, in ms; NEVER while nobody waits. */
@@ -19,8 +22,9 @@ export class Redial {
   private readonly endpoints: Endpoints;
   private readonly backoff: Backoff;
   private readonly random: () => number;
-  /** Attempts that may still be made in haste. */
-  private haste: number;
+  /** Attempts until every address was tried once since the loss. */
+  private untried: number;
+  private inHaste = true;
   /** When the present connection was welcomed. */
   private joinedAt: number | undefined;
 
@@ -30,12 +34,12 @@ export class Redial {
     this.endpoints = new Endpoints(urls, random);
     this.backoff = new Backoff(random);
     this.random = random;
-    this.haste = this.endpoints.size - 1;
+    this.untried = this.endpoints.size - 1;
   }
 
   /** While there are others that were not tried yet, one that does not answer is not waited for long. */
   get hasty(): boolean {
-    return this.haste > 0 && this.endpoints.size > 1;
+    return this.untried > 0 && this.endpoints.size > 1;
   }
 
   get wakeAt(): number {
@@ -55,23 +59,26 @@ export class Redial {
     this.path.welcomed(udp, now);
   }
 
-  /** The connection is gone, or was not made; `told` when the server said why. */
-  lost(told: boolean, now: number): void {
+  /** The connection is gone, or was not made. */
+  lost(loss: Loss, now: number): void {
     const { joinedAt, endpoints, backoff } = this;
+    const told = loss === "told";
     if (joinedAt === undefined) {
       // A move that came to nothing says nothing of the address.
       if (told || !this.path.taken) endpoints.next();
     } else {
       const wasGood = backoff.ended(now - joinedAt);
-      this.haste = wasGood && !told ? endpoints.size : 0;
-      endpoints.lost(told);
+      this.inHaste = wasGood && !told;
+      this.untried = endpoints.size;
+      // A path that broke says nothing of what the server's other transport does.
+      endpoints.lost(told || (loss === "silent" && !this.path.taken));
     }
     this.joinedAt = undefined;
     this.path.lost(told, now);
-    if (this.haste > 0) {
-      this.haste -= 1;
-      this.retryAt = now + this.random() * HASTE_MS;
-    } else this.retryAt = now + backoff.next();
+    const isNew = this.untried > 0;
+    if (isNew) this.untried -= 1;
+    const pause = isNew && this.inHaste ? this.random() * HASTE_MS : backoff.next();
+    this.retryAt = now + pause;
   }
 
   /** There is no reason to wait any longer. */

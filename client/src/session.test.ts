@@ -267,6 +267,16 @@ test("a good connection that breaks: its address once more, then each other one,
   ]);
 });
 
+test("a server that does not answer any more comes after the others", () => {
+  const play = new Play()
+    .join({ endpoints: ["two:1"] })
+    .pass(10_000)
+    .mute();
+  play.take();
+  play.pass(5_500);
+  assert.deepEqual(play.take().at(-1), { type: "dial", url: "ws://two:1" });
+});
+
 test("a connection that breaks soon after its welcome is no reason for haste", () => {
   const play = new Play().join({ endpoints: ["two:1"] }).pass(4_999);
   play.take();

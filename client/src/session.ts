@@ -4,7 +4,7 @@ import { closeVerdict, serverCloseCode } from "./close-verdict.ts";
 import { Conversation } from "./conversation.ts";
 import type { ClientMessage, ServerMessage, Welcome } from "./messages.ts";
 import { Patience } from "./patience.ts";
-import { Redial } from "./redial.ts";
+import { type Loss, Redial } from "./redial.ts";
 import type {
   EndCode,
   SessionDependencies,
@@ -226,7 +226,7 @@ export class Session {
       return;
     }
     if (this.conversation.isSilent(now)) {
-      this.giveUp("idle-timeout", "nothing was heard from the server", now);
+      this.giveUp("idle-timeout", "nothing was heard from the server", now, "silent");
       return;
     }
     this.conversation.wake(now);
@@ -280,7 +280,7 @@ export class Session {
     const { moving } = this.redial.path;
     switch (closeVerdict(code, { claimed, everJoined, rejoin, moving })) {
       case "retry":
-        this.lost(`${code}: ${reason}`, now, code, true);
+        this.lost(`${code}: ${reason}`, now, code, "told");
         break;
       case "start-over":
         this.startOver();
@@ -288,7 +288,7 @@ export class Session {
         break;
       case "rejoin":
         this.startOver();
-        this.lost(reason, now, code, true);
+        this.lost(reason, now, code, "told");
         break;
       case "end":
         if (claimed) this.claim.forget();
@@ -308,13 +308,18 @@ export class Session {
     this.conversation.restart();
   }
 
-  private giveUp(code: CloseCode, reason: string, now: number): void {
+  private giveUp(code: CloseCode, reason: string, now: number, loss: Loss = "broken"): void {
     this.hangUp(code, reason);
-    this.lost(reason, now);
+    this.lost(reason, now, "unreachable", loss);
   }
 
   /** The connection is gone; another one is tried after a while. */
-  private lost(reason: string, now: number, code: EndCode = "unreachable", told = false): void {
+  private lost(
+    reason: string,
+    now: number,
+    code: EndCode = "unreachable",
+    loss: Loss = "broken",
+  ): void {
     if (this.phase === "leaving" || this.goodbye) {
       this.end("left", "the player left", false);
       return;
@@ -322,7 +327,7 @@ export class Session {
     this.patience.lost(code, reason);
     this.rest();
     this.phase = "waiting";
-    this.redial.lost(told, now);
+    this.redial.lost(loss, now);
     if (this.everJoined && !this.away) {
       this.away = true;
       this.effects.push({ type: "dropped", reason });

@@ -13,7 +13,13 @@ import {
 } from "@atlasnet/core";
 import { loadOrCreateKeyFile, systemClock, systemRandom } from "@atlasnet/core/node";
 import { DEFAULT_OUTBOX_BYTES, Gameserver } from "@atlasnet/gameserver";
-import { createProxy, defaultLimits, type ProxyLimits, type ProxyService } from "@atlasnet/proxy";
+import {
+  createProxy,
+  defaultLimits,
+  type ProxyLimits,
+  type ProxyOptions,
+  type ProxyService,
+} from "@atlasnet/proxy";
 import { createNoopMeter } from "@opentelemetry/api";
 import { CutNetwork, type Networks } from "./cut-network.ts";
 import { LedgerPlayer } from "./ledger-player.ts";
@@ -112,7 +118,11 @@ export class TestCluster {
   async proxy(
     node: string,
     peers: readonly string[],
-    options: { endpoints?: readonly string[]; limits?: Partial<ProxyLimits> } = {},
+    options: {
+      endpoints?: readonly string[];
+      limits?: Partial<ProxyLimits>;
+      udp?: NonNullable<ProxyOptions["udp"]>;
+    } = {},
   ): Promise<{ proxy: ProxyService; address: string }> {
     const limits = {
       ...defaultLimits,
@@ -123,9 +133,12 @@ export class TestCluster {
       bytesPerSecond: 1e9,
       ...options.limits,
     };
-    const { endpoints = [] } = options;
+    const { endpoints = [], udp } = options;
     const proxy = createProxy(
-      { node, peers, host: "127.0.0.1", port: 0, allowGuests: true, endpoints, limits },
+      {
+        ...{ node, peers, host: "127.0.0.1", port: 0, allowGuests: true, endpoints, limits },
+        ...(udp !== undefined && { udp }),
+      },
       {
         links: this.network.node({ role: "proxy", node }),
         keys: this.keys,
