@@ -108,7 +108,7 @@ async function assertMetrics({ addresses }: { addresses: { health: NodeAddress }
   const metrics = await (await fetch(`http://${host}:${port}/metrics`)).text();
   for (const sample of [
     'atlasnet_link_open{adapter="quic"} 1$',
-    `atlasnet_link_rtt_seconds{peer="${peer}"} 0\\.\\d+`,
+    `atlasnet_link_rtt_seconds{peer="${peer}"} \\d`,
     `atlasnet_link_packet_bytes{peer="${peer}"} [1-9]\\d+$`,
     `atlasnet_link_lost_packets_total{peer="${peer}"} \\d+$`,
     'atlasnet_quic_handshakes_total{result="done"} 1$',
