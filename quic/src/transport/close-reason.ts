@@ -5,6 +5,7 @@ import type { QuicCloseReason } from "./quic-connection.ts";
 export const MAX_REASON_BYTES = 512;
 
 /** QUIC's own codes (RFC 9000, section 20.1) that we send. */
+export const INTERNAL_ERROR = 1;
 export const CONNECTION_REFUSED = 2;
 export const PROTOCOL_VIOLATION = 10;
 

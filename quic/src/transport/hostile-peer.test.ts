@@ -98,6 +98,19 @@ describe("a hostile peer", () => {
     assert.equal(server.stats.dropped.malformed, 1);
   });
 
+  it("cannot make us answer to port 0", async () => {
+    network.keepSeen = true;
+    const client = await openEndpoint({}, { openPort: network.openPort });
+    dial(client, server);
+    await listening.next();
+    const [first] = network.seen;
+    assert.ok(first !== undefined);
+    network.inject({ ...first, from: { host: LOOPBACK, port: 0 } });
+    await turns(3);
+    assert.equal(server.stats.dropped.malformed, 1);
+    assert.equal(server.stats.retriesSent, 1);
+  });
+
   it("is not heard from another address, with whatever it copied", async () => {
     const client = await openEndpoint({}, { openPort: network.openPort });
     const ends = await connectPair(client, server, listening);

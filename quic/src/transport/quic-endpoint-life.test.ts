@@ -104,6 +104,15 @@ describe("connecting", () => {
     assert.equal(client.stats.connections, 0);
   });
 
+  it("ends by unreachable at a port that cannot be", async () => {
+    const client = await openEndpoint({ handshakeTimeoutMs: 50 });
+    for (const port of [0, -1, 70_000]) {
+      const end = dialAddress(client, { host: LOOPBACK, port });
+      assert.equal((await end.untilClosed()).by, "unreachable");
+    }
+    assert.equal(client.stats.connections, 0);
+  });
+
   it("looks a host name up", async () => {
     const server = await openEndpoint();
     const client = await openEndpoint();

@@ -3,7 +3,7 @@ import type { Clock, Logger, Timer } from "@atlasnet/core";
 import { systemClock } from "@atlasnet/core/node";
 import { type HostPort, resolveFor } from "./address.ts";
 import { Arena } from "./arena.ts";
-import { loadBinding, type NativeConfig, type Quiche } from "./binding.ts";
+import { loadBinding, type NativeConfig, type NativeConnection, type Quiche } from "./binding.ts";
 import type { ConnectionHost, ConnectionOptions } from "./connection-host.ts";
 import { CONNECTION_ID_BYTES, destinationKey, isLongHeader, keyOf } from "./connection-id.ts";
 import type { QuicCredentials } from "./credentials.ts";
@@ -182,7 +182,6 @@ export class QuicEndpoint implements ConnectionHost {
     // Events are never raised from within a call of ours.
     await new Promise((resolve) => setImmediate(resolve));
     for (const connection of this.#all) connection.abandon();
-    clearImmediate(this.#turnSet);
     await this.#port?.close();
   }
 
@@ -275,7 +274,8 @@ export class QuicEndpoint implements ConnectionHost {
     counters.packetsIn += 1;
     counters.bytesIn += packet.length;
     const key = destinationKey(packet);
-    if (key === undefined) {
+    // Nobody can be answered at port 0.
+    if (key === undefined || from.port === 0) {
       counters.dropped.malformed += 1;
       return;
     }
@@ -300,6 +300,17 @@ export class QuicEndpoint implements ConnectionHost {
     else this.#takeIn(packet, from, step, accept);
   }
 
+  #accepting(id: Uint8Array, originalId: Uint8Array, from: HostPort): NativeConnection | undefined {
+    try {
+      return this.#quiche.Connection.accept(id, originalId, this.local, from, this.#config);
+    } catch (error) {
+      // An address the QUIC layer cannot read, such as one with a scope.
+      this.counters.nativeErrors += 1;
+      this.#logger.debug("a connection could not be taken in", { error, from: from.host });
+      return undefined;
+    }
+  }
+
   readonly #answered = (error: Error | null): void => {
     if (error !== null) this.counters.sendErrors += 1;
   };
@@ -310,8 +321,9 @@ export class QuicEndpoint implements ConnectionHost {
     { id, originalId }: { id: Uint8Array; originalId: Uint8Array },
     accept: Accept,
   ): void {
+    const native = this.#accepting(id, originalId, from);
+    if (native === undefined) return;
     const connection = new QuicheConnection(from, false, this);
-    const native = this.#quiche.Connection.accept(id, originalId, this.local, from, this.#config);
     this.#register(id, connection);
     this.#accepted += 1;
     connection.begin(native, from);

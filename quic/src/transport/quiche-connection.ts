@@ -1,6 +1,11 @@
 import { formatAddress, type HostPort } from "./address.ts";
 import type { NativeConnection } from "./binding.ts";
-import { CONNECTION_REFUSED, nativeReason, PROTOCOL_VIOLATION } from "./close-reason.ts";
+import {
+  CONNECTION_REFUSED,
+  INTERNAL_ERROR,
+  nativeReason,
+  PROTOCOL_VIOLATION,
+} from "./close-reason.ts";
 import type { ConnectionHost } from "./connection-host.ts";
 import { isLongHeader } from "./connection-id.ts";
 import { LazyTimer } from "./lazy-timer.ts";
@@ -63,6 +68,8 @@ export class QuicheConnection implements QuicConnection {
   /** Nothing of the handshake is under way any more: the peer speaks with the keys of the connection. */
   #confirmed = false;
   #received = false;
+  /** Events are being raised. */
+  #listening = false;
   #lingerUntil = 0;
   #packetsReceived = 0;
   #bytesReceived = 0;
@@ -124,7 +131,7 @@ export class QuicheConnection implements QuicConnection {
   write(stream: number, bytes: Uint8Array): number {
     const native = this.#native;
     if (!this.#isOpen() || native === undefined) return 0;
-    this.#host.schedule(this);
+    this.#wake();
     try {
       return this.#ownStreams.write(native, stream, bytes);
     } catch (error) {
@@ -142,7 +149,7 @@ export class QuicheConnection implements QuicConnection {
       this.#host.counters.datagramsDropped += 1;
       return false;
     }
-    this.#host.schedule(this);
+    this.#wake();
     return true;
   }
 
@@ -214,11 +221,13 @@ export class QuicheConnection implements QuicConnection {
   flush(): void {
     const native = this.#native;
     if (native === undefined) return this.#raiseClosed();
+    this.#listening = true;
     if (this.#received) {
       this.#received = false;
       this.#read(native);
     }
     if (this.#isOpen() && this.#ownStreams.freed(native)) this.#events?.writable();
+    this.#listening = false;
     if (this.#phase === "opening" || this.#isOpen()) this.#send(native);
     this.#settle(native);
   }
@@ -236,8 +245,13 @@ export class QuicheConnection implements QuicConnection {
     this.#sender.sweep(native);
     const pause = this.#host.options.idleTimeoutMs / KEEP_ALIVES_PER_TIMEOUT;
     if (now - this.#sender.lastAt < pause) return;
-    native.sendAckEliciting();
+    this.#attempt(() => native.sendAckEliciting());
     this.#host.schedule(this);
+  }
+
+  /** What is written from within an event leaves with the same `flush`. */
+  #wake(): void {
+    if (!this.#listening) this.#host.schedule(this);
   }
 
   #isOpen(): boolean {
@@ -286,19 +300,25 @@ export class QuicheConnection implements QuicConnection {
   #readDatagrams(native: NativeConnection): void {
     const arena = this.#host.arena;
     while (this.#isOpen()) {
-      const count = native.dgramRecv(arena.room());
+      const count = this.#attempt(() => native.dgramRecv(arena.room())) ?? null;
       if (count === null) return;
       this.#events?.datagram(arena.take(count));
     }
   }
 
   #send(native: NativeConnection): void {
+    if (this.#attempt(() => this.#sender.pump(native)) === true) this.#host.schedule(this);
+  }
+
+  /** A call of the native library that has no reason to fail; when it does, the connection ends. */
+  #attempt<T>(call: () => T): T | undefined {
     try {
-      if (this.#sender.pump(native)) this.#host.schedule(this);
+      return call();
     } catch (error) {
       this.#host.counters.nativeErrors += 1;
-      const reason = `cannot send: ${messageOf(error)}`;
-      this.#end({ by: "transport", code: 0, reason }, false);
+      const reason = `the QUIC library failed: ${messageOf(error)}`;
+      this.#end({ by: "transport", code: INTERNAL_ERROR, reason }, false);
+      return undefined;
     }
   }
 
@@ -320,7 +340,7 @@ export class QuicheConnection implements QuicConnection {
     const native = this.#native;
     if (native === undefined) return;
     if (native.timeout() === 0) {
-      native.onTimeout();
+      this.#attempt(() => native.onTimeout());
       if (this.#isOpen()) this.#sender.timedOut();
     }
     this.#host.schedule(this);

@@ -9,7 +9,10 @@ const SOCKET_BUFFER_BYTES = 4 << 20;
 /** Turns of the event loop `close` waits for packets that the system did not take at once. */
 const CLOSE_TURNS = 100;
 
-/** Opens a UDP socket. @throws OperatingError "port-in-use", "cannot-listen", "unknown-host" */
+/**
+ * Opens a UDP socket. Node reads up to 32 packets from it in one turn of the event loop, then others have
+ * theirs; so what is received in a turn is bounded too. @throws OperatingError "port-in-use", "cannot-listen", "unknown-host"
+ */
 export async function openUdpPort(at: HostPort, events: PacketPortEvents): Promise<PacketPort> {
   const { host, family } = await resolveHost(at.host);
   const socket = createSocket({
@@ -38,8 +41,14 @@ class UdpPort implements PacketPort {
   }
 
   send(buffer: Buffer, length: number, to: HostPort, done: (error: Error | null) => void): boolean {
+    try {
+      this.#socket.send(buffer, 0, length, to.port, to.host, done);
+    } catch (error) {
+      // A port that cannot be, or the socket was closed meanwhile.
+      queueMicrotask(() => done(error instanceof Error ? error : new Error(String(error))));
+      return true;
+    }
     // Nothing is queued when the system took the packet at once, as it does but for a full buffer.
-    this.#socket.send(buffer, 0, length, to.port, to.host, done);
     return this.#socket.getSendQueueCount() === 0;
   }
 
