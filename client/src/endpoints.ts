@@ -52,7 +52,8 @@ export class Endpoints {
   learn(named: readonly string[]): void {
     const { current } = this;
     const fit = named.flatMap((name) => addressLike(current, name) ?? []);
-    this.order = [...new Set([current, ...this.given, ...fit])].slice(0, MAX_ENDPOINTS);
+    const known = new Set([current, ...this.given, ...this.shuffled(fit)]);
+    this.order = [...known].slice(0, MAX_ENDPOINTS);
     this.at = 0;
   }
 

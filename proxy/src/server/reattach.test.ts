@@ -71,6 +71,37 @@ test("when the world went back, what is numbered on the older timeline does not 
   assert.equal(proxy.counters.staleFromClients, 2);
 });
 
+test("an ack from before the world went back does not cost a message of the same number", async (t) => {
+  const { client, gameserver, attach, address } = await joined(t);
+  const message = (text: number) => ({ seq: 1, index: 0, payload: Uint8Array.of(text) });
+  gameserver.batch({ sessions: [{ attach, messages: [message(1)] }] });
+  assert.equal((await client.messages.next())[0], 2);
+  gameserver.epoch = 2;
+  gameserver.timeline = 2;
+  gameserver.send({ type: "shard-reset", shard: "arena.0", epoch: 2 });
+  assert.equal((await gameserver.attaches.next()).timeline, 1);
+  assert.equal((await client.messages.next())[0], 5);
+  // Sent before the client read that welcome. Then its connection breaks, and with it goes the first
+  // message of the new timeline.
+  client.send([3, 1, 1]);
+  client.send([5, 1, 0, Uint8Array.of(2)]);
+  const passed = [await gameserver.entries.next()];
+  while (passed.at(-1)?.kind !== UpstreamKind.input) passed.push(await gameserver.entries.next());
+  client.end();
+  // As every shard does: what was not acknowledged is kept, and sent again at the next attach.
+  const acked = Math.max(0, ...passed.filter((e) => e.kind === UpstreamKind.ack).map((e) => e.n));
+  const again = await webSocketClient(address);
+  t.after(() => again.end());
+  const resume = 'resume:{"account":"ann","world":"arena","session":1,"name":"Ann","data":null}';
+  again.send(hello("arena", { resume, attempt: 5, lastReceived: 1, timeline: 1 }));
+  const back = await gameserver.attaches.next();
+  const kept = [message(7)].filter(({ seq }) => seq > acked);
+  gameserver.batch({ sessions: [{ attach: back.attach, messages: kept }] });
+  assert.equal((await again.messages.next())[0], 5);
+  again.send([4, 1]);
+  assert.deepEqual(await again.messages.next(), [2, 1, 0, Uint8Array.of(7)]);
+});
+
 test("while the owner is dead messages wait in order; the client only sees a new welcome", async (t) => {
   const { client, gameserver, network, proxy } = await joined(t);
   await gameserver.die();
