@@ -35,5 +35,10 @@ export function nativeReason(native: NativeConnection, established: boolean): Qu
   if (!established) return { by: "unreachable", code: 0, reason: "no answer to the first packets" };
   if (native.isTimedOut())
     return { by: "idle", code: 0, reason: "nothing heard for the idle timeout" };
-  return { by: "transport", code: 0, reason: "ended without a reason" };
+  // By a stateless reset.
+  return {
+    by: "transport",
+    code: 0,
+    reason: "the peer does not know this connection any more: it was started again, or closed it",
+  };
 }

@@ -18,6 +18,8 @@ export interface QuicEndpointStats {
   readonly dropped: Readonly<Record<DropReason, number>>;
   readonly retriesSent: number;
   readonly versionAnswersSent: number;
+  /** Clients told that their connection is not known, or no more. */
+  readonly resetsSent: number;
   /** Handshakes done, of both directions. */
   readonly handshakesDone: number;
   /** Not begun since `maxConnections` are open. */
@@ -62,6 +64,7 @@ export function createCounters(): EndpointCounters {
     },
     retriesSent: 0,
     versionAnswersSent: 0,
+    resetsSent: 0,
     handshakesDone: 0,
     handshakesRefused: 0,
     handshakesFailed: 0,

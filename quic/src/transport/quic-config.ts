@@ -1,5 +1,5 @@
 import type { NativeConfig, Quiche } from "./binding.ts";
-import { badCredentials, checkCredentials, type QuicCredentials } from "./credentials.ts";
+import { badCredentials, type QuicCredentials } from "./credentials.ts";
 
 /** Named in the handshake, so that nothing else that speaks QUIC is mistaken for a link. */
 export const ALPN = "atlasnet-link";
@@ -15,20 +15,21 @@ interface ConfigOptions {
   readonly idleTimeoutMs: number;
   readonly maxPacketBytes: number;
   readonly maxStreams: number;
+  /** Of one connection that is taken in. */
+  readonly resetToken?: bigint;
 }
 
 /**
  * What connections begin with. TLS 1.3, both sides show a certificate and prove that they have its key;
  * the chain is not judged here ("verify, allow failure"), so that whoever listens to `established` can
- * judge it and name the reason.
- * @throws OperatingError "bad-credentials"
+ * judge it and name the reason. The credentials are checked already.
+ * @throws OperatingError "bad-credentials" when TLS does not take them
  */
 export function createConfig(
   quiche: Quiche,
   credentials: QuicCredentials,
   options: ConfigOptions,
 ): NativeConfig {
-  checkCredentials(credentials);
   const config = withCredentials(quiche, credentials);
   config.setApplicationProtos([ALPN]);
   config.grease(false);
@@ -45,6 +46,7 @@ export function createConfig(
   config.setDisableActiveMigration(true);
   config.enablePacing(false);
   config.enableDgram(true, DATAGRAM_QUEUE, DATAGRAM_QUEUE);
+  if (options.resetToken !== undefined) config.setStatelessResetToken(options.resetToken);
   return config;
 }
 

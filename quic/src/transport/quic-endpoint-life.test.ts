@@ -267,6 +267,50 @@ describe("the end of a connection", () => {
     assert.deepEqual(await ends.server.untilClosed(), { by: "peer", code: 4, reason: "gone" });
   });
 
+  it("is told by the next process of a node that was killed", async () => {
+    const network = new MemoryNetwork();
+    const options = { openPort: network.openPort };
+    const server = await openEndpoint({}, options);
+    const client = await openEndpoint({}, options);
+    const ends = await connectPair(client, server);
+    // From now on another endpoint with the same credentials takes the packets.
+    const next = await openEndpoint({}, options);
+    const { port } = server.address;
+    network.rule = (packet) =>
+      packet.to.port === port
+        ? [{ ...packet, to: next.address }]
+        : [{ ...packet, from: { ...packet.from, port } }];
+    const stream = ends.client.connection.openStream(1);
+    ends.client.connection.write(stream, Buffer.alloc(100));
+    const reason = await ends.client.untilClosed();
+    assert.equal(reason.by, "transport");
+    assert.match(reason.reason, /started again/);
+    assert.equal(next.stats.resetsSent, 1);
+  });
+
+  it("is not told by anybody else", async () => {
+    const network = new MemoryNetwork();
+    const options = { openPort: network.openPort };
+    const server = await openEndpoint({}, options);
+    const client = await openEndpoint({}, options);
+    const ends = await connectPair(client, server);
+    const other = await openEndpoint({}, { ...options, credentials: proxyCredentials });
+    const { port } = server.address;
+    let forged = 0;
+    network.rule = (packet) => {
+      if (packet.from.port === other.address.port) forged += 1;
+      if (packet.from.port === other.address.port) return [{ ...packet, from: server.address }];
+      return packet.to.port === port ? [packet, { ...packet, to: other.address }] : [packet];
+    };
+    const stream = ends.client.connection.openStream(1);
+    ends.client.connection.write(stream, Buffer.alloc(100));
+    await ends.server.until(() => ends.server.countOf(stream) === 100);
+    ends.server.connection.sendDatagram(Buffer.of(1));
+    await ends.client.until(() => ends.client.datagrams.length === 1);
+    assert.ok(forged > 0);
+    assert.equal(ends.client.reason, undefined);
+  });
+
   it("frees everything after it has lingered", async () => {
     const server = await openEndpoint();
     const client = await openEndpoint();

@@ -6,7 +6,7 @@ import { Arena } from "./arena.ts";
 import { loadBinding, type NativeConfig, type NativeConnection, type Quiche } from "./binding.ts";
 import type { ConnectionHost, ConnectionOptions } from "./connection-host.ts";
 import { CONNECTION_ID_BYTES, destinationKey, isLongHeader, keyOf } from "./connection-id.ts";
-import type { QuicCredentials } from "./credentials.ts";
+import { checkCredentials, type QuicCredentials } from "./credentials.ts";
 import { createCounters, type QuicEndpointStats } from "./endpoint-stats.ts";
 import { InitialGate } from "./initial-gate.ts";
 import type { OpenPacketPort, PacketPort } from "./packet-port.ts";
@@ -14,6 +14,8 @@ import { pathLimit } from "./path-limit.ts";
 import { createConfig } from "./quic-config.ts";
 import type { QuicConnection, QuicConnectionEvents } from "./quic-connection.ts";
 import { QuicheConnection } from "./quiche-connection.ts";
+import { MIN_ANSWERED_BYTES, RESET_BYTES, ResetTokens } from "./reset-tokens.ts";
+import { isBesideQuic } from "./size-probe.ts";
 import { openUdpPort } from "./udp-port.ts";
 
 export interface QuicEndpointOptions {
@@ -78,7 +80,10 @@ export class QuicEndpoint implements ConnectionHost {
   readonly #all = new Set<QuicheConnection>();
   readonly #byKey = new Map<string, QuicheConnection>();
   #port: PacketPort | undefined;
+  #credentials: QuicCredentials;
+  /** Of connections we begin; one we take in has its own, with its token. */
   #config: NativeConfig;
+  #resets: ResetTokens;
   #accept: Accept | undefined;
   #accepted = 0;
   #due: QuicheConnection[] = [];
@@ -125,7 +130,10 @@ export class QuicEndpoint implements ConnectionHost {
     this.#maxConnections = maxConnections;
     this.#logger = logger;
     this.#quiche = quiche;
+    checkCredentials(credentials);
+    this.#credentials = credentials;
     this.#config = createConfig(quiche, credentials, this.options);
+    this.#resets = new ResetTokens(credentials);
     this.#gate = new InitialGate(
       { counters: this.counters },
       { quiche, now: () => clock.now(), random: randomBytes },
@@ -167,7 +175,10 @@ export class QuicEndpoint implements ConnectionHost {
    * @throws OperatingError "bad-credentials"; the former ones stay in use.
    */
   setCredentials(credentials: QuicCredentials): void {
+    checkCredentials(credentials);
     this.#config = createConfig(this.#quiche, credentials, this.options);
+    this.#credentials = credentials;
+    this.#resets = new ResetTokens(credentials);
   }
 
   /** Ends all connections with code 0 and closes the socket. Idempotent. */
@@ -288,9 +299,30 @@ export class QuicEndpoint implements ConnectionHost {
   /** A packet of no connection: the first or second of a client, or to be dropped. */
   #receiveFirst(packet: Buffer, { address, port }: { address: string; port: number }): void {
     const accept = this.#accept;
-    if (!isLongHeader(packet)) this.counters.dropped["unknown-connection"] += 1;
+    if (!isLongHeader(packet)) this.#receiveUnknown(packet, { host: address, port });
     else if (accept === undefined) this.counters.dropped["not-listening"] += 1;
     else this.#admit(packet, { host: address, port }, accept);
+  }
+
+  /** Of a connection of a former life of this node, or one that has ended long ago: its client may know. */
+  #receiveUnknown(packet: Buffer, from: HostPort): void {
+    if (packet.length === RESET_BYTES && !isBesideQuic(packet)) this.#receiveReset(packet, from);
+    this.counters.dropped["unknown-connection"] += 1;
+    if (isBesideQuic(packet) || packet.length < MIN_ANSWERED_BYTES) return;
+    this.counters.resetsSent += 1;
+    const id = packet.subarray(1, 1 + CONNECTION_ID_BYTES);
+    this.transmit(this.#resets.write(this.#out, id), from, this.#answered);
+  }
+
+  /** A reset does not name the connection: those with that peer look whether the token is theirs. */
+  #receiveReset(packet: Buffer, from: HostPort): void {
+    for (const connection of this.#all) {
+      const { key, dialler } = connection;
+      if (key === undefined || !dialler || !connection.isFrom(from.host, from.port)) continue;
+      const named = Buffer.from(packet);
+      named.write(key, 1, "latin1");
+      connection.receive(named);
+    }
   }
 
   #admit(packet: Buffer, from: HostPort, accept: Accept): void {
@@ -302,7 +334,10 @@ export class QuicEndpoint implements ConnectionHost {
 
   #accepting(id: Uint8Array, originalId: Uint8Array, from: HostPort): NativeConnection | undefined {
     try {
-      return this.#quiche.Connection.accept(id, originalId, this.local, from, this.#config);
+      const resetToken = this.#resets.number(id);
+      const options = { ...this.options, resetToken };
+      const config = createConfig(this.#quiche, this.#credentials, options);
+      return this.#quiche.Connection.accept(id, originalId, this.local, from, config);
     } catch (error) {
       // An address the QUIC layer cannot read, such as one with a scope.
       this.counters.nativeErrors += 1;
