@@ -48,8 +48,8 @@ function initText({ cluster, until, shown, dir }: Made): string {
 Keep a copy of the folder where nobody else reads it: ca.key makes nodes, the other keys make players' tickets.
 
 A cluster on this machine:
-  atlasnet gameserver --ca ${shown} --node.id gs-1
-  atlasnet proxy --ca ${shown} --node.id p-1 --peer gs-1=127.0.0.1:2556
+  atlasnet gameserver --ca ${shown} --node.id gs-1 --world arena=@atlasnet/example-arena
+  atlasnet proxy --ca ${shown} --node.id proxy-1 --peer gs-1=127.0.0.1:2556 --health.port 2567
 
 Nodes on other machines fetch their certificates from here:
   atlasnet ca serve${dir}

@@ -57,8 +57,8 @@ test("ca init makes a CA and says what comes next; never twice in one folder", a
   const { out } = await good("ca", "init", "--cluster", "play");
   assert.match(out, /^Made the CA of play in \.\/ca, good until \d{4}-/);
   for (const line of [
-    "atlasnet gameserver --ca ./ca --node.id gs-1",
-    "atlasnet proxy --ca ./ca --node.id p-1 --peer gs-1=127.0.0.1:2556",
+    "atlasnet gameserver --ca ./ca --node.id gs-1 --world",
+    "atlasnet proxy --ca ./ca --node.id proxy-1 --peer gs-1=127.0.0.1:2556",
     "atlasnet ca serve\n",
     "atlasnet ca token --role gameserver",
   ])

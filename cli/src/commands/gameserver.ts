@@ -1,6 +1,7 @@
 import type { createGameserverProcess } from "@atlasnet/gameserver";
 import type { Command } from "commander";
 import type { CliIo } from "../cli-io.ts";
+import { findExamples } from "../examples.ts";
 import { gameserverBanner } from "../role-banners.ts";
 import { runServer } from "../run-server.ts";
 import { addSettingOptions } from "../setting-options.ts";
@@ -29,7 +30,7 @@ export function addGameserverCommand(
     .description("run a gameserver of a cluster: worlds, for proxies to bring players to");
   const settings = addSettingOptions(command, io, { used: SECTIONS });
   command.action(async () => {
-    const { config } = await settings.load();
+    const config = findExamples((await settings.load()).config);
     const createProcess = await loadGameserver();
     await runServer(io, (onFatal) => createProcess({ config }, { onFatal }), {
       banner: (server) => gameserverBanner(config, server),

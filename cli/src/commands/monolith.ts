@@ -2,7 +2,7 @@ import type { Config } from "@atlasnet/core";
 import type { AtlasNetServer } from "@atlasnet/monolith";
 import type { Command } from "commander";
 import type { CliIo } from "../cli-io.ts";
-import { withExamples } from "../examples.ts";
+import { findExamples, withExamples } from "../examples.ts";
 import { runServer } from "../run-server.ts";
 import { addSettingOptions } from "../setting-options.ts";
 import { startBanner } from "../start-banner.ts";
@@ -26,7 +26,7 @@ export function addMonolithCommand(
   command.action(async () => {
     const { config } = await settings.load();
     const examples = config.worlds.length === 0;
-    const running = examples ? withExamples(config) : config;
+    const running = examples ? withExamples(config) : findExamples(config);
     const createMonolith = await loadMonolith();
     await runServer(io, (onFatal) => createMonolith({ config: running }, { onFatal }), {
       banner: ({ addresses }) => startBanner(running, addresses, { examples }),
