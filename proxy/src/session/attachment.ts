@@ -13,6 +13,7 @@ import {
   UpstreamKind,
 } from "@atlasnet/core";
 import type { CloseCode, Plain } from "@atlasnet/world";
+import { Received } from "./received.ts";
 
 /** Who is behind a hello: from a ticket, a resume token, or made up for a guest. */
 export interface Identity {
@@ -108,13 +109,7 @@ export class Attachment {
   private token: { session: number; resume: string } | undefined;
   private attempt = 0;
   private appliedSeq = 0;
-  /** What the client has of the shard's messages, and the timeline of that number. */
-  private lastReceived = 0;
-  private lastTimeline: number | undefined;
-  /** The world went back on this connection, and the client has not shown yet that it knows. */
-  private isBehind = false;
-  /** There were acks while there was nobody to pass them to. */
-  private owesAck = false;
+  private readonly received = new Received();
   private kept: UpstreamItem[] = [];
   private keptBytes = 0;
   private paused = false;
@@ -138,7 +133,7 @@ export class Attachment {
 
   /** The client's messages are numbered on an older timeline than the attachment's. */
   get behind(): boolean {
-    return this.isBehind;
+    return this.received.behind;
   }
 
   get world(): string {
@@ -162,7 +157,7 @@ export class Attachment {
       case "leave":
         return this.leave(now);
       case "message":
-        if (this.isBehind) return STALE;
+        if (this.behind) return STALE;
         return this.upstream(UpstreamKind.message, message.seq, message.index, message.payload);
       case "input":
         return this.upstream(UpstreamKind.input, message.n, message.index, message.payload);
@@ -188,8 +183,7 @@ export class Attachment {
     this.identity = identity;
     this.attempt = hello.attempt;
     this.appliedSeq = Math.max(0, hello.firstUnacked - 1);
-    this.lastReceived = hello.lastReceived;
-    this.lastTimeline = hello.timeline;
+    this.received.begin(hello.lastReceived, hello.timeline);
     this.waitingSince = now;
     return this.route(now);
   }
@@ -228,8 +222,8 @@ export class Attachment {
         session: session.session,
         attempt: this.attempt,
         firstUnacked: this.appliedSeq + 1,
-        lastReceived: this.lastReceived,
-        timeline: this.lastTimeline ?? session.timeline,
+        lastReceived: this.received.seq,
+        timeline: this.received.timeline ?? session.timeline,
       };
       return [{ type: "attach", message }];
     }
@@ -250,7 +244,7 @@ export class Attachment {
     const { identity } = this;
     if (this.phase !== "attaching" || identity === undefined) return NOTHING;
     const dropped = this.wentBack(message) ? this.dropOlder() : NOTHING;
-    this.lastTimeline ??= message.timeline;
+    this.received.attached(message.timeline);
     this.session = message;
     this.attempt = message.attempt;
     this.appliedSeq = message.appliedSeq;
@@ -268,8 +262,7 @@ export class Attachment {
 
   /** What was kept for a timeline that is over; inputs are worth it on any. */
   private dropOlder(): readonly AttachmentEffect[] {
-    this.isBehind = true;
-    this.owesAck = false;
+    this.received.wentBack();
     const inputs = this.kept.filter(({ kind }) => kind !== UpstreamKind.message);
     const dropped = this.kept.length - inputs.length;
     this.kept = inputs;
@@ -292,7 +285,7 @@ export class Attachment {
     this.kept = [];
     this.keptBytes = 0;
     const effects: AttachmentEffect[] = [{ type: "send", item }, { type: "release" }];
-    if (this.owesAck) effects.push(this.passAck());
+    if (this.received.owed) effects.push(this.passAck());
     for (const item of kept) effects.push({ type: "upstream", item });
     if (this.paused) effects.push({ type: "resume" });
     this.paused = false;
@@ -304,18 +297,15 @@ export class Attachment {
     const { session } = this;
     if (session === undefined || !this.takesUpstream) return this.outOfState();
     if (timeline !== session.timeline) return STALE;
-    const isFirst = this.lastTimeline !== timeline;
-    this.isBehind = false;
-    this.lastTimeline = timeline;
-    this.lastReceived = isFirst ? seq : Math.max(this.lastReceived, seq);
+    this.received.acknowledge(seq, timeline);
     if (this.phase === "attached") return [this.passAck()];
-    this.owesAck = true;
+    this.received.owed = true;
     return NOTHING;
   }
 
   private passAck(): AttachmentEffect {
-    this.owesAck = false;
-    const item = { kind: UpstreamKind.ack, n: this.lastReceived, index: 0, payload: NO_PAYLOAD };
+    this.received.owed = false;
+    const item = { kind: UpstreamKind.ack, n: this.received.seq, index: 0, payload: NO_PAYLOAD };
     return { type: "upstream", item };
   }
 
@@ -377,8 +367,7 @@ export class Attachment {
     this.identity = undefined;
     this.session = undefined;
     this.token = undefined;
-    this.isBehind = false;
-    this.owesAck = false;
+    this.received.begin(0, undefined);
     this.kept = [];
     this.keptBytes = 0;
     this.paused = false;
