@@ -39,6 +39,9 @@ export function clippedReason({ code, detail }: LinkClosed): LinkClosed {
  */
 const VIOLATIONS: ReadonlySet<number> = new Set([3, 4, 5, 6, 7, 8, 0x0a]);
 
+/** QUIC's code for an alert of TLS is this and the alert's number. */
+const TLS_ALERTS = 0x100;
+
 /** Why a link is gone, from why its connection is. */
 export function linkClosedBy({ by, code, reason }: QuicCloseReason): LinkClosed {
   switch (by) {
@@ -50,6 +53,11 @@ export function linkClosedBy({ by, code, reason }: QuicCloseReason): LinkClosed 
     case "unreachable":
       return { code: "peer-gone", detail: reason === "" ? "no answer" : reason };
     case "transport":
+      if (code >= TLS_ALERTS && code < TLS_ALERTS + 256)
+        return clippedReason({
+          code: "refused",
+          detail: `TLS alert ${code - TLS_ALERTS}: no certificate, or other software (${reason})`,
+        });
       return clippedReason({
         code: VIOLATIONS.has(code) ? "bad-message" : "peer-gone",
         detail: `QUIC error ${code}${reason === "" ? "" : `: ${reason}`}`,
@@ -60,8 +68,7 @@ export function linkClosedBy({ by, code, reason }: QuicCloseReason): LinkClosed 
 function fromNumber(number: number, detail: string): LinkClosed {
   for (const code of Object.keys(numbers) as (keyof typeof numbers)[])
     if (numbers[code] === number) return { code, detail };
-  if (number === CloseNumber.superseded)
-    return { code: "peer-gone", detail: `superseded: ${detail}` };
+  if (number === CloseNumber.superseded) return { code: "peer-gone", detail };
   return {
     code: "peer-gone",
     detail: `the peer closed with the unknown code ${number}: ${detail}`,

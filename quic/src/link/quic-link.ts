@@ -17,8 +17,9 @@ import { DatagramInbox } from "./datagram-inbox.ts";
 import type { FrameSink } from "./frame-reader.ts";
 import { InChannel, type InChannelHost } from "./in-channel.ts";
 import { LINK_QUEUE_FACTOR } from "./link-bounds.ts";
-import { messageCost, type OutChannel } from "./out-channel.ts";
+import type { OutChannel } from "./out-channel.ts";
 import type { Outgoing } from "./outgoing.ts";
+import { PeerChannels } from "./peer-channels.ts";
 import { type ChannelHost, QuicChannel } from "./quic-channel.ts";
 
 export interface QuicLinkOptions {
@@ -60,12 +61,10 @@ export class QuicLink implements Link, InChannelHost, ChannelHost {
   private readonly channels = new Map<string, QuicChannel>();
   /** By our number. */
   private readonly numbered: QuicChannel[] = [];
-  /** Numbers the peer used. */
-  private readonly theirNumbers = new Set<number>();
+  private readonly peerChannels: PeerChannels;
   private readonly datagrams: DatagramInbox;
   private readonly touched = new Set<QuicChannel>();
   private queuedBytes = 0;
-  private untakenBytes = 0;
   private wakeTimer: Timer | undefined;
   private over = false;
   private resolveClosed: (reason: LinkClosed) => void = () => {};
@@ -82,6 +81,11 @@ export class QuicLink implements Link, InChannelHost, ChannelHost {
     this.stats = dependencies.stats;
     this.surface = dependencies.fault;
     this.datagrams = new DatagramInbox(options.limits, dependencies);
+    this.peerChannels = new PeerChannels(options.limits, {
+      stats: dependencies.stats,
+      channelOf: (name) => this.peerChannel(name),
+      arrived: (channel) => this.touched.add(channel),
+    });
     this.closed = new Promise((resolve) => {
       this.resolveClosed = resolve;
     });
@@ -143,7 +147,7 @@ export class QuicLink implements Link, InChannelHost, ChannelHost {
     this.stats.closed += 1;
     this.stats.queuedBytes -= this.queuedBytes;
     this.queuedBytes = 0;
-    this.untakenBytes = 0;
+    this.peerChannels.drop();
     this.wakeTimer?.cancel();
     this.outgoing.end();
     for (const channel of this.channels.values()) channel.drop();
@@ -154,17 +158,7 @@ export class QuicLink implements Link, InChannelHost, ChannelHost {
 
   /** For the session: takes the frames of one more stream of the peer. */
   channelSink(): FrameSink {
-    const opened = new Map<number, QuicChannel>();
-    return {
-      open: (number, name) => this.openedByPeer(opened, number, name),
-      reserve: (number, bytes) => this.reserve(opened.get(number), number, bytes),
-      message: (number, bytes) => {
-        const channel = opened.get(number);
-        channel?.incoming.push(bytes);
-        if (channel !== undefined) this.touched.add(channel);
-        return undefined;
-      },
-    };
+    return this.peerChannels.sink();
   }
 
   /** For the session: the peer's handlers took this much of one of our channels. */
@@ -248,7 +242,7 @@ export class QuicLink implements Link, InChannelHost, ChannelHost {
   }
 
   took(channel: InChannel, cost: number): void {
-    this.untakenBytes -= cost;
+    this.peerChannels.took(cost);
     this.outgoing.took(channel, cost);
   }
 
@@ -256,49 +250,11 @@ export class QuicLink implements Link, InChannelHost, ChannelHost {
     this.surface(error);
   }
 
-  private openedByPeer(
-    opened: Map<number, QuicChannel>,
-    number: number,
-    name: string,
-  ): LinkClosed | undefined {
-    if (this.theirNumbers.has(number)) return bad(`channel number ${number} was opened twice`);
+  /** The peer opens it; its name was checked. */
+  private peerChannel(name: string): QuicChannel | undefined {
     const known = this.channels.get(name);
-    if (known?.incoming.number !== undefined) return bad(`channel ${name} was opened twice`);
-    const { maxChannels } = this.limits;
-    if (known === undefined && this.channels.size >= maxChannels)
-      return {
-        code: "overflow",
-        detail: `the peer opened channel ${name}: more than ${maxChannels}`,
-      };
-    const channel = known ?? this.newChannel(name, maxChannels);
-    channel.incoming.number = number;
-    this.theirNumbers.add(number);
-    opened.set(number, channel);
-    return undefined;
-  }
-
-  private reserve(
-    channel: QuicChannel | undefined,
-    number: number,
-    bytes: number,
-  ): LinkClosed | undefined {
-    if (channel === undefined) return bad(`channel ${number} was not opened on this stream`);
-    const cost = messageCost(bytes);
-    const { maxQueuedBytes } = this.limits;
-    const { incoming } = channel;
-    if (
-      incoming.untaken + cost > maxQueuedBytes ||
-      this.untakenBytes + cost > maxQueuedBytes * LINK_QUEUE_FACTOR
-    ) {
-      this.stats.overflows += 1;
-      return {
-        code: "overflow",
-        detail: `the peer sent more on channel ${channel.name} than we take`,
-      };
-    }
-    incoming.untaken += cost;
-    this.untakenBytes += cost;
-    return undefined;
+    if (known !== undefined || this.channels.size >= this.limits.maxChannels) return known;
+    return this.newChannel(name, this.limits.maxChannels);
   }
 
   private newChannel(name: string, maxChannels: number): QuicChannel {

@@ -3,7 +3,6 @@ import {
   DEFAULT_LINK_LIMITS,
   LINK_VERSIONS,
   type Link,
-  type LinkClosed,
   LinkError,
   type LinkLimits,
   type LinkListener,
@@ -18,14 +17,12 @@ import type { VerifyPeer } from "@atlasnet/identity";
 import type { QuicCredentials } from "../transport/credentials.ts";
 import type { QuicEndpointStats } from "../transport/endpoint-stats.ts";
 import type { QuicConnection } from "../transport/quic-connection.ts";
-import { CloseNumber } from "./close-codes.ts";
 import { Endpoints, type HostPort, type OpenEndpoint, openQuicEndpoint } from "./endpoints.ts";
 import { BOOT_BYTES } from "./greeting.ts";
 import { MAX_PEER_STREAMS, SCRATCH_BYTES } from "./link-bounds.ts";
 import { type LinkFigures, linkFigures } from "./link-figures.ts";
-import { type Greeted, LinkSession, type SessionOwner } from "./link-session.ts";
-import { PeerRegistry } from "./peer-registry.ts";
-import type { QuicLink } from "./quic-link.ts";
+import { LinkSession, type SessionOwner } from "./link-session.ts";
+import { acceptingOwner, diallingOwner, Sessions } from "./sessions.ts";
 
 export interface QuicNetworkOptions {
   /** Who this node is; its certificate says the same. */
@@ -71,13 +68,6 @@ export interface QuicNetworkDependencies {
 export const DEFAULT_CONNECT_TIMEOUT_MS = 5000;
 export const DEFAULT_MAX_CONNECTIONS = 1024;
 
-interface Dial {
-  readonly dial: number;
-  readonly wanted: Peer;
-  resolve(link: Link): void;
-  reject(error: Error): void;
-}
-
 /**
  * Links over QUIC: docs/links.md has their wire format.
  *
@@ -94,10 +84,9 @@ export class QuicNetwork implements LinkNetwork {
   private readonly versions: LinkVersions;
   private readonly connectTimeoutMs: number;
   private readonly endpoints: Endpoints;
-  private readonly registry: PeerRegistry;
   private readonly boot: Uint8Array;
   private readonly scratch = new Uint8Array(SCRATCH_BYTES);
-  private readonly sessions = new Map<LinkSession, QuicLink | undefined>();
+  private readonly sessions: Sessions;
   private readonly dials = new Map<string, Promise<Link>>();
   private credentials: QuicCredentials;
   private handler: ((link: Link) => void) | undefined;
@@ -111,7 +100,7 @@ export class QuicNetwork implements LinkNetwork {
     this.versions = options.versions ?? LINK_VERSIONS;
     this.connectTimeoutMs = options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS;
     this.credentials = dependencies.credentials;
-    this.registry = new PeerRegistry(options.self.node);
+    this.sessions = new Sessions(options.self.node, dependencies);
     this.boot = dependencies.random.bytes(BOOT_BYTES);
     this.endpoints = new Endpoints((host, port) => this.openEndpoint(host, port));
   }
@@ -123,7 +112,7 @@ export class QuicNetwork implements LinkNetwork {
 
   /** Figures of each open link, for metrics. */
   get links(): readonly LinkFigures[] {
-    return [...this.sessions.values()].flatMap((link) => (link ? linkFigures(link) : []));
+    return this.sessions.links.map(linkFigures);
   }
 
   /** Of each socket, for metrics. */
@@ -181,11 +170,7 @@ export class QuicNetwork implements LinkNetwork {
 
   private async end(): Promise<void> {
     this.handler = undefined;
-    for (const session of [...this.sessions.keys()])
-      session.close(CloseNumber.closed, {
-        code: "closed",
-        detail: `node ${this.options.self.node} stops`,
-      });
+    this.sessions.closeAll();
     await this.endpoints.stop();
   }
 
@@ -226,57 +211,26 @@ export class QuicNetwork implements LinkNetwork {
     if (this.stopping !== undefined) throw unreachable("the links of this node are stopped");
     this.dialCount += 1;
     const dial = this.dialCount;
+    const wanted = { node, role: to.role };
     return new Promise((resolve, reject) => {
-      const owner = this.dialOwner({ dial, wanted: { node, role: to.role }, resolve, reject });
-      endpoint.connect(to, (connection) => this.session(connection, owner, dial, owner.wanted));
+      const owner = diallingOwner(this.sessions, { dial, node, resolve, reject });
+      endpoint.connect(to, (connection) => this.session(connection, owner, dial, wanted));
     });
   }
 
   private takeIn(connection: QuicConnection): LinkSession {
     const logger = this.deps.logger.child({ remote: connection.remote });
-    const owner: SessionOwner = {
-      admit: (session, greeted) => this.admit(session, greeted, 0),
-      opened: (session, link) => {
-        this.opened(session, link, 0);
+    const owner = acceptingOwner(this.sessions, {
+      logger,
+      take: (link) => {
         const { handler } = this;
         // Closed while the peer was on its way in.
         if (handler === undefined)
           link.close({ code: "refused", detail: "takes no links any more" });
         else this.guard(() => handler(link));
       },
-      ended: (session, reason, byUs) => {
-        const link = this.ended(session, reason);
-        if (link === undefined && byUs)
-          logger.warn("a link was refused", { reason: reason.detail });
-        else if (link === undefined && reason.code === "refused")
-          logger.warn("the peer refused the link", { reason: reason.detail });
-        else if (link === undefined)
-          logger.debug("a peer went away before its link was open", { reason: reason.detail });
-      },
-    };
+    });
     return this.session(connection, owner, 0, undefined);
-  }
-
-  private dialOwner(dial: Dial): SessionOwner & { readonly wanted: Peer } {
-    const { wanted, resolve, reject } = dial;
-    const { node } = wanted;
-    return {
-      wanted,
-      admit: (session, greeted) => this.admit(session, greeted, dial.dial),
-      opened: (session, link) => {
-        this.opened(session, link, dial.dial);
-        resolve(link);
-      },
-      ended: (session, reason) => {
-        const link = this.ended(session, reason);
-        if (link !== undefined) return;
-        const code = reason.code === "refused" ? "refused" : "unreachable";
-        const hint =
-          code === "refused" ? "" : `: is it running, and does it take links there (UDP)?`;
-        const where = `node ${node} at ${session.meeting.remote}`;
-        reject(new LinkError(code, `${where}: ${reason.detail ?? reason.code}${hint}`, node));
-      },
-    };
   }
 
   private session(
@@ -317,45 +271,8 @@ export class QuicNetwork implements LinkNetwork {
         owner,
       },
     );
-    this.sessions.set(session, undefined);
+    this.sessions.add(session);
     return session;
-  }
-
-  private admit(session: LinkSession, greeted: Greeted, dial: number) {
-    const admission = this.registry.admit(session, greeted, dial);
-    if (!admission.ok) return { refusal: admission.reason };
-    admission.superseded?.close(CloseNumber.superseded, {
-      code: "peer-gone",
-      detail: `superseded: a newer link between node ${this.options.self.node} and node ${greeted.identity.node}`,
-    });
-    return { generation: admission.generation };
-  }
-
-  private opened(session: LinkSession, link: QuicLink, dial: number): void {
-    this.sessions.set(session, link);
-    this.deps.logger.info("link open", {
-      peer: link.peer.node,
-      role: link.peer.role,
-      remote: session.meeting.remote,
-      generation: link.generation,
-      version: link.version,
-      dialled: dial > 0,
-    });
-  }
-
-  /** Returns the link there was. */
-  private ended(session: LinkSession, reason: LinkClosed): QuicLink | undefined {
-    const link = this.sessions.get(session);
-    this.sessions.delete(session);
-    this.registry.forget(session);
-    if (link !== undefined)
-      this.deps.logger.info("link closed", {
-        peer: link.peer.node,
-        generation: link.generation,
-        code: reason.code,
-        reason: reason.detail,
-      });
-    return link;
   }
 
   private guard(call: () => void): void {
