@@ -32,6 +32,7 @@ export class PacketSender {
   #to: HostPort;
   #packetBytes: number;
   #prober: PacketSizeProber | undefined;
+  #searching = false;
   /** The next packets are small: larger ones may be what gets lost. */
   #cautious = false;
   #lostSeen = 0;
@@ -105,9 +106,22 @@ export class PacketSender {
     this.#transmit(packet.length, this.#sent);
   }
 
-  /** Begins to look for a larger size; once, when both sides are established. */
+  /** Begins to look for a larger size, when both sides are established. */
   search(native: NativeConnection): void {
-    if (this.#prober !== undefined) return;
+    if (this.#searching) return;
+    this.#searching = true;
+    this.#probing(native).tick();
+  }
+
+  /** A packet that is none of QUIC's. */
+  receiveBeside(native: NativeConnection, packet: Buffer): void {
+    // The peer may be established a little sooner than this side is told.
+    if (native.isEstablished() && this.#probing(native).receive(packet)) return;
+    this.#host.counters.dropped.malformed += 1;
+  }
+
+  #probing(native: NativeConnection): PacketSizeProber {
+    if (this.#prober !== undefined) return this.#prober;
     const host = this.#host;
     const peerId = native.destinationId();
     const limit = Math.min(
@@ -124,12 +138,7 @@ export class PacketSender {
         use: (bytes) => this.#use(native, bytes),
       },
     );
-    this.#prober.tick();
-  }
-
-  /** A packet that is none of QUIC's. */
-  receiveBeside(packet: Buffer): void {
-    if (this.#prober?.receive(packet) !== true) this.#host.counters.dropped.malformed += 1;
+    return this.#prober;
   }
 
   /** A timer of the QUIC layer was due: something was not acknowledged in time. */
@@ -140,11 +149,16 @@ export class PacketSender {
 
   /** Called a few times within each idle timeout. */
   sweep(native: NativeConnection): void {
-    if (this.#prober === undefined) return;
+    if (this.#prober === undefined || !this.#searching) return;
     const { lost } = native.stats();
     if (lost > this.#lostSeen) this.#prober.doubt();
     this.#lostSeen = lost;
     this.#prober.tick();
+  }
+
+  /** The native connection is let go. */
+  release(): void {
+    this.#prober = undefined;
   }
 
   #use(native: NativeConnection, bytes: number): void {

@@ -3,19 +3,22 @@ import type { Clock, Logger, Timer } from "@atlasnet/core";
 import { systemClock } from "@atlasnet/core/node";
 import { type HostPort, resolveFor } from "./address.ts";
 import { Arena } from "./arena.ts";
-import { loadBinding, type NativeConfig, type NativeConnection, type Quiche } from "./binding.ts";
-import type { ConnectionHost, ConnectionOptions } from "./connection-host.ts";
-import { CONNECTION_ID_BYTES, destinationKey, isLongHeader, keyOf } from "./connection-id.ts";
-import { checkCredentials, type QuicCredentials } from "./credentials.ts";
-import { createCounters, type QuicEndpointStats } from "./endpoint-stats.ts";
+import { loadBinding, type NativeConnection, type Quiche } from "./binding.ts";
+import type { ConnectionHost } from "./connection-host.ts";
+import { CONNECTION_ID_BYTES, destinationKey, isLongHeader } from "./connection-id.ts";
+import { ConnectionTable } from "./connection-table.ts";
+import type { QuicCredentials } from "./credentials.ts";
+import { EndpointCredentials } from "./endpoint-credentials.ts";
+import { createCounters, type DropReason, type QuicEndpointStats } from "./endpoint-stats.ts";
 import { InitialGate } from "./initial-gate.ts";
-import type { OpenPacketPort, PacketPort } from "./packet-port.ts";
+import { MAX_PACKET_BYTES, PacketOutlet } from "./packet-outlet.ts";
+import type { OpenPacketPort } from "./packet-port.ts";
 import { pathLimit } from "./path-limit.ts";
-import { createConfig } from "./quic-config.ts";
 import type { QuicConnection, QuicConnectionEvents } from "./quic-connection.ts";
 import { QuicheConnection } from "./quiche-connection.ts";
-import { MIN_ANSWERED_BYTES, RESET_BYTES, ResetTokens } from "./reset-tokens.ts";
+import { MIN_ANSWERED_BYTES, RESET_BYTES } from "./reset-tokens.ts";
 import { isBesideQuic } from "./size-probe.ts";
+import { TurnQueue } from "./turn-queue.ts";
 import { openUdpPort } from "./udp-port.ts";
 
 export interface QuicEndpointOptions {
@@ -51,9 +54,6 @@ export type Accept = (connection: QuicConnection) => QuicConnectionEvents;
 export const DEFAULT_MAX_STREAMS = 16;
 export const DEFAULT_HANDSHAKE_TIMEOUT_MS = 5000;
 
-/** Largest packet the QUIC layer writes; its length has 14 bits. */
-const MAX_PACKET_BYTES = 16_383;
-
 /** How often connections are looked after: keep-alives, deadlines. */
 const MAX_SWEEP_MS = 250;
 const SWEEPS_PER_TIMEOUT = 8;
@@ -64,32 +64,19 @@ const SWEEPS_PER_TIMEOUT = 8;
  * 1. A packet finds its connection by the id we gave it and the address of its peer; no other packet
  *    reaches one.
  * 2. No memory is spent on who has not shown that it receives at its address (Retry).
- * 3. Work is done in `#turn`, once per turn of the event loop, for all that came and was written in it.
+ * 3. A connection works once per turn of the event loop, for all that came and was written in it.
  */
-export class QuicEndpoint implements ConnectionHost {
-  readonly clock: Clock;
-  readonly counters = createCounters();
-  readonly arena = new Arena();
-  readonly options: ConnectionOptions;
-  readonly random = randomBytes;
-  readonly pathLimit: (host: string) => number;
-  readonly #maxConnections: number;
+export class QuicEndpoint {
   readonly #quiche: Quiche;
   readonly #logger: Logger;
+  readonly #maxConnections: number;
+  readonly #counters = createCounters();
+  readonly #connections = new ConnectionTable();
+  readonly #outlet = new PacketOutlet({ counters: this.#counters });
+  readonly #host: Omit<ConnectionHost, "local">;
   readonly #gate: InitialGate;
-  readonly #all = new Set<QuicheConnection>();
-  readonly #byKey = new Map<string, QuicheConnection>();
-  #port: PacketPort | undefined;
-  #credentials: QuicCredentials;
-  /** Of connections we begin; one we take in has its own, with its token. */
-  #config: NativeConfig;
-  #resets: ResetTokens;
+  #credentials: EndpointCredentials;
   #accept: Accept | undefined;
-  #accepted = 0;
-  #due: QuicheConnection[] = [];
-  #out = Buffer.allocUnsafeSlow(MAX_PACKET_BYTES);
-  #cut = this.#out;
-  #turnSet: NodeJS.Immediate | undefined;
   #sweepTimer: Timer | undefined;
   #closing: Promise<void> | undefined;
 
@@ -104,10 +91,11 @@ export class QuicEndpoint implements ConnectionHost {
     const quiche = await loadBinding();
     const endpoint = new QuicEndpoint(options, dependencies, quiche);
     const openPort = dependencies.openPort ?? openUdpPort;
-    endpoint.#port = await openPort(options, {
-      packet: (packet, from) => endpoint.#receive(packet, from),
+    const port = await openPort(options, {
+      packet: (packet, { address, port }) => endpoint.#receive(packet, { host: address, port }),
       error: (error) => endpoint.#socketError(error),
     });
+    endpoint.#outlet.open(port);
     endpoint.#sweepLater();
     return endpoint;
   }
@@ -117,52 +105,39 @@ export class QuicEndpoint implements ConnectionHost {
     dependencies: QuicEndpointDependencies,
     quiche: Quiche,
   ) {
-    const { idleTimeoutMs, maxConnections } = options;
     const { credentials, logger, clock = systemClock } = dependencies;
-    this.options = {
-      idleTimeoutMs,
-      handshakeTimeoutMs: options.handshakeTimeoutMs ?? DEFAULT_HANDSHAKE_TIMEOUT_MS,
-      maxPacketBytes: Math.min(options.maxPacketBytes, MAX_PACKET_BYTES),
-      maxStreams: options.maxStreams ?? DEFAULT_MAX_STREAMS,
-    };
-    this.clock = clock;
-    this.pathLimit = dependencies.pathLimit ?? ((host) => pathLimit(host));
-    this.#maxConnections = maxConnections;
-    this.#logger = logger;
     this.#quiche = quiche;
-    checkCredentials(credentials);
-    this.#credentials = credentials;
-    this.#config = createConfig(quiche, credentials, this.options);
-    this.#resets = new ResetTokens(credentials);
+    this.#logger = logger;
+    this.#maxConnections = options.maxConnections;
+    this.#host = this.#createHost(options, dependencies, clock);
+    this.#credentials = new EndpointCredentials(quiche, credentials, this.#host.options);
     this.#gate = new InitialGate(
-      { counters: this.counters },
+      { counters: this.#counters },
       { quiche, now: () => clock.now(), random: randomBytes },
     );
   }
 
   /** Where the socket is bound. */
   get address(): HostPort {
-    return this.#bound().address;
-  }
-
-  get local(): HostPort {
-    return this.#bound().address;
+    return this.#outlet.port.address;
   }
 
   get stats(): QuicEndpointStats {
-    this.counters.connections = this.#all.size;
-    this.counters.connectionIds = this.#byKey.size;
-    return this.counters;
+    this.#counters.connections = this.#connections.size;
+    this.#counters.connectionIds = this.#connections.ids;
+    return this.#counters;
   }
 
   /** Begins a connection; its events come from a later turn on. A name is looked up once. */
-  connect(to: HostPort, events: (connection: QuicConnection) => QuicConnectionEvents) {
-    const connection = new QuicheConnection(to, true, this);
+  connect(
+    to: HostPort,
+    events: (connection: QuicConnection) => QuicConnectionEvents,
+  ): QuicConnection {
+    const connection = this.#create(to, true);
     connection.listen(events(connection));
-    this.#all.add(connection);
     if (this.#closing === undefined) void this.#dial(connection, to);
     else connection.fail("this endpoint is closed");
-    return connection satisfies QuicConnection;
+    return connection;
   }
 
   /** Takes in connections whose address was validated; undefined: takes none in. */
@@ -175,10 +150,7 @@ export class QuicEndpoint implements ConnectionHost {
    * @throws OperatingError "bad-credentials"; the former ones stay in use.
    */
   setCredentials(credentials: QuicCredentials): void {
-    checkCredentials(credentials);
-    this.#config = createConfig(this.#quiche, credentials, this.options);
-    this.#credentials = credentials;
-    this.#resets = new ResetTokens(credentials);
+    this.#credentials = new EndpointCredentials(this.#quiche, credentials, this.#host.options);
   }
 
   /** Ends all connections with code 0 and closes the socket. Idempotent. */
@@ -192,183 +164,149 @@ export class QuicEndpoint implements ConnectionHost {
     this.#sweepTimer?.cancel();
     // Events are never raised from within a call of ours.
     await new Promise((resolve) => setImmediate(resolve));
-    for (const connection of this.#all) connection.abandon();
-    await this.#port?.close();
+    for (const connection of this.#connections) connection.abandon();
+    await this.#outlet.port.close();
   }
 
-  schedule(connection: QuicheConnection): void {
-    if (connection.scheduled) return;
-    connection.scheduled = true;
-    this.#due.push(connection);
-    this.#turnSet ??= setImmediate(this.#turn);
+  #createHost(
+    options: QuicEndpointOptions,
+    dependencies: QuicEndpointDependencies,
+    clock: Clock,
+  ): Omit<ConnectionHost, "local"> {
+    const outlet = this.#outlet;
+    const turns = new TurnQueue();
+    return {
+      clock,
+      counters: this.#counters,
+      arena: new Arena(),
+      random: randomBytes,
+      pathLimit: dependencies.pathLimit ?? ((host) => pathLimit(host)),
+      options: {
+        idleTimeoutMs: options.idleTimeoutMs,
+        handshakeTimeoutMs: options.handshakeTimeoutMs ?? DEFAULT_HANDSHAKE_TIMEOUT_MS,
+        maxPacketBytes: Math.min(options.maxPacketBytes, MAX_PACKET_BYTES),
+        maxStreams: options.maxStreams ?? DEFAULT_MAX_STREAMS,
+      },
+      schedule: (connection) => turns.add(connection),
+      outgoing: (bytes) => outlet.outgoing(bytes),
+      transmit: (length, to, done) => outlet.transmit(length, to, done),
+      closed: (connection) => this.#connections.ended(connection),
+      freed: (connection) => this.#connections.remove(connection),
+    };
   }
 
-  outgoing(bytes: number): Buffer {
-    if (this.#cut.length !== bytes) this.#cut = this.#out.subarray(0, bytes);
-    return this.#cut;
+  #create(to: HostPort, dialler: boolean): QuicheConnection {
+    const connection = new QuicheConnection(to, dialler, { ...this.#host, local: this.address });
+    this.#connections.add(connection);
+    return connection;
   }
-
-  transmit(length: number, to: HostPort, done: (error: Error | null) => void): void {
-    this.counters.packetsOut += 1;
-    this.counters.bytesOut += length;
-    if (this.#bound().send(this.#out, length, to, done)) return;
-    // The system's buffer is full: the packet waits where it is, and we go on in another place.
-    this.#out = Buffer.allocUnsafeSlow(MAX_PACKET_BYTES);
-    this.#cut = this.#out;
-  }
-
-  closed(connection: QuicheConnection): void {
-    if (!connection.dialler) this.#accepted -= 1;
-  }
-
-  freed(connection: QuicheConnection): void {
-    this.#all.delete(connection);
-    if (connection.key !== undefined) this.#byKey.delete(connection.key);
-  }
-
-  readonly #turn = (): void => {
-    this.#turnSet = undefined;
-    const due = this.#due;
-    this.#due = [];
-    for (const connection of due) {
-      connection.scheduled = false;
-      connection.flush();
-    }
-  };
 
   #sweepLater(): void {
-    const { idleTimeoutMs, handshakeTimeoutMs } = this.options;
-    const shortest = Math.min(idleTimeoutMs, handshakeTimeoutMs);
+    const { clock, options } = this.#host;
+    const shortest = Math.min(options.idleTimeoutMs, options.handshakeTimeoutMs);
     const pause = Math.min(MAX_SWEEP_MS, shortest / SWEEPS_PER_TIMEOUT);
-    this.#sweepTimer = this.clock.setTimer(pause, () => {
-      const now = this.clock.now();
-      for (const connection of this.#all) connection.sweep(now);
+    this.#sweepTimer = clock.setTimer(pause, () => {
+      const now = clock.now();
+      for (const connection of this.#connections) connection.sweep(now);
       this.#sweepLater();
     });
   }
 
-  #bound(): PacketPort {
-    if (this.#port === undefined) throw new Error("the endpoint's socket is not open");
-    return this.#port;
-  }
-
   #socketError(error: Error): void {
-    this.counters.socketErrors += 1;
+    this.#counters.socketErrors += 1;
     this.#logger.debug("the links' socket had an error and goes on", { error });
   }
 
   async #dial(connection: QuicheConnection, to: HostPort): Promise<void> {
     try {
-      const host = await resolveFor(to.host, this.#bound().family);
+      const host = await resolveFor(to.host, this.#outlet.port.family);
       // It may have been closed meanwhile.
       if (!connection.isOpening()) return;
-      if (host === undefined)
-        return connection.fail(`no way from ${this.local.host} to ${to.host}`);
+      const { address } = this;
+      if (host === undefined) return connection.fail(`no way from ${address.host} to ${to.host}`);
       const remote = { host, port: to.port };
       const id = randomBytes(CONNECTION_ID_BYTES);
-      const native = this.#quiche.Connection.connect(null, id, this.local, remote, this.#config);
-      this.#register(id, connection);
+      const { Connection } = this.#quiche;
+      const native = Connection.connect(null, id, address, remote, this.#credentials.dialling);
+      this.#connections.register(connection, id);
       connection.begin(native, remote);
     } catch (error) {
       connection.fail(error instanceof Error ? error.message : String(error));
     }
   }
 
-  #register(id: Uint8Array, connection: QuicheConnection): void {
-    connection.key = keyOf(id);
-    this.#all.add(connection);
-    this.#byKey.set(connection.key, connection);
-  }
-
-  #receive(packet: Buffer, from: { address: string; port: number }): void {
-    const { counters } = this;
-    counters.packetsIn += 1;
-    counters.bytesIn += packet.length;
+  #receive(packet: Buffer, from: HostPort): void {
+    this.#counters.packetsIn += 1;
+    this.#counters.bytesIn += packet.length;
     const key = destinationKey(packet);
     // Nobody can be answered at port 0.
-    if (key === undefined || from.port === 0) {
-      counters.dropped.malformed += 1;
-      return;
-    }
-    const connection = this.#byKey.get(key);
-    if (connection === undefined) return this.#receiveFirst(packet, from);
-    if (connection.isFrom(from.address, from.port)) connection.receive(packet);
-    else counters.dropped["wrong-address"] += 1;
+    if (key === undefined || from.port === 0) return this.#drop("malformed");
+    const connection = this.#connections.find(key);
+    if (connection === undefined) return this.#receiveUnknown(packet, from);
+    if (!connection.isFrom(from.host, from.port)) return this.#drop("wrong-address");
+    connection.receive(packet);
   }
 
-  /** A packet of no connection: the first or second of a client, or to be dropped. */
-  #receiveFirst(packet: Buffer, { address, port }: { address: string; port: number }): void {
-    const accept = this.#accept;
-    if (!isLongHeader(packet)) this.#receiveUnknown(packet, { host: address, port });
-    else if (accept === undefined) this.counters.dropped["not-listening"] += 1;
-    else this.#admit(packet, { host: address, port }, accept);
+  #drop(reason: DropReason): void {
+    this.#counters.dropped[reason] += 1;
   }
 
-  /** Of a connection of a former life of this node, or one that has ended long ago: its client may know. */
+  /** A packet of no connection: it begins one, or one is no more, or it is nothing. */
   #receiveUnknown(packet: Buffer, from: HostPort): void {
-    if (packet.length === RESET_BYTES && !isBesideQuic(packet)) this.#receiveReset(packet, from);
-    this.counters.dropped["unknown-connection"] += 1;
-    if (isBesideQuic(packet) || packet.length < MIN_ANSWERED_BYTES) return;
-    this.counters.resetsSent += 1;
+    if (isLongHeader(packet)) return this.#receiveFirst(packet, from);
+    this.#drop("unknown-connection");
+    if (isBesideQuic(packet)) return;
+    if (packet.length === RESET_BYTES) this.#receiveReset(packet, from);
+    if (packet.length < MIN_ANSWERED_BYTES) return;
+    // Of a former life of this node, or ended long ago: its client may know.
+    this.#counters.resetsSent += 1;
     const id = packet.subarray(1, 1 + CONNECTION_ID_BYTES);
-    this.transmit(this.#resets.write(this.#out, id), from, this.#answered);
+    const out = this.#outlet.outgoing(RESET_BYTES);
+    this.#outlet.answer(this.#credentials.resets.write(out, id), from);
   }
 
   /** A reset does not name the connection: those with that peer look whether the token is theirs. */
   #receiveReset(packet: Buffer, from: HostPort): void {
-    for (const connection of this.#all) {
-      const { key, dialler } = connection;
-      if (key === undefined || !dialler || !connection.isFrom(from.host, from.port)) continue;
+    for (const { connection, key } of this.#connections.dialledTo(from)) {
       const named = Buffer.from(packet);
       named.write(key, 1, "latin1");
       connection.receive(named);
     }
   }
 
-  #admit(packet: Buffer, from: HostPort, accept: Accept): void {
-    const step = this.#gate.step(packet, from, this.#out);
-    if (step.type === "drop") this.counters.dropped[step.reason] += 1;
-    else if (step.type === "answer") this.transmit(step.length, from, this.#answered);
-    else this.#takeIn(packet, from, step, accept);
+  #receiveFirst(packet: Buffer, from: HostPort): void {
+    const accept = this.#accept;
+    if (accept === undefined) return this.#drop("not-listening");
+    const step = this.#gate.step(packet, from, this.#outlet.outgoing(MAX_PACKET_BYTES));
+    if (step.type === "drop") return this.#drop(step.reason);
+    if (step.type === "answer") return this.#outlet.answer(step.length, from);
+    const native = this.#createAccepted(step, from);
+    if (native === undefined) return;
+    const connection = this.#create(from, false);
+    this.#connections.register(connection, step.id);
+    connection.begin(native, from);
+    if (this.#connections.takenIn <= this.#maxConnections) {
+      connection.listen(accept(connection));
+      connection.receive(packet);
+      return;
+    }
+    this.#counters.handshakesRefused += 1;
+    connection.receive(packet);
+    connection.refuse();
   }
 
-  #accepting(id: Uint8Array, originalId: Uint8Array, from: HostPort): NativeConnection | undefined {
+  #createAccepted(
+    { id, originalId }: { readonly id: Uint8Array; readonly originalId: Uint8Array },
+    from: HostPort,
+  ): NativeConnection | undefined {
     try {
-      const resetToken = this.#resets.number(id);
-      const options = { ...this.options, resetToken };
-      const config = createConfig(this.#quiche, this.#credentials, options);
-      return this.#quiche.Connection.accept(id, originalId, this.local, from, config);
+      const config = this.#credentials.takingIn(id);
+      return this.#quiche.Connection.accept(id, originalId, this.address, from, config);
     } catch (error) {
       // An address the QUIC layer cannot read, such as one with a scope.
-      this.counters.nativeErrors += 1;
+      this.#counters.nativeErrors += 1;
       this.#logger.debug("a connection could not be taken in", { error, from: from.host });
       return undefined;
     }
-  }
-
-  readonly #answered = (error: Error | null): void => {
-    if (error !== null) this.counters.sendErrors += 1;
-  };
-
-  #takeIn(
-    packet: Buffer,
-    from: HostPort,
-    { id, originalId }: { id: Uint8Array; originalId: Uint8Array },
-    accept: Accept,
-  ): void {
-    const native = this.#accepting(id, originalId, from);
-    if (native === undefined) return;
-    const connection = new QuicheConnection(from, false, this);
-    this.#register(id, connection);
-    this.#accepted += 1;
-    connection.begin(native, from);
-    if (this.#accepted > this.#maxConnections) {
-      this.counters.handshakesRefused += 1;
-      connection.receive(packet);
-      connection.refuse();
-      return;
-    }
-    connection.listen(accept(connection));
-    connection.receive(packet);
   }
 }

@@ -74,7 +74,7 @@ export class QuicheConnection implements QuicConnection {
   #packetsReceived = 0;
   #bytesReceived = 0;
   #lastStats: QuicConnectionStats | undefined;
-  /** The endpoint's: it waits in its list for `flush`. */
+  /** The endpoint's: it waits to be flushed. */
   scheduled = false;
   /** The endpoint's: by what it finds the packets of this connection. */
   key: string | undefined;
@@ -204,7 +204,7 @@ export class QuicheConnection implements QuicConnection {
     if (native === undefined) return;
     this.#packetsReceived += 1;
     this.#bytesReceived += packet.length;
-    if (isBesideQuic(packet)) return this.#sender.receiveBeside(packet);
+    if (isBesideQuic(packet)) return this.#sender.receiveBeside(native, packet);
     const isShort = !isLongHeader(packet);
     try {
       native.recv(packet, this.#path);
@@ -366,6 +366,7 @@ export class QuicheConnection implements QuicConnection {
     this.#timer.cancel();
     this.#lastStats = this.stats;
     this.#native = undefined;
+    this.#sender.release();
   }
 
   /** Lets everything go, at once. */
