@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { encodeLinkMessage, type Link, type LinkClosed, type Upstream } from "@atlasnet/core";
 import { later } from "@atlasnet/core/testing";
+import fc from "fast-check";
 import { gameserver, LinkNodes, memoryCredentials, proxy } from "../testing/link-nodes.ts";
 import { RawPeer } from "../testing/raw-peer.ts";
 import { CloseNumber } from "./close-codes.ts";
@@ -343,6 +344,28 @@ test("a peer that takes less than we would is sent no more than that", () =>
     link.channel("a").send(upstream(1, 5000));
     assert.equal((await link.closed).code, "overflow");
   }));
+
+test("whatever bytes come on whatever streams, the link ends with a code or goes on", () =>
+  fc.assert(
+    fc.asyncProperty(
+      fc.array(
+        fc.tuple(fc.constantFrom(0, 1, 1, 1, 2), fc.uint8Array({ minLength: 1, maxLength: 60 })),
+        { minLength: 1, maxLength: 8 },
+      ),
+      (writes) =>
+        withPeer(async ({ peer, link, nodes }) => {
+          await peer.greet(mallory);
+          const streams = [peer.openStream(), peer.openStream(), peer.openStream(0)];
+          peer.sendOpen(streams[0] ?? 0, 0, "a");
+          for (const [index, bytes] of writes) peer.send(streams[index] ?? 0, bytes);
+          const { code } = await (await link).closed;
+          // The third stream is a control stream too many, so it does end.
+          assert.match(code, /^(bad-message|overflow)$/);
+          assert.deepEqual(nodes.faults, []);
+        }),
+    ),
+    { numRuns: 40 },
+  ));
 
 test("a peer that says nothing is let go after the handshake's time", () =>
   withPeer(async (scene) => {

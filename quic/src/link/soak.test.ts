@@ -135,6 +135,35 @@ test("links that come and go, with messages under way, leave nothing behind", as
   soak.assertEmpty();
 });
 
+test("a cut that heals in time loses nothing; one that lasts ends the link as peer-gone on both sides", async () => {
+  const soak = new Soak(9);
+  await soak.far.listen((link) => {
+    soak.farLink = link;
+  });
+  const near = await soak.connect();
+  const far = soak.farLink;
+  assert.ok(far);
+  const flow = new Flow(near, far, "x", false);
+  const { hub } = soak.nodes;
+  for (let n = 0; n < 50; n++) flow.send(5000);
+  hub.cut(1000);
+  await soak.pass(500);
+  const before = flow.seen;
+  assert.ok(before < flow.sent);
+  hub.heal();
+  await soak.pass(200);
+  assert.equal(flow.seen, flow.sent);
+  hub.cut(1000);
+  for (let n = 0; n < 10; n++) flow.send(5000);
+  const gone = { code: "peer-gone", detail: "nothing was heard from the peer (idle timeout)" };
+  await soak.pass(1100);
+  assert.deepEqual(await near.closed, gone);
+  assert.deepEqual(await far.closed, gone);
+  soak.assertEmpty();
+  const again = await soak.connect();
+  assert.ok(again.generation > near.generation);
+});
+
 test("a handler that throws loses its own message and no other", async () => {
   const soak = new Soak(8);
   const seen: number[] = [];

@@ -12,8 +12,8 @@ type Accept = (connection: QuicConnection) => QuicConnectionEvents;
 export class MemoryHub {
   readonly faults: MemoryFaults;
   readonly clock: Clock;
-  /** Of every connection there was. */
-  readonly lines: MemoryLine[] = [];
+  /** Every connection there was, with its ends. */
+  private readonly lines = new Map<MemoryLine, MemoryConnection[]>();
   private readonly random: PseudoRandom;
   private readonly endpoints = new Map<number, MemoryEndpoint>();
   private lastPort = 1;
@@ -35,10 +35,24 @@ export class MemoryHub {
     return endpoint;
   };
 
-  newLine(): MemoryLine {
+  newLine(): { line: MemoryLine; ends: MemoryConnection[] } {
     const line = new MemoryLine(this.faults, { clock: this.clock, random: this.random });
-    this.lines.push(line);
-    return line;
+    const ends: MemoryConnection[] = [];
+    this.lines.set(line, ends);
+    return { line, ends };
+  }
+
+  /** Nothing arrives on the connections that stand; after the idle timeout both ends see them as gone. */
+  cut(idleTimeoutMs: number): void {
+    for (const [line, ends] of this.lines)
+      line.cut(idleTimeoutMs, () => {
+        for (const end of ends) end.finish({ by: "idle", code: 0, reason: "" });
+      });
+  }
+
+  /** What the cut held back arrives, on connections that still stand. */
+  heal(): void {
+    for (const line of this.lines.keys()) line.heal();
   }
 
   at(port: number): MemoryEndpoint | undefined {
@@ -70,13 +84,14 @@ export class MemoryEndpoint implements LinkEndpoint {
     to: HostPort,
     events: (connection: QuicConnection) => QuicConnectionEvents,
   ): MemoryConnection {
-    const line = this.hub.newLine();
+    const { line, ends } = this.hub.newLine();
     const { maxStreams = 16 } = this.options;
     const near = new MemoryConnection(
       { remote: `${to.host}:${to.port}`, dialler: true, maxStreams },
       line,
     );
     this.connections.add(near);
+    ends.push(near);
     near.listen(events(near));
     line.carry(near, "handshake", () => {
       const endpoint = this.hub.at(to.port);
@@ -90,6 +105,7 @@ export class MemoryEndpoint implements LinkEndpoint {
       const remote = `${this.address.host}:${this.address.port}`;
       const far = new MemoryConnection({ remote, dialler: false, maxStreams }, line);
       endpoint.connections.add(far);
+      ends.push(far);
       near.other = far;
       far.other = near;
       far.listen(accept(far));

@@ -81,8 +81,12 @@ export class MemoryLine {
     });
   }
 
-  cut(): void {
+  /** Nothing arrives any more; when that lasts, both ends give up. */
+  cut(idleTimeoutMs: number, giveUp: () => void): void {
     this.isCut = true;
+    this.clock.setTimer(idleTimeoutMs, () => {
+      if (this.isCut) giveUp();
+    });
   }
 
   heal(): void {
