@@ -19,7 +19,8 @@ export interface Link {
   /**
    * The channel of that name; opened by its first use on either side. `bulk` says, once, that this side
    * sends large amounts over it: they leave after everything else, at most `bulkBytesPerSecond` of them
-   * where the adapter knows a rate (the in-process one does not).
+   * where the adapter knows a rate (the in-process one does not). Said after the side's first message on the
+   * channel, it changes nothing: a channel keeps its order.
    * @throws RangeError for a name that is empty or too long, or one channel too many (LinkLimits).
    */
   channel(name: string, options?: { readonly bulk: boolean }): Channel;

@@ -1,3 +1,4 @@
+import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import type { Clock, Logger } from "@atlasnet/core";
 import type { QuicCredentials } from "../transport/credentials.ts";
@@ -58,8 +59,8 @@ export class Endpoints {
   }
 
   /** The socket to dial an address from. @throws OperatingError when it cannot be opened. */
-  dialler(host: string): Promise<LinkEndpoint> {
-    const from = dialHost(host);
+  dialler(address: string): Promise<LinkEndpoint> {
+    const from = dialHost(address);
     const known = this.dialling.get(from);
     if (known !== undefined) return known;
     const opening = this.take(from, 0);
@@ -102,8 +103,17 @@ export class Endpoints {
   }
 }
 
-/** The local address that reaches a host. */
-function dialHost(host: string): string {
-  if (isIP(host) === 6) return host === "::1" ? "::1" : "::";
-  return host === "localhost" || host.startsWith("127.") ? "127.0.0.1" : "0.0.0.0";
+/** The address of a host by its name, IPv4 where there is one. @throws what the resolver says. */
+export async function addressOf(host: string): Promise<string> {
+  if (isIP(host) !== 0) return host;
+  const found = await lookup(host, { all: true });
+  const best = found.find(({ family }) => family === 4) ?? found[0];
+  if (best === undefined) throw new Error(`the host name ${host} has no address`);
+  return best.address;
+}
+
+/** The local address that reaches an address. */
+function dialHost(address: string): string {
+  if (isIP(address) === 6) return address === "::1" ? "::1" : "::";
+  return address.startsWith("127.") ? "127.0.0.1" : "0.0.0.0";
 }

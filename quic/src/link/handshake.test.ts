@@ -48,6 +48,14 @@ test("a peer with a bad certificate is refused, and both sides say why", () =>
     assert.equal(far.stats.opened, 0);
   }));
 
+test("a certificate that the check chokes on is refused like any other", () =>
+  withNodes(async (nodes) => {
+    await nodes.node(gameserver).listen(() => assert.fail("it was taken in"));
+    const credentials = { ...memoryCredentials(proxy), certificate: "{" };
+    const near = nodes.node(proxy, {}, { credentials });
+    await assert.rejects(near.connect("g1"), refusedWith(/cannot be read.*bad-certificate/));
+  }));
+
 test("a node that is not the one asked for is refused by the dialler", () =>
   withNodes(async (nodes) => {
     const { logger, first } = warnings();
@@ -131,6 +139,11 @@ test("a node that does not answer, is not known or is stopped is unreachable, an
     await assert.rejects(
       near.connect("silent"),
       unreachable(/node silent at 127\.0\.0\.1:9: no answer.*is it running/),
+    );
+    nodes.addresses.set("nowhere", { host: "not a name", port: 9, role: "gameserver" });
+    await assert.rejects(
+      near.connect("nowhere"),
+      unreachable(/node nowhere: its address cannot be found: .*not a name/),
     );
     await assert.rejects(near.connect("g9"), unreachable(/node g9: .*links\.peers/));
     await assert.rejects(near.connect("p1"), unreachable(/this very node/));

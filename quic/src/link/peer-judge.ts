@@ -26,7 +26,7 @@ export function judgeCertificate(
 ): Judgement<PeerIdentity> {
   const { self, accepts, wanted, remote } = meeting;
   const us = `${self.role} ${self.node}`;
-  const verified = verify.verifyPeer(chain, verify.now);
+  const verified = checkChain(chain, verify);
   if (!verified.ok) return no(`${us}: ${verified.reason} (${verified.code})`);
   const { peer } = verified;
   if (peer.node === self.node)
@@ -65,6 +65,19 @@ export function judgeHello(
       `${us}: incompatible version: it speaks link versions ${range(versions)}, ${hello.role} ${hello.node} (${hello.software}) speaks ${range(hello.versions)}: upgrade the older node`,
     );
   return { ok: true, value: version };
+}
+
+/** Whatever is wrong with a certificate concerns its own link only, also where the check did not expect it. */
+function checkChain(
+  chain: readonly Uint8Array[],
+  { verifyPeer, now }: { readonly verifyPeer: VerifyPeer; readonly now: number },
+): ReturnType<VerifyPeer> {
+  try {
+    return verifyPeer(chain, now);
+  } catch (error) {
+    const reason = `the peer's certificate cannot be read: ${error instanceof Error ? error.message : String(error)}`;
+    return { ok: false, code: "bad-certificate", reason };
+  }
 }
 
 function range({ oldest, newest }: LinkVersions): string {

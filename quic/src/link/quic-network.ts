@@ -17,7 +17,13 @@ import type { VerifyPeer } from "@atlasnet/identity";
 import type { QuicCredentials } from "../transport/credentials.ts";
 import type { QuicEndpointStats } from "../transport/endpoint-stats.ts";
 import type { QuicConnection } from "../transport/quic-connection.ts";
-import { Endpoints, type HostPort, type OpenEndpoint, openQuicEndpoint } from "./endpoints.ts";
+import {
+  addressOf,
+  Endpoints,
+  type HostPort,
+  type OpenEndpoint,
+  openQuicEndpoint,
+} from "./endpoints.ts";
 import { BOOT_BYTES } from "./greeting.ts";
 import { MAX_PEER_STREAMS, SCRATCH_BYTES } from "./link-bounds.ts";
 import { type LinkFigures, linkFigures } from "./link-figures.ts";
@@ -207,14 +213,20 @@ export class QuicNetwork implements LinkNetwork {
         node,
       );
     if (this.stopping !== undefined) throw unreachable("the links of this node are stopped");
-    const endpoint = await this.endpoints.dialler(to.host);
+    const host = await addressOf(to.host).catch((error: unknown) => {
+      const why = error instanceof Error ? error.message : String(error);
+      throw unreachable(`its address cannot be found: ${why}: check ${to.host} in links.peers`);
+    });
+    const endpoint = await this.endpoints.dialler(host);
     if (this.stopping !== undefined) throw unreachable("the links of this node are stopped");
     this.dialCount += 1;
     const dial = this.dialCount;
     const wanted = { node, role: to.role };
     return new Promise((resolve, reject) => {
       const owner = diallingOwner(this.sessions, { dial, node, resolve, reject });
-      endpoint.connect(to, (connection) => this.session(connection, owner, dial, wanted));
+      endpoint.connect({ host, port: to.port }, (connection) =>
+        this.session(connection, owner, dial, wanted),
+      );
     });
   }
 
