@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { type AtlasNetClient, connect } from "@atlasnet/client";
 import { type FlowStats, type Relay, startRelay } from "@atlasnet/netem";
+import { assertAllIsWell } from "./testing/all-is-well.ts";
 import { LedgerPlayer } from "./testing/ledger-player.ts";
 import { startLedgerServer } from "./testing/ledger-server.ts";
 import { definition } from "./testing/ledger-world.ts";
-import { reached } from "./testing/reached.ts";
+import { reached } from "@atlasnet/core/testing";
 
 type Scheme = "tcp" | "ws" | "udp";
 
@@ -46,16 +47,6 @@ async function scene(t: TestContext, scheme: Scheme): Promise<Scene> {
   const stats = relay.stats[scheme === "udp" ? "udp" : "tcp"];
   assert.ok(stats !== undefined);
   return { relay, players, stats };
-}
-
-/** Everybody has everything, once and in order, and sees the world as it is. */
-async function assertAllIsWell(players: readonly LedgerPlayer[]): Promise<void> {
-  await reached(() => players.every((player) => player.answered));
-  await Promise.all(players.map((player) => player.settle()));
-  players[0]?.world.send("freeze", {});
-  await reached(() => players.every(({ frozen }) => frozen));
-  await Promise.all(players.map((player) => player.assertMirror()));
-  for (const player of players) player.assertBooks();
 }
 
 const schemes: readonly Scheme[] = ["tcp", "ws", "udp"];

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Direction, startRelay } from "@atlasnet/netem";
-import { assertAllIsWell, clusterSuite } from "./testing/cluster-suite.ts";
+import { assertAllIsWell } from "./testing/all-is-well.ts";
+import { clusterSuite } from "./testing/cluster-suite.ts";
 import { QuicNetworks } from "./testing/quic-networks.ts";
-import { reached } from "./testing/reached.ts";
+import { reached } from "@atlasnet/core/testing";
 import { TestCluster } from "./testing/test-cluster.ts";
 
 const peers = [

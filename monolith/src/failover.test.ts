@@ -4,10 +4,10 @@ import { type AtlasNetClient, connect } from "@atlasnet/client";
 import { SeededRandom } from "@atlasnet/core/sim";
 import { type Relay, startRelay } from "@atlasnet/netem";
 import type { ProxyService } from "@atlasnet/proxy";
-import { assertAllIsWell } from "./testing/cluster-suite.ts";
+import { assertAllIsWell } from "./testing/all-is-well.ts";
 import { LedgerPlayer } from "./testing/ledger-player.ts";
 import { definition } from "./testing/ledger-world.ts";
-import { reached } from "./testing/reached.ts";
+import { reached } from "@atlasnet/core/testing";
 import { TestCluster } from "./testing/test-cluster.ts";
 
 const SCHEMES = ["ws", "tcp", "udp"] as const;

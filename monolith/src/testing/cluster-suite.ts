@@ -4,20 +4,10 @@ import { readDownstreamHead } from "@atlasnet/core";
 import { SeededRandom } from "@atlasnet/core/sim";
 import { ByteReader } from "@atlasnet/world";
 import { startAbandoningLine } from "./abandoning-line.ts";
+import { assertAllIsWell } from "./all-is-well.ts";
 import type { Networks, Passing } from "./cut-network.ts";
-import type { LedgerPlayer } from "./ledger-player.ts";
-import { reached } from "./reached.ts";
+import { reached } from "@atlasnet/core/testing";
 import { TestCluster } from "./test-cluster.ts";
-
-/** Players of one world: all said was applied once and in order, all see the world as it is. */
-export async function assertAllIsWell(players: readonly LedgerPlayer[]): Promise<void> {
-  await reached(() => players.every(({ answered }) => answered));
-  await Promise.all(players.map((player) => player.settle()));
-  players[0]?.world.send("freeze", {});
-  await reached(() => players.every(({ frozen }) => frozen));
-  await Promise.all(players.map((player) => player.assertMirror()));
-  for (const player of players) player.assertBooks();
-}
 
 /** The tick and topics of a batch for clients. */
 function batchOf({ message }: Passing): { tick: number; topics: number[] } | undefined {
