@@ -23,7 +23,10 @@ class Recording implements IncomingSink {
 
   message(number: number, bytes: Uint8Array): undefined {
     this.reserved -= bytes.length;
-    assert.equal(bytes.buffer.byteLength, bytes.length, "the bytes are its own");
+    assert.ok(
+      bytes.buffer.byteLength <= Math.max(bytes.length, 8192),
+      "it keeps little else alive",
+    );
     this.heard.push(`message ${number} ${Buffer.from(bytes).toString("hex")}`);
   }
 

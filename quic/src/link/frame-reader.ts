@@ -8,7 +8,7 @@ export interface FrameSink {
   open(number: number, name: string): LinkClosed | undefined;
   /** A message of that many bytes begins: may it come? Asked before memory is taken for it. */
   reserve(number: number, bytes: number): LinkClosed | undefined;
-  /** The message is there; its bytes are nobody else's. */
+  /** The message is there. Its bytes do not change; small ones share a buffer of at most 8 KiB. */
   message(number: number, bytes: Uint8Array): LinkClosed | undefined;
 }
 
@@ -18,14 +18,18 @@ interface Assembly {
   filled: number;
 }
 
+/** Small messages share copies of so many bytes, longer ones have a copy of their own. */
+const BLOCK_BYTES = 8192;
+const MAX_SHARED_BYTES = 1024;
+
 /** The head is not there in full yet. */
 const INCOMPLETE = -1;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /**
- * Reads the frames of one channel stream, however it is cut. Messages get a buffer of their own: a view
- * would keep a slab of the transport alive, and be cloned with all of it when it is posted to a thread.
+ * Reads the frames of one channel stream, however it is cut. Messages are copied: a view would keep a slab
+ * of the transport alive, and be cloned with all of it when it is posted to a thread.
  *
  * 1. At most MAX_HEAD_BYTES wait for more; the bytes of messages go to where they belong at once.
  * 2. After a problem it reads nothing more.
@@ -39,6 +43,10 @@ export class FrameReader {
   private current: Assembly | undefined;
   private missing = 0;
   private problem: LinkClosed | undefined;
+  /** A copy of some of the bytes at hand, from `blockStart` to `blockEnd`. */
+  private block = new Uint8Array(0);
+  private blockStart = 0;
+  private blockEnd = 0;
   // What the last head said.
   private type = 0;
   private number = 0;
@@ -52,6 +60,7 @@ export class FrameReader {
   /** Returns why the link has to end, or undefined. */
   push(bytes: Uint8Array): LinkClosed | undefined {
     let at = 0;
+    this.blockEnd = 0;
     while (at < bytes.length && this.problem === undefined) {
       if (this.current !== undefined) {
         at += this.fill(this.current, bytes, at);
@@ -148,10 +157,7 @@ export class FrameReader {
     this.problem = this.sink.reserve(number, size);
     if (this.problem !== undefined) return at;
     if (size <= CHUNK_BYTES && at + size <= bytes.length) {
-      this.problem = this.sink.message(
-        number,
-        Uint8Array.prototype.slice.call(bytes, at, at + size),
-      );
+      this.problem = this.sink.message(number, this.copy(bytes, at, size));
       return at + size;
     }
     const assembly = { number, bytes: new Uint8Array(size), filled: 0 };
@@ -179,8 +185,26 @@ export class FrameReader {
     return count;
   }
 
+  /** Small messages that follow each other are copied together: a buffer for each would cost more than its reading. */
+  private copy(bytes: Uint8Array, at: number, size: number): Uint8Array {
+    if (size > MAX_SHARED_BYTES) return copyOf(bytes, at, size);
+    if (at + size > this.blockEnd) {
+      this.blockStart = at;
+      this.blockEnd = Math.min(bytes.length, at + BLOCK_BYTES);
+      this.block = copyOf(bytes, at, this.blockEnd - at);
+    }
+    return this.block.subarray(at - this.blockStart, at - this.blockStart + size);
+  }
+
   private bad(detail: string): typeof INCOMPLETE {
     this.problem = { code: "bad-message", detail };
     return INCOMPLETE;
   }
+}
+
+/** A Uint8Array also of a Buffer, whose own slices take longer to make. */
+function copyOf(bytes: Uint8Array, at: number, size: number): Uint8Array<ArrayBuffer> {
+  const copy = new Uint8Array(size);
+  copy.set(bytes.subarray(at, at + size));
+  return copy;
 }

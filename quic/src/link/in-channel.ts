@@ -37,7 +37,9 @@ export class InChannel {
   }
 
   push(bytes: Uint8Array): void {
-    this.inbox.push(bytes);
+    // What waits for long must not keep what it shares a buffer with.
+    const isShared = bytes.length < bytes.buffer.byteLength;
+    this.inbox.push(this.handler === undefined && isShared ? bytes.slice() : bytes);
   }
 
   /** Calls the handler with all that has come. */
