@@ -21,6 +21,7 @@ import {
   addressOf,
   Endpoints,
   type HostPort,
+  type LinkEndpoint,
   type OpenEndpoint,
   openQuicEndpoint,
 } from "./endpoints.ts";
@@ -180,10 +181,11 @@ export class QuicNetwork implements LinkNetwork {
     await this.endpoints.stop();
   }
 
-  private openEndpoint(host: string, port: number) {
+  private async openEndpoint(host: string, port: number): Promise<LinkEndpoint> {
     const { idleTimeoutMs, maxPacketBytes, maxConnections } = this.options;
     const { clock, logger, openEndpoint = openQuicEndpoint } = this.deps;
-    return openEndpoint(
+    const { credentials } = this;
+    const endpoint = await openEndpoint(
       {
         host,
         port,
@@ -193,8 +195,11 @@ export class QuicNetwork implements LinkNetwork {
         maxStreams: MAX_PEER_STREAMS,
         handshakeTimeoutMs: this.connectTimeoutMs,
       },
-      { credentials: this.credentials, clock, logger },
+      { credentials, clock, logger },
     );
+    // Renewed meanwhile.
+    if (this.credentials !== credentials) endpoint.setCredentials(this.credentials);
+    return endpoint;
   }
 
   private async dial(node: string): Promise<Link> {
