@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
+import { reached } from "@atlasnet/core/testing";
 import { type Relay, type RelayOptions, startRelay } from "./relay.ts";
-import { reached } from "./testing/reached.ts";
 
 interface TestServer {
   readonly port: number;

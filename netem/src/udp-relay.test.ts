@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { SimClock } from "@atlasnet/core/sim";
+import { reached } from "@atlasnet/core/testing";
 import { type Relay, type RelayOptions, startRelay } from "./relay.ts";
-import { reached } from "./testing/reached.ts";
 import { udpPeer } from "./testing/udp-peers.ts";
 
 async function udpRelay(

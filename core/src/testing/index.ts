@@ -1,4 +1,4 @@
-// For tests of whoever implements a port of this package; needs node:test.
+// For tests: of whoever implements a port of this package (needs node:test), and of whoever uses one.
 export {
   type Later,
   type LinkFixture,
@@ -8,3 +8,5 @@ export {
   numberOf,
 } from "../link/acceptance.ts";
 export { goldenLinkMessages } from "./golden.ts";
+export { inProcessLinks, type LinkKind, type LinkNetworks } from "./link-networks.ts";
+export { reached } from "./reached.ts";

@@ -1,20 +1,14 @@
 import assert from "node:assert/strict";
 import { request } from "node:http";
 import { connect } from "node:net";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import { connect as tlsConnect } from "node:tls";
 import { OperatingError } from "@atlasnet/core";
 import { WebSocket } from "ws";
 import { frame } from "../session/framing.ts";
 import { testCertificate } from "../testing/test-certificate.ts";
 import { cbor, framedOver, hello, portOf } from "../testing/test-clients.ts";
-import { type Bench, startBench } from "../testing/test-proxy.ts";
-
-async function bench(t: TestContext, options?: Parameters<typeof startBench>[0]): Promise<Bench> {
-  const started = await startBench(options);
-  t.after(() => started.proxy.stop());
-  return started;
-}
+import { bench, startBench } from "../testing/test-proxy.ts";
 
 function open(address: string): ReturnType<typeof connect> {
   return connect({ port: portOf(address), host: "127.0.0.1", noDelay: true });

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import type { CborValue } from "@atlasnet/core";
 import { SimClock } from "@atlasnet/core/sim";
+import { testOverLinks } from "@atlasnet/quic/testing";
 import { WebSocket } from "ws";
 import {
   cbor,
@@ -12,14 +13,8 @@ import {
   type TestClient,
   webSocketClient,
 } from "../testing/test-clients.ts";
-import { type Bench, startBench } from "../testing/test-proxy.ts";
+import { bench } from "../testing/test-proxy.ts";
 import { udpClient } from "../testing/udp-client.ts";
-
-async function bench(t: TestContext, options?: Parameters<typeof startBench>[0]): Promise<Bench> {
-  const started = await startBench(options);
-  t.after(() => started.proxy.stop());
-  return started;
-}
 
 /** The close message's code; on WebSocket also checks the close frame. */
 async function closeCode(client: TestClient): Promise<CborValue | undefined> {
@@ -70,8 +65,8 @@ for (const [transport, open] of OPENERS)
       assert.equal((await victim.messages.next())[0], 5);
     });
 
-test("without guests a hello needs a ticket", async (t) => {
-  const { address, gameserver } = await bench(t, { allowGuests: false });
+testOverLinks("without guests a hello needs a ticket", async (t, links) => {
+  const { address, gameserver } = await bench(t, { links, allowGuests: false });
   const guest = await webSocketClient(address);
   guest.send(hello("arena"));
   assert.equal(await closeCode(guest), 4006);
@@ -151,73 +146,86 @@ async function settle(clock: SimClock, done: () => boolean): Promise<void> {
   }
 }
 
-test("a client that does not read is conflated, then brought up to date with full state", async (t) => {
-  const { address, gameserver, proxy } = await bench(t);
-  const client = await framedClient(address);
-  t.after(() => client.end());
-  client.send(hello("arena"));
-  await client.messages.next();
-  const { attach } = await gameserver.attaches.next();
-  client.socket?.pause();
-  const big = new Uint8Array(200_000).fill(1);
-  gameserver.batch({ topics: [{ topic: 0, full: big }], sessions: [{ attach, slots: [[0, 1]] }] });
-  while (proxy.counters.conflated === 0) {
-    gameserver.batch({ topics: [{ topic: 0, delta: big }] });
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  client.socket?.resume();
-  while (proxy.counters.resyncsAsked === 0) {
-    gameserver.batch({ topics: [{ topic: 0, delta: Uint8Array.of(1) }] });
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  assert.equal((await gameserver.entries.next()).kind, 7);
-  gameserver.batch({
-    tick: 100_000,
-    topics: [{ topic: 0, full: Uint8Array.of(0, 42) }],
-    sessions: [{ attach, full: true }],
-  });
-  const last = await client.messages.until(
-    ([, packed]) => packed instanceof Uint8Array && packed.length < 20 && packed.at(-1) === 42,
-  );
-  assert.deepEqual(last[1], Uint8Array.of(0xa0, 0x8d, 6, 1 | 8, 1, 0, 1, 1, 0, 42));
-});
-
-test("a client that does not read reliable messages is closed as a slow consumer", async (t) => {
-  const { address, gameserver, proxy } = await bench(t, {
-    limits: { reliableBacklogBytes: 100_000 },
-  });
-  const client = await framedClient(address);
-  client.send(hello("arena"));
-  await client.messages.next();
-  const { attach } = await gameserver.attaches.next();
-  client.socket?.pause();
-  const payload = new Uint8Array(60_000);
-  for (let seq = 1; !proxy.counters.closes.has("slow-consumer"); seq++) {
-    gameserver.batch({ sessions: [{ attach, messages: [{ seq, index: 0, payload }] }] });
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  client.socket?.resume();
-  assert.equal(await closeCode(client), 4018);
-});
-
-test("drain says shutting-down and lets it arrive; stop leaves nothing open", async (t) => {
-  const { address, proxy, gameserver } = await bench(t);
-  const clients = [await framedClient(address), await webSocketClient(address)];
-  for (const client of clients) {
+testOverLinks(
+  "a client that does not read is conflated, then brought up to date with full state",
+  async (t, links) => {
+    const { address, gameserver, proxy } = await bench(t, { links });
+    const client = await framedClient(address);
+    t.after(() => client.end());
     client.send(hello("arena"));
     await client.messages.next();
-  }
-  const linkClosed = gameserver.links[0]?.closed;
-  await proxy.drain(5_000);
-  for (const client of clients) assert.equal(await closeCode(client), 4020);
-  await assert.rejects(framedClient(address));
-  await proxy.stop();
-  await proxy.stop();
-  assert.equal((await linkClosed)?.code, "closed");
-});
+    const { attach } = await gameserver.attaches.next();
+    client.socket?.pause();
+    const big = new Uint8Array(200_000).fill(1);
+    gameserver.batch({
+      topics: [{ topic: 0, full: big }],
+      sessions: [{ attach, slots: [[0, 1]] }],
+    });
+    while (proxy.counters.conflated === 0) {
+      gameserver.batch({ topics: [{ topic: 0, delta: big }] });
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    client.socket?.resume();
+    while (proxy.counters.resyncsAsked === 0) {
+      gameserver.batch({ topics: [{ topic: 0, delta: Uint8Array.of(1) }] });
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    assert.equal((await gameserver.entries.next()).kind, 7);
+    gameserver.batch({
+      tick: 100_000,
+      topics: [{ topic: 0, full: Uint8Array.of(0, 42) }],
+      sessions: [{ attach, full: true }],
+    });
+    const last = await client.messages.until(
+      ([, packed]) => packed instanceof Uint8Array && packed.length < 20 && packed.at(-1) === 42,
+    );
+    assert.deepEqual(last[1], Uint8Array.of(0xa0, 0x8d, 6, 1 | 8, 1, 0, 1, 1, 0, 42));
+  },
+);
 
-test("a second hello while one stands is out of state", async (t) => {
-  const { address } = await bench(t);
+testOverLinks(
+  "a client that does not read reliable messages is closed as a slow consumer",
+  async (t, links) => {
+    const { address, gameserver, proxy } = await bench(t, {
+      links,
+      limits: { reliableBacklogBytes: 100_000 },
+    });
+    const client = await framedClient(address);
+    client.send(hello("arena"));
+    await client.messages.next();
+    const { attach } = await gameserver.attaches.next();
+    client.socket?.pause();
+    const payload = new Uint8Array(60_000);
+    for (let seq = 1; !proxy.counters.closes.has("slow-consumer"); seq++) {
+      gameserver.batch({ sessions: [{ attach, messages: [{ seq, index: 0, payload }] }] });
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    client.socket?.resume();
+    assert.equal(await closeCode(client), 4018);
+  },
+);
+
+testOverLinks(
+  "drain says shutting-down and lets it arrive; stop leaves nothing open",
+  async (t, links) => {
+    const { address, proxy, gameserver } = await bench(t, { links });
+    const clients = [await framedClient(address), await webSocketClient(address)];
+    for (const client of clients) {
+      client.send(hello("arena"));
+      await client.messages.next();
+    }
+    const linkClosed = gameserver.links[0]?.closed;
+    await proxy.drain(5_000);
+    for (const client of clients) assert.equal(await closeCode(client), 4020);
+    await assert.rejects(framedClient(address));
+    await proxy.stop();
+    await proxy.stop();
+    assert.equal((await linkClosed)?.code, "closed");
+  },
+);
+
+testOverLinks("a second hello while one stands is out of state", async (t, links) => {
+  const { address } = await bench(t, { links });
   const client = await framedClient(address);
   client.raw(cborFrames([hello("arena"), hello("arena")]));
   assert.equal(await closeCode(client), 4021);

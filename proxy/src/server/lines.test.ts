@@ -1,22 +1,19 @@
 import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
+import { testOverLinks } from "@atlasnet/quic/testing";
 import { Arrivals } from "../testing/arrivals.ts";
 import { FakeGameserver, TEST_DEFINITION } from "../testing/fake-shard.ts";
 import { portOf } from "../testing/test-clients.ts";
-import { type Bench, startBench } from "../testing/test-proxy.ts";
+import { type Bench, type BenchOptions, bench } from "../testing/test-proxy.ts";
 
 interface LinesBench extends Bench {
   socket: Socket;
   lines: Arrivals<string>;
 }
 
-async function bench(
-  t: TestContext,
-  options?: Parameters<typeof startBench>[0],
-): Promise<LinesBench> {
-  const started = await startBench(options);
-  t.after(() => started.proxy.stop());
+async function linesBench(t: TestContext, options?: BenchOptions): Promise<LinesBench> {
+  const started = await bench(t, options);
   const socket = connect({ port: portOf(started.address), host: "127.0.0.1", noDelay: true });
   const lines = new Arrivals<string>();
   let rest = "";
@@ -46,7 +43,7 @@ async function watched(gameserver: FakeGameserver): Promise<number> {
 const FULL = Uint8Array.of(0x10, 1 | (1 << 2), 0, 50, 7);
 
 test("commands, split and merged over packets, are answered in order", async (t) => {
-  const { socket, lines } = await bench(t);
+  const { socket, lines } = await linesBench(t);
   socket.write("PI");
   await new Promise((resolve) => setImmediate(resolve));
   socket.write(
@@ -67,48 +64,54 @@ test("commands, split and merged over packets, are answered in order", async (t)
     assert.equal(await lines.next(), expected);
 });
 
-test("a subscribed topic comes as JSON, goes on after its owner died, and ends with UNSUB", async (t) => {
-  const { socket, lines, gameserver, network } = await bench(t);
-  socket.write("SUB arena/news\n");
-  const attach = await watched(gameserver);
-  assert.equal(gameserver.watches.all[0]?.authorized, false);
-  assert.equal(gameserver.watches.all[0]?.topic, "news");
-  assert.equal(await lines.next(), "OK");
-  gameserver.batch({
-    tick: 9,
-    topics: [{ topic: 0, full: FULL }],
-    sessions: [{ attach, slots: [[0, 1]] }],
-  });
-  assert.deepEqual(JSON.parse(await lines.next()), {
-    world: "arena",
-    topic: "news",
-    tick: 9,
-    full: true,
-    enter: [{ id: 50, spot: { x: 7 } }],
-    update: [],
-    leave: [],
-  });
-  gameserver.batch({ tick: 10, topics: [{ topic: 0, delta: Uint8Array.of(0x11, 1 << 2, 0, 8) }] });
-  assert.deepEqual(JSON.parse(await lines.next()).update, [{ id: 50, spot: { x: 8 } }]);
+testOverLinks(
+  "a subscribed topic comes as JSON, goes on after its owner died, and ends with UNSUB",
+  async (t, links) => {
+    const { socket, lines, gameserver, network } = await linesBench(t, { links });
+    socket.write("SUB arena/news\n");
+    const attach = await watched(gameserver);
+    assert.equal(gameserver.watches.all[0]?.authorized, false);
+    assert.equal(gameserver.watches.all[0]?.topic, "news");
+    assert.equal(await lines.next(), "OK");
+    gameserver.batch({
+      tick: 9,
+      topics: [{ topic: 0, full: FULL }],
+      sessions: [{ attach, slots: [[0, 1]] }],
+    });
+    assert.deepEqual(JSON.parse(await lines.next()), {
+      world: "arena",
+      topic: "news",
+      tick: 9,
+      full: true,
+      enter: [{ id: 50, spot: { x: 7 } }],
+      update: [],
+      leave: [],
+    });
+    gameserver.batch({
+      tick: 10,
+      topics: [{ topic: 0, delta: Uint8Array.of(0x11, 1 << 2, 0, 8) }],
+    });
+    assert.deepEqual(JSON.parse(await lines.next()).update, [{ id: 50, spot: { x: 8 } }]);
 
-  await gameserver.die();
-  const next = new FakeGameserver("arena.0");
-  await next.listen(network.node("g1"));
-  const again = await watched(next);
-  next.batch({
-    tick: 3,
-    topics: [{ topic: 0, full: FULL }],
-    sessions: [{ attach: again, slots: [[0, 1]] }],
-  });
-  assert.equal(JSON.parse(await lines.next()).full, true);
+    await gameserver.die();
+    const next = new FakeGameserver("arena.0");
+    await next.listen(network.node("g1"));
+    const again = await watched(next);
+    next.batch({
+      tick: 3,
+      topics: [{ topic: 0, full: FULL }],
+      sessions: [{ attach: again, slots: [[0, 1]] }],
+    });
+    assert.equal(JSON.parse(await lines.next()).full, true);
 
-  socket.write("UNSUB arena/news\n");
-  assert.equal(await lines.next(), "OK");
-  assert.equal((await next.others.next()).type, "detach");
-});
+    socket.write("UNSUB arena/news\n");
+    assert.equal(await lines.next(), "OK");
+    assert.equal((await next.others.next()).type, "detach");
+  },
+);
 
-test("a gap asks the shard for full state", async (t) => {
-  const { socket, lines, gameserver } = await bench(t);
+testOverLinks("a gap asks the shard for full state", async (t, links) => {
+  const { socket, lines, gameserver } = await linesBench(t, { links });
   socket.write("SUB arena/news\n");
   const attach = await watched(gameserver);
   await lines.next();
@@ -124,19 +127,25 @@ test("a gap asks the shard for full state", async (t) => {
   assert.equal(resync.kind, 7);
 });
 
-test("a ticket is shown to the shard, a refusal told; too many topics are refused", async (t) => {
-  const { socket, lines, gameserver } = await bench(t, { limits: { watchesPerConnection: 1 } });
-  socket.write("AUTH ticket:ann:arena\nSUB arena/secret\n");
-  assert.equal(await lines.next(), "OK");
-  const { attach, authorized } = await gameserver.watches.next();
-  assert.equal(authorized, true);
-  gameserver.close(attach, "unknown-topic");
-  assert.equal(await lines.next(), "ERR unknown-topic");
-  socket.write("SUB arena/news\nSUB arena/more\n");
-  await watched(gameserver);
-  assert.equal(await lines.next(), "OK");
-  assert.equal(await lines.next(), "ERR rate-limited");
-});
+testOverLinks(
+  "a ticket is shown to the shard, a refusal told; too many topics are refused",
+  async (t, links) => {
+    const { socket, lines, gameserver } = await linesBench(t, {
+      links,
+      limits: { watchesPerConnection: 1 },
+    });
+    socket.write("AUTH ticket:ann:arena\nSUB arena/secret\n");
+    assert.equal(await lines.next(), "OK");
+    const { attach, authorized } = await gameserver.watches.next();
+    assert.equal(authorized, true);
+    gameserver.close(attach, "unknown-topic");
+    assert.equal(await lines.next(), "ERR unknown-topic");
+    socket.write("SUB arena/news\nSUB arena/more\n");
+    await watched(gameserver);
+    assert.equal(await lines.next(), "OK");
+    assert.equal(await lines.next(), "ERR rate-limited");
+  },
+);
 
 test("long lines, broken UTF-8 and too many lines end the connection", async (t) => {
   for (const [bytes, code, limits] of [
@@ -145,7 +154,7 @@ test("long lines, broken UTF-8 and too many lines end the connection", async (t)
     [Uint8Array.of(0xff, 10), "bad-message", {}],
     [Buffer.from("a\n".repeat(30)), "rate-limited", { messagesBurst: 20 }],
   ] as const) {
-    const { socket, lines, proxy } = await bench(t, { limits });
+    const { socket, lines, proxy } = await linesBench(t, { limits });
     socket.write(bytes);
     const all = await lines.untilEnd();
     assert.equal(all.at(-1), `ERR ${code}`);

@@ -8,14 +8,8 @@ import { PACKET } from "@atlasnet/udp";
 import { ClientHandshake } from "@atlasnet/udp/node";
 import { Arrivals } from "../testing/arrivals.ts";
 import { portOf } from "../testing/test-clients.ts";
-import { type Bench, startBench } from "../testing/test-proxy.ts";
+import { type Bench, bench, startBench } from "../testing/test-proxy.ts";
 import { udpSocket } from "../testing/udp-client.ts";
-
-async function bench(t: TestContext, options?: Parameters<typeof startBench>[0]): Promise<Bench> {
-  const started = await startBench(options);
-  t.after(() => started.proxy.stop());
-  return started;
-}
 
 /** A socket that sends what it is told and counts bytes; it knows no protocol. */
 interface Stranger {

@@ -6,7 +6,7 @@ import { SeededRandom, SimClock } from "@atlasnet/core/sim";
 import { connectionIdOf, PACKET, TAG_BYTES } from "@atlasnet/udp";
 import { ClientHandshake } from "@atlasnet/udp/node";
 import { field, framedClient, hello, portOf } from "../testing/test-clients.ts";
-import { type Bench, startBench } from "../testing/test-proxy.ts";
+import { bench } from "../testing/test-proxy.ts";
 import {
   type Accepted,
   type UdpTestClient,
@@ -14,12 +14,6 @@ import {
   udpHandshake,
   udpSocket,
 } from "../testing/udp-client.ts";
-
-async function bench(t: TestContext, options?: Parameters<typeof startBench>[0]): Promise<Bench> {
-  const started = await startBench(options);
-  t.after(() => started.proxy.stop());
-  return started;
-}
 
 async function client(t: TestContext, address: string): Promise<UdpTestClient> {
   const opened = await udpClient(address);

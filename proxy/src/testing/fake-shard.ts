@@ -1,7 +1,6 @@
 import {
   type Attach,
   type Channel,
-  InProcessNetwork,
   type Link,
   type LinkMessage,
   type LinkNetwork,
@@ -249,12 +248,4 @@ export class FakeGameserver {
     const { attach, index, payload, n } = entry;
     this.batch({ sessions: [{ attach, messages: [{ seq, index, payload }], ack: n }] });
   }
-}
-
-export function testNetwork(): { proxy: LinkNetwork; node: (name: string) => LinkNetwork } {
-  const network = new InProcessNetwork({ verify: true });
-  return {
-    proxy: network.node({ role: "proxy", node: "p1" }),
-    node: (name) => network.node({ role: "gameserver", node: name }),
-  };
 }

@@ -1,9 +1,12 @@
+import type { TestContext } from "node:test";
 import { type Clock, noopLogger, type TicketKeys } from "@atlasnet/core";
 import { systemClock, systemRandom } from "@atlasnet/core/node";
+import type { LinkKind } from "@atlasnet/core/testing";
 import { createNoopMeter } from "@opentelemetry/api";
 import { defaultLimits, type ProxyLimits } from "../limits.ts";
 import { createProxy, type ProxyService, type ProxyUdpOptions } from "../server/proxy.ts";
-import { FakeGameserver, FakePlacements, testNetwork } from "./fake-shard.ts";
+import { FakeGameserver, FakePlacements } from "./fake-shard.ts";
+import { type TestNetwork, testNetwork } from "./test-network.ts";
 
 /** Tickets in clear text: `ticket:account:world`. */
 export const plainKeys: TicketKeys = {
@@ -29,23 +32,34 @@ export interface Bench {
   address: string;
   gameserver: FakeGameserver;
   placements: FakePlacements;
-  network: ReturnType<typeof testNetwork>;
+  network: TestNetwork;
+  /** Ends the proxy and all links. */
+  stop(): Promise<void>;
+}
+
+export interface BenchOptions {
+  limits?: Partial<ProxyLimits>;
+  allowGuests?: boolean;
+  port?: number;
+  tls?: { cert: string; key: string };
+  /** False: none. */
+  udp?: Partial<ProxyUdpOptions> | false;
+  clock?: Clock;
+  keys?: TicketKeys;
+  /** Between the proxy and the gameserver. Default: in this process. */
+  links?: LinkKind;
+}
+
+/** One that ends with its test. */
+export async function bench(t: TestContext, options?: BenchOptions): Promise<Bench> {
+  const started = await startBench(options);
+  t.after(() => started.stop());
+  return started;
 }
 
 /** A started proxy before one fake gameserver `g1` with the world `arena`. */
-export async function startBench(
-  options: {
-    limits?: Partial<ProxyLimits>;
-    allowGuests?: boolean;
-    port?: number;
-    tls?: { cert: string; key: string };
-    /** False: none. */
-    udp?: Partial<ProxyUdpOptions> | false;
-    clock?: Clock;
-    keys?: TicketKeys;
-  } = {},
-): Promise<Bench> {
-  const network = testNetwork();
+export async function startBench(options: BenchOptions = {}): Promise<Bench> {
+  const network = await testNetwork(options.links);
   const gameserver = new FakeGameserver("arena.0");
   await gameserver.listen(network.node("g1"));
   const placements = new FakePlacements();
@@ -75,5 +89,9 @@ export async function startBench(
   );
   await proxy.start();
   const [address = ""] = proxy.addresses;
-  return { proxy, address, gameserver, placements, network };
+  const stop = async () => {
+    await proxy.stop();
+    await network.stop();
+  };
+  return { proxy, address, gameserver, placements, network, stop };
 }

@@ -1,0 +1,22 @@
+// For tests of whoever is to work over links of every kind; needs node:test.
+import { type TestContext, test } from "node:test";
+import { inProcessLinks, type LinkKind } from "@atlasnet/core/testing";
+import { QuicNetworks } from "./testing/quic-networks.ts";
+
+export { QuicNetworks } from "./testing/quic-networks.ts";
+
+export const quicLinks: LinkKind = {
+  name: "QUIC",
+  create: (peers) => QuicNetworks.create(peers),
+};
+
+/** Every kind of links there is between proxies and gameservers. */
+export const linkKinds: readonly LinkKind[] = [inProcessLinks, quicLinks];
+
+/** One test over links of every kind. */
+export function testOverLinks(
+  name: string,
+  run: (t: TestContext, links: LinkKind) => Promise<void>,
+): void {
+  for (const links of linkKinds) test(`${links.name}: ${name}`, (t) => run(t, links));
+}
