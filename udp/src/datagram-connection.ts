@@ -21,8 +21,8 @@ import {
 import type { AckFrame } from "./packet/frames.ts";
 import { NUMBER_AT, numberEnd, numberIn, SEALED } from "./packet/packet-header.ts";
 import type { PacketKeys } from "./packet-keys.ts";
-import { PacketReader } from "./packet-reader.ts";
-import { PacketSender } from "./packet-sender.ts";
+import { PacketReader, type PacketSink } from "./packet-reader.ts";
+import { type PacketRoad, PacketSender } from "./packet-sender.ts";
 import { PathCheck } from "./path-check.ts";
 import { Acknowledger } from "./recovery/acknowledger.ts";
 import { ReplayWindow } from "./recovery/replay-window.ts";
@@ -36,7 +36,7 @@ import { ReplayWindow } from "./recovery/replay-window.ts";
  * - `closing`: packets are answered with the close frame, for CLOSING_MS. The owner forgets it then.
  * - `closed`: the peer closed.
  */
-export class DatagramConnection<Sent = undefined> {
+export class DatagramConnection<Sent = undefined> implements PacketSink, PacketRoad {
   readonly stats: DatagramStats;
   /** Largest `packed` that `sendUpdates` takes. */
   readonly maxUpdatesBytes: number = MAX_UPDATES_BYTES;
@@ -49,8 +49,9 @@ export class DatagramConnection<Sent = undefined> {
   private readonly acknowledger: Acknowledger;
   private readonly sender: PacketSender<Sent>;
   private readonly reader: PacketReader;
-  /** A server's. */
-  private readonly paths: PathCheck | undefined;
+  private readonly randomBytes: (bytes: number) => Uint8Array;
+  /** A server's, once a packet came from elsewhere. */
+  private paths: PathCheck | undefined;
 
   private state: "open" | "failed" | "closing" | "closed" = "open";
   private dirtied = false;
@@ -80,24 +81,16 @@ export class DatagramConnection<Sent = undefined> {
     this.acknowledger = new Acknowledger(server ? SERVER_ACK_DELAY_MS : CLIENT_ACK_DELAY_MS);
     this.sender = new PacketSender<Sent>(options, {
       keys: dependencies.keys,
-      transmit: (packet) => this.events.transmit(packet, this.path),
+      road: this,
       acknowledger: this.acknowledger,
       stats: this.stats,
     });
     this.reader = new PacketReader(options, {
       stats: this.stats,
       streamMemory: dependencies.streamMemory,
-      sink: {
-        isOpen: () => this.state === "open",
-        item: (item) => this.events.item(item),
-        acknowledged: (ack) => this.acknowledged(ack),
-        challenged: (challenge) => this.challenged(challenge),
-        responded: (response) => this.responded(response),
-        closed: (code, reason) => this.peerClosed(code, reason),
-        failed: (code, reason) => this.fail(code, reason),
-      },
+      sink: this,
     });
-    if (server) this.paths = new PathCheck(dependencies.randomBytes);
+    this.randomBytes = dependencies.randomBytes;
   }
 
   /**
@@ -270,9 +263,11 @@ export class DatagramConnection<Sent = undefined> {
     path: string,
     newest: boolean,
   ): void {
-    if (this.paths !== undefined) {
-      if (path !== this.path) this.paths.came(path, bytes, newest);
-      else if (newest) this.paths.settled();
+    if (path === this.path) {
+      if (newest) this.paths?.settled();
+    } else if (this.server) {
+      this.paths ??= new PathCheck(this.randomBytes);
+      this.paths.came(path, bytes, newest);
     }
     if (newest) this.sender.recovery.heard();
     this.from = path;
@@ -287,19 +282,33 @@ export class DatagramConnection<Sent = undefined> {
     if (this.acknowledger.dueAt <= this.now || this.challengeDue()) this.markDirty();
   }
 
-  private acknowledged(ack: AckFrame): void {
+  // What its reader and its sender tell: these are theirs, not the owner's.
+
+  isOpen(): boolean {
+    return this.state === "open";
+  }
+
+  item(item: Uint8Array): void {
+    this.events.item(item);
+  }
+
+  transmit(packet: Uint8Array): void {
+    this.events.transmit(packet, this.path);
+  }
+
+  acknowledged(ack: AckFrame): void {
     if (!this.sender.hasSent(ack.largest))
       throw new DecodeError(`an ack of packet ${ack.largest}, which was never sent`);
     this.reportLost(this.sender.took(ack, this.now));
     if (this.sender.waiting) this.markDirty();
   }
 
-  private challenged(challenge: Uint8Array): void {
+  challenged(challenge: Uint8Array): void {
     this.sender.response = challenge.slice();
     this.markDirty();
   }
 
-  private responded(response: Uint8Array): void {
+  responded(response: Uint8Array): void {
     if (!this.paths?.answered(response, this.from)) return;
     this.path = this.from;
     this.stats.moves += 1;
@@ -308,13 +317,13 @@ export class DatagramConnection<Sent = undefined> {
     this.markDirty();
   }
 
-  private peerClosed(code: number, reason: string): void {
+  closed(code: number, reason: string): void {
     this.state = "closed";
     this.reader.end();
     this.events.closed(code, reason);
   }
 
-  private fail(code: "bad-message" | "too-large", reason: string): void {
+  failed(code: "bad-message" | "too-large", reason: string): void {
     if (this.state !== "open") return;
     this.state = "failed";
     this.events.failed(code, reason);

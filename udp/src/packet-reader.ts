@@ -46,6 +46,17 @@ export interface PacketReaderDependencies {
   streamMemory?: StreamMemory | undefined;
 }
 
+const NOTHING = new Uint8Array(0);
+
+/** What it takes to read a packet; a connection needs none of it while nothing comes. */
+class Tools {
+  readonly reader = new ByteReader(NOTHING);
+  readonly ack = new AckFrame();
+}
+
+/** Those not in use: as many as there were packets read within the reading of others, mostly one. */
+const spareTools: Tools[] = [];
+
 /** Reads the frames of genuine packets, and holds what cannot be handed out yet. */
 export class PacketReader {
   /** Of the last packet: whether it asks for an ack, and whether there was room for all of it. */
@@ -54,8 +65,6 @@ export class PacketReader {
 
   private readonly maxItemBytes: number;
   private readonly sink: PacketSink;
-  private readonly reader = new ByteReader(new Uint8Array(0));
-  private readonly ack = new AckFrame();
   /** Whether the packet that is read held an ack already: each is work, so it may hold one. */
   private acknowledges = false;
   private readonly stream: ReceiveStream;
@@ -71,7 +80,7 @@ export class PacketReader {
     this.maxItemBytes = options.maxItemBytes;
     this.sink = sink;
     this.splitter = new FrameSplitter(options.maxItemBytes, (item) => this.streamItem(item));
-    this.stream = new ReceiveStream((bytes) => this.splitter.push(bytes), streamMemory);
+    this.stream = new ReceiveStream(this.splitter, streamMemory);
     if (options.role === "server")
       this.inputs = new InputIntake((item) => this.inputItem(item), stats);
     else this.updates = new UpdatesIntake((item) => this.updatesItem(item), stats);
@@ -82,12 +91,17 @@ export class PacketReader {
     this.asks = false;
     this.kept = true;
     this.acknowledges = false;
+    const tools = spareTools.pop() ?? new Tools();
+    const { reader } = tools;
     try {
-      this.reader.reset(plain);
-      while (this.reader.remaining > 0 && this.sink.isOpen()) this.readFrame();
+      reader.reset(plain);
+      while (reader.remaining > 0 && this.sink.isOpen()) this.readFrame(tools);
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
       this.sink.failed("bad-message", `a malformed packet: ${error.message}`);
+    } finally {
+      reader.reset(NOTHING);
+      spareTools.push(tools);
     }
   }
 
@@ -113,8 +127,7 @@ export class PacketReader {
     this.checkStream();
   }
 
-  private readFrame(): void {
-    const { reader } = this;
+  private readFrame({ reader, ack }: Tools): void {
     const type = reader.u8();
     switch (type) {
       case FRAME_PING:
@@ -123,8 +136,8 @@ export class PacketReader {
       case FRAME_ACK:
         if (this.acknowledges) throw new DecodeError("a second ack in one packet");
         this.acknowledges = true;
-        this.ack.read(reader);
-        this.sink.acknowledged(this.ack);
+        ack.read(reader);
+        this.sink.acknowledged(ack);
         break;
       case FRAME_STREAM: {
         this.asks = true;
@@ -139,19 +152,18 @@ export class PacketReader {
         break;
       }
       default:
-        if (this.inputs !== undefined) this.readOfClient(type, this.inputs);
-        else if (this.updates !== undefined) this.readOfServer(type, this.updates);
+        if (this.inputs !== undefined) this.readOfClient(type, reader, this.inputs);
+        else if (this.updates !== undefined) this.readOfServer(type, reader, this.updates);
     }
   }
 
-  private readOfClient(type: number, inputs: InputIntake): void {
-    if (type === FRAME_INPUTS) inputs.read(this.reader, !this.paused);
-    else if (type === FRAME_RESPONSE) this.sink.responded(this.reader.raw(CHALLENGE_BYTES));
+  private readOfClient(type: number, reader: ByteReader, inputs: InputIntake): void {
+    if (type === FRAME_INPUTS) inputs.read(reader, !this.paused);
+    else if (type === FRAME_RESPONSE) this.sink.responded(reader.raw(CHALLENGE_BYTES));
     else throw new DecodeError(`frame type ${type}, which no client sends`);
   }
 
-  private readOfServer(type: number, updates: UpdatesIntake): void {
-    const { reader } = this;
+  private readOfServer(type: number, reader: ByteReader, updates: UpdatesIntake): void {
     if (type === FRAME_STATE) {
       this.asks = true;
       const generation = reader.varint();

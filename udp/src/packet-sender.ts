@@ -18,7 +18,7 @@ import {
 import { type PacketWriter, sharedWriter, varintBytes } from "./packet/packet-writer.ts";
 import type { PacketKeys } from "./packet-keys.ts";
 import type { Acknowledger } from "./recovery/acknowledger.ts";
-import { LossRecovery } from "./recovery/loss-recovery.ts";
+import { type AckedSink, LossRecovery } from "./recovery/loss-recovery.ts";
 import { SentPacket } from "./recovery/sent-packet.ts";
 import { SendStream } from "./stream/send-stream.ts";
 
@@ -40,16 +40,20 @@ export interface PacketSenderOptions {
   rttMs?: number | undefined;
 }
 
+/** Takes packets to where the peer is. */
+export interface PacketRoad {
+  transmit(packet: Uint8Array): void;
+}
+
 export interface PacketSenderDependencies {
   keys: PacketKeys;
-  /** Takes a packet to where the peer is. */
-  transmit: (packet: Uint8Array) => void;
+  road: PacketRoad;
   acknowledger: Acknowledger;
   stats: DatagramStats;
 }
 
 /** Everything that goes out: what waits, what packets it is put in, and what became of them. */
-export class PacketSender<Sent> {
+export class PacketSender<Sent> implements AckedSink<Sent> {
   readonly stream = new SendStream();
   readonly updates = new UpdatesQueue<Sent>();
   readonly recovery: LossRecovery<Sent>;
@@ -60,7 +64,7 @@ export class PacketSender<Sent> {
 
   private readonly connectionId: number | undefined;
   private readonly keys: PacketKeys;
-  private readonly transmit: (packet: Uint8Array) => void;
+  private readonly road: PacketRoad;
   private readonly acknowledger: Acknowledger;
   private readonly stats: DatagramStats;
   private nextNumber = 0;
@@ -80,11 +84,11 @@ export class PacketSender<Sent> {
     this.inputs = client ? new InputSender(dependencies.stats) : undefined;
     this.recovery = new LossRecovery<Sent>(
       client ? SERVER_ACK_DELAY_MS : CLIENT_ACK_DELAY_MS,
-      (packet) => this.arrived(packet),
+      this,
     );
     if (options.rttMs !== undefined) this.recovery.rtt.guess(options.rttMs);
     this.keys = dependencies.keys;
-    this.transmit = dependencies.transmit;
+    this.road = dependencies.road;
     this.acknowledger = dependencies.acknowledger;
     this.stats = dependencies.stats;
   }
@@ -248,7 +252,7 @@ export class PacketSender<Sent> {
         ),
       );
     } else this.recovery.silent.sent(number, now);
-    this.transmit(packet);
+    this.road.transmit(packet);
   }
 
   /** Returns how many bytes of the stream went in, from `stream.offset` on. */
@@ -266,7 +270,8 @@ export class PacketSender<Sent> {
     return length;
   }
 
-  private arrived(packet: SentPacket<Sent>): void {
+  /** For `recovery`: a packet was acknowledged. */
+  arrived(packet: SentPacket<Sent>): void {
     if (packet.streamLength > 0) this.stream.arrived(packet.streamOffset, packet.streamLength);
     if (packet.acknowledged >= 0) this.acknowledger.forget(packet.acknowledged);
   }

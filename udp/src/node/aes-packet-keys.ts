@@ -5,6 +5,16 @@ import { nextKey } from "./aes-gcm.ts";
 
 const ALGORITHM = "aes-256-gcm";
 const AUTH_TAG = { authTagLength: TAG_BYTES };
+const KEY_BYTES = 32;
+
+/**
+ * What a cipher is made from; it has a copy then, so one of each serves all connections. Bytes that were
+ * handed to OpenSSL once lie outside of the heap for good, which costs several times what they hold.
+ */
+const KEY = new Uint8Array(KEY_BYTES);
+/** Four zero bytes and the packet's number, big-endian. */
+const NONCE = new Uint8Array(12);
+const NONCE_VIEW = new DataView(NONCE.buffer);
 
 /**
  * Packets sealed with AES-256-GCM. Each direction has a key that is replaced after PACKETS_PER_KEY
@@ -16,14 +26,12 @@ const AUTH_TAG = { authTagLength: TAG_BYTES };
 export class AesPacketKeys implements PacketKeys {
   private readonly outgoing: KeyLine;
   private readonly incoming: KeyLine;
-  /** Four zero bytes and the packet's number, big-endian. */
-  private readonly nonce = new Uint8Array(12);
-  private readonly nonceView = new DataView(this.nonce.buffer);
 
   /** The keys of both directions: 32 bytes each. */
   constructor(options: { readonly outgoing: Uint8Array; readonly incoming: Uint8Array }) {
-    this.outgoing = new KeyLine(options.outgoing);
-    this.incoming = new KeyLine(options.incoming);
+    const current = new Uint8Array(2 * KEY_BYTES);
+    this.outgoing = new KeyLine(options.outgoing, current, 0);
+    this.incoming = new KeyLine(options.incoming, current, KEY_BYTES);
   }
 
   seal(number: number, packet: Uint8Array, start: number, end: number): number {
@@ -31,8 +39,8 @@ export class AesPacketKeys implements PacketKeys {
     if (key === undefined)
       throw new RangeError(`Packet ${number} does not follow those that were sealed before.`);
     this.outgoing.used(key);
-    this.setNonce(number);
-    const cipher = createCipheriv(ALGORITHM, key, this.nonce, AUTH_TAG);
+    setNonce(number);
+    const cipher = createCipheriv(ALGORITHM, key, NONCE, AUTH_TAG);
     cipher.setAAD(packet.subarray(0, start));
     packet.set(cipher.update(packet.subarray(start, end)), start);
     // Nothing is left for GCM to write, but the tag is there only afterwards.
@@ -46,8 +54,8 @@ export class AesPacketKeys implements PacketKeys {
     if (end < start) return undefined;
     const key = this.incoming.keyOf(number);
     if (key === undefined) return undefined;
-    this.setNonce(number);
-    const decipher = createDecipheriv(ALGORITHM, key, this.nonce, AUTH_TAG);
+    setNonce(number);
+    const decipher = createDecipheriv(ALGORITHM, key, NONCE, AUTH_TAG);
     decipher.setAAD(packet.subarray(0, start));
     decipher.setAuthTag(packet.subarray(end));
     const plain = decipher.update(packet.subarray(start, end));
@@ -55,11 +63,11 @@ export class AesPacketKeys implements PacketKeys {
     this.incoming.used(key);
     return plain;
   }
+}
 
-  private setNonce(number: number): void {
-    this.nonceView.setUint32(4, Math.floor(number / 2 ** 32));
-    this.nonceView.setUint32(8, number >>> 0);
-  }
+function setNonce(number: number): void {
+  NONCE_VIEW.setUint32(4, Math.floor(number / 2 ** 32));
+  NONCE_VIEW.setUint32(8, number >>> 0);
 }
 
 function isGenuine(decipher: DecipherGCM): boolean {
@@ -81,22 +89,26 @@ function isGenuine(decipher: DecipherGCM): boolean {
 class KeyLine {
   private generation = 0;
   private previous: Uint8Array | undefined;
-  private current: Uint8Array;
+  /** The current one lies here, from `at` on. */
+  private readonly store: Uint8Array;
+  private readonly at: number;
   private next: Uint8Array | undefined;
 
-  constructor(first: Uint8Array) {
-    this.current = first;
+  constructor(first: Uint8Array, store: Uint8Array, at: number) {
+    store.set(first, at);
+    this.store = store;
+    this.at = at;
   }
 
-  /** The key of a packet; undefined when it is of none of the three generations. */
+  /** The key of a packet, valid until the next call; undefined when it is of none of the three generations. */
   keyOf(number: number): Uint8Array | undefined {
     switch (Math.floor(number / PACKETS_PER_KEY) - this.generation) {
       case 0:
-        return this.current;
+        return this.current();
       case -1:
         return this.previous;
       case 1:
-        this.next ??= nextKey(this.current);
+        this.next ??= nextKey(this.current());
         return this.next;
       default:
         return undefined;
@@ -106,9 +118,16 @@ class KeyLine {
   /** A packet of this key was sent, or found genuine. */
   used(key: Uint8Array): void {
     if (key !== this.next) return;
-    this.previous = this.current;
-    this.current = key;
+    this.previous = this.current().slice();
+    this.store.set(key, this.at);
     this.next = undefined;
     this.generation += 1;
+  }
+
+  private current(): Uint8Array {
+    const { store, at } = this;
+    // Not by `subarray`: a view would take the store out of the heap.
+    for (let i = 0; i < KEY_BYTES; i++) KEY[i] = store[at + i] ?? 0;
+    return KEY;
   }
 }

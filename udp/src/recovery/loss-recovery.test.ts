@@ -12,7 +12,9 @@ const acked: number[] = [];
 
 function recovery(): LossRecovery<string> {
   acked.length = 0;
-  return new LossRecovery<string>(PEER_ACK_DELAY_MS, ({ number }) => acked.push(number));
+  return new LossRecovery<string>(PEER_ACK_DELAY_MS, {
+    arrived: ({ number }) => acked.push(number),
+  });
 }
 
 function send(

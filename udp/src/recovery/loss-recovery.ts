@@ -23,9 +23,14 @@ const SILENT_PROBES = 2;
 const MAX_LATE_PACKETS = 128;
 const LATE_TIMEOUTS = 3;
 
+/** Who is told of acknowledged packets. */
+export interface AckedSink<Sent> {
+  arrived(packet: SentPacket<Sent>): void;
+}
+
 /**
  * Which packets are in flight, which are lost, and when to probe: RFC 9002, section 6 and appendix A,
- * with one packet number space and without a handshake. Acknowledged packets go to `onAcked`; those
+ * with one packet number space and without a handshake. Acknowledged packets go to `sink`; those
  * that were `lost` or came `late` are read by the caller after each call.
  */
 export class LossRecovery<Sent> {
@@ -38,7 +43,7 @@ export class LossRecovery<Sent> {
   readonly late: SentPacket<Sent>[] = [];
 
   private readonly peerAckDelayMs: number;
-  private readonly onAcked: (packet: SentPacket<Sent>) => void;
+  private readonly sink: AckedSink<Sent>;
   /** By number, ascending, from `head` to `tail`; some behind `head` may be done with. The array is not shrunk. */
   private readonly packets: (SentPacket<Sent> | undefined)[] = [];
   private head = 0;
@@ -56,9 +61,9 @@ export class LossRecovery<Sent> {
   /** Packets below belong to an earlier path: they say nothing of this one. */
   private pathBegan = 0;
 
-  constructor(peerAckDelayMs: number, onAcked: (packet: SentPacket<Sent>) => void) {
+  constructor(peerAckDelayMs: number, sink: AckedSink<Sent>) {
     this.peerAckDelayMs = peerAckDelayMs;
-    this.onAcked = onAcked;
+    this.sink = sink;
   }
 
   get anyInFlight(): boolean {
@@ -111,7 +116,7 @@ export class LossRecovery<Sent> {
       newest = packet;
       this.inFlight -= 1;
       this.congestion.acked(packet.bytes, packet.sentAt, limited);
-      this.onAcked(packet);
+      this.sink.arrived(packet);
     }
     if (newest !== undefined) this.sample(ack, newest, now);
     if (largest > this.largestAcked) this.largestAcked = largest;

@@ -1,10 +1,13 @@
+/** What every empty set has in common: most sets of a connection are empty for most of its life. Never written. */
+const NONE: number[] = [];
+
 /**
  * A set of whole numbers as ranges `[start, end)`, ascending, that neither touch nor overlap. What is
  * added is mostly at the end, and there are mostly few.
  */
 export class RangeSet {
   /** Starts and ends in turn. */
-  private readonly bounds: number[] = [];
+  private bounds: number[] = NONE;
 
   get count(): number {
     return this.bounds.length >> 1;
@@ -20,6 +23,11 @@ export class RangeSet {
 
   add(start: number, end: number): void {
     const bounds = this.bounds;
+    if (bounds.length === 0) {
+      // As large as it has to be: an array that grows by a push begins with room for 17 numbers.
+      this.bounds = [start, end];
+      return;
+    }
     const last = bounds.length - 1;
     const lastEnd = bounds[last] ?? -1;
     if (start > lastEnd) {
@@ -57,11 +65,11 @@ export class RangeSet {
 
   /** Forgets the lowest range. */
   dropFirst(): void {
-    this.bounds.splice(0, 2);
+    if (this.bounds.length > 0) this.bounds.splice(0, 2);
   }
 
   clear(): void {
-    this.bounds.length = 0;
+    this.bounds = NONE;
   }
 
   /** Index in `bounds` of the first range whose end is not below `value`. */

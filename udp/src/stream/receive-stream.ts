@@ -8,7 +8,9 @@ const FIRST_BYTES = 2048;
 const KEPT_BYTES = 4096;
 
 /** Takes bytes in order and returns how many it took; fewer than all: it has enough for now. */
-export type ByteSink = (bytes: Uint8Array) => number;
+export interface ByteSink {
+  push(bytes: Uint8Array): number;
+}
 
 /**
  * The stream as its receiver has it. Bytes in order go straight to the sink; what came early, or cannot
@@ -45,7 +47,7 @@ export class ReceiveStream {
     const start = end - fresh.length;
     if (start > this.next || this.held) return this.keep(start, fresh);
     this.handing = true;
-    const taken = this.sink(fresh);
+    const taken = this.sink.push(fresh);
     this.handing = false;
     this.next += taken;
     if (this.kept.count > 0) this.kept.remove(0, this.next);
@@ -82,7 +84,7 @@ export class ReceiveStream {
     while (!this.held && this.kept.count > 0 && this.kept.startAt(0) <= this.next) {
       const at = this.next % this.buffer.length;
       const run = Math.min(this.kept.endAt(0) - this.next, this.buffer.length - at);
-      const taken = this.sink(this.buffer.subarray(at, at + run));
+      const taken = this.sink.push(this.buffer.subarray(at, at + run));
       this.next += taken;
       this.kept.remove(0, this.next);
       if (taken < run) break;

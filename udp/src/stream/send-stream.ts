@@ -1,10 +1,8 @@
 import { STREAM_WINDOW_BYTES } from "../limits.ts";
 import { RangeSet } from "../recovery/range-set.ts";
+import { sendBuffers } from "./send-buffers.ts";
 
 const EMPTY = new Uint8Array(0);
-const FIRST_BYTES = 512;
-/** A larger buffer is given back when all of it was acknowledged. */
-const KEPT_BYTES = 4096;
 const MAX_VARINT_BYTES = 8;
 
 /**
@@ -119,7 +117,8 @@ export class SendStream {
   private empty(): void {
     this.head = 0;
     this.tail = 0;
-    if (this.buffer.length > KEPT_BYTES) this.buffer = EMPTY;
+    sendBuffers.give(this.buffer);
+    this.buffer = EMPTY;
   }
 
   private reserve(bytes: number): void {
@@ -128,11 +127,12 @@ export class SendStream {
     if (held + bytes <= this.buffer.length / 2) {
       this.buffer.copyWithin(0, this.head, this.tail);
     } else {
-      const grown = new Uint8Array(
-        Math.max(FIRST_BYTES, this.buffer.length * 2, (held + bytes) * 1.5),
-      );
-      grown.set(this.buffer.subarray(this.head, this.tail));
-      this.buffer = grown;
+      const outgrown = this.buffer;
+      // What a stream that holds nothing takes in first mostly goes out alone.
+      const wanted = held === 0 ? bytes : Math.max(outgrown.length * 2, (held + bytes) * 1.5);
+      this.buffer = sendBuffers.take(wanted);
+      if (held > 0) this.buffer.set(outgrown.subarray(this.head, this.tail));
+      sendBuffers.give(outgrown);
     }
     this.head = 0;
     this.tail = held;

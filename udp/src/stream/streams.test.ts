@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { MAX_STREAM_GAPS, STREAM_WINDOW_BYTES } from "../limits.ts";
 import { seededRandom } from "../testing/event-queue.ts";
-import { ReceiveStream } from "./receive-stream.ts";
+import { type ByteSink, ReceiveStream } from "./receive-stream.ts";
 import { SendStream } from "./send-stream.ts";
 import { StreamMemory } from "./stream-memory.ts";
 
@@ -23,6 +23,10 @@ function parts(stream: SendStream, room: number): Part[] {
   return found;
 }
 
+function sink(push: ByteSink["push"]): ByteSink {
+  return { push };
+}
+
 function numbered(from: number, length: number): Uint8Array {
   return Uint8Array.from({ length }, (_, i) => (from + i) % 251);
 }
@@ -33,10 +37,12 @@ test("whatever is lost, doubled and out of order, all bytes come once and in ord
       const random = seededRandom(seed);
       const sending = new SendStream();
       const received: number[] = [];
-      const receiving = new ReceiveStream((bytes) => {
-        received.push(...bytes);
-        return bytes.length;
-      });
+      const receiving = new ReceiveStream(
+        sink((bytes) => {
+          received.push(...bytes);
+          return bytes.length;
+        }),
+      );
       const total = 20_000;
       let handedIn = 0;
       let onTheWay: Part[] = [];
@@ -88,7 +94,7 @@ test("no more than the window is sent beyond what was acknowledged", () => {
 });
 
 test("what is beyond the window, or makes too many gaps, is not kept", () => {
-  const stream = new ReceiveStream((bytes) => bytes.length);
+  const stream = new ReceiveStream(sink((bytes) => bytes.length));
   assert.equal(stream.receive(STREAM_WINDOW_BYTES, Uint8Array.of(1)), false);
   assert.equal(stream.receive(STREAM_WINDOW_BYTES - 1, Uint8Array.of(1)), true);
   assert.equal(stream.receive(2 ** 53 - 2, Uint8Array.of(1, 2, 3)), false);
@@ -105,13 +111,15 @@ test("what is beyond the window, or makes too many gaps, is not kept", () => {
 test("while held, bytes are kept up to the window, and follow in order", () => {
   const received: number[] = [];
   let taking = 100;
-  const stream = new ReceiveStream((bytes) => {
-    const taken = Math.min(taking, bytes.length);
-    received.push(...bytes.subarray(0, taken));
-    taking -= taken;
-    if (taking === 0) stream.hold();
-    return taken;
-  });
+  const stream = new ReceiveStream(
+    sink((bytes) => {
+      const taken = Math.min(taking, bytes.length);
+      received.push(...bytes.subarray(0, taken));
+      taking -= taken;
+      if (taking === 0) stream.hold();
+      return taken;
+    }),
+  );
   stream.receive(0, numbered(0, 150));
   assert.equal(received.length, 100);
   assert.equal(stream.receive(150, numbered(150, 1000)), true);
@@ -127,10 +135,12 @@ test("while held, bytes are kept up to the window, and follow in order", () => {
 
 test("bytes that come again in other parts are taken once", () => {
   const received: number[] = [];
-  const stream = new ReceiveStream((bytes) => {
-    received.push(...bytes);
-    return bytes.length;
-  });
+  const stream = new ReceiveStream(
+    sink((bytes) => {
+      received.push(...bytes);
+      return bytes.length;
+    }),
+  );
   for (const [from, length] of [
     [10, 10],
     [15, 20],
@@ -163,10 +173,12 @@ test("a window that moves on by single bytes costs what came, not what is kept",
     },
   );
   let received = 0;
-  const stream = new ReceiveStream((bytes) => {
-    received += bytes.length;
-    return bytes.length;
-  });
+  const stream = new ReceiveStream(
+    sink((bytes) => {
+      received += bytes.length;
+      return bytes.length;
+    }),
+  );
   const one = Uint8Array.of(1);
   const times = 1000;
   stream.receive(STREAM_WINDOW_BYTES - 1, one);
@@ -183,13 +195,15 @@ test("what is kept wraps around and grows, and comes in order all the same", () 
     fc.property(fc.nat(), (seed) => {
       const random = seededRandom(seed);
       let at = 0;
-      const stream = new ReceiveStream((bytes) => {
-        // Not all of it now and then.
-        const taken = random() < 0.2 ? Math.floor(bytes.length * random()) : bytes.length;
-        assert.deepEqual(bytes.subarray(0, taken), numbered(at, taken));
-        at += taken;
-        return taken;
-      });
+      const stream = new ReceiveStream(
+        sink((bytes) => {
+          // Not all of it now and then.
+          const taken = random() < 0.2 ? Math.floor(bytes.length * random()) : bytes.length;
+          assert.deepEqual(bytes.subarray(0, taken), numbered(at, taken));
+          at += taken;
+          return taken;
+        }),
+      );
       for (let i = 0; i < 300; i++) {
         const from = Math.max(0, at + Math.floor((random() - 0.1) * 3000 * (i % 7)));
         stream.receive(from, numbered(from, Math.ceil(random() * 1200)));
@@ -202,10 +216,13 @@ test("what is kept wraps around and grows, and comes in order all the same", () 
 test("streams that share memory keep what it has room for, and lose none of it for good", () => {
   const memory = new StreamMemory(STREAM_WINDOW_BYTES);
   const taking = (received: number[]): ReceiveStream =>
-    new ReceiveStream((bytes) => {
-      received.push(...bytes);
-      return bytes.length;
-    }, memory);
+    new ReceiveStream(
+      sink((bytes) => {
+        received.push(...bytes);
+        return bytes.length;
+      }),
+      memory,
+    );
   const hostile = taking([]);
   assert.equal(hostile.receive(STREAM_WINDOW_BYTES - 1, Uint8Array.of(1)), true);
   assert.equal(memory.available, 0);
