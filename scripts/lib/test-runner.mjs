@@ -2,17 +2,18 @@ import path from "node:path";
 import { inspect } from "node:util";
 import { root } from "./workspace.mjs";
 
-/** A test file that says nothing for this long is stopped and counts as failed. */
+/** A test file that takes longer is stopped and counts as failed. */
 const FILE_TIMEOUT_MS = 180_000;
 
 /**
  * Runs test files, each in its own process, and prints failures as they come.
  * @param {{file: string, name: string}[]} files
- * @param {{concurrency: number, grep?: RegExp, verbose?: boolean}} options `concurrency`: files at
- *   a time
+ * @param {{concurrency: number, grep?: RegExp, verbose?: boolean, timeoutMs?: number}} options
+ *   `concurrency`: files at a time; `timeoutMs`: the most that one of them may take
  * @returns {Promise<Map<string, {passed: number, failed: number, skipped: number}>>} per file name
  */
-export async function runTests(files, { concurrency, grep, verbose = false }) {
+export async function runTests(files, options) {
+  const { concurrency, grep, verbose = false, timeoutMs = FILE_TIMEOUT_MS } = options;
   // Loaded late: a Node too old to have it must get as far as being told so.
   const { run } = await import("node:test");
   const counts = new Map(files.map(({ name }) => [name, { passed: 0, failed: 0, skipped: 0 }]));
@@ -20,7 +21,7 @@ export async function runTests(files, { concurrency, grep, verbose = false }) {
   const events = run({
     files: files.map(({ file }) => file),
     concurrency,
-    timeout: FILE_TIMEOUT_MS,
+    timeout: timeoutMs,
     ...(grep === undefined ? {} : { testNamePatterns: [grep] }),
   });
   for await (const { type, data } of events) {
