@@ -4,15 +4,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import {
-  InProcessNetwork,
   type Link,
   type LinkMessage,
   type Logger,
   NODE_CHANNEL,
+  type Peer,
   shardChannel,
   UpstreamBatch,
   UpstreamKind,
 } from "@atlasnet/core";
+import { inProcessLinks, type LinkKind } from "@atlasnet/core/testing";
+import { testOverLinks } from "@atlasnet/quic/testing";
 import {
   ByteReader,
   ByteWriter,
@@ -50,11 +52,17 @@ function moduleFile(name: string, behaviour: string, data = definition().data): 
 
 const say = (ctx: string) => `message: { say(ctx, player, { text }) { ${ctx} } },`;
 
+const OTHERS = ["p2", "p3", "p4"] as const;
+const PEERS: readonly Peer[] = [
+  { role: "gameserver", node: "g" },
+  ...["p", ...OTHERS].map((node) => ({ role: "proxy", node }) as const),
+];
+
 interface Started {
   server: Gameserver;
   link: Link;
-  /** One more link, of another proxy. */
-  connect(): Promise<Link>;
+  /** One more link, of this other proxy. */
+  connect(proxy: (typeof OTHERS)[number]): Promise<Link>;
   faults: WorldFault[];
   errors: string[];
   placed: HostedWorld[];
@@ -64,9 +72,10 @@ interface Started {
   spoken(word: string): Promise<void>;
 }
 
-const started: Gameserver[] = [];
+/** Of all that was started, in the order in which it ends. */
+const ends: (() => Promise<unknown>)[] = [];
 after(async () => {
-  await Promise.allSettled(started.map((server) => server.stop()));
+  for (const end of ends) await end();
 });
 
 async function start(
@@ -75,9 +84,11 @@ async function start(
     dataDir?: string;
     services?: [string, Service][];
     development?: boolean;
+    /** Default: in this process. */
+    links?: LinkKind;
   } = {},
 ): Promise<Started> {
-  const links = new InProcessNetwork();
+  const links = await (options.links ?? inProcessLinks).create(PEERS);
   const faults: WorldFault[] = [];
   const errors: string[] = [];
   const placed: HostedWorld[] = [];
@@ -115,7 +126,10 @@ async function start(
       onFault: (_, fault) => faults.push(fault),
     },
   );
-  started.push(server);
+  ends.push(
+    () => server.stop(),
+    async () => links.stop?.(),
+  );
   await server.start();
   const link = await links.node({ role: "proxy", node: "p" }).connect("g");
   const seen: LinkMessage[] = [];
@@ -143,7 +157,7 @@ async function start(
   return {
     server,
     link,
-    connect: () => links.node({ role: "proxy", node: "p2" }).connect("g"),
+    connect: (node) => links.node({ role: "proxy", node }).connect("g"),
     faults,
     errors,
     placed,
@@ -210,181 +224,207 @@ const COUNTER = `
   ${say(`ctx.kv.set("n", ctx.kv.get("n") + 1); ctx.broadcast("said", { text: text + ctx.kv.get("n") });`)}
 `;
 
-test("a world is kept over a clean stop: same state, same timeline, higher epoch", async () => {
-  const dataDir = join(root, "clean");
-  const file = moduleFile("counter.mjs", COUNTER);
-  const first = await start({ dataDir });
-  const world = await first.server.open(request(file), root);
-  const ann = await attach(first, world);
-  speak(first, world, ann.attach, 1, "n=");
-  await first.spoken("n=1");
-  await first.server.drain();
-  await first.server.stop();
-  const second = await start({ dataDir });
-  const again = await second.server.open(request(file), root);
-  assert.ok(again.epoch > world.epoch);
-  const back = await attach(second, again, {
-    session: ann.session,
-    attempt: 2,
-    timeline: ann.timeline,
-    lastReceived: 1,
-  });
-  assert.deepEqual([back.timeline, back.appliedSeq, back.outSeq], [ann.timeline, 1, 1]);
-  speak(second, again, back.attach, 2, "n=");
-  await second.spoken("n=2");
-  await second.server.stop();
-  assert.ok(readdirSync(dataDir).length > 0);
-});
+testOverLinks(
+  "a world is kept over a clean stop: same state, same timeline, higher epoch",
+  async (_, links) => {
+    const dataDir = join(root, links.name, "clean");
+    const file = moduleFile("counter.mjs", COUNTER);
+    const first = await start({ links, dataDir });
+    const world = await first.server.open(request(file), root);
+    const ann = await attach(first, world);
+    speak(first, world, ann.attach, 1, "n=");
+    await first.spoken("n=1");
+    await first.server.drain();
+    await first.server.stop();
+    const second = await start({ links, dataDir });
+    const again = await second.server.open(request(file), root);
+    assert.ok(again.epoch > world.epoch);
+    const back = await attach(second, again, {
+      session: ann.session,
+      attempt: 2,
+      timeline: ann.timeline,
+      lastReceived: 1,
+    });
+    assert.deepEqual([back.timeline, back.appliedSeq, back.outSeq], [ann.timeline, 1, 1]);
+    speak(second, again, back.attach, 2, "n=");
+    await second.spoken("n=2");
+    await second.server.stop();
+    assert.ok(readdirSync(dataDir).length > 0);
+  },
+);
 
-test("a changed module is swapped in: state stays, players attach anew; a bad one is refused", async () => {
-  const file = moduleFile("before.mjs", COUNTER);
-  const run = await start({ dataDir: join(root, "swap") });
-  // Opened afresh: the swap must not start it empty again.
-  const world = await run.server.open(request(file, { fresh: true }), root);
-  const ann = await attach(run, world);
-  speak(run, world, ann.attach, 1, "n=");
-  await run.spoken("n=1");
-  const changed = definition({ name: text(20) });
-  const after = moduleFile(
-    "after.mjs",
-    say(`for (const e of ctx.query("sheep")) text += e.sheep.wool + e.sheep.name;
-         ctx.broadcast("said", { text: text + ctx.kv.get("n") });`),
-    changed.data,
-  );
-  await run.server.swap("kept", after);
-  const [hosted] = run.server.hosted;
-  assert.ok(hosted !== undefined && hosted.epoch > ann.epoch);
-  await run.until((message) => message.type === "shard-reset" && message.epoch === hosted.epoch);
-  const back = await attach(run, hosted, { session: ann.session, attempt: 2, lastReceived: 1 });
-  assert.equal(back.timeline, ann.timeline);
-  speak(run, hosted, back.attach, 2, "swapped ");
-  await run.spoken("swapped 71");
-  // A field that changes its type needs upgrade; this module has none, the next one loops in it.
-  const typed = JSON.parse(JSON.stringify(definition().data).replace("uint", "float64"));
-  const unfit = moduleFile("unfit.mjs", "", {
-    ...typed,
-    components: [
-      { name: "sheep", owner: false, fields: [["wool", { kind: "text", maxBytes: 9 }]] },
-    ],
-  });
-  await assert.rejects(run.server.swap("kept", unfit), /wool/);
-  await assert.rejects(run.server.swap("kept", moduleFile("torn.mjs", "create( {")));
-  const loops = moduleFile("loops.mjs", "upgrade() { for (;;); },");
-  await assert.rejects(run.server.swap("kept", loops), { code: "upgrade-timeout" });
-  speak(run, hosted, back.attach, 3, "still ");
-  await run.spoken("still 71");
-  await run.server.stop();
-});
-
-test("a thread that ends is replaced and its worlds are opened again, at a higher epoch", async () => {
-  const file = moduleFile(
-    "exits.mjs",
-    say(`if (text === "die") process.exit(); ctx.broadcast("said", { text });`),
-  );
-  for (const durability of ["none", "journal"] as const) {
-    const run = await start({ dataDir: join(root, `exit-${durability}`) });
-    const world = await run.server.open(request(file, { durability }), root);
-    const { epoch } = world;
+testOverLinks(
+  "a changed module is swapped in: state stays, players attach anew; a bad one is refused",
+  async (_, links) => {
+    const file = moduleFile("before.mjs", COUNTER);
+    const run = await start({ links, dataDir: join(root, links.name, "swap") });
+    // Opened afresh: the swap must not start it empty again.
+    const world = await run.server.open(request(file, { fresh: true }), root);
     const ann = await attach(run, world);
-    speak(run, world, ann.attach, 1, "die");
-    const reset = await run.until((message) => message.type === "shard-reset");
-    assert.ok(reset.type === "shard-reset" && reset.epoch > epoch, durability);
+    speak(run, world, ann.attach, 1, "n=");
+    await run.spoken("n=1");
+    const changed = definition({ name: text(20) });
+    const after = moduleFile(
+      "after.mjs",
+      say(`for (const e of ctx.query("sheep")) text += e.sheep.wool + e.sheep.name;
+         ctx.broadcast("said", { text: text + ctx.kv.get("n") });`),
+      changed.data,
+    );
+    await run.server.swap("kept", after);
     const [hosted] = run.server.hosted;
-    assert.ok(hosted !== undefined);
-    const again = await attach(run, hosted);
-    assert.notEqual(again.timeline, ann.timeline);
-    speak(run, hosted, again.attach, 1, "alive");
-    await run.spoken("alive");
+    assert.ok(hosted !== undefined && hosted.epoch > ann.epoch);
+    await run.until((message) => message.type === "shard-reset" && message.epoch === hosted.epoch);
+    const back = await attach(run, hosted, { session: ann.session, attempt: 2, lastReceived: 1 });
+    assert.equal(back.timeline, ann.timeline);
+    speak(run, hosted, back.attach, 2, "swapped ");
+    await run.spoken("swapped 71");
+    // A field that changes its type needs upgrade; this module has none, the next one loops in it.
+    const typed = JSON.parse(JSON.stringify(definition().data).replace("uint", "float64"));
+    const unfit = moduleFile("unfit.mjs", "", {
+      ...typed,
+      components: [
+        { name: "sheep", owner: false, fields: [["wool", { kind: "text", maxBytes: 9 }]] },
+      ],
+    });
+    await assert.rejects(run.server.swap("kept", unfit), /wool/);
+    await assert.rejects(run.server.swap("kept", moduleFile("torn.mjs", "create( {")));
+    const loops = moduleFile("loops.mjs", "upgrade() { for (;;); },");
+    await assert.rejects(run.server.swap("kept", loops), { code: "upgrade-timeout" });
+    speak(run, hosted, back.attach, 3, "still ");
+    await run.spoken("still 71");
     await run.server.stop();
-  }
-});
+  },
+);
 
-test("what is hosted is said over every link: when it opens, and after every change", async () => {
-  const run = await start();
-  const second = await run.connect();
-  const lists: string[][] = [[], []];
-  [run.link, second].forEach((link, index) => {
-    link.channel(NODE_CHANNEL).onMessage((message) => {
-      assert.ok(message.type === "hosting");
-      const worlds = message.worlds.map(({ world, shard, epoch }) => `${world} ${shard} ${epoch}`);
-      lists[index]?.push(worlds.join(", "));
+testOverLinks(
+  "a thread that ends is replaced and its worlds are opened again, at a higher epoch",
+  async (_, links) => {
+    const file = moduleFile(
+      "exits.mjs",
+      say(`if (text === "die") process.exit(); ctx.broadcast("said", { text });`),
+    );
+    for (const durability of ["none", "journal"] as const) {
+      const run = await start({ links, dataDir: join(root, links.name, `exit-${durability}`) });
+      const world = await run.server.open(request(file, { durability }), root);
+      const { epoch } = world;
+      const ann = await attach(run, world);
+      speak(run, world, ann.attach, 1, "die");
+      const reset = await run.until((message) => message.type === "shard-reset");
+      assert.ok(reset.type === "shard-reset" && reset.epoch > epoch, durability);
+      const [hosted] = run.server.hosted;
+      assert.ok(hosted !== undefined);
+      const again = await attach(run, hosted);
+      assert.notEqual(again.timeline, ann.timeline);
+      speak(run, hosted, again.attach, 1, "alive");
+      await run.spoken("alive");
+      await run.server.stop();
+    }
+  },
+);
+
+testOverLinks(
+  "what is hosted is said over every link: when it opens, and after every change",
+  async (_, links) => {
+    const run = await start({ links });
+    const second = await run.connect("p2");
+    const lists: string[][] = [[], []];
+    [run.link, second].forEach((link, index) => {
+      link.channel(NODE_CHANNEL).onMessage((message) => {
+        assert.ok(message.type === "hosting");
+        const worlds = message.worlds.map(
+          ({ world, shard, epoch }) => `${world} ${shard} ${epoch}`,
+        );
+        lists[index]?.push(worlds.join(", "));
+      });
     });
-  });
-  const dies = moduleFile("dies.mjs", say(`process.exit();`));
-  const kept = await run.server.open(request(dies, { durability: "none" }), root);
-  const fine = moduleFile("hosted.mjs", COUNTER);
-  await run.server.open(request(fine, { world: "other", durability: "none" }), root);
-  await run.server.swap("other", fine);
-  const ann = await attach(run, kept);
-  speak(run, kept, ann.attach, 1, "die");
-  await run.until((message) => message.type === "shard-reset" && message.shard === "kept/0");
-  await run.until((message) => message.type === "shard-reset" && message.epoch === 3);
-  const third = await run.connect();
-  const last = await new Promise<LinkMessage>((resolve) => {
-    third.channel(NODE_CHANNEL).onMessage(resolve);
-  });
-  assert.deepEqual(lists[0]?.slice(0, 4), [
-    "",
-    "kept kept/0 1",
-    "kept kept/0 1, other other/0 1",
-    "kept kept/0 1, other other/0 2",
-  ]);
-  assert.equal(lists[0]?.at(-1), "kept kept/0 2, other other/0 3");
-  assert.deepEqual(lists[1], lists[0]);
-  assert.deepEqual(last, {
-    type: "hosting",
-    worlds: run.server.hosted.map(({ world, shard, epoch }) => ({ world, shard, epoch })),
-  });
-  await run.server.stop();
-});
-
-test("a proxy that says what no proxy says loses its link, and nobody else theirs", async () => {
-  const run = await start();
-  const world = await run.server.open(
-    request(moduleFile("spared.mjs", COUNTER), { durability: "none" }),
-    root,
-  );
-  const { shard, epoch } = world;
-  for (const channel of [NODE_CHANNEL, shardChannel(shard)]) {
-    const rude = await run.connect();
-    rude.channel(channel).send({ type: "shard-reset", shard, epoch });
-    assert.deepEqual(await rude.closed, {
-      code: "bad-message",
-      detail: '"shard-reset" is not for a gameserver',
+    const dies = moduleFile("dies.mjs", say(`process.exit();`));
+    const kept = await run.server.open(request(dies, { durability: "none" }), root);
+    const fine = moduleFile("hosted.mjs", COUNTER);
+    await run.server.open(request(fine, { world: "other", durability: "none" }), root);
+    await run.server.swap("other", fine);
+    const ann = await attach(run, kept);
+    speak(run, kept, ann.attach, 1, "die");
+    await run.until((message) => message.type === "shard-reset" && message.shard === "kept/0");
+    await run.until((message) => message.type === "shard-reset" && message.epoch === 3);
+    const third = await run.connect("p3");
+    const last = await new Promise<LinkMessage>((resolve) => {
+      third.channel(NODE_CHANNEL).onMessage(resolve);
     });
-  }
-  const rude = await run.connect();
-  const trace = new Uint8Array(5);
-  const batch = new Uint8Array(0);
-  rude.channel(shardChannel(shard)).send({ type: "upstream", shard, epoch, batch, trace });
-  const detail = "malformed trace marks";
-  assert.deepEqual(await rude.closed, { code: "bad-message", detail });
-  assert.equal(run.errors.length, 3);
-  const ann = await attach(run, world);
-  speak(run, world, ann.attach, 1, "n=");
-  await run.spoken("n=1");
-  await run.server.stop();
-});
+    assert.deepEqual(lists[0]?.slice(0, 4), [
+      "",
+      "kept kept/0 1",
+      "kept kept/0 1, other other/0 1",
+      "kept kept/0 1, other other/0 2",
+    ]);
+    assert.equal(lists[0]?.at(-1), "kept kept/0 2, other other/0 3");
+    assert.deepEqual(lists[1], lists[0]);
+    assert.deepEqual(last, {
+      type: "hosting",
+      worlds: run.server.hosted.map(({ world, shard, epoch }) => ({ world, shard, epoch })),
+    });
+    await run.server.stop();
+  },
+);
 
-test("a world that loops is cut off; the other one on its thread goes on", async () => {
-  const run = await start({ development: true });
-  const looping = moduleFile("looping.mjs", say(`for (;;);`));
-  const fine = moduleFile("fine.mjs", `${COUNTER} tick() {},`);
-  const kept = await run.server.open(request(looping, { durability: "none" }), root);
-  const other = await run.server.open(request(fine, { world: "other", durability: "none" }), root);
-  const ann = await attach(run, kept);
-  const bob = await attach(run, other);
-  speak(run, kept, ann.attach, 1, "loop");
-  speak(run, other, bob.attach, 1, "n=");
-  await run.spoken("n=1");
-  speak(run, kept, ann.attach, 2, "loop");
-  speak(run, kept, ann.attach, 3, "loop");
-  await run.until((message) => message.type === "closed" && message.code === "world-failed");
-  assert.deepEqual(new Set(run.faults.map(({ event }) => event)), new Set(["message.say"]));
-  speak(run, other, bob.attach, 2, "n=");
-  await run.spoken("n=2");
-  await run.server.stop();
-});
+testOverLinks(
+  "a proxy that says what no proxy says loses its link, and nobody else theirs",
+  async (_, links) => {
+    const run = await start({ links });
+    const world = await run.server.open(
+      request(moduleFile("spared.mjs", COUNTER), { durability: "none" }),
+      root,
+    );
+    const { shard, epoch } = world;
+    for (const [proxy, channel] of [
+      ["p2", NODE_CHANNEL],
+      ["p3", shardChannel(shard)],
+    ] as const) {
+      const rude = await run.connect(proxy);
+      rude.channel(channel).send({ type: "shard-reset", shard, epoch });
+      assert.deepEqual(await rude.closed, {
+        code: "bad-message",
+        detail: '"shard-reset" is not for a gameserver',
+      });
+    }
+    const rude = await run.connect("p4");
+    const trace = new Uint8Array(5);
+    const batch = new Uint8Array(0);
+    rude.channel(shardChannel(shard)).send({ type: "upstream", shard, epoch, batch, trace });
+    const detail = "malformed trace marks";
+    assert.deepEqual(await rude.closed, { code: "bad-message", detail });
+    assert.equal(run.errors.length, 3);
+    const ann = await attach(run, world);
+    speak(run, world, ann.attach, 1, "n=");
+    await run.spoken("n=1");
+    await run.server.stop();
+  },
+);
+
+testOverLinks(
+  "a world that loops is cut off; the other one on its thread goes on",
+  async (_, links) => {
+    const run = await start({ links, development: true });
+    const looping = moduleFile("looping.mjs", say(`for (;;);`));
+    const fine = moduleFile("fine.mjs", `${COUNTER} tick() {},`);
+    const kept = await run.server.open(request(looping, { durability: "none" }), root);
+    const other = await run.server.open(
+      request(fine, { world: "other", durability: "none" }),
+      root,
+    );
+    const ann = await attach(run, kept);
+    const bob = await attach(run, other);
+    speak(run, kept, ann.attach, 1, "loop");
+    speak(run, other, bob.attach, 1, "n=");
+    await run.spoken("n=1");
+    speak(run, kept, ann.attach, 2, "loop");
+    speak(run, kept, ann.attach, 3, "loop");
+    await run.until((message) => message.type === "closed" && message.code === "world-failed");
+    assert.deepEqual(new Set(run.faults.map(({ event }) => event)), new Set(["message.say"]));
+    speak(run, other, bob.attach, 2, "n=");
+    await run.spoken("n=2");
+    await run.server.stop();
+  },
+);
 
 test("in development the clock and chance are refused by name, inside worlds only", async () => {
   const run = await start({ development: true });
@@ -405,22 +445,25 @@ test("in development the clock and chance are refused by name, inside worlds onl
   await run.server.stop();
 });
 
-test("requests are answered by services; timers fire in a world without a tick handler", async () => {
-  const run = await start({ services: [["double", async (n) => Number(n) * 2]] });
-  const file = moduleFile(
-    "asks.mjs",
-    `${say(`ctx.request("double", 21); ctx.request("nobody", 1); ctx.after(3, "ring", text);`)}
+testOverLinks(
+  "requests are answered by services; timers fire in a world without a tick handler",
+  async (_, links) => {
+    const run = await start({ links, services: [["double", async (n) => Number(n) * 2]] });
+    const file = moduleFile(
+      "asks.mjs",
+      `${say(`ctx.request("double", 21); ctx.request("nobody", 1); ctx.after(3, "ring", text);`)}
      response(ctx, r) { ctx.broadcast("said", { text: r.ok ? "got " + r.value : r.code }); },
      timer: { ring(ctx, data) { ctx.broadcast("said", { text: "rang " + data }); } },`,
-  );
-  const world = await run.server.open(request(file, { durability: "none" }), root);
-  const ann = await attach(run, world);
-  speak(run, world, ann.attach, 1, "bell");
-  await run.spoken("got 42");
-  await run.spoken("unknown-service");
-  await run.spoken("rang bell");
-  await run.server.stop();
-});
+    );
+    const world = await run.server.open(request(file, { durability: "none" }), root);
+    const ann = await attach(run, world);
+    speak(run, world, ann.attach, 1, "bell");
+    await run.spoken("got 42");
+    await run.spoken("unknown-service");
+    await run.spoken("rang bell");
+    await run.server.stop();
+  },
+);
 
 test("a world whose create fails is refused, and what is not open can be drained", async () => {
   const run = await start({ dataDir: join(root, "create") });
