@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { closeCodes } from "@atlasnet/world";
 import fc from "fast-check";
-import { addressKey } from "../server/address-key.ts";
 import { type Framing, frame, frameHeadBytes, writeFrameHead } from "../session/framing.ts";
 import { TokenBucket } from "../session/token-bucket.ts";
 import { FrameSplitter } from "./framed/frame-splitter.ts";
@@ -138,13 +137,4 @@ test("a bucket gives its burst at once and then its rate", () => {
   assert.equal(bucket.take(1, 100), true);
   assert.equal(bucket.take(20, 1_000_000), true);
   assert.equal(bucket.take(1, 1_000_000), false);
-});
-
-test("addresses: IPv4 as it is, IPv6 by its /64", () => {
-  assert.equal(addressKey("10.1.2.3"), "10.1.2.3");
-  assert.equal(addressKey("::ffff:10.1.2.3"), "10.1.2.3");
-  assert.equal(addressKey("::1"), "0:0:0:0");
-  assert.equal(addressKey("2001:db8::5"), addressKey("2001:0db8:0:0:ffff::1"));
-  assert.notEqual(addressKey("2001:db8:0:1::5"), addressKey("2001:db8:0:2::5"));
-  assert.equal(addressKey("fe80::1%eth0"), addressKey("fe80::2"));
 });

@@ -1,8 +1,8 @@
+import { addressKey } from "@atlasnet/core";
 import type { CloseCode } from "@atlasnet/world";
 import type { Transport } from "../gateway/client-connection.ts";
 import type { ProxyLimits } from "../limits.ts";
 import type { ProxyCounters } from "../metrics.ts";
-import { addressKey } from "./address-key.ts";
 import { type Carrier, Visitor } from "./visitor.ts";
 
 /** Connections above a limit that are let in to be told why; further ones are cut. */

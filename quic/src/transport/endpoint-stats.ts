@@ -5,6 +5,7 @@ export const DROP_REASONS = [
   "wrong-address", // for a connection, but not from where its peer is
   "not-listening", // begins a connection, and none are taken
   "bad-token", // its Retry token is not ours, too old, or of another address
+  "too-busy", // begins a connection, and so many were begun just now, from that address or from all
   "unreadable", // the QUIC layer could not read it: forged, damaged, replayed or unasked for
 ] as const;
 export type DropReason = (typeof DROP_REASONS)[number];
@@ -60,6 +61,7 @@ export function createCounters(): EndpointCounters {
       "wrong-address": 0,
       "not-listening": 0,
       "bad-token": 0,
+      "too-busy": 0,
       unreadable: 0,
     },
     retriesSent: 0,

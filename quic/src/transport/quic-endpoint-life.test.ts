@@ -275,6 +275,7 @@ describe("the end of a connection", () => {
     const ends = await connectPair(client, server);
     // From now on another endpoint with the same credentials takes the packets.
     const next = await openEndpoint({}, options);
+    new Listening(next);
     const { port } = server.address;
     network.rule = (packet) =>
       packet.to.port === port
@@ -295,6 +296,7 @@ describe("the end of a connection", () => {
     const client = await openEndpoint({}, options);
     const ends = await connectPair(client, server);
     const other = await openEndpoint({}, { ...options, credentials: proxyCredentials });
+    new Listening(other);
     const { port } = server.address;
     let forged = 0;
     network.rule = (packet) => {

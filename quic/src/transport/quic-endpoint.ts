@@ -11,6 +11,7 @@ import type { QuicCredentials } from "./credentials.ts";
 import { EndpointCredentials } from "./endpoint-credentials.ts";
 import { createCounters, type DropReason, type QuicEndpointStats } from "./endpoint-stats.ts";
 import { InitialGate } from "./initial-gate.ts";
+import { DEFAULT_INTAKE, Intake, type IntakeRates } from "./intake.ts";
 import { MAX_PACKET_BYTES, PacketOutlet } from "./packet-outlet.ts";
 import type { OpenPacketPort } from "./packet-port.ts";
 import { pathLimit } from "./path-limit.ts";
@@ -36,6 +37,8 @@ export interface QuicEndpointOptions {
   readonly maxStreams?: number;
   /** A handshake that is not done by then has failed. Default 5000. */
   readonly handshakeTimeoutMs?: number;
+  /** How fast connections are taken in; who comes above it is not answered, and tries again. Default DEFAULT_INTAKE. */
+  readonly intake?: IntakeRates;
 }
 
 export interface QuicEndpointDependencies {
@@ -63,7 +66,8 @@ const SWEEPS_PER_TIMEOUT = 8;
  *
  * 1. A packet finds its connection by the id we gave it and the address of its peer; no other packet
  *    reaches one.
- * 2. No memory is spent on who has not shown that it receives at its address (Retry).
+ * 2. No memory is spent on who has not shown that it receives at its address (Retry), and not more than
+ *    some percent of a core on all who begin connections.
  * 3. A connection works once per turn of the event loop, for all that came and was written in it.
  */
 export class QuicEndpoint {
@@ -75,6 +79,7 @@ export class QuicEndpoint {
   readonly #outlet = new PacketOutlet({ counters: this.#counters });
   readonly #host: Omit<ConnectionHost, "local">;
   readonly #gate: InitialGate;
+  readonly #intake: Intake;
   #credentials: EndpointCredentials;
   #accept: Accept | undefined;
   #sweepTimer: Timer | undefined;
@@ -111,6 +116,7 @@ export class QuicEndpoint {
     this.#maxConnections = options.maxConnections;
     this.#host = this.#createHost(options, dependencies, clock);
     this.#credentials = new EndpointCredentials(quiche, credentials, this.#host.options);
+    this.#intake = new Intake(options.intake ?? DEFAULT_INTAKE, { clock });
     this.#gate = new InitialGate(
       { counters: this.#counters },
       { quiche, now: () => clock.now(), random: randomBytes },
@@ -257,7 +263,9 @@ export class QuicEndpoint {
     this.#drop("unknown-connection");
     if (isBesideQuic(packet)) return;
     if (packet.length === RESET_BYTES) this.#receiveReset(packet, from);
-    if (packet.length < MIN_ANSWERED_BYTES) return;
+    // Only who takes connections in gave tokens out. From a socket we dial from, the answer would hand the
+    // token of another socket's living connection to whoever saw the id of that.
+    if (this.#accept === undefined || packet.length < MIN_ANSWERED_BYTES) return;
     // Of a former life of this node, or ended long ago: its client may know.
     this.#counters.resetsSent += 1;
     const id = packet.subarray(1, 1 + CONNECTION_ID_BYTES);
@@ -280,6 +288,7 @@ export class QuicEndpoint {
     const step = this.#gate.step(packet, from, this.#outlet.outgoing(MAX_PACKET_BYTES));
     if (step.type === "drop") return this.#drop(step.reason);
     if (step.type === "answer") return this.#outlet.answer(step.length, from);
+    if (!this.#intake.take(from.host)) return this.#drop("too-busy");
     const native = this.#createAccepted(step, from);
     if (native === undefined) return;
     const connection = this.#create(from, false);

@@ -1,6 +1,5 @@
-import type { SecureRandom } from "@atlasnet/core";
+import { addressKey, type SecureRandom } from "@atlasnet/core";
 import { type DoorAnswer, HandshakeDoor, type ServerIdentity } from "@atlasnet/udp/node";
-import { addressKey } from "../../server/address-key.ts";
 import { TokenBucket } from "../../session/token-bucket.ts";
 import { HandshakeBudget } from "./handshake-budget.ts";
 import type { Peer } from "./peer.ts";

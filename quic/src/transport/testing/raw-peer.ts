@@ -9,6 +9,8 @@ import { foreignCredentials } from "./test-credentials.ts";
 
 interface RawPeerOptions {
   readonly config?: (quiche: Quiche) => NativeConfig;
+  /** From `session()` of an earlier connection. */
+  readonly session?: Uint8Array;
 }
 
 /** A client that does with the native connection whatever a test asks for, and reads no stream. */
@@ -34,6 +36,7 @@ export class RawPeer {
     const config = options.config?.(quiche) ?? rawConfig(quiche);
     const id = randomBytes(8);
     const native = quiche.Connection.connect(null, id, port.address, to, config);
+    if (options.session !== undefined) native.setSession(options.session);
     peer = new RawPeer(native, port, to);
     peer.pump();
     return peer;

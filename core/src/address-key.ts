@@ -1,7 +1,7 @@
 const MAPPED_IPV4 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
 
 /**
- * What the limit per address counts by: the IPv4 address, or the /64 network of an IPv6 address,
+ * What limits per address count by: the IPv4 address, or the /64 network of an IPv6 address,
  * which is what one household or one server gets.
  */
 export function addressKey(address: string): string {

@@ -1,0 +1,112 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { afterEach, beforeEach, describe, it } from "node:test";
+import { SimClock } from "@atlasnet/core/sim";
+import type { NativeConfig, Quiche } from "./binding.ts";
+import { ALPN } from "./quic-config.ts";
+import type { QuicEndpoint } from "./quic-endpoint.ts";
+import { RESET_BYTES } from "./reset-tokens.ts";
+import { closeEndpoints, connectPair, Listening, openEndpoint } from "./testing/endpoints.ts";
+import { MemoryNetwork } from "./testing/memory-network.ts";
+import { RawPeer } from "./testing/raw-peer.ts";
+import { proxyCredentials } from "./testing/test-credentials.ts";
+
+/** TLS alert "certificate required", as a code of QUIC. */
+const CERTIFICATE_REQUIRED = 0x174;
+
+function withoutCertificate(quiche: Quiche): NativeConfig {
+  const config = quiche.Config.withBoringSslCtx(true, true, null, null, null, null);
+  config.setApplicationProtos([ALPN]);
+  config.setMaxIdleTimeout(5000);
+  config.setInitialMaxData(1 << 20);
+  config.setInitialMaxStreamDataUni(1 << 20);
+  config.setInitialMaxStreamsUni(16);
+  return config;
+}
+
+const turns = async (count: number) => {
+  for (let n = 0; n < count; n++) await new Promise((resolve) => setImmediate(resolve));
+};
+
+describe("a stranger", () => {
+  const RATE = { perSecond: 10, burst: 4 };
+  let network: MemoryNetwork;
+  let clock: SimClock;
+  let server: QuicEndpoint;
+  let listening: Listening;
+
+  beforeEach(async () => {
+    network = new MemoryNetwork();
+    clock = new SimClock();
+    server = await openEndpoint(
+      { intake: { ofAddress: RATE, ofAll: RATE } },
+      { openPort: network.openPort, clock },
+    );
+    listening = new Listening(server);
+  });
+
+  afterEach(closeEndpoints);
+
+  it("without a certificate gets no connection: TLS ends it before any of its streams is read", async () => {
+    const peer = await RawPeer.open(network, server.address, { config: withoutCertificate });
+    const end = await listening.next();
+    await peer.until((native) => {
+      if (native.isEstablished() && !native.isDraining() && native.peerStreamsLeftUni() > 0)
+        native.streamSend(2, Buffer.from("let me in"), false);
+      return native.isDraining();
+    });
+    assert.equal((await end.untilClosed()).code, CERTIFICATE_REQUIRED);
+    assert.equal(peer.native.peerError()?.errorCode, CERTIFICATE_REQUIRED);
+    assert.equal(end.up, false);
+    assert.equal(server.stats.handshakesFailed, 1);
+  });
+
+  it("begins so many connections at once, then as many as the rate allows: the rest costs no handshake", async () => {
+    const COUNT = 30;
+    const peers: RawPeer[] = [];
+    for (let n = 0; n < COUNT; n++)
+      peers.push(await RawPeer.open(network, server.address, { config: withoutCertificate }));
+    await turns(20);
+    assert.equal(server.stats.connections, RATE.burst);
+    assert.equal(server.stats.dropped["too-busy"], COUNT - RATE.burst);
+    clock.advance(100);
+    await RawPeer.open(network, server.address, { config: withoutCertificate });
+    await turns(20);
+    assert.equal(server.stats.handshakesFailed, RATE.burst + 1);
+    assert.equal(server.stats.dropped["too-busy"], COUNT - RATE.burst);
+  });
+
+  it("cannot come back with a session's ticket: every handshake shows a certificate again", async () => {
+    const first = await RawPeer.open(network, server.address);
+    await (await listening.next()).untilEstablished();
+    await first.until((native) => native.isEstablished() && native.session() !== null);
+    const session = first.native.session();
+    assert.ok(session !== null);
+    const again = await RawPeer.open(network, server.address, { session });
+    const end = await listening.next();
+    await end.untilEstablished();
+    await again.until((native) => native.isEstablished());
+    assert.equal(again.native.isResumed(), false);
+    assert.equal(again.native.isInEarlyData(), false);
+    assert.equal(end.connection.peerCertificates.length, 1);
+  });
+
+  it("learns no reset token from a socket that takes no connections in", async () => {
+    const client = await openEndpoint(
+      {},
+      { openPort: network.openPort, clock, credentials: proxyCredentials },
+    );
+    await connectPair(client, server, listening);
+    network.keepSeen = true;
+    const packet = Buffer.concat([Buffer.of(0x40), randomBytes(60)]);
+    const stranger = { host: "127.0.0.1", port: 9999 };
+    network.inject({ from: stranger, to: client.address, bytes: packet });
+    network.inject({ from: stranger, to: server.address, bytes: packet });
+    await turns(3);
+    const answers = network.seen.filter(({ to }) => to.port === stranger.port);
+    assert.deepEqual(
+      answers.map(({ from, bytes }) => [from.port, bytes.length]),
+      [[server.address.port, RESET_BYTES]],
+    );
+  });
+});
