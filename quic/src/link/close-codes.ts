@@ -42,6 +42,19 @@ const VIOLATIONS: ReadonlySet<number> = new Set([3, 4, 5, 6, 7, 8, 0x0a]);
 /** QUIC's code for an alert of TLS is this and the alert's number. */
 const TLS_ALERTS = 0x100;
 
+/** The alerts that a misconfigured or foreign peer meets (RFC 8446, section 6). */
+const ALERTS: ReadonlyMap<number, string> = new Map([
+  [40, "nothing in common to speak with: other software?"],
+  [51, "the key is not that of the certificate"],
+  [70, "not TLS 1.3: other software?"],
+  [116, "no certificate was shown"],
+  [120, "no link of AtlasNet: other software?"],
+]);
+
+function alertText(alert: number): string {
+  return `${alert}: ${ALERTS.get(alert) ?? "a bad certificate, or other software"}`;
+}
+
 /** Why a link is gone, from why its connection is. */
 export function linkClosedBy({ by, code, reason }: QuicCloseReason): LinkClosed {
   switch (by) {
@@ -56,7 +69,7 @@ export function linkClosedBy({ by, code, reason }: QuicCloseReason): LinkClosed 
       if (code >= TLS_ALERTS && code < TLS_ALERTS + 256)
         return clippedReason({
           code: "refused",
-          detail: `TLS alert ${code - TLS_ALERTS}: no certificate, or other software (${reason})`,
+          detail: `TLS alert ${alertText(code - TLS_ALERTS)} (${reason})`,
         });
       return clippedReason({
         code: VIOLATIONS.has(code) ? "bad-message" : "peer-gone",

@@ -1,19 +1,23 @@
-import { type Link, type LinkClosed, LinkError, type Logger } from "@atlasnet/core";
+import { type Clock, type Link, type LinkClosed, LinkError, type Logger } from "@atlasnet/core";
 import { CloseNumber } from "./close-codes.ts";
 import type { Greeted, LinkSession, SessionOwner } from "./link-session.ts";
 import { PeerRegistry } from "./peer-registry.ts";
 import type { QuicLink } from "./quic-link.ts";
+import { RefusalLog } from "./refusal-log.ts";
 
 /** The connections of a node and the links over them; at most one link per peer. */
 export class Sessions {
   private readonly self: string;
   private readonly logger: Logger;
+  /** Of all who come here. */
+  readonly refusals: RefusalLog;
   private readonly registry: PeerRegistry;
   private readonly all = new Map<LinkSession, QuicLink | undefined>();
 
-  constructor(self: string, { logger }: { readonly logger: Logger }) {
+  constructor(self: string, { logger, clock }: { readonly logger: Logger; readonly clock: Clock }) {
     this.self = self;
     this.logger = logger;
+    this.refusals = new RefusalLog({ clock });
     this.registry = new PeerRegistry(self);
   }
 
@@ -45,7 +49,7 @@ export class Sessions {
     const { peer, generation, version } = link;
     this.logger.info("link open", {
       peer: peer.node,
-      role: peer.role,
+      peerRole: peer.role,
       remote: session.meeting.remote,
       generation,
       version,
@@ -83,9 +87,10 @@ export function acceptingOwner(
     },
     ended: (session, reason, byUs) => {
       if (sessions.ended(session, reason)) return;
-      const facts = { reason: reason.detail };
-      if (byUs) logger.warn("a link was refused", facts);
-      else if (reason.code === "refused") logger.warn("the peer refused the link", facts);
+      const facts = { code: reason.code, reason: reason.detail };
+      // The reason says which side it was.
+      if (byUs || reason.code === "refused")
+        sessions.refusals.warn(logger, "a link was refused", facts);
       else logger.debug("a peer went away before its link was open", facts);
     },
   };

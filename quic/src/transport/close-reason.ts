@@ -9,6 +9,10 @@ export const INTERNAL_ERROR = 1;
 export const CONNECTION_REFUSED = 2;
 export const PROTOCOL_VIOLATION = 10;
 
+/** QUIC and TLS end connections without a word: these at least say which side did. */
+const TOLD_BY_PEER = "the other side ended it";
+const FOUND_HERE = "this side ended it: the peer broke the rules of QUIC or TLS";
+
 /** A reason as bytes, clipped between two characters. */
 export function encodeReason(reason: string): Uint8Array {
   const bytes = new Uint8Array(MAX_REASON_BYTES);
@@ -25,11 +29,12 @@ export function nativeReason(native: NativeConnection, established: boolean): Qu
   const peer = native.peerError();
   if (peer !== null) {
     const { isApp, errorCode, reason } = peer;
-    return { by: isApp ? "peer" : "transport", code: errorCode, reason: decodeReason(reason) };
+    if (isApp) return { by: "peer", code: errorCode, reason: decodeReason(reason) };
+    return { by: "transport", code: errorCode, reason: decodeReason(reason) || TOLD_BY_PEER };
   }
   const local = native.localError();
   if (local !== null) {
-    const reason = decodeReason(local.reason) || "the peer broke the rules of QUIC or TLS";
+    const reason = decodeReason(local.reason) || FOUND_HERE;
     return { by: "transport", code: local.errorCode, reason };
   }
   if (!established) return { by: "unreachable", code: 0, reason: "no answer to the first packets" };

@@ -55,7 +55,9 @@ describe("a stranger", () => {
         native.streamSend(2, Buffer.from("let me in"), false);
       return native.isDraining();
     });
-    assert.equal((await end.untilClosed()).code, CERTIFICATE_REQUIRED);
+    const { code, reason } = await end.untilClosed();
+    assert.equal(code, CERTIFICATE_REQUIRED);
+    assert.match(reason, /this side ended it/);
     assert.equal(peer.native.peerError()?.errorCode, CERTIFICATE_REQUIRED);
     assert.equal(end.up, false);
     assert.equal(server.stats.handshakesFailed, 1);
