@@ -1,12 +1,16 @@
 import type { Hello, Welcome } from "./messages.ts";
 import type { SessionEffect, SessionOptions } from "./session-events.ts";
 
+/** The first hello without a token is attempt 0. */
+const BEFORE_FIRST = -1;
+
 /**
  * What this client's hellos say of itself: the token of its session, which attempt it is, its stream,
  * and the timeline it knows.
  *
  * 1. With a token the client claims its session, without one it asks for a new one.
- * 2. The attempt grows with every hello that carries a token, so the newest connection wins.
+ * 2. The attempt grows with every hello of a stream, from 0 where there is no token yet, so the newest
+ *    connection wins: the server may hear of an earlier one later.
  * 3. What a reload of the page needs is saved whenever it changes.
  * 4. One stream lasts until `startOver`; `timeline` is of the last welcome on it.
  */
@@ -29,7 +33,7 @@ export class Claim {
     this.newStream = newStream;
     this.emit = emit;
     this.resume = options.saved?.resume;
-    this.attempt = options.saved?.attempt ?? 0;
+    this.attempt = options.saved?.attempt ?? BEFORE_FIRST;
     this.stream = newStream();
   }
 
@@ -42,14 +46,14 @@ export class Claim {
   hello({ firstUnacked, lastReceived }: { firstUnacked: number; lastReceived: number }): Hello {
     const { options, resume } = this;
     // Counted per hello and not per welcome: the server may have seen one that got no answer.
-    if (resume !== undefined) this.attempt += 1;
+    this.attempt += 1;
     this.save();
     return {
       world: options.world,
       ticket: resume === undefined ? options.ticket : undefined,
       resume,
       stream: this.stream,
-      attempt: resume === undefined ? 0 : this.attempt,
+      attempt: this.attempt,
       firstUnacked,
       lastReceived,
       timeline: this.timeline,
@@ -78,7 +82,7 @@ export class Claim {
   /** The next hello asks for a new session; `rejoining` for a player who had one in this instance. */
   startOver(rejoining: boolean): void {
     this.resume = undefined;
-    this.attempt = 0;
+    this.attempt = BEFORE_FIRST;
     this.stream = this.newStream();
     this.timeline = undefined;
     this.rejoining = rejoining;

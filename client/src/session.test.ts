@@ -348,6 +348,20 @@ test("without rejoin a lost session is the end", () => {
   assert.deepEqual(ended, { type: "ended", code: "session-lost", reason: "because", retry: false });
 });
 
+test("hellos without a token count up, too, so that the server knows one that comes late", () => {
+  const play = new Play({ ticket: "jwt" }).step({ type: "start" });
+  const attempts = [0, 1].map((n) => {
+    const { resume, attempt, stream } = (
+      n === 0 ? play.step({ type: "opened" }) : play.drop().back()
+    ).hello();
+    assert.deepEqual([resume, stream], [undefined, STREAM]);
+    return attempt;
+  });
+  assert.deepEqual(attempts, [0, 1]);
+  play.receive(welcome({ attempt: 1 }));
+  assert.equal(play.drop().back().hello().attempt, 2, "from then on it is the session's");
+});
+
 test("a token from before a reload resumes; one that is stale leads to a new session", () => {
   const play = new Play({ saved: { resume: "old", attempt: 3 } });
   const first = play.step({ type: "start" }).step({ type: "opened" }).hello();

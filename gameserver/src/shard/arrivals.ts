@@ -76,6 +76,7 @@ export class Arrivals {
     this.takeOver(session);
     const sharedSeq = this.resynchronise(session, message);
     session.attempt = message.session === undefined ? session.attempt + 1 : message.attempt;
+    if (message.session === undefined) session.join = message.attempt;
     session.epoch = this.options.epoch;
     const wasConnected = session.connected;
     session.connected = true;
@@ -111,6 +112,8 @@ export class Arrivals {
       return { session, isNew: false };
     }
     const known = sessions.ofAccount(message.account);
+    if (known !== undefined && isLate(known, message))
+      return { code: "stale-attempt", reason: "the client has come in by a later attempt" };
     if (known !== undefined) return { session: known, isNew: false };
     if (sessions.size >= this.options.maxSessions)
       return {
@@ -165,6 +168,7 @@ export class Arrivals {
       sessions.acknowledge(session, message.lastReceived);
       return undefined;
     }
+    session.join = 0;
     session.appliedSeq = 0;
     session.lastInput = 0;
     session.outSeq = 0;
@@ -182,6 +186,14 @@ export class Arrivals {
 function isStale(session: SessionState, message: Attach): boolean {
   if (message.attempt < session.attempt) return true;
   return message.attempt === session.attempt && !sameBytes(message.stream, session.stream);
+}
+
+/**
+ * A client without a token counts the hellos of its stream. One may have waited at a proxy that had no link for so
+ * long that the client came in elsewhere.
+ */
+function isLate(session: SessionState, message: Attach): boolean {
+  return message.attempt < session.join && sameBytes(message.stream, session.stream);
 }
 
 const CELL_2D = /^cell\/\d{1,10},\d{1,10}$/;

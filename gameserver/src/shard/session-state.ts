@@ -17,6 +17,8 @@ export interface SessionState {
   data: Plain;
   /** The client instance whose numbering is in force: 8 bytes. */
   stream: Uint8Array;
+  /** The newest hello on that stream that asked for the session by account: older ones come too late. */
+  join: number;
   /** The newest (epoch, attempt) that attached; all others are refused. */
   epoch: number;
   attempt: number;
@@ -49,6 +51,7 @@ export function newSession(
   return {
     id,
     ...identity,
+    join: 0,
     epoch: 0,
     attempt: 0,
     connected: false,

@@ -159,6 +159,35 @@ test("attempts: the newest wins, the same may come again on its stream, older on
   assert.equal(same.closed, undefined);
 });
 
+test("of hellos without a token, too, those of a stream count up: one that comes late is refused", () => {
+  const { test } = listening();
+  const stream = Uint8Array.from([1, 2, 3, 4, 5, 6, 7, 8]);
+  const hello = (attempt: number, peer: number) => test.attach("ann", { stream, attempt }, peer);
+  // The first of three waits at a proxy without a link, and comes last.
+  const second = hello(1, 1);
+  test.tick();
+  const late = hello(0, 2);
+  test.tick();
+  assert.equal(late.closed?.code, "stale-attempt");
+  assert.equal(second.closed, undefined);
+  // The second one again, as its proxy says it when its link was lost, and a third.
+  const again = hello(1, 1);
+  test.tick();
+  assert.equal(again.welcome?.session, second.session);
+  const third = hello(2, 2);
+  test.tick();
+  assert.equal(third.welcome?.session, second.session);
+  assert.equal(again.closed?.code, "superseded");
+  const next = test.successor({ epoch: 2 });
+  const later = next.attach("ann", { stream, attempt: 1 });
+  next.tick();
+  assert.equal(later.closed?.code, "stale-attempt", "a restored shard knows it, too");
+  // Another client of the account has numbers of its own.
+  const other = test.attach("ann", { attempt: 0 });
+  test.tick();
+  assert.equal(other.welcome?.session, second.session);
+});
+
 test("a client that misses messages gets them again when it says so, its proxy's resync repeats none", () => {
   const { test } = listening();
   const ann = test.join("ann");

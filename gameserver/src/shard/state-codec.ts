@@ -1,7 +1,7 @@
 import { decodePlain, encodePlain } from "@atlasnet/core";
 import {
   ByteReader,
-  type ByteWriter,
+  ByteWriter,
   type CompiledDefinition,
   compileStruct,
   DecodeError,
@@ -46,6 +46,8 @@ const Op = {
 } as const;
 
 const MAX_TEXT = 1_024;
+/** Of a stream, as clients send it. */
+const STREAM_BYTES = 8;
 const MAX_PLAIN = 65_536;
 const MAX_PAYLOAD = 65_536;
 const MAX_INPUTS = 256 * 1024 * 1024;
@@ -279,7 +281,7 @@ export class StateCodec {
     writer.text(session.account);
     writer.text(session.name);
     writer.block(encodePlain(session.data));
-    writer.block(session.stream);
+    writer.block(streamAndJoin(session));
     writer.varint(session.epoch);
     writer.varint(session.attempt);
     writer.u8(session.connected ? 1 : 0);
@@ -369,6 +371,21 @@ function readOutboxMessage(reader: ByteReader) {
   };
 }
 
+/** The number is left out where it is 0, which it nearly always is. */
+function streamAndJoin({ stream, join }: SessionState): Uint8Array {
+  if (join === 0) return stream;
+  const writer = new ByteWriter();
+  writer.raw(stream);
+  writer.varint(join);
+  return writer.finish();
+}
+
+function readStreamAndJoin(block: Uint8Array): { stream: Uint8Array; join: number } {
+  const stream = block.slice(0, STREAM_BYTES);
+  if (block.length <= STREAM_BYTES) return { stream, join: 0 };
+  return { stream, join: new ByteReader(block.subarray(STREAM_BYTES)).varint() };
+}
+
 function readSession(reader: ByteReader, store: Store): void {
   const id = reader.varint();
   const account = reader.text(MAX_TEXT);
@@ -377,7 +394,7 @@ function readSession(reader: ByteReader, store: Store): void {
     account,
     name: reader.text(MAX_TEXT),
     data: readPlain(reader),
-    stream: reader.block(64).slice(),
+    ...readStreamAndJoin(reader.block(64)),
     epoch: reader.varint(),
     attempt: reader.varint(),
     connected: reader.u8() === 1,
