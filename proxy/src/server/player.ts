@@ -15,12 +15,7 @@ import {
 } from "@atlasnet/core";
 import type { CloseCode } from "@atlasnet/world";
 import type { Tracer } from "@opentelemetry/api";
-import type {
-  ClientConnection,
-  ClientEvents,
-  DatagramPort,
-  SentUpdates,
-} from "../gateway/client-connection.ts";
+import type { ClientConnection, ClientEvents, SentUpdates } from "../gateway/client-connection.ts";
 import type { ProxyLimits } from "../limits.ts";
 import type { ProxyCounters } from "../metrics.ts";
 import { Attachment, type AttachmentEffect, type UpstreamItem } from "../session/attachment.ts";
@@ -32,8 +27,6 @@ import type { Hub, RoutedClient } from "./hub.ts";
 import { identify } from "./identify.ts";
 import type { MessageTrace, MessageTracer } from "./message-tracer.ts";
 import type { ShardClient, ShardPort } from "./shard-port.ts";
-
-const RETRY_MS = 250;
 
 export interface PlayerOptions {
   limits: ProxyLimits;
@@ -55,9 +48,10 @@ export interface PlayerDependencies {
 }
 
 /** One player's connection: performs what its `Attachment` asks for. */
-export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutput {
+export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutput, FeedUpdates {
   /** Set where the connection has an unreliable path. */
   readonly updates: FeedUpdates | undefined;
+  readonly maxBytes: number;
   private readonly connection: ClientConnection;
   private readonly options: PlayerOptions;
   private readonly dependencies: PlayerDependencies;
@@ -82,26 +76,15 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
     options: PlayerOptions,
     dependencies: PlayerDependencies,
   ) {
-    const { limits, endpoints, udp } = options;
+    const { limits } = options;
     const { datagrams } = connection;
     this.connection = connection;
-    this.updates = datagrams && this.updatesBy(datagrams);
+    this.updates = datagrams && this;
+    this.maxBytes = datagrams?.maxUpdatesBytes ?? 0;
     this.options = options;
     this.dependencies = dependencies;
     this.trace = new AttachTrace(dependencies.tracer, connection.transport);
-    this.attachment = new Attachment({
-      limits: {
-        maxMessageBytes: limits.maxMessageBytes,
-        messagesPerSecond: limits.messagesPerSecond,
-        bytesPerSecond: limits.bytesPerSecond,
-        idleTimeoutMs: limits.idleTimeoutMs,
-      },
-      endpoints,
-      udp,
-      attachBufferBytes: limits.attachBufferBytes,
-      unavailableTimeoutMs: limits.unavailableTimeoutMs,
-      retryMs: RETRY_MS,
-    });
+    this.attachment = new Attachment(options);
     const now = dependencies.clock.now();
     this.messages = new TokenBucket(limits.messagesPerSecond, limits.messagesBurst, now);
     this.bytes = new TokenBucket(limits.bytesPerSecond, limits.bytesBurst, now);
@@ -253,14 +236,9 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
   sendSections(): void {}
 
   /** Updates that wait for the welcome go in frames, as all that is held. */
-  private updatesBy(datagrams: DatagramPort): FeedUpdates {
-    return {
-      maxBytes: datagrams.maxUpdatesBytes,
-      send: (packed, sent) => {
-        if (this.held === undefined) datagrams.sendUpdates(packed, sent);
-        else this.tell(encodeUpdates(packed));
-      },
-    };
+  send(packed: Uint8Array, sent: SentUpdates): void {
+    if (this.held === undefined) this.connection.datagrams?.sendUpdates(packed, sent);
+    else this.tell(encodeUpdates(packed));
   }
 
   applied(seq: number): void {

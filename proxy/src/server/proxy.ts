@@ -23,7 +23,7 @@ import { Hub } from "./hub.ts";
 import { LinesSession } from "./lines-session.ts";
 import { MessageTracer } from "./message-tracer.ts";
 import { openPorts } from "./open-ports.ts";
-import { Player } from "./player.ts";
+import { Player, type PlayerDependencies, type PlayerOptions } from "./player.ts";
 import type { Visitor } from "./visitor.ts";
 import { Visitors } from "./visitors.ts";
 
@@ -101,12 +101,39 @@ export function createProxy(options: ProxyOptions, dependencies: ProxyDependenci
   return new ProxyServer(options, dependencies);
 }
 
+interface UdpHouse {
+  readonly rooms: Rooms;
+  readonly visitors: Visitors;
+}
+
+/** The place of a connection over UDP. */
+class UdpVisit implements UdpPlace {
+  private readonly visitor: Visitor;
+  private readonly connection: UdpConnection;
+  private readonly house: UdpHouse;
+
+  constructor(visitor: Visitor, connection: UdpConnection, house: UdpHouse) {
+    this.visitor = visitor;
+    this.connection = connection;
+    this.house = house;
+  }
+
+  enter(): ClientEvents {
+    return this.house.rooms.session(this.visitor, this.connection);
+  }
+
+  leave(): void {
+    this.house.visitors.leave(this.visitor);
+  }
+}
+
 class ProxyServer implements ProxyService, Rooms {
   readonly counters = new ProxyCounters();
   private readonly options: ProxyOptions;
   private readonly dependencies: ProxyDependencies;
   private readonly logger: Logger;
   private readonly visitors: Visitors;
+  private readonly house: UdpHouse;
   private readonly tracer: Tracer;
   private readonly tracing: MessageTracer;
   private readonly announced: AnnouncedPlacements;
@@ -116,6 +143,7 @@ class ProxyServer implements ProxyService, Rooms {
   private server: Server | undefined;
   private udp: UdpGateway | undefined;
   private timer: Timer | undefined;
+  private parts: ReturnType<ProxyServer["playerParts"]> | undefined;
   private state: "new" | "starting" | "ready" | "draining" | "stopped" = "new";
 
   constructor(options: ProxyOptions, dependencies: ProxyDependencies) {
@@ -135,6 +163,7 @@ class ProxyServer implements ProxyService, Rooms {
       },
     );
     this.visitors = new Visitors({ limits: options.limits }, { counters });
+    this.house = { rooms: this, visitors: this.visitors };
     observeProxy(dependencies.meter, counters);
   }
 
@@ -177,6 +206,8 @@ class ProxyServer implements ProxyService, Rooms {
       counters.acceptErrors += 1;
       logger.warn("a connection could not be accepted", { error });
     });
+    // Not sooner: only now is it known where UDP is taken.
+    this.parts = this.playerParts();
     this.state = "ready";
     this.planSweep();
   }
@@ -306,26 +337,35 @@ class ProxyServer implements ProxyService, Rooms {
     const now = this.dependencies.clock.now();
     const visitor = visitors.admit(connection, connection.remoteAddress, now);
     if (visitor === undefined) return undefined;
-    return {
-      enter: () => this.session(visitor, connection),
-      leave: () => visitors.leave(visitor),
-    };
+    return new UdpVisit(visitor, connection, this.house);
   }
 
   session(visitor: Visitor, connection: ClientConnection): ClientEvents {
-    const { limits, allowGuests, endpoints } = this.options;
-    const options = { limits, allowGuests, endpoints, udp: this.udpEndpoint };
-    const player = new Player(connection, options, {
-      ...this.dependencies,
-      hub: this.needHub(),
-      logger: this.logger,
-      counters: this.counters,
-      tracer: this.tracer,
-      tracing: this.tracing,
-    });
+    const { options, dependencies } = this.parts ?? this.playerParts();
+    const player = new Player(connection, options, dependencies);
     visitor.settle(connection, player);
     this.visitors.settled(visitor);
     return player;
+  }
+
+  /** What is the same for all players. */
+  private playerParts(): { options: PlayerOptions; dependencies: PlayerDependencies } {
+    const { limits, allowGuests, endpoints } = this.options;
+    const { keys, clock, random } = this.dependencies;
+    const { logger, counters, tracer, tracing } = this;
+    return {
+      options: { limits, allowGuests, endpoints, udp: this.udpEndpoint },
+      dependencies: {
+        hub: this.needHub(),
+        keys,
+        clock,
+        random,
+        logger,
+        counters,
+        tracer,
+        tracing,
+      },
+    };
   }
 
   lines(visitor: Visitor, connection: LinesConnection): void {

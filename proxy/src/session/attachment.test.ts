@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Attached, Hello } from "@atlasnet/core";
-import { Attachment, type AttachmentEffect } from "./attachment.ts";
+import { Attachment, type AttachmentEffect, RETRY_MS } from "./attachment.ts";
 
 const HELLO: Hello = {
   world: "arena",
@@ -34,11 +34,15 @@ const ATTACHED: Attached = {
 
 function fresh(): Attachment {
   return new Attachment({
-    limits: { maxMessageBytes: 1, messagesPerSecond: 2, bytesPerSecond: 3, idleTimeoutMs: 4 },
+    limits: {
+      maxMessageBytes: 1,
+      messagesPerSecond: 2,
+      bytesPerSecond: 3,
+      idleTimeoutMs: 4,
+      attachBufferBytes: 300,
+      unavailableTimeoutMs: 1000,
+    },
     endpoints: [],
-    attachBufferBytes: 300,
-    unavailableTimeoutMs: 1000,
-    retryMs: 50,
   });
 }
 
@@ -207,10 +211,10 @@ test("a shard without an owner here is asked again later, until the time is over
   attachment.routed();
   assert.deepEqual(attachment.shardClosed("world-unavailable", "", 100), [
     { type: "unfollow" },
-    { type: "route", world: "arena", notBefore: 150 },
+    { type: "route", world: "arena", notBefore: 100 + RETRY_MS },
   ]);
   assert.deepEqual(attachment.unknownWorld(200), [
-    { type: "route", world: "arena", notBefore: 250 },
+    { type: "route", world: "arena", notBefore: 200 + RETRY_MS },
   ]);
   assert.deepEqual(attachment.sweep(1099), []);
   assert.deepEqual(types(attachment.sweep(1100)), ["unroute", "close"]);

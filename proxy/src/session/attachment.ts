@@ -13,6 +13,7 @@ import {
   UpstreamKind,
 } from "@atlasnet/core";
 import type { CloseCode, Plain } from "@atlasnet/world";
+import { bytesOfText, textOfBytes } from "./byte-text.ts";
 import { Received } from "./received.ts";
 
 /** Who is behind a hello: from a ticket, a resume token, or made up for a guest. */
@@ -58,16 +59,18 @@ export type AttachmentEffect =
   | { type: "close"; code: CloseCode; reason: string };
 
 export interface AttachmentOptions {
-  limits: ClientLimits;
+  limits: AttachmentLimits;
   endpoints: readonly string[];
   /** Where this server takes UDP, if it does. */
   udp?: UdpEndpoint | undefined;
+}
+
+/** What clients are told, and beside it: */
+export interface AttachmentLimits extends ClientLimits {
   /** Upstream kept per client while its world has no owner; past it the socket is not read. */
   attachBufferBytes: number;
   /** How long a client waits for an owner before it is closed with `world-unavailable`. */
   unavailableTimeoutMs: number;
-  /** Pause before the next try when a shard says that it has no owner here. */
-  retryMs: number;
 }
 
 export type AttachmentPhase =
@@ -80,8 +83,16 @@ export type AttachmentPhase =
   | "leaving"
   | "ended";
 
+/** Pause before the next try when a shard says that it has no owner here. */
+export const RETRY_MS = 250;
+
 /** What one kept upstream item costs beside its payload. */
 const ITEM_OVERHEAD_BYTES = 64;
+
+type AttachPosition = Pick<
+  Attach,
+  "session" | "firstUnacked" | "lastReceived" | "timeline" | "params"
+>;
 
 const NO_PAYLOAD = new Uint8Array(0);
 const NOTHING: readonly AttachmentEffect[] = [];
@@ -100,11 +111,19 @@ const STALE: readonly AttachmentEffect[] = [{ type: "stale" }];
  */
 export class Attachment {
   phase: AttachmentPhase = "greeting";
+  /** Of the last hello; empty while there is none. */
+  world = "";
   private readonly options: AttachmentOptions;
+  /** Until the shard took it in; of an idle player only what follows is kept. */
   private hello: Hello | undefined;
+  /** 8 bytes each, as texts. */
+  private stream = "";
+  private schema: string | undefined;
   private identity: Identity | undefined;
-  /** The last `attached`; from then on attaching anew goes back to that session. */
-  private session: Attached | undefined;
+  /** Of the last `attached`; from then on attaching anew goes back to that session. */
+  private session: { readonly session: number; readonly timeline: number } | undefined;
+  /** What the welcome is to say. */
+  private unwelcomed: Attached | undefined;
   /** A resume token and the session it is for; it does not change while the session lasts. */
   private token: { session: number; resume: string } | undefined;
   private attempt = 0;
@@ -134,10 +153,6 @@ export class Attachment {
   /** The client's messages are numbered on an older timeline than the attachment's. */
   get behind(): boolean {
     return this.received.behind;
-  }
-
-  get world(): string {
-    return this.hello?.world ?? "";
   }
 
   /** Its session, from the first welcome until it leaves. */
@@ -172,6 +187,9 @@ export class Attachment {
     if (this.phase !== "greeting")
       return this.end("out-of-state", "a hello while an earlier one stands; leave first");
     this.hello = hello;
+    this.world = hello.world;
+    this.stream = textOfBytes(hello.stream);
+    this.schema = hello.schema && textOfBytes(hello.schema);
     this.phase = "identifying";
     this.waitingSince = now;
     return [{ type: "identify", hello }];
@@ -200,44 +218,51 @@ export class Attachment {
   unknownWorld(now: number): readonly AttachmentEffect[] {
     if (this.phase !== "routing") return NOTHING;
     // A world that was there a moment ago is more likely between owners than gone.
-    if (this.session !== undefined) return this.route(now + this.options.retryMs);
+    if (this.session !== undefined) return this.route(now + RETRY_MS);
     return this.end("unknown-world", `no world named "${this.world}"`);
   }
 
   /** The owner is known and reachable. */
   routed(): readonly AttachmentEffect[] {
-    const { hello, identity, session } = this;
-    if (this.phase !== "routing" || hello === undefined || identity === undefined) return NOTHING;
+    const { identity, schema } = this;
+    if (this.phase !== "routing" || identity === undefined) return NOTHING;
+    const position = this.position(identity);
+    if (position === undefined) return NOTHING;
     this.phase = "attaching";
     const { account, name, data } = identity;
-    const { stream } = hello;
-    const common = { account, name, data, stream };
-    const schema = hello.schema === undefined ? {} : { schema: hello.schema };
-    if (session !== undefined) {
-      // The same attempt: the shard takes it again from the same stream, and a client that has gone on
-      // to another proxy with the next one stays ahead.
-      const message = {
-        ...common,
-        ...schema,
+    const message = {
+      account,
+      name,
+      data,
+      stream: bytesOfText(this.stream),
+      ...(schema === undefined ? {} : { schema: bytesOfText(schema) }),
+      attempt: this.attempt,
+      ...position,
+    };
+    return [{ type: "attach", message }];
+  }
+
+  /** Where the client stands: as it said itself, and later as is known from its last attachment. */
+  private position(identity: Identity): AttachPosition | undefined {
+    const { hello, session } = this;
+    // The same attempt: the shard takes it again from the same stream, and a client that has gone on
+    // to another proxy with the next one stays ahead.
+    if (session !== undefined)
+      return {
         session: session.session,
-        attempt: this.attempt,
         firstUnacked: this.appliedSeq + 1,
         lastReceived: this.received.seq,
         timeline: this.received.timeline ?? session.timeline,
       };
-      return [{ type: "attach", message }];
-    }
-    const message = {
-      ...common,
-      ...schema,
+    if (hello === undefined) return undefined;
+    const { firstUnacked, lastReceived, timeline, params } = hello;
+    return {
       ...(identity.session === undefined ? {} : { session: identity.session }),
-      attempt: this.attempt,
-      firstUnacked: hello.firstUnacked,
-      lastReceived: hello.lastReceived,
-      ...(hello.timeline === undefined ? {} : { timeline: hello.timeline }),
-      ...(hello.params === undefined ? {} : { params: hello.params }),
+      firstUnacked,
+      lastReceived,
+      ...(timeline === undefined ? {} : { timeline }),
+      ...(params === undefined ? {} : { params }),
     };
-    return [{ type: "attach", message }];
   }
 
   attached(message: Attached): readonly AttachmentEffect[] {
@@ -245,12 +270,14 @@ export class Attachment {
     if (this.phase !== "attaching" || identity === undefined) return NOTHING;
     const dropped = this.wentBack(message) ? this.dropOlder() : NOTHING;
     this.received.attached(message.timeline);
-    this.session = message;
+    this.hello = undefined;
+    this.session = { session: message.session, timeline: message.timeline };
     this.attempt = message.attempt;
     this.appliedSeq = message.appliedSeq;
     if (this.token?.session === message.session)
       return [...dropped, ...this.welcome(message, this.token.resume)];
     this.phase = "signing";
+    this.unwelcomed = message;
     const { name, data } = identity;
     const { account, session } = message;
     return [{ type: "sign", claims: { account, world: this.world, session, name, data } }];
@@ -270,16 +297,21 @@ export class Attachment {
   }
 
   signed(resume: string): readonly AttachmentEffect[] {
-    const { session } = this;
+    const { session, unwelcomed } = this;
     if (session === undefined) return NOTHING;
     this.token = { session: session.session, resume };
-    return this.phase === "signing" ? this.welcome(session, resume) : NOTHING;
+    if (this.phase !== "signing" || unwelcomed === undefined) return NOTHING;
+    this.unwelcomed = undefined;
+    return this.welcome(unwelcomed, resume);
   }
 
   private welcome(attached: Attached, resume: string): readonly AttachmentEffect[] {
     this.phase = "attached";
     const { type: _, shard: _shard, attach: _attach, name: _name, ...facts } = attached;
-    const { limits, endpoints, udp } = this.options;
+    const { endpoints, udp } = this.options;
+    const { maxMessageBytes, messagesPerSecond, bytesPerSecond, idleTimeoutMs } =
+      this.options.limits;
+    const limits = { maxMessageBytes, messagesPerSecond, bytesPerSecond, idleTimeoutMs };
     const item = encodeWelcome({ ...facts, world: this.world, resume, limits, endpoints, udp });
     const kept = this.kept;
     this.kept = [];
@@ -318,7 +350,7 @@ export class Attachment {
   shardClosed(code: CloseCode, reason: string, now: number): readonly AttachmentEffect[] {
     if (this.phase === "leaving") return [{ type: "unfollow" }, ...this.left(reason)];
     if (this.phase === "attaching" && code === "world-unavailable")
-      return [{ type: "unfollow" }, ...this.route(now + this.options.retryMs)];
+      return [{ type: "unfollow" }, ...this.route(now + RETRY_MS)];
     if (this.phase !== "attaching" && this.phase !== "signing" && this.phase !== "attached")
       return NOTHING;
     return [{ type: "unfollow" }, ...this.end(code, reason)];
@@ -337,7 +369,7 @@ export class Attachment {
   sweep(now: number): readonly AttachmentEffect[] {
     if (this.phase === "greeting" || this.phase === "attached" || this.phase === "ended")
       return NOTHING;
-    if (now - this.waitingSince < this.options.unavailableTimeoutMs) return NOTHING;
+    if (now - this.waitingSince < this.options.limits.unavailableTimeoutMs) return NOTHING;
     if (this.phase === "leaving") return [{ type: "unfollow" }, ...this.left("")];
     if (this.phase === "identifying" || this.phase === "signing")
       return this.end("internal-error", "the server cannot check tickets right now");
@@ -364,8 +396,10 @@ export class Attachment {
     const resume: AttachmentEffect[] = this.paused ? [{ type: "resume" }] : [];
     this.phase = "greeting";
     this.hello = undefined;
+    this.world = "";
     this.identity = undefined;
     this.session = undefined;
+    this.unwelcomed = undefined;
     this.token = undefined;
     this.received.begin(0, undefined);
     this.kept = [];
@@ -385,7 +419,7 @@ export class Attachment {
     // The payload is a view into a receive buffer, which is used again.
     this.kept.push({ kind, n, index, payload: new Uint8Array(payload) });
     this.keptBytes += payload.length + ITEM_OVERHEAD_BYTES;
-    if (this.paused || this.keptBytes <= this.options.attachBufferBytes) return NOTHING;
+    if (this.paused || this.keptBytes <= this.options.limits.attachBufferBytes) return NOTHING;
     this.paused = true;
     return [{ type: "pause" }];
   }

@@ -27,6 +27,19 @@ export function newTopic(topic: number): TopicSections {
 }
 
 /**
+ * Up to here the tables of slots grow item by item: by themselves arrays begin with room for 17, and there
+ * are several for each player, who mostly sees few topics.
+ */
+const TIGHT_ITEMS = 32;
+
+/** `array` with one more item behind it: itself, or while it is short a copy without room to spare. */
+export function appended<T>(array: T[], item: T): T[] {
+  if (array.length < TIGHT_ITEMS) return array.concat([item]);
+  array.push(item);
+  return array;
+}
+
+/**
  * One client's slots: which topic has which short name (docs/protocol.md, section 7). They refer to
  * the shared topics directly, so that making a frame needs no look-up.
  *
@@ -34,9 +47,9 @@ export function newTopic(topic: number): TopicSections {
  * client believes, and `writeRecovery` says the difference.
  */
 export class SlotTable {
-  readonly slots: (TopicSections | undefined)[] = [];
+  slots: (TopicSections | undefined)[] = [];
   /** Batch in which the slot was assigned: such a slot takes the full section. */
-  readonly freshIn: number[] = [];
+  freshIn: number[] = [];
   /** Slots the client's mask covers: one more than the highest assigned that it was told of. */
   width = 0;
   private known: readonly (TopicSections | undefined)[] | undefined;
@@ -44,8 +57,8 @@ export class SlotTable {
   assign(slot: number, topic: TopicSections | undefined, serial: number): void {
     if (slot >= MAX_SLOTS) throw new DecodeError(`slot ${slot}, at most ${MAX_SLOTS - 1}`);
     while (this.slots.length <= slot) {
-      this.slots.push(undefined);
-      this.freshIn.push(0);
+      this.slots = appended<TopicSections | undefined>(this.slots, undefined);
+      this.freshIn = appended(this.freshIn, 0);
     }
     this.slots[slot] = topic;
     this.freshIn[slot] = serial;

@@ -22,12 +22,14 @@ export type Admission =
     }
   /** The attempt was answered before, with this packet: it is sent again. */
   | { readonly type: "repeat"; readonly accept: Uint8Array }
+  /** The attempt was answered before, and the client was heard since: it has the answer. */
+  | { readonly type: "late" }
   | { readonly type: "too-busy" };
 
 export type DoorAnswer =
   | {
       readonly type: "drop";
-      readonly why: "malformed" | "version" | "bad-cookie" | "too-busy";
+      readonly why: "malformed" | "version" | "bad-cookie" | "too-busy" | "late";
     }
   | { readonly type: "retry"; readonly packet: Uint8Array }
   | { readonly type: "repeat"; readonly packet: Uint8Array }
@@ -97,7 +99,8 @@ export class HandshakeDoor {
     const admission = admit(attempt);
     switch (admission.type) {
       case "too-busy":
-        return { type: "drop", why: "too-busy" };
+      case "late":
+        return { type: "drop", why: admission.type };
       case "repeat":
         return { type: "repeat", packet: admission.accept };
       case "new":

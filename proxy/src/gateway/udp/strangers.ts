@@ -31,6 +31,17 @@ export interface StrangersDependencies {
   now: number;
 }
 
+/** Why initiates are dropped that cost more than dropping them. */
+const COSTLY: readonly DropReason[] = ["bad-cookie", "too-busy", "late"];
+
+interface KeptAccept {
+  /** Until the client was heard. */
+  packet: Uint8Array | undefined;
+  /** When the attempt is forgotten. */
+  readonly until: number;
+  readonly connectionId: number;
+}
+
 /** What to do about a packet. */
 export type StrangerAnswer =
   | { type: "drop"; why: DropReason }
@@ -53,8 +64,8 @@ export class Strangers {
    * the smallest of packets otherwise, and not with 1,200 bytes for each.
    */
   private readonly initiates = new WindowCounts(UNPROVEN);
-  /** By attempt: an accept and until when it is kept. In the order of that time. */
-  private readonly accepts = new Map<string, { packet: Uint8Array; until: number }>();
+  /** By attempt, in the order of `until`. */
+  private readonly accepts = new Map<string, KeptAccept>();
 
   constructor(options: StrangersOptions, dependencies: StrangersDependencies) {
     const { node, idleTimeoutMs, handshakesPerSecond } = options;
@@ -96,14 +107,17 @@ export class Strangers {
     if (this.initiates.spent(key, now)) return { type: "drop", why: "flood" };
     const answer = this.door.answer(packet, peer.path, now, (attempt) => {
       const kept = this.accepts.get(attempt);
-      if (kept !== undefined) return { type: "repeat", accept: kept.packet };
+      if (kept !== undefined)
+        return kept.packet === undefined
+          ? { type: "late" }
+          : { type: "repeat", accept: kept.packet };
       if (!this.budget.take(key, now)) return { type: "too-busy" };
       return { type: "new", connectionId: newId() };
     });
     switch (answer.type) {
       case "drop":
         // What is no initiate at all costs no more than dropping it.
-        if (answer.why === "bad-cookie" || answer.why === "too-busy") this.initiates.add(key, now);
+        if (COSTLY.includes(answer.why)) this.initiates.add(key, now);
         return { type: "drop", why: answer.why };
       case "retry":
         counters.retries += 1;
@@ -120,18 +134,28 @@ export class Strangers {
   }
 
   /** The accept goes out, and goes out again when its initiate comes again. */
-  keep(attempt: string, packet: Uint8Array, now: number): void {
-    this.accepts.set(attempt, { packet, until: now + this.options.keepAcceptsMs });
+  keep(accept: { attempt: string; packet: Uint8Array; connectionId: number }, now: number): void {
+    const { attempt, packet, connectionId } = accept;
+    const until = now + this.options.keepAcceptsMs;
+    this.accepts.set(attempt, { packet, until, connectionId });
+  }
+
+  /** The client spoke, so it has its accept: the attempt is still known, and not answered any more. */
+  heard(attempt: string): void {
+    const kept = this.accepts.get(attempt);
+    if (kept !== undefined) kept.packet = undefined;
   }
 
   forget(attempt: string): void {
     this.accepts.delete(attempt);
   }
 
-  sweep(now: number): void {
-    for (const [attempt, { until }] of this.accepts) {
+  /** `forgot` is told whose attempts are not known any more. */
+  sweep(now: number, forgot: (connectionId: number) => void): void {
+    for (const [attempt, { until, connectionId }] of this.accepts) {
       if (until > now) return;
       this.accepts.delete(attempt);
+      forgot(connectionId);
     }
   }
 }

@@ -1,5 +1,6 @@
 import {
   DatagramConnection,
+  type DatagramEvents,
   type DatagramStats,
   type PacketKeys,
   type StreamMemory,
@@ -47,13 +48,15 @@ export interface UdpConnectionDependencies {
   now: number;
   randomBytes: (count: number) => Uint8Array;
   streamMemory: StreamMemory;
+  /** Counts for all connections. */
+  stats: DatagramStats;
 }
 
 /** What became of a packet. */
 export type Received = "taken" | "repeated" | "not-genuine";
 
 /** One client over UDP, from the accept on (docs/protocol.md, section 11). */
-export class UdpConnection implements ClientConnection, DatagramPort {
+export class UdpConnection implements ClientConnection, DatagramPort, DatagramEvents<SentUpdates> {
   readonly transport = "udp";
   readonly framing = "length";
   readonly datagrams: DatagramPort = this;
@@ -77,7 +80,7 @@ export class UdpConnection implements ClientConnection, DatagramPort {
   private forgedSince = 0;
 
   constructor(options: UdpConnectionOptions, dependencies: UdpConnectionDependencies) {
-    const { host, keys, now, randomBytes, streamMemory } = dependencies;
+    const { host, keys, now, randomBytes, streamMemory, stats } = dependencies;
     this.id = options.id;
     this.peer = options.peer;
     this.host = host;
@@ -95,33 +98,48 @@ export class UdpConnection implements ClientConnection, DatagramPort {
         now,
         randomBytes,
         streamMemory,
-        events: {
-          transmit: (packet, path) => host.transmit(packet, this.peerOf(path)),
-          item: (item) => this.listener()?.message(item),
-          updatesLost: (sent) => this.events?.updatesLost(sent),
-          moved: (path) => {
-            this.peer = this.peerOf(path);
-            this.other = undefined;
-          },
-          failed: (code, reason) => this.listener()?.violation(code, reason),
-          closed: () => {
-            this.closedByPeer = true;
-            this.destroy();
-          },
-          dirty: () => host.dirty(this),
-        },
+        stats,
+        events: this,
       },
     );
+  }
+
+  // What the datagrams tell.
+
+  transmit(packet: Uint8Array, path: string): void {
+    this.host.transmit(packet, this.peerOf(path));
+  }
+
+  item(item: Uint8Array): void {
+    this.listener()?.message(item);
+  }
+
+  updatesLost(sent: SentUpdates): void {
+    this.events?.updatesLost(sent);
+  }
+
+  moved(path: string): void {
+    this.peer = this.peerOf(path);
+    this.other = undefined;
+  }
+
+  failed(code: "bad-message" | "too-large", reason: string): void {
+    this.listener()?.violation(code, reason);
+  }
+
+  closed(): void {
+    this.closedByPeer = true;
+    this.destroy();
+  }
+
+  dirty(): void {
+    this.host.dirty(this);
   }
 
   // The gateway's side.
 
   get writable(): boolean {
     return !this.over;
-  }
-
-  get stats(): DatagramStats {
-    return this.datagram.stats;
   }
 
   /** True when packets go to this address: what comes from there needs no proof of its own. */

@@ -1,5 +1,11 @@
 import type { Clock, Logger, SecureRandom } from "@atlasnet/core";
-import { CONNECTION_ID_BYTES, connectionIdOf, PACKET, StreamMemory } from "@atlasnet/udp";
+import {
+  CONNECTION_ID_BYTES,
+  connectionIdOf,
+  newDatagramStats,
+  PACKET,
+  StreamMemory,
+} from "@atlasnet/udp";
 import type { ServerIdentity } from "@atlasnet/udp/node";
 import type { ProxyLimits } from "../../limits.ts";
 import { TokenBucket } from "../../session/token-bucket.ts";
@@ -53,7 +59,7 @@ export interface UdpGatewayDependencies {
   logger: Logger;
 }
 
-/** Counts of single connections and the gateway's that they add to. */
+/** Counts of all connections and the gateway's that they add to. */
 const HARVESTED = [
   ["packetsLost", "packetsLost"],
   ["packetsUnkept", "packetsUnkept"],
@@ -66,10 +72,8 @@ const HARVESTED = [
 interface Guest {
   readonly connection: UdpConnection;
   readonly place: UdpPlace;
-  /** Under which the accept is kept for repeated initiates. */
-  readonly attempt: string;
-  /** What of its counts is in the gateway's already. */
-  readonly counted: { -readonly [C in (typeof HARVESTED)[number][0]]: number };
+  /** Under which the accept is kept for repeated initiates; empty once it is not any more. */
+  attempt: string;
 }
 
 /**
@@ -94,6 +98,8 @@ export class UdpGateway implements UdpConnectionHost {
   private readonly faultLogs: TokenBucket;
   private readonly streamMemory = new StreamMemory(STREAM_MEMORY_BYTES);
   private readonly random: (count: number) => Uint8Array;
+  /** Of all connections since the last harvest. */
+  private readonly stats = newDatagramStats();
   private socket: UdpSocket | undefined;
 
   constructor(options: UdpGatewayOptions, dependencies: UdpGatewayDependencies) {
@@ -148,21 +154,24 @@ export class UdpGateway implements UdpConnectionHost {
 
   /** To be called a few times a second. */
   sweep(now: number): void {
-    this.strangers.sweep(now);
+    this.strangers.sweep(now, (id) => {
+      const guest = this.guests.get(id);
+      if (guest !== undefined) guest.attempt = "";
+    });
     for (const [id, until] of this.ended) {
       if (until > now) break;
       this.ended.delete(id);
     }
-    for (const guest of this.guests.values()) this.harvest(guest);
+    this.harvest();
     this.dependencies.counters.earlyBytes = STREAM_MEMORY_BYTES - this.streamMemory.available;
   }
 
-  private harvest({ connection, counted }: Guest): void {
+  private harvest(): void {
+    const { stats } = this;
     const { counters } = this.dependencies;
-    const { stats } = connection;
     for (const [from, to] of HARVESTED) {
-      counters[to] += stats[from] - counted[from];
-      counted[from] = stats[from];
+      counters[to] += stats[from];
+      stats[from] = 0;
     }
   }
 
@@ -236,28 +245,21 @@ export class UdpGateway implements UdpConnectionHost {
     peer: Peer,
     now: number,
   ): void {
-    const { turns, random: randomBytes, streamMemory } = this;
+    const { turns, random: randomBytes, streamMemory, stats } = this;
     const { rooms } = this.dependencies;
     const { deadlines } = turns;
     this.makeRoom();
     const connection = new UdpConnection(
       { id: connectionId, peer, maxMessageBytes: this.limits.maxMessageBytes },
-      { keys, host: this, deadlines, now, randomBytes, streamMemory },
+      { keys, host: this, deadlines, now, randomBytes, streamMemory, stats },
     );
     const place = rooms.admit(connection);
     if (place === undefined) return this.drop("no-room");
-    const counted = {
-      packetsLost: 0,
-      packetsUnkept: 0,
-      streamBytesRepeated: 0,
-      updatesLost: 0,
-      moves: 0,
-    };
-    const guest = { connection, place, attempt, counted };
+    const guest: Guest = { connection, place, attempt };
     this.guests.set(connectionId, guest);
     this.unconfirmed.add(guest);
     this.countUnconfirmed();
-    this.strangers.keep(attempt, packet, now);
+    this.strangers.keep({ attempt, packet, connectionId }, now);
     this.transmit(packet, peer);
   }
 
@@ -311,6 +313,7 @@ export class UdpGateway implements UdpConnectionHost {
     if (guest === undefined) throw new Error("a connection spoke that has no place");
     this.unconfirmed.delete(guest);
     this.countUnconfirmed();
+    this.strangers.heard(guest.attempt);
     return guest.place.enter();
   }
 
@@ -322,7 +325,7 @@ export class UdpGateway implements UdpConnectionHost {
     if (connection.closedByPeer && this.ended.size < MAX_LATE)
       this.ended.set(connection.id, clock.now() + LATE_MS);
     this.strangers.forget(guest.attempt);
-    this.harvest(guest);
+    this.harvest();
     this.unconfirmed.delete(guest);
     this.countUnconfirmed();
     guest.place.leave();
