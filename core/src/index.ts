@@ -21,6 +21,32 @@ export { type Origin, originText } from "./config/origin.ts";
 export type { HostFacts } from "./config/setting.ts";
 export type { SettingPath, SettingValues } from "./config/settings.ts";
 export type { ModuleConfig, ServiceConfig, WorldConfig } from "./config/world-settings.ts";
+export { ControlError, type ControlErrorCode } from "./control/control-error.ts";
+export {
+  type Change,
+  type Compare,
+  type ControlStore,
+  firstRevision,
+  generationOf,
+  type KeySelector,
+  type KeyValue,
+  type LeaderInfo,
+  MAX_KEY_BYTES,
+  MAX_RANGE_ITEMS,
+  MAX_REQUEST_ID_LENGTH,
+  MAX_TXN_BYTES,
+  MAX_TXN_PARTS,
+  MAX_VALUE_BYTES,
+  type Operation,
+  type RangeRequest,
+  type RangeResult,
+  type Revision,
+  type TxnRequest,
+  type TxnResult,
+  type Watch as ControlWatch,
+  type WatchEvents,
+  type WatchRequest,
+} from "./control/control-store.ts";
 export {
   describeError,
   type ErrorFacts,

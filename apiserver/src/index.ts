@@ -1,0 +1,2 @@
+/** The control plane. */
+export type { LeaderInfo } from "@atlasnet/core";
