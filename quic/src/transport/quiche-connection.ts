@@ -28,6 +28,12 @@ const KEEP_ALIVES_PER_TIMEOUT = 3;
 /** How long after our close a peer that did not hear of it is told again. */
 const LINGER_MS = 1000;
 
+/**
+ * Most bytes that a peer sends until the handshake is done; it takes about 5 KB, and a little more where packets
+ * are lost. The QUIC layer keeps whatever a stranger writes into the handshake out of order, without a bound.
+ */
+export const MAX_HANDSHAKE_BYTES = 65_536;
+
 /** Lowest ids of one-way streams. */
 const CLIENT_STREAM = 2;
 const SERVER_STREAM = 3;
@@ -204,6 +210,8 @@ export class QuicheConnection implements QuicConnection {
     if (native === undefined) return;
     this.#packetsReceived += 1;
     this.#bytesReceived += packet.length;
+    if (this.#phase === "opening" && this.#bytesReceived > MAX_HANDSHAKE_BYTES)
+      return this.#violation(`more than ${MAX_HANDSHAKE_BYTES} bytes in the handshake`);
     if (isBesideQuic(packet)) return this.#sender.receiveBeside(native, packet);
     const isShort = !isLongHeader(packet);
     try {
@@ -259,7 +267,7 @@ export class QuicheConnection implements QuicConnection {
   }
 
   #violation(what: string): void {
-    if (!this.#isOpen()) return;
+    if (!this.#isOpen() && this.#phase !== "opening") return;
     this.#host.counters.violations += 1;
     this.#end({ by: "transport", code: PROTOCOL_VIOLATION, reason: what }, false);
   }

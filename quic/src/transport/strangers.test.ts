@@ -5,6 +5,7 @@ import { SimClock } from "@atlasnet/core/sim";
 import type { NativeConfig, Quiche } from "./binding.ts";
 import { ALPN } from "./quic-config.ts";
 import type { QuicEndpoint } from "./quic-endpoint.ts";
+import { MAX_HANDSHAKE_BYTES } from "./quiche-connection.ts";
 import { RESET_BYTES } from "./reset-tokens.ts";
 import { closeEndpoints, connectPair, Listening, openEndpoint } from "./testing/endpoints.ts";
 import { MemoryNetwork } from "./testing/memory-network.ts";
@@ -76,6 +77,24 @@ describe("a stranger", () => {
     await turns(20);
     assert.equal(server.stats.handshakesFailed, RATE.burst + 1);
     assert.equal(server.stats.dropped["too-busy"], COUNT - RATE.burst);
+  });
+
+  it("has no more room than a handshake takes: what the QUIC layer would keep of it is bounded", async () => {
+    network.keepSeen = true;
+    // The stranger hears the Retry, and nothing after it.
+    network.rule = (packet) =>
+      packet.from.port === server.address.port && server.stats.connections > 0 ? [] : [packet];
+    const peer = await RawPeer.open(network, server.address, { config: withoutCertificate });
+    const end = await listening.next();
+    const validated = network.seen.findLast(({ from }) => from.port === peer.address.port);
+    assert.ok(validated !== undefined);
+    const fits = Math.floor(MAX_HANDSHAKE_BYTES / validated.bytes.length);
+    for (let n = 1; n < fits; n++) network.inject(validated);
+    await turns(5);
+    assert.equal(end.reason, undefined);
+    network.inject(validated);
+    assert.match((await end.untilClosed()).reason, /more than 65536 bytes in the handshake/);
+    assert.equal(server.stats.violations, 1);
   });
 
   it("cannot come back with a session's ticket: every handshake shows a certificate again", async () => {
