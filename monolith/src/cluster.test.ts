@@ -1,5 +1,4 @@
-import { InProcessNetwork } from "@atlasnet/core";
+import { linkKinds } from "@atlasnet/quic/testing";
 import { clusterSuite } from "./testing/cluster-suite.ts";
 
-// Messages go through the codec, as they would between processes.
-clusterSuite("in-process", async () => new InProcessNetwork({ verify: true }));
+for (const links of linkKinds) clusterSuite(links);

@@ -1,16 +1,13 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { connect } from "@atlasnet/client";
-import { loadConfig } from "@atlasnet/core/node";
 import { createMonolith } from "./index.ts";
 import { type LogLine, LogLines } from "./testing/log-lines.ts";
 import { OtlpCollector } from "./testing/otlp-collector.ts";
 import { TestCluster } from "./testing/test-cluster.ts";
 import { definition } from "./testing/traced-world.ts";
+import { Workplace } from "./testing/workplace.ts";
 
 /** The facts of a line that a test is about. */
 function facts(line: LogLine, ...names: string[]): { [name: string]: unknown } {
@@ -18,28 +15,16 @@ function facts(line: LogLine, ...names: string[]): { [name: string]: unknown } {
 }
 
 test("lines about a player who may not come in, and about a fault of a world", async (t) => {
-  const dir = await mkdtemp(join(tmpdir(), "atlasnet-logs-"));
+  const place = await Workplace.create(t);
   const collector = await OtlpCollector.start(t);
-  const settings = {
-    "node.id": "n1",
-    "data.dir": join(dir, "data"),
-    "proxy.host": "127.0.0.1",
-    "proxy.port": "0",
-    "health.port": "0",
-    "http.enabled": "false",
-    "gameserver.threads": "1",
+  const { config } = await place.load("n1", {
     "gameserver.maxSessionsPerWorld": "1",
     "telemetry.otlpEndpoint": collector.endpoint,
     worlds: `traced=${fileURLToPath(new URL("./testing/traced-world.js", import.meta.url))}`,
-  };
-  const flags = Object.entries(settings).map(([path, text]) => ({ name: `--${path}`, path, text }));
-  const { config } = await loadConfig({ env: {}, flags, workingDir: dir });
+  });
   const lines = await LogLines.open({ node: "n1", role: "monolith" });
   const server = createMonolith({ config }, { logger: lines.logger });
-  t.after(async () => {
-    await server.stop();
-    await rm(dir, { recursive: true, force: true });
-  });
+  place.undo(() => server.stop());
   await server.start();
   assert.deepEqual(facts(await lines.line("A world is open"), "node", "world", "shard", "epoch"), {
     node: "n1",

@@ -1,67 +1,42 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { connect } from "@atlasnet/client";
 import { type Config, noopLogger } from "@atlasnet/core";
-import { loadConfig, type NodeAddress } from "@atlasnet/core/node";
+import type { NodeAddress } from "@atlasnet/core/node";
+import { reached } from "@atlasnet/core/testing";
 import { createGameserverProcess, type GameserverProcess } from "@atlasnet/gameserver";
 import { createCa } from "@atlasnet/identity";
 import { createProxyProcess, type ProxyProcess } from "@atlasnet/proxy";
 import { LedgerPlayer } from "./testing/ledger-player.ts";
 import { definition } from "./testing/ledger-world.ts";
-import { reached } from "./testing/reached.ts";
+import { type Settings, Workplace } from "./testing/workplace.ts";
 
 /** Gameservers and proxies as their processes have them, over QUIC, with a CA in a folder. */
 
 const LEDGER = fileURLToPath(new URL("./testing/ledger-world.js", import.meta.url));
 
-interface Settings {
-  readonly [path: string]: string;
-}
-
 /** A machine with a CA on it; all nodes keep what they have below its folder. */
 class Machine {
   readonly dir: string;
-  private readonly steps: (() => unknown)[] = [];
+  private readonly place: Workplace;
 
-  private constructor(dir: string) {
-    this.dir = dir;
+  private constructor(place: Workplace) {
+    this.place = place;
+    this.dir = place.dir;
   }
 
   static async start(t: TestContext): Promise<Machine> {
-    const dir = await mkdtemp(join(tmpdir(), "atlasnet-processes-"));
-    const machine = new Machine(dir);
-    machine.undo(() => rm(dir, { recursive: true, force: true }));
-    t.after(async () => {
-      for (const step of machine.steps.reverse()) await step();
-    });
-    await createCa(join(dir, "ca"), { cluster: "test" });
-    return machine;
-  }
-
-  undo(step: () => unknown): void {
-    this.steps.push(step);
+    const place = await Workplace.create(t);
+    await createCa(join(place.dir, "ca"), { cluster: "test" });
+    return new Machine(place);
   }
 
   load(node: string, settings: Settings = {}) {
-    const given: Settings = {
-      worlds: `ledger=${LEDGER}`,
-      "node.id": node,
-      "data.dir": join(this.dir, node),
-      "identity.ca": join(this.dir, "ca"),
-      "health.port": "0",
-      "links.host": "127.0.0.1",
-      "links.port": "0",
-      "proxy.host": "127.0.0.1",
-      "proxy.port": "0",
-      "gameserver.threads": "1",
-      ...settings,
-    };
-    const flags = Object.entries(given).map(([path, text]) => ({ name: `--${path}`, path, text }));
-    return loadConfig({ env: {}, flags, workingDir: this.dir });
+    const ca = join(this.dir, "ca");
+    return this.place.load(node, { worlds: `ledger=${LEDGER}`, "identity.ca": ca, ...settings });
   }
 
   async gameserver(node: string, settings: Settings = {}): Promise<GameserverProcess> {
@@ -71,23 +46,23 @@ class Machine {
 
   async gameserverOf(config: Config): Promise<GameserverProcess> {
     const gameserver = createGameserverProcess({ config }, { logger: noopLogger });
-    this.undo(() => gameserver.stop());
+    this.place.undo(() => gameserver.stop());
     await gameserver.start();
     return gameserver;
   }
 
   async proxy(node: string, settings: Settings): Promise<ProxyProcess> {
     const proxy = createProxyProcess(await this.load(node, settings), { logger: noopLogger });
-    this.undo(() => proxy.stop());
+    this.place.undo(() => proxy.stop());
     await proxy.start();
     return proxy;
   }
 
   async player({ addresses }: ProxyProcess, transport: "ws" | "udp"): Promise<LedgerPlayer> {
     const client = connect({ url: `${transport}://127.0.0.1:${addresses.players.port}` });
-    this.undo(() => client.close());
+    this.place.undo(() => client.close());
     const player = new LedgerPlayer(await client.join(definition, { world: "ledger" }));
-    this.undo(() => player.stop());
+    this.place.undo(() => player.stop());
     return player;
   }
 }

@@ -6,7 +6,10 @@ export interface AbandoningLine {
   readonly address: string;
   /** From here on what clients say is on its way, and does not arrive before `arrive`. */
   hold(): void;
-  /** The clients' ends break; the server's stay open, as with a machine that lost its power. */
+  /**
+   * The clients' ends break, and nobody answers there any more; the server's stay open, as with a
+   * machine that lost its power.
+   */
   abandon(): void;
   /** What was on its way arrives. */
   arrive(): void;
@@ -48,6 +51,7 @@ export async function startAbandoningLine(target: string): Promise<AbandoningLin
       held ??= [];
     },
     abandon: () => {
+      server.close();
       for (const socket of near) socket.destroy();
     },
     arrive: () => {

@@ -1,5 +1,5 @@
-import type { LedgerPlayer } from "./ledger-player.ts";
 import { reached } from "@atlasnet/core/testing";
+import type { LedgerPlayer } from "./ledger-player.ts";
 
 /** Players of one world: all said was applied once and in order, all see the world as it is. */
 export async function assertAllIsWell(players: readonly LedgerPlayer[]): Promise<void> {

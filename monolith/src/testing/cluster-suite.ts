@@ -1,13 +1,16 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { describe, test } from "node:test";
 import { readDownstreamHead } from "@atlasnet/core";
 import { SeededRandom } from "@atlasnet/core/sim";
+import { type LinkKind, reached } from "@atlasnet/core/testing";
 import { ByteReader } from "@atlasnet/world";
 import { startAbandoningLine } from "./abandoning-line.ts";
 import { assertAllIsWell } from "./all-is-well.ts";
-import type { Networks, Passing } from "./cut-network.ts";
-import { reached } from "@atlasnet/core/testing";
-import { TestCluster } from "./test-cluster.ts";
+import type { Passing } from "./cut-network.ts";
+import { CLUSTER_PEERS, TestCluster } from "./test-cluster.ts";
+
+/** Tests wait for ticks and timers, not for the processor. */
+const AT_ONCE = 3;
 
 /** The tick and topics of a batch for clients. */
 function batchOf({ message }: Passing): { tick: number; topics: number[] } | undefined {
@@ -25,12 +28,15 @@ function batchOf({ message }: Passing): { tick: number; topics: number[] } | und
 
 /**
  * What several gameservers and proxies promise together, over links of any kind: sessions, topics, and
- * coming back, while links are cut and clients go missing. `newNetworks` makes what a test takes its
- * links from.
+ * coming back, while links are cut and clients go missing.
  */
-export function clusterSuite(adapter: string, newNetworks: () => Promise<Networks>): void {
-  test(`${adapter}: two gameservers with two worlds each, behind one proxy that was there before them`, async (t) => {
-    const cluster = await TestCluster.start(t, { networks: await newNetworks() });
+export function clusterSuite(links: LinkKind): void {
+  describe(`cluster: ${links.name}`, { concurrency: AT_ONCE }, () => declare(links));
+}
+
+function declare(links: LinkKind): void {
+  test(`${links.name}: two gameservers with two worlds each, behind one proxy that was there before them`, async (t) => {
+    const cluster = await TestCluster.start(t, { networks: await links.create(CLUSTER_PEERS) });
     const { proxy, address } = await cluster.proxy("p1", ["g1", "g2"]);
     await cluster.gameserver("g1", ["north", "east"]);
     await reached(() => proxy.counters.linksUp.get("g1") === 1);
@@ -68,8 +74,8 @@ export function clusterSuite(adapter: string, newNetworks: () => Promise<Network
     await assert.rejects(unknown, /unknown-world|no world named/);
   });
 
-  test(`${adapter}: a world that is opened later is announced, and a changed module attaches players anew`, async (t) => {
-    const cluster = await TestCluster.start(t, { networks: await newNetworks() });
+  test(`${links.name}: a world that is opened later is announced, and a changed module attaches players anew`, async (t) => {
+    const cluster = await TestCluster.start(t, { networks: await links.create(CLUSTER_PEERS) });
     const gameserver = await cluster.gameserver("g1", ["north"]);
     const { proxy, address } = await cluster.proxy("p1", ["g1"]);
     await proxy.heard();
@@ -88,8 +94,8 @@ export function clusterSuite(adapter: string, newNetworks: () => Promise<Network
     assert.equal(player.drops, 0);
   });
 
-  test(`${adapter}: two proxies before one gameserver: everything goes once per proxy and tick, however many play`, async (t) => {
-    const cluster = await TestCluster.start(t, { networks: await newNetworks() });
+  test(`${links.name}: two proxies before one gameserver: everything goes once per proxy and tick, however many play`, async (t) => {
+    const cluster = await TestCluster.start(t, { networks: await links.create(CLUSTER_PEERS) });
     await cluster.gameserver("g1", ["north"]);
     const proxies = [await cluster.proxy("p1", ["g1"]), await cluster.proxy("p2", ["g1"])];
     const batches = new Map<string, { tick: number; topics: number[] }[]>();
@@ -116,8 +122,8 @@ export function clusterSuite(adapter: string, newNetworks: () => Promise<Network
     }
   });
 
-  test(`${adapter}: links that are cut again and again in the midst of traffic: all arrives once and in order`, async (t) => {
-    const cluster = await TestCluster.start(t, { networks: await newNetworks() });
+  test(`${links.name}: links that are cut again and again in the midst of traffic: all arrives once and in order`, async (t) => {
+    const cluster = await TestCluster.start(t, { networks: await links.create(CLUSTER_PEERS) });
     const { network } = cluster;
     await cluster.gameserver("g1", ["north"]);
     const [p1, p2] = [await cluster.proxy("p1", ["g1"]), await cluster.proxy("p2", ["g1"])];
@@ -145,8 +151,8 @@ export function clusterSuite(adapter: string, newNetworks: () => Promise<Network
     for (const { drops } of players) assert.equal(drops, 0, "no socket was touched");
   });
 
-  test(`${adapter}: a client that went on to another proxy is not disturbed by what the first one still has of it`, async (t) => {
-    const cluster = await TestCluster.start(t, { networks: await newNetworks() });
+  test(`${links.name}: a client that went on to another proxy is not disturbed by what the first one still has of it`, async (t) => {
+    const cluster = await TestCluster.start(t, { networks: await links.create(CLUSTER_PEERS) });
     await cluster.gameserver("g1", ["north"]);
     const second = await cluster.proxy("p2", ["g1"]);
     const first = await cluster.proxy("p1", ["g1"], {
@@ -167,11 +173,11 @@ export function clusterSuite(adapter: string, newNetworks: () => Promise<Network
     await reached(() => line.deserted);
     assert.equal(first.proxy.counters.closes.get("superseded"), 1);
     await assertAllIsWell([player]);
-    assert.equal(player.drops, 1);
+    assert.equal(player.drops, 1, player.dropReasons.join("; "));
   });
 
-  test(`${adapter}: a proxy whose link was down while its client went elsewhere does not take the session back`, async (t) => {
-    const cluster = await TestCluster.start(t, { networks: await newNetworks() });
+  test(`${links.name}: a proxy whose link was down while its client went elsewhere does not take the session back`, async (t) => {
+    const cluster = await TestCluster.start(t, { networks: await links.create(CLUSTER_PEERS) });
     await cluster.gameserver("g1", ["north"]);
     const second = await cluster.proxy("p2", ["g1"]);
     const first = await cluster.proxy("p1", ["g1"], {
@@ -195,17 +201,19 @@ export function clusterSuite(adapter: string, newNetworks: () => Promise<Network
     await reached(() => line.deserted);
     assert.equal(first.proxy.counters.closes.get("stale-attempt"), 1);
     await assertAllIsWell([player]);
-    assert.equal(player.drops, 1);
+    assert.equal(player.drops, 1, player.dropReasons.join("; "));
   });
 
-  test(`${adapter}: a link that is down for too long: players come back by another way, to the same session`, async (t) => {
-    const cluster = await TestCluster.start(t, { networks: await newNetworks() });
+  test(`${links.name}: a link that is down for too long: players come back by another way, to the same session`, async (t) => {
+    const cluster = await TestCluster.start(t, { networks: await links.create(CLUSTER_PEERS) });
     await cluster.gameserver("g1", ["north"]);
     const second = await cluster.proxy("p2", ["g1"]);
     const first = await cluster.proxy("p1", ["g1"], {
       endpoints: [second.address],
-      limits: { unavailableTimeoutMs: 500, attachBufferBytes: 2_000 },
+      limits: { unavailableTimeoutMs: 2_000, attachBufferBytes: 2_000 },
     });
+    // From here on its time for the world counts.
+    await first.proxy.heard();
     const player = await cluster.player(first.address, "north");
     player.talk(60);
     await reached(() => player.said.length >= 5);
@@ -213,6 +221,6 @@ export function clusterSuite(adapter: string, newNetworks: () => Promise<Network
     await reached(() => second.proxy.counters.attaches === 1);
     assert.equal(first.proxy.counters.closes.get("world-unavailable"), 1);
     await assertAllIsWell([player]);
-    assert.equal(player.drops, 1);
+    assert.equal(player.drops, 1, player.dropReasons.join("; "));
   });
 }

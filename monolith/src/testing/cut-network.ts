@@ -5,13 +5,7 @@ import {
   type LinkNetwork,
   type Peer,
 } from "@atlasnet/core";
-
-/** Where the nodes of a test get their links from. */
-export interface Networks {
-  /** The network as one node sees it. */
-  node(self: Peer): LinkNetwork;
-  stop?(): Promise<void>;
-}
+import type { LinkNetworks } from "@atlasnet/core/testing";
 
 /** A message on its way, seen where it is sent. */
 export interface Passing {
@@ -24,14 +18,14 @@ export interface Passing {
  * Links that can be cut and kept from coming back; what is on its way is lost then, as with a machine
  * that dies.
  */
-export class CutNetwork implements Networks {
+export class CutNetwork implements LinkNetworks {
   /** Called with every message before it is sent. */
   watch: (passing: Passing) => void = () => undefined;
-  private readonly inner: Networks;
+  private readonly inner: LinkNetworks;
   private readonly links = new Map<string, Set<Link>>();
   private readonly down = new Set<string>();
 
-  constructor(inner: Networks) {
+  constructor(inner: LinkNetworks) {
     this.inner = inner;
   }
 

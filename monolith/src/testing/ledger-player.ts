@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { ClientWorld } from "@atlasnet/client";
+import { reached } from "@atlasnet/core/testing";
 import { CELL, type Ledger, SIZE, VIEW } from "./ledger-world.ts";
-import { reached } from "./reached.ts";
 
 /** How often a player says and does something. */
 const EVERY_MS = 50;
@@ -25,8 +25,8 @@ export class LedgerPlayer {
   /** Messages and inputs sent. */
   sent = 0;
   frozen = false;
-  /** Connections it lost. */
-  drops = 0;
+  /** Why it lost connections, one for each. */
+  readonly dropReasons: string[] = [];
   private inputs = 0;
   private told: readonly Told[] | undefined;
   private timer: NodeJS.Timeout | undefined;
@@ -42,9 +42,7 @@ export class LedgerPlayer {
     world.onMessage("told", ({ json }) => {
       this.told = JSON.parse(json);
     });
-    world.onDrop(() => {
-      this.drops += 1;
-    });
+    world.onDrop((reason) => this.dropReasons.push(reason));
     world.onRollback(() => this.wrong.push("rollback"));
     world.onClose(({ code, reason }) => this.wrong.push(`closed: ${code} (${reason})`));
   }
@@ -65,6 +63,11 @@ export class LedgerPlayer {
   stop(): void {
     clearInterval(this.timer);
     this.timer = undefined;
+  }
+
+  /** Connections it lost. */
+  get drops(): number {
+    return this.dropReasons.length;
   }
 
   /** It has said all it has to say, and everything was answered. */

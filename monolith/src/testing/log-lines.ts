@@ -1,6 +1,6 @@
 import type { Logger } from "@atlasnet/core";
 import { createLogger } from "@atlasnet/core/node";
-import { reached } from "./reached.ts";
+import { reached } from "@atlasnet/core/testing";
 
 export interface LogLine {
   readonly [fact: string]: unknown;

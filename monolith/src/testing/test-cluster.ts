@@ -1,17 +1,10 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { type AtlasNetClient, connect } from "@atlasnet/client";
-import {
-  type Clock,
-  InProcessNetwork,
-  type Logger,
-  noopLogger,
-  type TicketKeys,
-} from "@atlasnet/core";
+import { type Clock, type Logger, noopLogger, type Peer, type TicketKeys } from "@atlasnet/core";
 import { loadOrCreateKeyFile, systemClock, systemRandom } from "@atlasnet/core/node";
+import { inProcessLinks, type LinkNetworks } from "@atlasnet/core/testing";
 import { DEFAULT_OUTBOX_BYTES, Gameserver } from "@atlasnet/gameserver";
 import {
   createProxy,
@@ -21,9 +14,10 @@ import {
   type ProxyService,
 } from "@atlasnet/proxy";
 import { createNoopMeter } from "@opentelemetry/api";
-import { CutNetwork, type Networks } from "./cut-network.ts";
+import { CutNetwork } from "./cut-network.ts";
 import { LedgerPlayer } from "./ledger-player.ts";
 import { definition } from "./ledger-world.ts";
+import { Workplace } from "./workplace.ts";
 
 /** Time for proxies runs so much faster: pauses between tries are short, whatever they are bound to. */
 const HURRY = 10;
@@ -34,11 +28,22 @@ const hurried: Clock = {
   setTimer: (ms, fn) => systemClock.setTimer(ms / HURRY, fn),
 };
 
+/** A player may have to wait for gameservers that are yet to start. */
+const JOIN_TIMEOUT_MS = 30_000;
+
 const LEDGER = fileURLToPath(new URL("./ledger-world.js", import.meta.url));
 
+/** The nodes that a test may have. */
+export const CLUSTER_PEERS: readonly Peer[] = [
+  { role: "proxy", node: "p1" },
+  { role: "proxy", node: "p2" },
+  { role: "gameserver", node: "g1" },
+  { role: "gameserver", node: "g2" },
+];
+
 export interface Surroundings {
-  /** Default: links in this process. */
-  readonly networks: Networks;
+  /** For `CLUSTER_PEERS`; the cluster stops them. Default: links in this process. */
+  readonly networks: LinkNetworks;
   readonly logger: Logger;
 }
 
@@ -47,10 +52,10 @@ export class TestCluster {
   readonly network: CutNetwork;
   private readonly keys: TicketKeys;
   private readonly logger: Logger;
-  /** Taken in reverse. */
-  private readonly steps: (() => unknown)[] = [];
+  private readonly place: Workplace;
 
-  private constructor(keys: TicketKeys, { networks, logger }: Surroundings) {
+  private constructor(place: Workplace, keys: TicketKeys, { networks, logger }: Surroundings) {
+    this.place = place;
     this.keys = keys;
     this.network = new CutNetwork(networks);
     this.logger = logger;
@@ -58,21 +63,16 @@ export class TestCluster {
 
   static async start(t: TestContext, given: Partial<Surroundings> = {}): Promise<TestCluster> {
     const { logger = noopLogger } = given;
-    // Messages go through the codec, as they would between processes.
-    const networks: Networks = given.networks ?? new InProcessNetwork({ verify: true });
-    const dir = await mkdtemp(join(tmpdir(), "atlasnet-cluster-"));
-    const { keys } = await loadOrCreateKeyFile(join(dir, "tickets.jwks.json"));
-    const cluster = new TestCluster(keys, { networks, logger });
-    cluster.undo(() => rm(dir, { recursive: true, force: true }));
-    cluster.undo(() => networks.stop?.());
-    t.after(async () => {
-      for (const step of cluster.steps.reverse()) await step();
-    });
-    return cluster;
+    const networks = given.networks ?? (await inProcessLinks.create(CLUSTER_PEERS));
+    const place = await Workplace.create(t);
+    place.undo(() => networks.stop?.());
+    const { keys } = await loadOrCreateKeyFile(join(place.dir, "tickets.jwks.json"));
+    return new TestCluster(place, keys, { networks, logger });
   }
 
+  /** Adds a step for the end of the test; they are taken in reverse. */
   undo(step: () => unknown): void {
-    this.steps.push(step);
+    this.place.undo(step);
   }
 
   /** A gameserver with a ledger under each name, that takes links. */
@@ -154,11 +154,24 @@ export class TestCluster {
     return { proxy, address };
   }
 
-  /** A player of a ledger, by way of the proxy at the address. */
-  async player(address: string, world: string): Promise<LedgerPlayer> {
-    const client: AtlasNetClient = connect({ url: `tcp://${address}` });
+  /** Lets an account into any world. */
+  ticket(account: string): Promise<string> {
+    const expiresAt = Math.floor(Date.now() / 1000) + 3_600;
+    return this.keys.issue({ account, world: "*", name: account, data: null, expiresAt });
+  }
+
+  /** A player of a ledger, by way of the first of these proxies that lets it in. */
+  async player(
+    address: string | readonly string[],
+    world: string,
+    options: { readonly ticket?: string } = {},
+  ): Promise<LedgerPlayer> {
+    const addresses = typeof address === "string" ? [address] : address;
+    const client: AtlasNetClient = connect({ url: addresses.map((it) => `tcp://${it}`) });
     this.undo(() => client.close());
-    const player = new LedgerPlayer(await client.join(definition, { world }));
+    const player = new LedgerPlayer(
+      await client.join(definition, { world, timeoutMs: JOIN_TIMEOUT_MS, ...options }),
+    );
     this.undo(() => player.stop());
     return player;
   }

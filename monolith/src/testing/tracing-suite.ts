@@ -1,47 +1,34 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { type ClientWorld, connect } from "@atlasnet/client";
+import type { ClientWorld } from "@atlasnet/client";
+import { reached } from "@atlasnet/core/testing";
 import { OtlpCollector } from "./otlp-collector.ts";
 import type { SentSpan } from "./otlp-spans.ts";
-import { reached } from "./reached.ts";
+import type { ServerForm } from "./server-forms.ts";
 import { definition } from "./traced-world.ts";
-
-export interface TracedServer {
-  /** Where clients connect, as in `tcp://127.0.0.1:1234`. */
-  readonly url: string;
-  /** The service names of the processes that take clients and host worlds, as traces have them. */
-  readonly services: { readonly proxy: string; readonly gameserver: string };
-  /** Stops it in order: what spans there are get sent. Idempotent. */
-  stop(): Promise<void>;
-}
-
-/** Starts a whole server with these settings, of whichever form. It ends with the test at the latest. */
-export type StartTraced = (
-  t: TestContext,
-  settings: { readonly [path: string]: string },
-) => Promise<TracedServer>;
+import { type Settings, Workplace } from "./workplace.ts";
 
 type Traced = NonNullable<typeof definition.spec>;
 const WORLD = fileURLToPath(new URL("./traced-world.js", import.meta.url));
 const MESSAGES = 5;
 
 /** What every form of server has to do about traces. */
-export function testTracing(form: string, start: StartTraced): void {
-  const run = async (t: TestContext, settings: { [path: string]: string }) => {
+export function tracingSuite(form: ServerForm): void {
+  const run = async (t: TestContext, settings: Settings) => {
     const collector = await OtlpCollector.start(t);
-    const server = await start(t, {
+    const place = await Workplace.create(t);
+    const server = await form.start(place, {
       worlds: `traced=${WORLD}`,
       "telemetry.otlpEndpoint": collector.endpoint,
       ...settings,
     });
-    const client = connect({ url: server.url });
-    t.after(() => client.close());
+    const client = server.client("tcp");
     const world = await client.join(definition, { world: "traced" });
     return { collector, server, client, world };
   };
 
-  test(`${form}: one trace from a client's message to the tick that applied it`, async (t) => {
+  test(`${form.name}, one trace from a client's message to the tick that applied it`, async (t) => {
     const { collector, server, client, world } = await run(t, { "telemetry.sampleOneIn": "1" });
     const ticks = await ask(world);
     world.send("fail", {});
@@ -69,7 +56,7 @@ export function testTracing(form: string, start: StartTraced): void {
       );
       assert.deepEqual(
         [message.service, receive.service, apply.service],
-        [server.services.proxy, server.services.gameserver, server.services.gameserver],
+        [form.services.proxy, form.services.gameserver, form.services.gameserver],
       );
       for (const { attributes } of [message, receive, apply])
         assert.deepEqual([attributes["world"], attributes["shard"]], ["traced", "traced/0"]);
@@ -87,7 +74,7 @@ export function testTracing(form: string, start: StartTraced): void {
     assert.equal(collector.spans("player.attach").length, 1);
   });
 
-  test(`${form}: with 0 no message is traced`, async (t) => {
+  test(`${form.name}, with 0 no message is traced`, async (t) => {
     const { collector, server, client, world } = await run(t, { "telemetry.sampleOneIn": "0" });
     await ask(world);
     client.close();
