@@ -175,3 +175,32 @@ test("a server that was stopped can be stopped again; a port in use is named", a
   await second.stop();
   await second.stop();
 });
+
+// Node by itself looks for late requests every 30 s only.
+const dropTimeout = { timeout: 20_000 };
+test(
+  "who sends a request drop by drop is let go, and does not keep others out",
+  dropTimeout,
+  async (t) => {
+    const { ca, now } = await scene(t);
+    const server = new CaServer(
+      { ca, host: "127.0.0.1", port: 0, timeoutMs: 200 },
+      { logger: noopLogger, now },
+    );
+    t.after(() => server.stop());
+    await server.start();
+    const { address } = server;
+    assert.ok(address);
+    const { connect: connectTls } = await import("node:tls");
+    const slow = connectTls({ ...address, rejectUnauthorized: false });
+    await new Promise<void>((resolve) => slow.once("secureConnect", () => resolve()));
+    slow.on("error", () => undefined);
+    slow.write("POST /v1/join HTTP/1.1\r\nhost: ca\r\ncontent-type: application/json\r\n");
+    slow.write("content-length: 9000\r\n\r\n{");
+    // Never idle for long, and never done.
+    const dropping = setInterval(() => slow.write(" "), 20);
+    slow.resume();
+    await new Promise<void>((resolve) => slow.once("close", () => resolve()));
+    clearInterval(dropping);
+  },
+);

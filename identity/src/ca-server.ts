@@ -14,6 +14,8 @@ export interface CaServerOptions {
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
+  /** A handshake and a request each have this long. Default 10,000. */
+  readonly timeoutMs?: number;
 }
 
 export interface CaServerDependencies {
@@ -24,8 +26,9 @@ export interface CaServerDependencies {
 
 /** Connections at a time; more are closed at once. */
 const MAX_CONNECTIONS = 128;
-/** A handshake and a request each have this long. */
-const TIMEOUT_MS = 10_000;
+const DEFAULT_TIMEOUT_MS = 10_000;
+/** Requests that are late are looked for so often within their time; left alone, Node looks every 30 s. */
+const CHECKS_PER_TIMEOUT = 10;
 /** Joins and renewals of one address. */
 const REQUESTS_PER_SECOND = 5;
 const REQUEST_BURST = 50;
@@ -107,18 +110,21 @@ export class CaServer {
   }
 
   private async createApp(): Promise<FastifyInstance> {
-    const { ca } = this.options;
+    const { ca, timeoutMs = DEFAULT_TIMEOUT_MS } = this.options;
     const { logger, now } = this;
     const app = fastify({
       logger: false,
       forceCloseConnections: true,
       bodyLimit: MAX_REQUEST_BYTES,
-      requestTimeout: TIMEOUT_MS,
-      connectionTimeout: TIMEOUT_MS,
+      requestTimeout: timeoutMs,
+      connectionTimeout: timeoutMs,
       https: {
         ...(await serverCredentials(ca)),
         minVersion: "TLSv1.3",
-        handshakeTimeout: TIMEOUT_MS,
+        handshakeTimeout: timeoutMs,
+        headersTimeout: timeoutMs,
+        requestTimeout: timeoutMs,
+        connectionsCheckingInterval: timeoutMs / CHECKS_PER_TIMEOUT,
         requestCert: true,
         // Who joins has no certificate yet; who renews is judged by JoinService, which can say what is wrong.
         rejectUnauthorized: false,

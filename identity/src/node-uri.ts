@@ -13,7 +13,7 @@ export interface NodeName {
 export const ROLES: readonly Peer["role"][] = ["proxy", "gameserver", "apiserver"];
 
 const CLUSTER = "[a-z0-9][a-z0-9-]{0,62}";
-/** The same as the setting `node.id`. */
+/** The same as the setting `node.id`, but for `ca`. */
 const NODE = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}";
 
 const CLUSTER_NAME = new RegExp(`^${CLUSTER}$`);
@@ -22,14 +22,16 @@ const NODE_URI = new RegExp(`^atlasnet://(${CLUSTER})/(proxy|gameserver|apiserve
 const CLUSTER_URI = new RegExp(`^atlasnet://(${CLUSTER})$`);
 
 export const CLUSTER_ALLOWED = "a-z, 0-9 and -, at most 63, a letter or digit first";
-export const NODE_ALLOWED = "letters, digits, ., - and _, at most 64, a letter or digit first";
+export const NODE_ALLOWED =
+  "letters, digits, ., - and _, at most 64, a letter or digit first, and not ca";
 
 export function isClusterName(text: string): boolean {
   return CLUSTER_NAME.test(text);
 }
 
+/** Files are named after nodes, and `ca.crt` and `ca.key` are the CA's; there are systems on which `CA.key` is, too. */
 export function isNodeId(text: string): boolean {
-  return NODE_ID.test(text);
+  return NODE_ID.test(text) && text.toLowerCase() !== "ca";
 }
 
 export function isRole(text: string): text is Peer["role"] {

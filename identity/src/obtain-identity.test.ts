@@ -199,3 +199,17 @@ test("a key without a certificate, of a start that was cut off, is used", async 
   await writeFile(join(dir, "gs-1.key"), key);
   assert.equal((await obtain({ ca: caDir })).identity.privateKey, key);
 });
+
+test("no node is called ca: its files would be the CA's own", async (t) => {
+  const { ca, caDir, fails } = await scene(t);
+  for (const node of ["ca", "CA"]) {
+    await fails(
+      { node, dir: caDir, ca: caDir },
+      "bad-node",
+      /node\.id: found .ca/i,
+      /another node\.id/,
+    );
+    await assert.rejects(ca.issue({ role: "gameserver", node }), OperatingError);
+  }
+  assert.equal((await readdir(caDir)).includes("CA.key"), false);
+});

@@ -15,6 +15,7 @@ import {
   storeCertificate,
 } from "./identity-files.ts";
 import type { NodeIdentity } from "./node-identity.ts";
+import { isNodeId, NODE_ALLOWED } from "./node-uri.ts";
 import { datesProblem, readAuthorities } from "./trust.ts";
 
 export interface ObtainIdentityOptions extends NodePlace {
@@ -39,7 +40,7 @@ export interface ObtainedIdentity {
 /**
  * The identity of this node: what its folder holds; else, or when that has expired, a certificate that the CA
  * folder on this machine issues, or one that the join token fetches.
- * @throws OperatingError "no-identity", "wrong-role", "wrong-node", "expired", "not-yet-valid",
+ * @throws OperatingError "bad-node", "no-identity", "wrong-role", "wrong-node", "expired", "not-yet-valid",
  *   "unreadable-file", "unwritable-file", "key-mismatch", "foreign-ca", "other-cluster", "no-ca",
  *   "join-refused", "ca-unreachable"
  */
@@ -48,6 +49,11 @@ export async function obtainIdentity(
   dependencies: IdentityDependencies,
 ): Promise<ObtainedIdentity> {
   const { dir, role, node } = options;
+  if (!isNodeId(node))
+    throw new OperatingError("bad-node", `node.id: found "${node}", allowed: ${NODE_ALLOWED}`, {
+      facts: { node },
+      hint: "Give this process another node.id.",
+    });
   const place = { dir, role, node };
   const { logger, now } = dependencies;
   const found = await readIdentity(place);
