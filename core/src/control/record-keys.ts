@@ -1,0 +1,99 @@
+import { WORLD_NAME } from "../config/world-settings.ts";
+import { MAX_MODULE_NAME_BYTES, MAX_SHARDS_PER_WORLD, MAX_VERSION_BYTES } from "./records.ts";
+
+/** Keys of the records. Builders take checked names; parsers take keys from anywhere. */
+
+export const NODES = "nodes/";
+export const WORLDS = "worlds/";
+export const SHARDS = "shards/";
+export const MODULES = "modules/";
+
+/** The same as the setting `node.id`. */
+const NODE_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+/** Names of npm packages, in lower case, with or without a scope. */
+const MODULE_NAME = /^(?:@[a-z0-9][a-z0-9._-]*\/)?[a-z0-9][a-z0-9._-]*$/;
+const VERSION = /^\d{1,9}\.\d{1,9}\.\d{1,9}(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?$/;
+const SHARD_INDEX = /^(?:0|[1-9]\d{0,3})$/;
+
+export type RecordKey =
+  | { readonly kind: "node"; readonly node: string }
+  | { readonly kind: "world"; readonly world: string }
+  | { readonly kind: "shard"; readonly shard: string; readonly world: string }
+  | { readonly kind: "owner"; readonly shard: string; readonly world: string }
+  | { readonly kind: "module"; readonly name: string; readonly version: string };
+
+export function isNodeName(text: string): boolean {
+  return NODE_ID.test(text);
+}
+
+export function isWorldName(text: string): boolean {
+  return WORLD_NAME.test(text);
+}
+
+export function isModuleName(text: string): boolean {
+  return text.length <= MAX_MODULE_NAME_BYTES && MODULE_NAME.test(text);
+}
+
+export function isModuleVersion(text: string): boolean {
+  return text.length <= MAX_VERSION_BYTES && VERSION.test(text);
+}
+
+export function nodeKey(node: string): string {
+  return `${NODES}${node}`;
+}
+
+export function worldKey(world: string): string {
+  return `${WORLDS}${world}`;
+}
+
+/** `shard` as everywhere: `<world>/<index>`. */
+export function shardKey(shard: string): string {
+  return `${SHARDS}${shard}`;
+}
+
+export function ownerKey(shard: string): string {
+  return `${SHARDS}${shard}/owner`;
+}
+
+export function moduleKey(name: string, version: string): string {
+  return `${MODULES}${name}/${version}`;
+}
+
+/** The name of a world's first shard, and of its only one so far. */
+export function firstShard(world: string): string {
+  return `${world}/0`;
+}
+
+/** The world of a shard's name, or undefined when it is none. */
+export function worldOfShard(shard: string): string | undefined {
+  const slash = shard.indexOf("/");
+  const world = shard.slice(0, Math.max(0, slash));
+  const index = shard.slice(slash + 1);
+  if (!isWorldName(world) || !SHARD_INDEX.test(index)) return undefined;
+  return Number(index) < MAX_SHARDS_PER_WORLD ? world : undefined;
+}
+
+/** What a key is about; undefined when it is of none of these records. */
+export function parseRecordKey(key: string): RecordKey | undefined {
+  if (key.startsWith(NODES)) {
+    const node = key.slice(NODES.length);
+    return isNodeName(node) ? { kind: "node", node } : undefined;
+  }
+  if (key.startsWith(WORLDS)) {
+    const world = key.slice(WORLDS.length);
+    return isWorldName(world) ? { kind: "world", world } : undefined;
+  }
+  if (key.startsWith(SHARDS)) {
+    const isOwner = key.endsWith("/owner");
+    const shard = key.slice(SHARDS.length, isOwner ? -"/owner".length : undefined);
+    const world = worldOfShard(shard);
+    return world === undefined ? undefined : { kind: isOwner ? "owner" : "shard", shard, world };
+  }
+  if (key.startsWith(MODULES)) {
+    const slash = key.lastIndexOf("/");
+    const name = key.slice(MODULES.length, Math.max(MODULES.length, slash));
+    const version = key.slice(slash + 1);
+    if (isModuleName(name) && isModuleVersion(version)) return { kind: "module", name, version };
+  }
+  return undefined;
+}

@@ -1,0 +1,175 @@
+import type { Plain } from "@atlasnet/world";
+import type { Peer } from "../link/link.ts";
+import type { KeyValue, Revision } from "./control-store.ts";
+
+/**
+ * What the cluster decided, as it stands in the control store. Keys are in record-keys.ts, bytes in
+ * record-codec.ts; the transactions that change who owns what, in ownership.ts.
+ */
+
+/** What a process says of itself, and what the control plane made of it. `nodes/<id>`. */
+export interface NodeRecord {
+  readonly role: Peer["role"];
+  /** Of the operator's choice, for constraints of worlds: `zone=eu`, `gpu=yes`. */
+  readonly labels: Labels;
+  readonly capacity: Capacity;
+  /** Modules that the node brings itself, as worlds name them; `*` stands for whatever is asked for. */
+  readonly modules: readonly string[];
+  /** host:port where it takes links. */
+  readonly address: string;
+  /** A new one for each start of the process. */
+  readonly boot: string;
+  /** SHA-256 of its certificate, in hexadecimal digits. */
+  readonly fingerprint: string;
+  readonly state: NodeState;
+  /** An operator's wish that outlives restarts: nothing new comes to this node. */
+  readonly cordoned: boolean;
+  /** How long its lease lasts from the sending of a renewal. */
+  readonly leaseMs: number;
+  /** When this boot registered, in ms since 1970, for people. */
+  readonly registered: number;
+}
+
+/**
+ * - `starting`: registered, does not take shards yet.
+ * - `ready`: takes shards, unless it is cordoned.
+ * - `draining`: gives its shards away and takes none.
+ * - `lost`: its lease ran out; what it owned may be owned by others.
+ * - `stopped`: it released all it owned and left in order.
+ */
+export type NodeState = "starting" | "ready" | "draining" | "lost" | "stopped";
+
+export interface Labels {
+  readonly [name: string]: string;
+}
+
+/** What a node can carry. Shards count with the weight of their world. */
+export interface Capacity {
+  /** Bound of the sum of weights: placement never goes beyond it. */
+  readonly weight: number;
+  /** For figures of load, and no bound; 0: unknown. */
+  readonly sessions: number;
+  /** For figures of load, and no bound; 0: unknown. */
+  readonly memoryBytes: number;
+}
+
+/** A world of the catalogue. `worlds/<name>`. */
+export interface WorldRecord {
+  readonly module: ModuleSource;
+  /** Handed to the world as `ctx.config`. */
+  readonly config: Plain;
+  readonly durability: "journal" | "snapshot" | "none";
+  readonly graceSeconds: number;
+  readonly labels: Labels;
+  readonly constraints: Constraints;
+  /** `spread`: where there is least load; `pack`: where there is most and still room. */
+  readonly policy: "spread" | "pack";
+  /** How much of a node's capacity each of its shards takes; 1 is the usual. */
+  readonly weight: number;
+  /** `manual`: when its node is lost, it waits for that node to come back, or for an operator. */
+  readonly failover: "automatic" | "manual";
+  /** False: it is nowhere. */
+  readonly enabled: boolean;
+}
+
+export type ModuleSource =
+  /** A file or package that nodes have by themselves and list in `NodeRecord.modules`. */
+  | { readonly source: "node"; readonly path: string }
+  /** Pushed to the artifact store; nodes fetch it by digest. */
+  | {
+      readonly source: "store";
+      readonly name: string;
+      readonly version: string;
+      /** SHA-256 of the tarball. */
+      readonly digest: Uint8Array;
+    };
+
+export interface Constraints {
+  /** Only nodes with all of these labels. */
+  readonly nodeLabels: Labels;
+  /** Only these nodes; empty: any. */
+  readonly nodes: readonly string[];
+}
+
+/** What the reconcilers ask for. `shards/<world>/<index>`. */
+export interface ShardRecord {
+  /** The node that is asked to own it; absent: nobody shall. */
+  readonly wanted?: string | undefined;
+  /** Why it was asked, for people. */
+  readonly reason: WantReason;
+}
+
+export type WantReason =
+  | "placed"
+  | "failover"
+  | "drained"
+  | "balanced"
+  /** The one asked before did not take it in time. */
+  | "not-claimed"
+  /** The one asked before must not have it (constraints, state). */
+  | "not-allowed"
+  | "disabled"
+  | "operator";
+
+/**
+ * Who owns a shard: written by owners themselves, and by nobody else. `shards/<world>/<index>/owner`.
+ *
+ * Its key is apart from the shard's so that **the epoch is `modified` of this key**: only transactions
+ * that change the owner write it. A released shard keeps its record: epochs then go up for each change of the
+ * owner, and a claim that names a record cannot mistake a later one for it.
+ */
+export interface OwnerRecord {
+  /** `created` of the world's record: a world that was removed and made anew is another one. */
+  readonly world: Revision;
+  readonly node: string;
+  readonly boot: string;
+  /** `released`: nobody owns it, and this node was the last. */
+  readonly state: "owned" | "released";
+}
+
+/** A world module in the artifact store. `modules/<name>/<version>`. */
+export interface ModuleRecord {
+  /** SHA-256 of the tarball. */
+  readonly digest: Uint8Array;
+  /** File within the tarball that exports `world`. */
+  readonly entry: string;
+  /** Length of the tarball. */
+  readonly bytes: number;
+}
+
+/** A key as somebody saw it. Transactions compare with it. */
+export interface Seen<T> {
+  /** Undefined: the key was not there. */
+  readonly record: T | undefined;
+  /** Revisions as in KeyValue; 0 without a record. */
+  readonly created: Revision;
+  readonly modified: Revision;
+}
+
+export const ABSENT: Seen<never> = { record: undefined, created: 0, modified: 0 };
+
+export function seen<T>(record: T, item: Pick<KeyValue, "created" | "modified">): Seen<T> {
+  return { record, created: item.created, modified: item.modified };
+}
+
+export const MAX_LABELS = 32;
+/** Name of a label, its value. */
+export const MAX_LABEL_BYTES = 128;
+export const MAX_NODE_MODULES = 256;
+/** Path, name or entry of a module; npm's names have at most 214. */
+export const MAX_MODULE_NAME_BYTES = 256;
+export const MAX_VERSION_BYTES = 64;
+/** A host's name and a port. */
+export const MAX_ADDRESS_BYTES = 262;
+export const MAX_BOOT_BYTES = 64;
+/** Nodes a world may name. */
+export const MAX_CONSTRAINT_NODES = 64;
+export const MAX_WORLD_WEIGHT = 10_000;
+export const MAX_NODE_WEIGHT = 1_000_000;
+export const MIN_LEASE_MS = 100;
+export const MAX_LEASE_MS = 600_000;
+export const MAX_GRACE_SECONDS = 86_400;
+/** Of a module's tarball. */
+export const MAX_MODULE_BYTES = 256 * 1024 * 1024;
+/** Shards of one world, so far. */
+export const MAX_SHARDS_PER_WORLD = 4096;
