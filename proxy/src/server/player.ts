@@ -68,6 +68,7 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
   private held: Uint8Array[] | undefined;
   private heldBytes = 0;
   private paused = { unowned: false, congested: false };
+  private pausedAt = 0;
   /** Answers to questions asked for an earlier hello are not for this one. */
   private question = 0;
 
@@ -385,6 +386,7 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
   private pause(why: keyof Player["paused"]): void {
     if (!this.isPaused) {
       this.dependencies.counters.paused += 1;
+      this.pausedAt = this.dependencies.clock.now();
       this.connection.pause();
     }
     this.paused[why] = true;
@@ -393,7 +395,12 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
   private unpause(why: keyof Player["paused"]): void {
     const before = this.isPaused;
     this.paused[why] = false;
-    if (before && !this.isPaused) this.connection.resume();
+    if (!before || this.isPaused) return;
+    // A client that kept to its limits all the time is not too fast because it was not read.
+    const ms = this.dependencies.clock.now() - this.pausedAt;
+    this.messages.makeUp(ms);
+    this.bytes.makeUp(ms);
+    this.connection.resume();
   }
 }
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import type { TestContext } from "node:test";
+import { type TestContext, test } from "node:test";
 import { UpstreamKind } from "@atlasnet/core";
+import { systemClock } from "@atlasnet/core/node";
 import { reached } from "@atlasnet/core/testing";
 import { testOverLinks } from "@atlasnet/quic/testing";
 import { FakeGameserver } from "../testing/fake-shard.ts";
@@ -187,6 +188,28 @@ testOverLinks(
     for (let n = 1; n <= 20; n++) assert.equal((await next.entries.next()).n, n);
   },
 );
+
+test("what a client says while it is not read counts as said then, not as said at once", {
+  timeout: 20_000,
+}, async (t) => {
+  let late = 0;
+  const clock = { ...systemClock, now: () => systemClock.now() + late };
+  const { client, gameserver, network, proxy } = await joined(t, {
+    clock,
+    limits: { attachBufferBytes: 1000, messagesPerSecond: 10, messagesBurst: 20 },
+  });
+  await gameserver.die();
+  await network.gone();
+  const say = (n: number) => client.send([5, n, 0, new Uint8Array(100)]);
+  for (let n = 1; n <= 10; n++) say(n);
+  while (proxy.counters.paused === 0) await new Promise((resolve) => setImmediate(resolve));
+  for (let n = 11; n <= 90; n++) say(n);
+  late = 10_000;
+  const next = new FakeGameserver("arena.0");
+  await next.listen(network.node("g1"));
+  for (let n = 1; n <= 90; n++) assert.equal((await next.entries.next()).n, n);
+  assert.equal(proxy.counters.closes.size, 0);
+});
 
 testOverLinks(
   "without an owner for too long the client is closed with world-unavailable",

@@ -46,6 +46,7 @@ export class Visitor {
   private readonly counters: ProxyCounters;
   private readonly acceptedAt: number;
   private readonly raw: TokenBucket;
+  private sweptAt: number;
   /** The carrier, or what runs inside of it. */
   private inner: Carrier;
   private heardAt: number;
@@ -68,6 +69,7 @@ export class Visitor {
     this.refusal = options.refusal;
     this.acceptedAt = options.now;
     this.heardAt = options.now;
+    this.sweptAt = options.now;
     const { bytesPerSecond, bytesBurst } = options.limits;
     this.raw = new TokenBucket(
       RAW_ALLOWANCE * bytesPerSecond,
@@ -107,6 +109,9 @@ export class Visitor {
     const bytesRead = this.carrier.bytesRead;
     const heard = bytesRead - this.bytesRead;
     this.bytesRead = bytesRead;
+    // What it says while it is not read comes all at once.
+    if (resident?.isPaused === true) this.raw.makeUp(now - this.sweptAt);
+    this.sweptAt = now;
     if (heard > 0 || (resident?.isPaused ?? false)) this.heardAt = now;
     if (!this.inner.writable || (this.connection?.closing ?? false)) {
       this.closingAt ??= now;

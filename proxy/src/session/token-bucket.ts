@@ -16,9 +16,14 @@ export class TokenBucket {
   take(count: number, now: number): boolean {
     const filled = this.tokens + ((now - this.filledAt) / 1000) * this.perSecond;
     this.filledAt = now;
-    this.tokens = Math.min(this.burst, filled);
+    this.tokens = Math.max(this.tokens, Math.min(this.burst, filled));
     if (this.tokens < count) return false;
     this.tokens -= count;
     return true;
+  }
+
+  /** For so many ms nobody listened: what was said meanwhile comes at once, on top of the burst. */
+  makeUp(ms: number): void {
+    this.tokens += (ms / 1000) * this.perSecond;
   }
 }
