@@ -135,7 +135,7 @@ export {
 } from "./logging/logger.ts";
 export type { Placement, PlacementView } from "./placement/placement-view.ts";
 export { type Clock, MAX_TIMER_MS, type Timer } from "./ports/clock.ts";
-export { type Disk, DiskError, type DiskFile } from "./ports/disk.ts";
+export { type Disk, DiskError, type DiskFile, SECTOR_BYTES } from "./ports/disk.ts";
 export type { PseudoRandom, Random, SecureRandom } from "./ports/random.ts";
 export type { ResumeClaims, TicketClaims, TicketKeys, Verified } from "./tickets/tickets.ts";
 export { type DecodedCbor, decodeCbor, encodeCbor, wireInteger } from "./wire/cbor.ts";

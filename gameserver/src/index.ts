@@ -1,4 +1,4 @@
-export { type DataDirLock, lockDataDir } from "./durability/data-dir-lock.ts";
+export { type DataDirLock, lockDataDir } from "@atlasnet/core/node";
 export { resolveModule } from "./host/load-module.ts";
 export type { Durability, ShardStats, ThreadSettings } from "./host/protocol.ts";
 export { ModuleContext } from "./module/context.ts";

@@ -1,7 +1,6 @@
 import inspector from "node:inspector";
 import type { Config, LinkNetwork } from "@atlasnet/core";
-import { type ServiceHost, systemClock, systemRandom } from "@atlasnet/core/node";
-import { lockDataDir } from "./durability/data-dir-lock.ts";
+import { lockDataDir, type ServiceHost, systemClock, systemRandom } from "@atlasnet/core/node";
 import { loadServices } from "./load-services.ts";
 import { createMulticast } from "./multicast/create-multicast.ts";
 import {

@@ -7,6 +7,17 @@ export type {
   NodeAddress,
   OpenClusterLinks,
 } from "./cluster-links.ts";
+export { type DataDirLock, type DataDirLockDependencies, lockDataDir } from "./data-dir-lock.ts";
+export {
+  asBuffer,
+  BadFile,
+  encodeBeginning,
+  endOfHeader,
+  HeaderReader,
+  headerJson,
+  isZero,
+  NewerFormat,
+} from "./file-format.ts";
 export {
   type Health,
   type HealthCheck,
@@ -30,6 +41,7 @@ export {
 } from "./service-host.ts";
 export { type HostedService, ServiceProcess } from "./service-process.ts";
 export { settle } from "./settle.ts";
+export { messageOf, StorageError, storageError } from "./storage-error.ts";
 export { systemClock } from "./system-clock.ts";
 export { systemRandom } from "./system-random.ts";
 export { noopMeter, Telemetry, type TelemetryOptions } from "./telemetry.ts";

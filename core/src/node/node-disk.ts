@@ -12,6 +12,9 @@ const BUSY_CODES = new Set(["EPERM", "EACCES", "EBUSY"]);
 /** What systems say that cannot open or sync a folder: they have no such operation. */
 const NO_DIR_SYNC_CODES = new Set(["EISDIR", "EINVAL", "ENOTSUP", "EPERM", "EBADF"]);
 
+/** Zeros are written in pieces of this size, so that other operations find a free thread. */
+const ZEROS = new Uint8Array(1024 * 1024);
+
 /** The machine's file system, by way of `node:fs/promises`; works in worker threads. */
 export class NodeDisk implements Disk {
   private readonly windows: boolean;
@@ -36,8 +39,40 @@ export class NodeDisk implements Disk {
     return named("read", path, () => readFile(path));
   }
 
+  async readPart(path: string, at: number, length: number): Promise<Uint8Array> {
+    return await named("read", path, async () => {
+      const handle = await open(path, "r");
+      try {
+        const bytes = new Uint8Array(length);
+        let filled = 0;
+        while (filled < length) {
+          const { bytesRead } = await handle.read(bytes, filled, length - filled, at + filled);
+          if (bytesRead === 0) break;
+          filled += bytesRead;
+        }
+        return bytes.subarray(0, filled);
+      } finally {
+        await handle.close();
+      }
+    });
+  }
+
   async open(path: string): Promise<DiskFile> {
     return new NodeDiskFile(path, await named("open", path, () => open(path, "a")));
+  }
+
+  async allocate(path: string, length: number): Promise<DiskFile> {
+    const handle = await named("allocate", path, () => open(path, "wx"));
+    try {
+      const zeros = new NodeDiskFile(path, handle, 0);
+      for (let at = 0; at < length; at += ZEROS.length)
+        await zeros.write(ZEROS.subarray(0, Math.min(ZEROS.length, length - at)));
+      await zeros.sync();
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+    return new NodeDiskFile(path, handle, 0);
   }
 
   rename(from: string, to: string): Promise<void> {
@@ -79,19 +114,24 @@ export class NodeDisk implements Disk {
 class NodeDiskFile implements DiskFile {
   private readonly path: string;
   private readonly handle: FileHandle;
+  /** Where the next write goes; undefined: to the end. */
+  private position: number | undefined;
   private closed = false;
 
-  constructor(path: string, handle: FileHandle) {
+  constructor(path: string, handle: FileHandle, position?: number) {
     this.path = path;
     this.handle = handle;
+    this.position = position;
   }
 
   async write(bytes: Uint8Array): Promise<void> {
     await named("write", this.path, async () => {
       let at = 0;
       while (at < bytes.length) {
-        const { bytesWritten } = await this.handle.write(bytes, at, bytes.length - at);
+        const length = bytes.length - at;
+        const { bytesWritten } = await this.handle.write(bytes, at, length, this.position);
         at += bytesWritten;
+        if (this.position !== undefined) this.position += bytesWritten;
       }
     });
   }

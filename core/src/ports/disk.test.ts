@@ -71,6 +71,34 @@ for (const [name, make] of Object.entries(adapters)) {
     assert.deepEqual(await disk.list(dir), ["f"]);
   });
 
+  test(`${name}: an allocated file holds zeros, then what is written, past its length too`, async (t) => {
+    const { disk, dir } = await make(t);
+    const path = join(dir, "f");
+    await disk.makeDir(dir);
+    const file = await disk.allocate(path, 6);
+    assert.equal(await read(disk, path), "\0\0\0\0\0\0");
+    await file.write(Buffer.from("abc"));
+    await file.sync();
+    assert.equal(await read(disk, path), "abc\0\0\0");
+    await file.write(Buffer.from("defg"));
+    await file.sync();
+    assert.equal(await read(disk, path), "abcdefg");
+    await file.close();
+    await assert.rejects(disk.allocate(path, 6), { code: "EEXIST", operation: "allocate", path });
+  });
+
+  test(`${name}: parts of a file are read, up to its end`, async (t) => {
+    const { disk, dir } = await make(t);
+    const path = join(dir, "f");
+    await disk.makeDir(dir);
+    await write(disk, path, "abcdef");
+    const part = async (at: number, length: number) =>
+      Buffer.from(await disk.readPart(path, at, length)).toString();
+    assert.equal(await part(1, 3), "bcd");
+    assert.equal(await part(4, 10), "ef");
+    assert.equal(await part(6, 1), "");
+  });
+
   test(`${name}: what is not there is an error with code, operation and path`, async (t) => {
     const { disk, dir } = await make(t);
     const path = join(dir, "none");
@@ -78,6 +106,7 @@ for (const [name, make] of Object.entries(adapters)) {
     await assert.rejects(disk.open(path), { code: "ENOENT", operation: "open", path });
     await disk.makeDir(dir);
     await assert.rejects(disk.read(path), { code: "ENOENT", operation: "read", path });
+    await assert.rejects(disk.readPart(path, 0, 1), { code: "ENOENT", operation: "read", path });
     await assert.rejects(disk.remove(path), { code: "ENOENT" });
     await assert.rejects(disk.rename(path, join(dir, "x")), { code: "ENOENT" });
   });
@@ -129,6 +158,33 @@ test("simulated disk: what was synced survives a power loss, nothing else surely
   for (const end of ["", "d", "de", "def", "\0"]) assert.ok(torn.has(`abc${end}`), `abc${end}`);
   const nameless = await afterCrash("power", (disk) => write(disk, "/d/f", "abc"));
   assert.deepEqual(nameless, new Set([undefined, "abc"]));
+});
+
+test("simulated disk: within an allocated length a power loss takes sectors, not only the end", async () => {
+  const seen = await afterCrash("power", async (disk) => {
+    const file = await disk.allocate("/d/f", 2048);
+    await disk.syncDir(dir);
+    await file.write(Buffer.from("synced"));
+    await file.sync();
+    await file.write(new Uint8Array(1500).fill(0x61));
+  });
+  const shapes = new Set([...seen].map((text = "") => text.replace(/(.)\1*/gs, "$1")));
+  assert.ok([...seen].every((text) => text?.length === 2048 && text.startsWith("synced")));
+  for (const shape of ["synced\0", "synceda\0", "synced\0a\0"]) assert.ok(shapes.has(shape), shape);
+});
+
+test("simulated disk: a failed sync spoils an allocated file, too", async () => {
+  const spoiled = await afterCrash("power", async (disk, sim) => {
+    const file = await disk.allocate("/d/f", 9);
+    await disk.syncDir(dir);
+    await file.write(Buffer.from("abc"));
+    sim.setFaults({ syncError: 1 });
+    await assert.rejects(file.sync(), { code: "EIO" });
+    sim.setFaults({});
+    await file.write(Buffer.from("def"));
+    await file.sync();
+  });
+  assert.deepEqual([...spoiled], ["\0\0\0def\0\0\0"]);
 });
 
 test("simulated disk: what was written survives the death of the process", async () => {

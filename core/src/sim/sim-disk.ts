@@ -1,11 +1,11 @@
-import { type Disk, DiskError, type DiskFile } from "../ports/disk.ts";
+import { type Disk, DiskError, type DiskFile, SECTOR_BYTES } from "../ports/disk.ts";
 import type { PseudoRandom } from "../ports/random.ts";
 
 export interface SimDiskFaults {
   /** Chances from 0 to 1, per operation. A failed write leaves a random part of its bytes. */
   writeError?: number;
   syncError?: number;
-  /** Of open, rename, remove, list, read and syncDir. */
+  /** Of open, allocate, rename, remove, list, read and syncDir. */
   otherError?: number;
   /** Bytes all files together may hold; a write past it stops there with ENOSPC. */
   capacityBytes?: number;
@@ -23,7 +23,14 @@ interface Inode {
   /** What a power loss leaves at least: the first `synced` bytes, less what a failed sync spoiled. */
   synced: number;
   /** Ranges that a failed sync gave up: they read as zeros after a power loss. */
-  spoiled: { from: number; to: number }[];
+  spoiled: Range[];
+  /** Ranges within the allocated length that no sync has covered yet. */
+  dirty: Range[];
+}
+
+interface Range {
+  from: number;
+  to: number;
 }
 
 type Entries = Map<string, Inode>;
@@ -40,7 +47,8 @@ const MAX_PIECES = 3;
  *
  * Invariants: names become durable with `syncDir` only (a crash keeps a random number of the first
  * changes not yet synced); bytes become durable with `sync` only (a crash keeps a random prefix of
- * the rest, at times as zeros, as a file system does that extends a file before it writes it).
+ * the rest, at times as zeros, as a file system does that extends a file before it writes it; within
+ * an allocated length it keeps any sectors of them).
  */
 export class SimDisk {
   private generation = 0;
@@ -120,16 +128,31 @@ export class SimDisk {
         await begin("read", path);
         return Uint8Array.from(find("read", path).content);
       },
+      readPart: async (path, at, length) => {
+        await begin("read", path);
+        return find("read", path).content.slice(at, at + length);
+      },
       open: async (path) => {
         await begin("open", path);
         if (!this.dirs.has(dirOf(path))) throw new DiskError("open", path, "ENOENT");
         let inode = this.entries.get(path);
         if (inode === undefined) {
-          const made: Inode = { content: new Uint8Array(0), synced: 0, spoiled: [] };
+          const made: Inode = { content: new Uint8Array(0), synced: 0, spoiled: [], dirty: [] };
           change(dirOf(path), (entries) => entries.set(path, made));
           inode = made;
         }
         return this.file(path, inode, begin);
+      },
+      allocate: async (path, length) => {
+        await begin("allocate", path);
+        if (!this.dirs.has(dirOf(path))) throw new DiskError("allocate", path, "ENOENT");
+        if (this.entries.has(path)) throw new DiskError("allocate", path, "EEXIST");
+        const made: Inode = { content: new Uint8Array(0), synced: 0, spoiled: [], dirty: [] };
+        change(dirOf(path), (entries) => entries.set(path, made));
+        const zeros = this.file(path, made, begin);
+        await zeros.write(new Uint8Array(length));
+        await zeros.sync();
+        return this.file(path, made, begin, 0);
       },
       rename: async (from, to) => {
         await begin("rename", from);
@@ -157,8 +180,21 @@ export class SimDisk {
     path: string,
     inode: Inode,
     begin: (operation: string, path: string, errorChance?: number) => Promise<void>,
+    /** Where to write in an allocated file; at its end otherwise. */
+    position?: number,
   ): DiskFile {
-    const append = (bytes: Uint8Array): void => {
+    let within = position;
+    const append = (all: Uint8Array): void => {
+      let bytes = all;
+      if (within !== undefined) {
+        const fits = all.subarray(0, Math.max(0, inode.content.length - within));
+        inode.content.set(fits, within);
+        inode.dirty.push({ from: within, to: within + fits.length });
+        within += fits.length;
+        bytes = all.subarray(fits.length);
+        if (bytes.length === 0) return;
+        within += bytes.length;
+      }
       const room = Math.max(0, (this.faults.capacityBytes ?? Infinity) - this.usedBytes);
       inode.content = concat(inode.content, bytes.subarray(0, room));
       if (bytes.length > room) throw new DiskError("write", path, "ENOSPC");
@@ -178,10 +214,13 @@ export class SimDisk {
       },
       sync: async () => {
         const upTo = inode.content.length;
+        const covered = [...inode.dirty];
         const fails = this.random.float() < (this.faults.syncError ?? 0);
         await begin("sync", path, 0);
         if (fails && upTo > inode.synced) inode.spoiled.push({ from: inode.synced, to: upTo });
+        if (fails) inode.spoiled.push(...covered);
         // The kernel counts the pages as clean either way; see the port's fourth promise.
+        inode.dirty = inode.dirty.filter((range) => !covered.includes(range));
         inode.synced = Math.max(inode.synced, upTo);
         if (fails) throw new DiskError("sync", path, "EIO");
       },
@@ -194,10 +233,23 @@ export class SimDisk {
     const kept = inode.synced + Math.floor(this.random.float() * (unsynced + 1));
     const content = inode.content.slice(0, kept);
     for (const { from, to } of inode.spoiled) content.fill(0, from, to);
+    for (const range of inode.dirty) this.loseSectors(content, range);
     if (this.random.float() < 0.2) content.fill(0, inode.synced);
     inode.content = content;
     inode.synced = content.length;
     inode.spoiled = [];
+    inode.dirty = [];
+  }
+
+  private loseSectors(content: Uint8Array, { from, to }: Range): void {
+    const chance = this.random.float();
+    for (let at = from; at < to; ) {
+      const end = Math.min(to, (Math.floor(at / SECTOR_BYTES) + 1) * SECTOR_BYTES);
+      if (this.random.float() < chance) content.fill(0, at, end);
+      at = end;
+    }
+    // Not written as far: a file system that does not write in place.
+    if (this.random.float() < 0.3) content.fill(0, this.random.int(from, to), to);
   }
 
   private async someTurns(): Promise<void> {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { BadFile, NewerFormat } from "@atlasnet/core/node";
 import fc from "fast-check";
-import { BadFile, NewerFormat } from "./file-format.ts";
 import {
   decodeJournal,
   JournalEncoder,

@@ -8,7 +8,7 @@ import {
   HeaderReader,
   headerJson,
   isZero,
-} from "./file-format.ts";
+} from "@atlasnet/core/node";
 import type { Position } from "./position.ts";
 
 export interface JournalHeader {

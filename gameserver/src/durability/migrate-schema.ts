@@ -1,8 +1,8 @@
 import { OperatingError } from "@atlasnet/core";
+import { messageOf } from "@atlasnet/core/node";
 import { checkValue, defaultOf, type Field } from "@atlasnet/world";
 import { describeField } from "./describe-field.ts";
 import type { FieldChange, MigrationPlan } from "./plan-migration.ts";
-import { messageOf } from "./storage-error.ts";
 
 /** An entity's components by name: of each its fields by name. */
 export interface ComponentValues {

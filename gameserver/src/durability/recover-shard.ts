@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { type Disk, DiskError, type Logger } from "@atlasnet/core";
+import { BadFile, messageOf, NewerFormat, StorageError } from "@atlasnet/core/node";
 import { removeIfThere, writeAtomically } from "./atomic-write.ts";
-import { BadFile, NewerFormat } from "./file-format.ts";
 import {
   damagedName,
   journalsFrom,
@@ -21,7 +21,6 @@ import { isClean, type Remains } from "./plan-run.ts";
 import { type Position, samePosition } from "./position.ts";
 import { decodeRun, type RunState } from "./run-file.ts";
 import { decodeSnapshot, type Snapshot } from "./snapshot-file.ts";
-import { messageOf, StorageError } from "./storage-error.ts";
 
 export interface Recovery {
   /** The newest good snapshot; undefined when there is none. */

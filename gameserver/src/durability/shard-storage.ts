@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Logger } from "@atlasnet/core";
+import { messageOf, StorageError, storageError } from "@atlasnet/core/node";
 import { writeAtomically } from "./atomic-write.ts";
 import { discardedName, folderName, RUN_FILE, sortShardFiles } from "./file-names.ts";
 import { RECORD_OVERHEAD_BYTES } from "./journal-file.ts";
@@ -10,7 +11,6 @@ import { type Position, samePosition } from "./position.ts";
 import { type Recovery, recoverShard } from "./recover-shard.ts";
 import { encodeRun, type RunState } from "./run-file.ts";
 import { SnapshotWriter } from "./snapshot-writer.ts";
-import { messageOf, StorageError, storageError } from "./storage-error.ts";
 import {
   DEFAULT_JOURNAL_SYNC_MS,
   DEFAULT_KEEP_SNAPSHOTS,

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { BadFile, NewerFormat } from "@atlasnet/core/node";
 import { defineWorld, uint } from "@atlasnet/world";
 import fc from "fast-check";
-import { BadFile, NewerFormat } from "./file-format.ts";
 import { decodeRun, encodeRun } from "./run-file.ts";
 import { decodeSnapshot, encodeSnapshot, type SnapshotHeader } from "./snapshot-file.ts";
 

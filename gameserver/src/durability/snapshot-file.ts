@@ -1,6 +1,5 @@
 import { Buffer } from "node:buffer";
 import { crc32 } from "node:zlib";
-import { type DefinitionData, parseDefinition } from "@atlasnet/world";
 import {
   asBuffer,
   BadFile,
@@ -8,7 +7,8 @@ import {
   endOfHeader,
   HeaderReader,
   headerJson,
-} from "./file-format.ts";
+} from "@atlasnet/core/node";
+import { type DefinitionData, parseDefinition } from "@atlasnet/world";
 
 /** What a snapshot says about itself. */
 export interface SnapshotHeader {

@@ -1,10 +1,10 @@
 import { join } from "node:path";
+import { messageOf, storageError } from "@atlasnet/core/node";
 import { removeIfThere, writeAtomically } from "./atomic-write.ts";
 import { snapshotName, sortShardFiles } from "./file-names.ts";
 import { planPrune } from "./plan-prune.ts";
 import type { RunState } from "./run-file.ts";
 import { encodeSnapshot, type SnapshotHeader } from "./snapshot-file.ts";
-import { messageOf, storageError } from "./storage-error.ts";
 import type { ShardStorageDependencies, SnapshotFacts } from "./storage-options.ts";
 
 export interface SnapshotWriterOptions {

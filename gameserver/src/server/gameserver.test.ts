@@ -14,7 +14,7 @@ import {
   UpstreamKind,
 } from "@atlasnet/core";
 import { inProcessLinks, type LinkKind } from "@atlasnet/core/testing";
-import { testOverLinks } from "@atlasnet/quic/testing";
+import { linkKinds } from "@atlasnet/quic/testing";
 import {
   ByteReader,
   ByteWriter,
@@ -224,9 +224,8 @@ const COUNTER = `
   ${say(`ctx.kv.set("n", ctx.kv.get("n") + 1); ctx.broadcast("said", { text: text + ctx.kv.get("n") });`)}
 `;
 
-testOverLinks(
-  "a world is kept over a clean stop: same state, same timeline, higher epoch",
-  async (_, links) => {
+for (const links of linkKinds)
+  test(`${links.name}: a world is kept over a clean stop: same state, same timeline, higher epoch`, async () => {
     const dataDir = join(root, links.name, "clean");
     const file = moduleFile("counter.mjs", COUNTER);
     const first = await start({ links, dataDir });
@@ -250,12 +249,10 @@ testOverLinks(
     await second.spoken("n=2");
     await second.server.stop();
     assert.ok(readdirSync(dataDir).length > 0);
-  },
-);
+  });
 
-testOverLinks(
-  "a changed module is swapped in: state stays, players attach anew; a bad one is refused",
-  async (_, links) => {
+for (const links of linkKinds)
+  test(`${links.name}: a changed module is swapped in: state stays, players attach anew; a bad one is refused`, async () => {
     const file = moduleFile("before.mjs", COUNTER);
     const run = await start({ links, dataDir: join(root, links.name, "swap") });
     // Opened afresh: the swap must not start it empty again.
@@ -293,12 +290,10 @@ testOverLinks(
     speak(run, hosted, back.attach, 3, "still ");
     await run.spoken("still 71");
     await run.server.stop();
-  },
-);
+  });
 
-testOverLinks(
-  "a thread that ends is replaced and its worlds are opened again, at a higher epoch",
-  async (_, links) => {
+for (const links of linkKinds)
+  test(`${links.name}: a thread that ends is replaced and its worlds are opened again, at a higher epoch`, async () => {
     const file = moduleFile(
       "exits.mjs",
       say(`if (text === "die") process.exit(); ctx.broadcast("said", { text });`),
@@ -319,12 +314,10 @@ testOverLinks(
       await run.spoken("alive");
       await run.server.stop();
     }
-  },
-);
+  });
 
-testOverLinks(
-  "what is hosted is said over every link: when it opens, and after every change",
-  async (_, links) => {
+for (const links of linkKinds)
+  test(`${links.name}: what is hosted is said over every link: when it opens, and after every change`, async () => {
     const run = await start({ links });
     const second = await run.connect("p2");
     const lists: string[][] = [[], []];
@@ -363,12 +356,10 @@ testOverLinks(
       worlds: run.server.hosted.map(({ world, shard, epoch }) => ({ world, shard, epoch })),
     });
     await run.server.stop();
-  },
-);
+  });
 
-testOverLinks(
-  "a proxy that says what no proxy says loses its link, and nobody else theirs",
-  async (_, links) => {
+for (const links of linkKinds)
+  test(`${links.name}: a proxy that says what no proxy says loses its link, and nobody else theirs`, async () => {
     const run = await start({ links });
     const world = await run.server.open(
       request(moduleFile("spared.mjs", COUNTER), { durability: "none" }),
@@ -397,12 +388,10 @@ testOverLinks(
     speak(run, world, ann.attach, 1, "n=");
     await run.spoken("n=1");
     await run.server.stop();
-  },
-);
+  });
 
-testOverLinks(
-  "a world that loops is cut off; the other one on its thread goes on",
-  async (_, links) => {
+for (const links of linkKinds)
+  test(`${links.name}: a world that loops is cut off; the other one on its thread goes on`, async () => {
     const run = await start({ links, development: true });
     const looping = moduleFile("looping.mjs", say(`for (;;);`));
     const fine = moduleFile("fine.mjs", `${COUNTER} tick() {},`);
@@ -423,8 +412,7 @@ testOverLinks(
     speak(run, other, bob.attach, 2, "n=");
     await run.spoken("n=2");
     await run.server.stop();
-  },
-);
+  });
 
 test("in development the clock and chance are refused by name, inside worlds only", async () => {
   const run = await start({ development: true });
@@ -445,9 +433,8 @@ test("in development the clock and chance are refused by name, inside worlds onl
   await run.server.stop();
 });
 
-testOverLinks(
-  "requests are answered by services; timers fire in a world without a tick handler",
-  async (_, links) => {
+for (const links of linkKinds)
+  test(`${links.name}: requests are answered by services; timers fire in a world without a tick handler`, async () => {
     const run = await start({ links, services: [["double", async (n) => Number(n) * 2]] });
     const file = moduleFile(
       "asks.mjs",
@@ -462,8 +449,7 @@ testOverLinks(
     await run.spoken("unknown-service");
     await run.spoken("rang bell");
     await run.server.stop();
-  },
-);
+  });
 
 test("a world whose create fails is refused, and what is not open can be drained", async () => {
   const run = await start({ dataDir: join(root, "create") });

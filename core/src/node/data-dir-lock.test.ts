@@ -5,11 +5,12 @@ import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promi
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { noopLogger } from "@atlasnet/core";
-import { settle, systemClock } from "@atlasnet/core/node";
-import { SimClock } from "@atlasnet/core/sim";
+import { noopLogger } from "../logging/logger.ts";
+import { SimClock } from "../sim/sim-clock.ts";
 import { lockDataDir } from "./data-dir-lock.ts";
 import { judgeLock, type LockFacts, parseLock } from "./lock-holder.ts";
+import { settle } from "./settle.ts";
+import { systemClock } from "./system-clock.ts";
 
 const real = { clock: systemClock, logger: noopLogger };
 

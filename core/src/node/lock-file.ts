@@ -1,5 +1,5 @@
 import { open, readFile, stat, unlink } from "node:fs/promises";
-import { DiskError } from "@atlasnet/core";
+import { DiskError } from "../ports/disk.ts";
 import { type LockHolder, parseLock } from "./lock-holder.ts";
 
 export interface Look {

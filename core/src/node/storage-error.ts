@@ -1,4 +1,5 @@
-import { DiskError, OperatingError } from "@atlasnet/core";
+import { OperatingError } from "../errors.ts";
+import { DiskError } from "../ports/disk.ts";
 
 const HINTS: { readonly [code: string]: string } = {
   EACCES:
@@ -14,7 +15,7 @@ const HINTS: { readonly [code: string]: string } = {
 };
 const OTHER = "Look at the folder, and choose another data directory if it cannot be mended.";
 
-/** Something about a shard's files that a person has to mend. `code`, path and what to do. */
+/** Something about a data directory or its files that a person has to mend. `code`, path and what to do. */
 export class StorageError extends OperatingError {}
 
 /** A DiskError as a person needs it; errors that are no DiskError are faults of the program. */

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 
 /**
- * What the snapshot and the journal file have in common, their beginning:
+ * What our binary files have in common (snapshots, journals, segments of the Raft log), their beginning:
  *
  *     8 bytes   magic, says which file it is
  *     u16       format version
