@@ -242,14 +242,15 @@ export class SimDisk {
   }
 
   private loseSectors(content: Uint8Array, { from, to }: Range): void {
-    const chance = this.random.float();
+    // At times everything was written, as it is when the machine had a moment left.
+    const chance = Math.max(0, this.random.float() * 1.5 - 0.5);
     for (let at = from; at < to; ) {
       const end = Math.min(to, (Math.floor(at / SECTOR_BYTES) + 1) * SECTOR_BYTES);
       if (this.random.float() < chance) content.fill(0, at, end);
       at = end;
     }
     // Not written as far: a file system that does not write in place.
-    if (this.random.float() < 0.3) content.fill(0, this.random.int(from, to), to);
+    if (this.random.float() < 0.2) content.fill(0, this.random.int(from, to), to);
   }
 
   private async someTurns(): Promise<void> {
