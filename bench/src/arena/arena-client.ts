@@ -5,6 +5,7 @@ import {
   compileDefinition,
   WorldMirror,
 } from "@atlasnet/world";
+import { type Carrier, dialTcp } from "../edge/carriers.ts";
 import { UdpCarrier } from "../lib/udp-carrier.ts";
 import { definition } from "../worlds/arena-world.ts";
 import type { Checker } from "./checker.ts";
@@ -21,7 +22,7 @@ const HISTORY = 8;
 
 const scratch = new ByteWriter(64);
 
-export type ArenaTransport = "ws" | "udp";
+export type ArenaTransport = "ws" | "wss" | "tcp" | "udp";
 
 /** What a player speaks through: items in frames that begin with room for a WebSocket's head. */
 interface Line {
@@ -79,8 +80,25 @@ export class ArenaClient {
         send: (item) => carrier.send(item),
         end: () => carrier.end(),
       };
+    } else if (address.transport === "tcp") {
+      let carrier: Carrier | undefined;
+      dialTcp(address.port, true, {
+        opened: (opening) => {
+          carrier = opening;
+          opened();
+        },
+        message: (item) => message(item, 0, item.length),
+        closed,
+      });
+      this.line = {
+        write: (frame) => carrier?.send(frame.subarray(CLIENT_HEAD_BYTES)),
+        send: (item) => carrier?.send(item),
+        end: () => carrier?.end(),
+      };
     } else {
-      const socket = new RawWebSocket(address.host, address.port, { opened, message, closed });
+      const { host, port, transport } = address;
+      const secure = transport === "wss";
+      const socket = new RawWebSocket({ host, port, secure }, { opened, message, closed });
       this.line = {
         write: (frame) => socket.write(frame),
         send: (item) => socket.write(frameOf(item)),

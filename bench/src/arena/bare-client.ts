@@ -14,7 +14,7 @@ export class BareClient {
     dependencies: { tally: Tally; joined: (client: BareClient) => void },
   ) {
     this.common = dependencies.tally;
-    this.socket = new RawWebSocket(address.host, address.port, {
+    this.socket = new RawWebSocket(address, {
       opened: () => dependencies.joined(this),
       message: (_bytes, start, end) => {
         const { tally, common } = this;

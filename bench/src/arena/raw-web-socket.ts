@@ -1,4 +1,5 @@
 import { connect, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 
 /**
  * A WebSocket client with as little in it as the server's answers allow: the machine is shared with
@@ -29,21 +30,28 @@ export class RawWebSocket {
   /** The beginning of a frame whose rest is yet to come. */
   private rest: Uint8Array | undefined;
 
-  constructor(host: string, port: number, events: RawWebSocketEvents) {
+  /** `secure`: over TLS, with whatever certificate the server has. */
+  constructor(
+    { host, port, secure = false }: { host: string; port: number; secure?: boolean },
+    events: RawWebSocketEvents,
+  ) {
     this.events = events;
-    this.socket = connect({
-      host,
-      port,
-      noDelay: true,
-      onread: {
-        buffer: readBuffer,
-        callback: (count) => {
-          this.read(readBuffer.subarray(0, count));
-          return true;
-        },
-      },
-    });
-    this.socket.on("connect", () =>
+    if (secure) {
+      this.socket = connectTls({ host, port, rejectUnauthorized: false });
+      this.socket.on("data", (chunk: Uint8Array) => this.read(chunk));
+    } else {
+      const callback = (count: number) => {
+        this.read(readBuffer.subarray(0, count));
+        return true;
+      };
+      this.socket = connect({
+        host,
+        port,
+        noDelay: true,
+        onread: { buffer: readBuffer, callback },
+      });
+    }
+    this.socket.on(secure ? "secureConnect" : "connect", () =>
       this.socket.write(
         `GET / HTTP/1.1\r\nHost: ${host}:${port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
           "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",

@@ -41,11 +41,9 @@ export function dialTcp(port: number, magic: boolean, events: CarrierEvents): vo
     while (at < bytes.length) {
       let start = at + 1;
       let length = bytes[at] ?? 0;
-      if (length >= 0x80) {
-        if (start >= bytes.length) break;
-        length += ((bytes[start++] ?? 0) - 1) * 0x80;
-      }
-      if (start + length > bytes.length) break;
+      for (let scale = 0x80; length >= scale && start < bytes.length; scale *= 0x80)
+        length += ((bytes[start++] ?? 0) - 1) * scale;
+      if ((bytes[start - 1] ?? 0) >= 0x80 || start + length > bytes.length) break;
       at = start + length;
       events.message(bytes.subarray(start, at));
     }
@@ -55,7 +53,7 @@ export function dialTcp(port: number, magic: boolean, events: CarrierEvents): vo
   socket.on("close", () => events.closed("the server closed"));
 }
 
-/** Messages here are below 16 KiB: two bytes of length are enough. */
+/** What is sent here is below 16 KiB: two bytes of length are enough. */
 function withLength(message: Uint8Array): Uint8Array {
   const { length } = message;
   const head = length < 0x80 ? [length] : [(length % 0x80) | 0x80, length >> 7];
@@ -63,15 +61,18 @@ function withLength(message: Uint8Array): Uint8Array {
 }
 
 export function dialWebSocket(port: number, events: CarrierEvents): void {
-  const socket = new RawWebSocket(HOST, port, {
-    opened: () =>
-      events.opened({
-        send: (message) => socket.write(frameOf(message)),
-        end: () => socket.end(),
-      }),
-    message: (bytes, start, end) => events.message(bytes.subarray(start, end)),
-    closed: () => events.closed("the server closed"),
-  });
+  const socket = new RawWebSocket(
+    { host: HOST, port },
+    {
+      opened: () =>
+        events.opened({
+          send: (message) => socket.write(frameOf(message)),
+          end: () => socket.end(),
+        }),
+      message: (bytes, start, end) => events.message(bytes.subarray(start, end)),
+      closed: () => events.closed("the server closed"),
+    },
+  );
 }
 
 export function dialUdp(port: number, events: CarrierEvents): void {

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { createSocket } from "node:dgram";
-import { DatagramConnection } from "@atlasnet/udp";
+import { DatagramConnection, INITIATE_RESEND_MS } from "@atlasnet/udp";
 import { ClientHandshake } from "@atlasnet/udp/node";
 
 export interface UdpCarrierEvents {
@@ -32,7 +32,14 @@ export class UdpCarrier {
       if (this.connection === undefined) this.shake(handshake, packet);
       else this.receive(packet);
     });
-    socket.connect(port, HOST, () => socket.send(handshake.packet));
+    socket.connect(port, HOST, () => this.initiate(handshake));
+  }
+
+  /** Again and again: a server that is busy drops what it has no time for. */
+  private initiate(handshake: ClientHandshake): void {
+    if (this.over || this.connection !== undefined) return;
+    this.socket.send(handshake.packet);
+    setTimeout(() => this.initiate(handshake), INITIATE_RESEND_MS);
   }
 
   private shake(handshake: ClientHandshake, packet: Uint8Array): void {
