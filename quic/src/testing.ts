@@ -1,5 +1,4 @@
-// For tests of whoever is to work over links of every kind; needs node:test.
-import { type TestContext, test } from "node:test";
+// For tests of whoever is to work over links of every kind.
 import { inProcessLinks, type LinkKind } from "@atlasnet/core/testing";
 import { QuicNetworks } from "./testing/quic-networks.ts";
 
@@ -12,11 +11,3 @@ export const quicLinks: LinkKind = {
 
 /** Every kind of links there is between proxies and gameservers. */
 export const linkKinds: readonly LinkKind[] = [inProcessLinks, quicLinks];
-
-/** One test over links of every kind. */
-export function testOverLinks(
-  name: string,
-  run: (t: TestContext, links: LinkKind) => Promise<void>,
-): void {
-  for (const links of linkKinds) test(`${links.name}: ${name}`, (t) => run(t, links));
-}

@@ -8,6 +8,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type AtlasNetClient, connect } from "@atlasnet/client";
 import { type Announcement, noopLogger, type TopicDatagram } from "@atlasnet/core";
 import { loadConfig, systemClock } from "@atlasnet/core/node";
+import { reached } from "@atlasnet/core/testing";
 import { type AtlasNetServer, createMonolith } from "@atlasnet/monolith";
 import { runCli } from "../program.ts";
 import type { FollowedTopic } from "./followed-topic.ts";
@@ -18,7 +19,6 @@ import { Monitor } from "./monitor.ts";
 const LOOPBACK = "127.0.0.1";
 const GROUP = "239.255.77.1";
 /** Longest wait for a state; a test that needs it has failed. */
-const LIMIT_MS = 15_000;
 
 const possible = await loopbackCarries();
 const name = (text: string) =>
@@ -71,14 +71,6 @@ async function freePort(): Promise<number> {
     if (free) return port;
   }
   throw new Error("no free port");
-}
-
-async function reached(state: () => boolean): Promise<void> {
-  const deadline = performance.now() + LIMIT_MS;
-  while (!state()) {
-    if (performance.now() > deadline) throw new Error(`never reached: ${state.toString()}`);
-    await delay(5);
-  }
 }
 
 /** Walkers in one cell; every walk moves one, `words` go to a counter on the public channel. */

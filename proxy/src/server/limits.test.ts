@@ -3,7 +3,7 @@ import { connect } from "node:net";
 import { test } from "node:test";
 import type { CborValue } from "@atlasnet/core";
 import { SimClock } from "@atlasnet/core/sim";
-import { testOverLinks } from "@atlasnet/quic/testing";
+import { linkKinds } from "@atlasnet/quic/testing";
 import { WebSocket } from "ws";
 import {
   cbor,
@@ -65,17 +65,18 @@ for (const [transport, open] of OPENERS)
       assert.equal((await victim.messages.next())[0], 5);
     });
 
-testOverLinks("without guests a hello needs a ticket", async (t, links) => {
-  const { address, gameserver } = await bench(t, { links, allowGuests: false });
-  const guest = await webSocketClient(address);
-  guest.send(hello("arena"));
-  assert.equal(await closeCode(guest), 4006);
-  const player = await webSocketClient(address);
-  t.after(() => player.end());
-  player.send(hello("arena", { ticket: "ticket:ann:*" }));
-  assert.equal((await player.messages.next())[0], 5);
-  assert.equal((await gameserver.attaches.next()).account, "ann");
-});
+for (const links of linkKinds)
+  test(`${links.name}: without guests a hello needs a ticket`, async (t) => {
+    const { address, gameserver } = await bench(t, { links, allowGuests: false });
+    const guest = await webSocketClient(address);
+    guest.send(hello("arena"));
+    assert.equal(await closeCode(guest), 4006);
+    const player = await webSocketClient(address);
+    t.after(() => player.end());
+    player.send(hello("arena", { ticket: "ticket:ann:*" }));
+    assert.equal((await player.messages.next())[0], 5);
+    assert.equal((await gameserver.attaches.next()).account, "ann");
+  });
 
 test("oversized messages: framed by their length, WebSocket by its frame", async (t) => {
   const { address } = await bench(t);
@@ -146,9 +147,8 @@ async function settle(clock: SimClock, done: () => boolean): Promise<void> {
   }
 }
 
-testOverLinks(
-  "a client that does not read is conflated, then brought up to date with full state",
-  async (t, links) => {
+for (const links of linkKinds)
+  test(`${links.name}: a client that does not read is conflated, then brought up to date with full state`, async (t) => {
     const { address, gameserver, proxy } = await bench(t, { links });
     const client = await framedClient(address);
     t.after(() => client.end());
@@ -180,12 +180,10 @@ testOverLinks(
       ([, packed]) => packed instanceof Uint8Array && packed.length < 20 && packed.at(-1) === 42,
     );
     assert.deepEqual(last[1], Uint8Array.of(0xa0, 0x8d, 6, 1 | 8, 1, 0, 1, 1, 0, 42));
-  },
-);
+  });
 
-testOverLinks(
-  "a client that does not read reliable messages is closed as a slow consumer",
-  async (t, links) => {
+for (const links of linkKinds)
+  test(`${links.name}: a client that does not read reliable messages is closed as a slow consumer`, async (t) => {
     const { address, gameserver, proxy } = await bench(t, {
       links,
       limits: { reliableBacklogBytes: 100_000 },
@@ -202,12 +200,10 @@ testOverLinks(
     }
     client.socket?.resume();
     assert.equal(await closeCode(client), 4018);
-  },
-);
+  });
 
-testOverLinks(
-  "drain says shutting-down and lets it arrive; stop leaves nothing open",
-  async (t, links) => {
+for (const links of linkKinds)
+  test(`${links.name}: drain says shutting-down and lets it arrive; stop leaves nothing open`, async (t) => {
     const { address, proxy, gameserver } = await bench(t, { links });
     const clients = [await framedClient(address), await webSocketClient(address)];
     for (const client of clients) {
@@ -221,15 +217,15 @@ testOverLinks(
     await proxy.stop();
     await proxy.stop();
     assert.equal((await linkClosed)?.code, "closed");
-  },
-);
+  });
 
-testOverLinks("a second hello while one stands is out of state", async (t, links) => {
-  const { address } = await bench(t, { links });
-  const client = await framedClient(address);
-  client.raw(cborFrames([hello("arena"), hello("arena")]));
-  assert.equal(await closeCode(client), 4021);
-});
+for (const links of linkKinds)
+  test(`${links.name}: a second hello while one stands is out of state`, async (t) => {
+    const { address } = await bench(t, { links });
+    const client = await framedClient(address);
+    client.raw(cborFrames([hello("arena"), hello("arena")]));
+    assert.equal(await closeCode(client), 4021);
+  });
 
 function cborFrames(values: readonly CborValue[]): Uint8Array {
   return Buffer.concat(

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
-import { testOverLinks } from "@atlasnet/quic/testing";
+import { linkKinds } from "@atlasnet/quic/testing";
 import { Arrivals } from "../testing/arrivals.ts";
 import { FakeGameserver, TEST_DEFINITION } from "../testing/fake-shard.ts";
 import { portOf } from "../testing/test-clients.ts";
@@ -64,9 +64,8 @@ test("commands, split and merged over packets, are answered in order", async (t)
     assert.equal(await lines.next(), expected);
 });
 
-testOverLinks(
-  "a subscribed topic comes as JSON, goes on after its owner died, and ends with UNSUB",
-  async (t, links) => {
+for (const links of linkKinds)
+  test(`${links.name}: a subscribed topic comes as JSON, goes on after its owner died, and ends with UNSUB`, async (t) => {
     const { socket, lines, gameserver, network } = await linesBench(t, { links });
     socket.write("SUB arena/news\n");
     const attach = await watched(gameserver);
@@ -107,29 +106,31 @@ testOverLinks(
     socket.write("UNSUB arena/news\n");
     assert.equal(await lines.next(), "OK");
     assert.equal((await next.others.next()).type, "detach");
-  },
-);
-
-testOverLinks("a gap asks the shard for full state", async (t, links) => {
-  const { socket, lines, gameserver } = await linesBench(t, { links });
-  socket.write("SUB arena/news\n");
-  const attach = await watched(gameserver);
-  await lines.next();
-  gameserver.batch({
-    tick: 9,
-    topics: [{ topic: 0, full: FULL }],
-    sessions: [{ attach, slots: [[0, 1]] }],
   });
-  await lines.next();
-  gameserver.batch({ tick: 12, topics: [{ topic: 0, delta: Uint8Array.of(0x11, 1 << 2, 0, 8) }] });
-  const resync = await gameserver.entries.next();
-  assert.equal(resync.attach, attach);
-  assert.equal(resync.kind, 7);
-});
 
-testOverLinks(
-  "a ticket is shown to the shard, a refusal told; too many topics are refused",
-  async (t, links) => {
+for (const links of linkKinds)
+  test(`${links.name}: a gap asks the shard for full state`, async (t) => {
+    const { socket, lines, gameserver } = await linesBench(t, { links });
+    socket.write("SUB arena/news\n");
+    const attach = await watched(gameserver);
+    await lines.next();
+    gameserver.batch({
+      tick: 9,
+      topics: [{ topic: 0, full: FULL }],
+      sessions: [{ attach, slots: [[0, 1]] }],
+    });
+    await lines.next();
+    gameserver.batch({
+      tick: 12,
+      topics: [{ topic: 0, delta: Uint8Array.of(0x11, 1 << 2, 0, 8) }],
+    });
+    const resync = await gameserver.entries.next();
+    assert.equal(resync.attach, attach);
+    assert.equal(resync.kind, 7);
+  });
+
+for (const links of linkKinds)
+  test(`${links.name}: a ticket is shown to the shard, a refusal told; too many topics are refused`, async (t) => {
     const { socket, lines, gameserver } = await linesBench(t, {
       links,
       limits: { watchesPerConnection: 1 },
@@ -144,8 +145,7 @@ testOverLinks(
     await watched(gameserver);
     assert.equal(await lines.next(), "OK");
     assert.equal(await lines.next(), "ERR rate-limited");
-  },
-);
+  });
 
 test("long lines, broken UTF-8 and too many lines end the connection", async (t) => {
   for (const [bytes, code, limits] of [

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import type { TestContext } from "node:test";
+import { type TestContext, test } from "node:test";
 import { type CborValue, noopLogger, type TicketKeys, UpstreamKind } from "@atlasnet/core";
 import { systemClock, systemRandom } from "@atlasnet/core/node";
 import type { LinkKind } from "@atlasnet/core/testing";
-import { testOverLinks } from "@atlasnet/quic/testing";
+import { linkKinds } from "@atlasnet/quic/testing";
 import { ByteReader, type CloseCode } from "@atlasnet/world";
 import { SpanStatusCode, trace } from "@opentelemetry/api";
 import type { ClientConnection, DatagramPort, SentUpdates } from "../gateway/client-connection.ts";
@@ -87,9 +87,8 @@ async function start(
   return { player, gameserver, counters, tracing, spans };
 }
 
-testOverLinks(
-  "updates are held with the frames until the welcome; lost ones come again in frames",
-  async (t, links) => {
+for (const links of linkKinds)
+  test(`${links.name}: updates are held with the frames until the welcome; lost ones come again in frames`, async (t) => {
     const connection = new FakeUdpConnection();
     let sign: (token: string) => void = () => assert.fail("nobody asked for a token");
     const asked = new Arrivals<true>();
@@ -141,12 +140,10 @@ testOverLinks(
     player.lost();
     player.updatesLost(sent);
     assert.equal(counters.updatesMended, 1);
-  },
-);
+  });
 
-testOverLinks(
-  "an input that has no place is dropped where inputs may be late, and ends other connections",
-  async (t, links) => {
+for (const links of linkKinds)
+  test(`${links.name}: an input that has no place is dropped where inputs may be late, and ends other connections`, async (t) => {
     const connection = new FakeUdpConnection();
     const { player, gameserver } = await start(t, { connection, links });
     const input = (n: number) => player.message(cbor([5, n, 0, u8(n)]));
@@ -170,12 +167,10 @@ testOverLinks(
     const other = await start(t, { connection: framed, links });
     other.player.message(cbor([5, 1, 0, u8(1)]));
     assert.equal(framed.closed, "out-of-state");
-  },
-);
+  });
 
-testOverLinks(
-  "a message is traced until it left, also while it waits for the owner",
-  async (t, links) => {
+for (const links of linkKinds)
+  test(`${links.name}: a message is traced until it left, also while it waits for the owner`, async (t) => {
     const connection = new FakeConnection();
     const { player, gameserver, spans, tracing } = await start(t, { connection, links });
     const say = (seq: number) => player.message(cbor([2, seq, 0, u8(seq)]));
@@ -217,5 +212,4 @@ testOverLinks(
     assert.deepEqual(spans()[3]?.status, lost("the player is gone"));
     tracing.stop();
     assert.equal(spans().length, 4, "none was left open");
-  },
-);
+  });

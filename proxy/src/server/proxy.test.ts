@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type CborValue, OperatingError } from "@atlasnet/core";
-import { testOverLinks } from "@atlasnet/quic/testing";
+import { linkKinds } from "@atlasnet/quic/testing";
 import {
   field,
   framedClient,
@@ -25,9 +25,8 @@ for (const [name, open] of [
   ["websocket", webSocketClient],
   ["udp", udpClient],
 ] as const) {
-  testOverLinks(
-    `${name}: join, a message there and back, ping, leave, join again`,
-    async (t, links) => {
+  for (const links of linkKinds)
+    test(`${links.name}: ${name}: join, a message there and back, ping, leave, join again`, async (t) => {
       const { address, gameserver } = await bench(t, { links });
       const client = await open(address);
       t.after(() => client.end());
@@ -49,13 +48,11 @@ for (const [name, open] of [
       assert.deepEqual(await client.messages.next(), [6, 4000, "left"]);
       await join(client);
       assert.equal(gameserver.attaches.all.length, 2);
-    },
-  );
+    });
 }
 
-testOverLinks(
-  "websocket: long messages, which ws reads, and short ones keep their order",
-  async (t, links) => {
+for (const links of linkKinds)
+  test(`${links.name}: websocket: long messages, which ws reads, and short ones keep their order`, async (t) => {
     const { address, gameserver } = await bench(t, { links, limits: { messagesBurst: 1_000 } });
     const client = await webSocketClient(address);
     t.after(() => client.end());
@@ -64,12 +61,10 @@ testOverLinks(
       client.send([2, seq, 0, new Uint8Array(seq % 3 === 0 ? 300 : 5)]);
     for (let seq = 1; seq <= 200; seq++)
       assert.equal((await gameserver.entries.next()).n, seq, "in the order they were sent");
-  },
-);
+  });
 
-testOverLinks(
-  "state: slots, mask and sections of a tick reach the client as one message",
-  async (t, links) => {
+for (const links of linkKinds)
+  test(`${links.name}: state: slots, mask and sections of a tick reach the client as one message`, async (t) => {
     const { address, gameserver } = await bench(t, { links });
     const client = await webSocketClient(address);
     t.after(() => client.end());
@@ -86,8 +81,7 @@ testOverLinks(
     ]);
     gameserver.batch({ tick: 6, topics: [{ topic: 3, delta: Uint8Array.of(0xdd) }] });
     assert.deepEqual(await client.messages.next(), [1, Uint8Array.of(6, 0, 0b1, 0xdd)]);
-  },
-);
+  });
 
 test("a port in use is an operating error that names the setting", async (t) => {
   const { address } = await bench(t);
@@ -100,9 +94,8 @@ test("a port in use is an operating error that names the setting", async (t) => 
   });
 });
 
-testOverLinks(
-  "nothing of an attachment reaches the client before its welcome",
-  async (t, links) => {
+for (const links of linkKinds)
+  test(`${links.name}: nothing of an attachment reaches the client before its welcome`, async (t) => {
     let sign: (token: string) => void = () => undefined;
     const signing = new Promise<string>((resolve) => {
       sign = resolve;
@@ -128,5 +121,4 @@ testOverLinks(
     const kinds = [];
     for (let i = 0; i < 4; i++) kinds.push((await client.messages.next())[0]);
     assert.deepEqual(kinds, [5, 2, 9, 8]);
-  },
-);
+  });

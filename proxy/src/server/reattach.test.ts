@@ -3,7 +3,7 @@ import { type TestContext, test } from "node:test";
 import { UpstreamKind } from "@atlasnet/core";
 import { systemClock } from "@atlasnet/core/node";
 import { reached } from "@atlasnet/core/testing";
-import { testOverLinks } from "@atlasnet/quic/testing";
+import { linkKinds } from "@atlasnet/quic/testing";
 import { FakeGameserver } from "../testing/fake-shard.ts";
 import { field, hello, type TestClient, webSocketClient } from "../testing/test-clients.ts";
 import { type Bench, type BenchOptions, bench } from "../testing/test-proxy.ts";
@@ -21,9 +21,8 @@ async function joined(
   return { ...started, client, attach };
 }
 
-testOverLinks(
-  "a shard reset attaches anew with session, stream, numbers and attempt",
-  async (t, links) => {
+for (const links of linkKinds)
+  test(`${links.name}: a shard reset attaches anew with session, stream, numbers and attempt`, async (t) => {
     const { client, gameserver, attach } = await joined(t, { links });
     client.send([2, 1, 0, Uint8Array.of(1)]);
     await client.messages.until(([kind]) => kind === 3);
@@ -44,12 +43,10 @@ testOverLinks(
     assert.equal(kind, 5);
     assert.equal(field(welcome, "attempt"), 4);
     assert.equal(field(welcome, "epoch"), 2);
-  },
-);
+  });
 
-testOverLinks(
-  "when the world went back, what is numbered on the older timeline does not get through",
-  async (t, links) => {
+for (const links of linkKinds)
+  test(`${links.name}: when the world went back, what is numbered on the older timeline does not get through`, async (t) => {
     const { client, gameserver, attach, proxy } = await joined(t, { links });
     const said = { seq: 1, index: 0, payload: Uint8Array.of(1) };
     gameserver.batch({ sessions: [{ attach, messages: [said] }] });
@@ -76,12 +73,10 @@ testOverLinks(
       ],
     );
     assert.equal(proxy.counters.staleFromClients, 2);
-  },
-);
+  });
 
-testOverLinks(
-  "an ack from before the world went back does not cost a message of the same number",
-  async (t, links) => {
+for (const links of linkKinds)
+  test(`${links.name}: an ack from before the world went back does not cost a message of the same number`, async (t) => {
     const { client, gameserver, attach, address } = await joined(t, { links });
     const message = (text: number) => ({ seq: 1, index: 0, payload: Uint8Array.of(text) });
     gameserver.batch({ sessions: [{ attach, messages: [message(1)] }] });
@@ -110,12 +105,10 @@ testOverLinks(
     assert.equal((await again.messages.next())[0], 5);
     again.send([4, 1]);
     assert.deepEqual(await again.messages.next(), [2, 1, 0, Uint8Array.of(7)]);
-  },
-);
+  });
 
-testOverLinks(
-  "while the owner is dead messages wait in order; the client only sees a new welcome",
-  async (t, links) => {
+for (const links of linkKinds)
+  test(`${links.name}: while the owner is dead messages wait in order; the client only sees a new welcome`, async (t) => {
     const { client, gameserver, network, proxy } = await joined(t, { links });
     await gameserver.die();
     // What is on its way by then is lost; clients send it again.
@@ -133,12 +126,10 @@ testOverLinks(
     assert.equal((await next.entries.next()).kind, UpstreamKind.message);
     assert.deepEqual(await client.messages.next(), [2, 1, 0, Uint8Array.of(2)]);
     assert.equal(proxy.counters.reattaches, 1);
-  },
-);
+  });
 
-testOverLinks(
-  "a placement elsewhere moves everybody there; the old owner's words are dropped",
-  async (t, links) => {
+for (const links of linkKinds)
+  test(`${links.name}: a placement elsewhere moves everybody there; the old owner's words are dropped`, async (t) => {
     const { client, gameserver, network, placements, proxy, attach } = await joined(t, { links });
     const next = new FakeGameserver("arena.0");
     next.epoch = 2;
@@ -151,12 +142,10 @@ testOverLinks(
     assert.equal((await client.messages.next())[0], 5);
     client.send([4, 1]);
     assert.equal((await client.messages.next())[0], 4);
-  },
-);
+  });
 
-testOverLinks(
-  "an owner that is behind is asked again; one that is ahead is followed",
-  async (t, links) => {
+for (const links of linkKinds)
+  test(`${links.name}: an owner that is behind is asked again; one that is ahead is followed`, async (t) => {
     const { client, gameserver, placements } = await joined(t, { links });
     gameserver.answer = "world-unavailable";
     placements.set({ world: "arena", shard: "arena.0", node: "g1", epoch: 2 });
@@ -169,12 +158,10 @@ testOverLinks(
     const [kind, welcome] = await client.messages.next();
     assert.equal(kind, 5);
     assert.equal(field(welcome, "epoch"), 3);
-  },
-);
+  });
 
-testOverLinks(
-  "past the bound the socket is not read until there is an owner again",
-  async (t, links) => {
+for (const links of linkKinds)
+  test(`${links.name}: past the bound the socket is not read until there is an owner again`, async (t) => {
     const { client, gameserver, network, proxy } = await joined(t, {
       links,
       limits: { attachBufferBytes: 1000 },
@@ -186,8 +173,7 @@ testOverLinks(
     const next = new FakeGameserver("arena.0");
     await next.listen(network.node("g1"));
     for (let n = 1; n <= 20; n++) assert.equal((await next.entries.next()).n, n);
-  },
-);
+  });
 
 test("what a client says while it is not read counts as said then, not as said at once", {
   timeout: 20_000,
@@ -211,20 +197,17 @@ test("what a client says while it is not read counts as said then, not as said a
   assert.equal(proxy.counters.closes.size, 0);
 });
 
-testOverLinks(
-  "without an owner for too long the client is closed with world-unavailable",
-  async (t, links) => {
+for (const links of linkKinds)
+  test(`${links.name}: without an owner for too long the client is closed with world-unavailable`, async (t) => {
     const { client, gameserver } = await joined(t, { links, limits: { unavailableTimeoutMs: 1 } });
     await gameserver.die();
     assert.equal((await client.messages.until(([kind]) => kind === 6))[1], 4016);
     await client.messages.untilEnd();
     assert.equal(client.closeCode(), 4016);
-  },
-);
+  });
 
-testOverLinks(
-  "what the shard ends is told with its code, and a gone client is detached",
-  async (t, links) => {
+for (const links of linkKinds)
+  test(`${links.name}: what the shard ends is told with its code, and a gone client is detached`, async (t) => {
     const { client, gameserver, attach, address } = await joined(t, { links });
     gameserver.close(attach, "kicked");
     assert.deepEqual(await client.messages.next(), [6, 4013, "kicked"]);
@@ -237,23 +220,23 @@ testOverLinks(
     const detach = await gameserver.others.next();
     assert.equal(detach.type, "detach");
     assert.equal("attach" in detach ? detach.attach : 0, second.attach);
-  },
-);
+  });
 
-testOverLinks("a resume token returns to the session, for its world only", async (t, links) => {
-  const { client, gameserver, address } = await joined(t, { links });
-  client.end();
-  const resume = 'resume:{"account":"ann","world":"arena","session":9,"name":"Ann","data":null}';
-  const again = await webSocketClient(address);
-  t.after(() => again.end());
-  again.send(hello("arena", { resume, attempt: 5 }));
-  const attach = await gameserver.attaches.next();
-  assert.equal(attach.session, 9);
-  assert.equal(attach.attempt, 5);
-  assert.equal(attach.account, "ann");
-  const welcome = (await again.messages.next())[1];
-  assert.equal(field(welcome, "resume"), resume);
-  const wrong = await webSocketClient(address);
-  wrong.send(hello("cave", { resume, attempt: 5 }));
-  assert.equal((await wrong.messages.next())[1], 4006);
-});
+for (const links of linkKinds)
+  test(`${links.name}: a resume token returns to the session, for its world only`, async (t) => {
+    const { client, gameserver, address } = await joined(t, { links });
+    client.end();
+    const resume = 'resume:{"account":"ann","world":"arena","session":9,"name":"Ann","data":null}';
+    const again = await webSocketClient(address);
+    t.after(() => again.end());
+    again.send(hello("arena", { resume, attempt: 5 }));
+    const attach = await gameserver.attaches.next();
+    assert.equal(attach.session, 9);
+    assert.equal(attach.attempt, 5);
+    assert.equal(attach.account, "ann");
+    const welcome = (await again.messages.next())[1];
+    assert.equal(field(welcome, "resume"), resume);
+    const wrong = await webSocketClient(address);
+    wrong.send(hello("cave", { resume, attempt: 5 }));
+    assert.equal((await wrong.messages.next())[1], 4006);
+  });
