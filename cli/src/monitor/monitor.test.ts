@@ -18,7 +18,6 @@ import { Monitor } from "./monitor.ts";
 /** Multicast of these tests stays on the loopback interface. */
 const LOOPBACK = "127.0.0.1";
 const GROUP = "239.255.77.1";
-/** Longest wait for a state; a test that needs it has failed. */
 
 const possible = await loopbackCarries();
 const name = (text: string) =>
