@@ -236,6 +236,7 @@ export {
 } from "./wire/plain.ts";
 export {
   type ClientLimits,
+  encodeAck,
   encodeClose,
   encodeNotice,
   encodePong,

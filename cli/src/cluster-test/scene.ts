@@ -45,6 +45,8 @@ export class Scene {
     const client = connect({ url: proxies.map((proxy) => this.cluster.url(scheme, proxy)) });
     this.clients.push(client);
     const player = new LedgerPlayer(await client.join(ledger, { world, ...options }));
+    // Who was thrown out has nothing to say any more; why is in its notes.
+    player.world.onClose(() => player.stop());
     this.players.push(player);
     return player;
   }
@@ -61,8 +63,8 @@ export class Scene {
   }
 
   /** Some milliseconds, chosen by the seed: when something happens is the point, not that it has happened. */
-  async instant(mostMs: number): Promise<void> {
-    await delay(this.random.float() * mostMs);
+  instant(mostMs: number): Promise<void> {
+    return instant(this.random, mostMs);
   }
 
   async stop(): Promise<void> {
@@ -72,19 +74,32 @@ export class Scene {
   }
 }
 
+/** The same, where several things happen at a time and each has its own chance. */
+export async function instant(random: SeededRandom, mostMs: number): Promise<void> {
+  await delay(random.float() * mostMs);
+}
+
 /** Waits until each has so many answers more. */
 export async function answers(players: readonly LedgerPlayer[], more: number): Promise<void> {
   const due = players.map(({ said }) => said.length + more);
-  await until(`${more} more answers`, () =>
-    players.every(({ said }, at) => said.length >= (due[at] ?? 0)),
-  );
+  await until(`${more} more answers`, () => {
+    assertIn(players);
+    return players.every(({ said }, at) => said.length >= (due[at] ?? 0));
+  });
 }
 
 /** Waits until each lost its connection so often in all, and has one again. */
 export async function back(players: readonly LedgerPlayer[], drops: number): Promise<void> {
-  await until(`drop ${drops}, and back`, () =>
-    players.every((player) => player.drops >= drops && player.world.connected),
-  );
+  await until(`drop ${drops}, and back`, () => {
+    assertIn(players);
+    return players.every((player) => player.drops >= drops && player.world.connected);
+  });
+}
+
+/** Fails as soon as somebody was thrown out, instead of waiting for who cannot come back. */
+function assertIn(players: readonly LedgerPlayer[]): void {
+  const closed = players.flatMap(({ wrong }) => wrong.filter((text) => text.startsWith("closed")));
+  if (closed.length > 0) throw new Error(`players were thrown out: ${closed.join("; ")}`);
 }
 
 export interface ChaosOptions extends Omit<ProcessClusterOptions, "worlds"> {

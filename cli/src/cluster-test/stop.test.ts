@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { assertAllIsWell } from "@atlasnet/monolith/testing";
+import { until } from "../testing/until.ts";
 import { answers, back, chaos } from "./scene.ts";
 
 chaos(
@@ -22,5 +23,27 @@ chaos(
     for (const player of players) player.stop();
     await assertAllIsWell(players);
     for (const { drops } of players) assert.equal(drops, 1, "the gameserver's end touched nobody");
+  },
+);
+
+chaos(
+  "a gameserver is away until proxies hold no more of what is said, twice",
+  { proxies: 1, gameservers: 1, worlds: ["north"], always: false },
+  async (scene) => {
+    const gameserver = scene.node("gs-1");
+    const players = await scene.enterAll([scene.node("proxy-1")], "north");
+    for (const player of players) player.talk(1e6);
+    for (let time = 0; time < 2; time++) {
+      await scene.moment(players);
+      await gameserver.stop();
+      // Some 17 s of talk: twice of what a proxy keeps for one client.
+      const due = players.map(({ sent }) => sent + 340);
+      await until("much was said", () => players.every(({ sent }, at) => sent >= (due[at] ?? 0)));
+      gameserver.start();
+      await answers(players, 1);
+    }
+    for (const player of players) player.stop();
+    await assertAllIsWell(players);
+    for (const { drops } of players) assert.equal(drops, 0, "no client's connection was touched");
   },
 );

@@ -126,6 +126,10 @@ export function writeAck(writer: ByteWriter, seq: number, tick: number): void {
   writeHead(writer, Major.uint, tick);
 }
 
+export function encodeAck(seq: number, tick: number): Uint8Array {
+  return numbers(ServerMessage.ack, seq, tick);
+}
+
 export function encodePong(t: number, tick: number): Uint8Array {
   return numbers(ServerMessage.pong, t, tick);
 }

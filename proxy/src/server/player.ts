@@ -1,6 +1,7 @@
 import {
   type Clock,
   decodeClientMessage,
+  encodeAck,
   encodeNotice,
   encodePong,
   encodeTransfer,
@@ -47,6 +48,9 @@ export interface PlayerDependencies {
   tracing: MessageTracer;
 }
 
+/** How often a client hears of us while it is not read. */
+const REMIND_MS = 1_000;
+
 /** One player's connection: performs what its `Attachment` asks for. */
 export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutput, FeedUpdates {
   /** Set where the connection has an unreliable path. */
@@ -69,6 +73,7 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
   private heldBytes = 0;
   private paused = { unowned: false, congested: false };
   private pausedAt = 0;
+  private remindedAt = 0;
   /** Answers to questions asked for an earlier hello are not for this one. */
   private question = 0;
 
@@ -170,6 +175,10 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
 
   sweep(now: number): void {
     this.perform(this.attachment.sweep(now));
+    if (!this.isPaused || now - this.remindedAt < REMIND_MS) return;
+    // Its pings are not read: without a word it would take us for dead, and leave.
+    this.remindedAt = now;
+    this.tell(encodeAck(this.attachment.confirmed, this.port?.feed.tick ?? 0));
   }
 
   // Events of the hub and of the shard.
@@ -387,6 +396,7 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
     if (!this.isPaused) {
       this.dependencies.counters.paused += 1;
       this.pausedAt = this.dependencies.clock.now();
+      this.remindedAt = this.pausedAt;
       this.connection.pause();
     }
     this.paused[why] = true;

@@ -341,6 +341,11 @@ export class Attachment {
     return { type: "upstream", item };
   }
 
+  /** The newest of the client's reliable messages that the shard acknowledged. */
+  get confirmed(): number {
+    return this.appliedSeq;
+  }
+
   /** The shard acknowledged reliable messages. */
   applied(seq: number): void {
     this.appliedSeq = seq;
