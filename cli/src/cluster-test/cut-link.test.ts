@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { assertAllIsWell, type LedgerPlayer } from "@atlasnet/monolith/testing";
 import type { Direction } from "@atlasnet/netem";
 import { until } from "../testing/until.ts";
-import { answers, chaos, IDLE_TIMEOUT_MS, type Scene } from "./scene.ts";
+import { answers, BRIEF, chaos, IDLE_TIMEOUT_MS, type Scene } from "./scene.ts";
 
 const relayed = { proxies: 2, gameservers: 1, worlds: ["north"], relayed: true } as const;
 const BAD = { loss: 0.05, delayMs: 10, jitterMs: 8, reorder: 0.05, duplicate: 0.02 };
@@ -31,7 +31,7 @@ chaos(
     const reconnects = () => proxy.metric("atlasnet_proxy_link_reconnects_total");
     for (const player of [...players, ...others]) player.talk(1e6);
     // For less than the idle timeout: the same link goes on.
-    for (let cut = 0; cut < 3; cut++) {
+    for (let cut = 0; cut < (BRIEF ? 1 : 3); cut++) {
       await it.moment(players);
       line.setConditions({ loss: 1 });
       await it.instant(IDLE_TIMEOUT_MS / 3);
@@ -40,7 +40,9 @@ chaos(
     }
     assert.equal(await reconnects(), 0);
     // For more, in all directions: both ends give it up, and everybody is attached anew.
-    const directions: readonly (Direction | undefined)[] = [undefined, "up", "down"];
+    const directions: readonly (Direction | undefined)[] = BRIEF
+      ? [undefined, "up"]
+      : [undefined, "up", "down"];
     for (const [cuts, direction] of directions.entries()) {
       await it.moment(players);
       const seen = [proxy.lines.length, gameserver.lines.length];
@@ -55,7 +57,9 @@ chaos(
       await answers(players, 5);
       assert.equal(await reconnects(), cuts + 1);
     }
-    assert.ok((await proxy.metric("atlasnet_proxy_reattaches_total")) >= 3 * players.length);
+    assert.ok(
+      (await proxy.metric("atlasnet_proxy_reattaches_total")) >= directions.length * players.length,
+    );
     await assertUntouched([...players, ...others]);
   },
 );
@@ -65,7 +69,7 @@ chaos("a bad line, all the time", { ...relayed, always: true }, async (it) => {
   for (const node of ["proxy-1", "proxy-2"])
     it.cluster.line(it.node(node), gameserver).setConditions(BAD);
   const { proxy, players, others, line } = await scene(it);
-  for (const player of [...players, ...others]) player.talk(100);
+  for (const player of [...players, ...others]) player.talk(BRIEF ? 60 : 200);
   await until("all is said", () => [...players, ...others].every(({ answered }) => answered));
   const { up, down } = line.stats.udp ?? assert.fail("it relays UDP");
   assert.ok(up.lost > 0 && down.lost > 0 && up.reordered > 0 && down.reordered > 0);

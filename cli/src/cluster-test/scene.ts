@@ -16,6 +16,9 @@ export type Scheme = (typeof SCHEMES)[number];
 const ROUNDS = Number(process.env["CHAOS_ROUNDS"] ?? 0);
 const SEED = Number(process.env["CHAOS_SEED"] ?? 1);
 
+/** In a run of all tests: what shows the most in the least time. */
+export const BRIEF = ROUNDS === 0;
+
 /** Longest that one test may take. */
 const TEST_MS = 120_000;
 
