@@ -237,3 +237,15 @@ test("a snapshot of an idle world that fails is tried again, and said", async ()
 async function settled(): Promise<void> {
   for (let i = 0; i < 50; i++) await new Promise((resolve) => setImmediate(resolve));
 }
+
+test("a proxy whose batches are malformed does not fill the log", async () => {
+  const { runner, clock, errors } = await open("");
+  const { epoch } = runner;
+  const batch = new Uint8Array([255, 255, 255]);
+  for (let n = 0; n < 1000; n++)
+    runner.receive(1, [{ type: "upstream", shard: "quiet/0", epoch, batch }]);
+  assert.equal(errors.length, 1);
+  clock.advance(10_000);
+  runner.receive(1, [{ type: "upstream", shard: "quiet/0", epoch, batch }]);
+  assert.equal(errors.length, 2);
+});

@@ -5,6 +5,7 @@ import type { Shard, TickResult } from "../shard/shard.ts";
 import { carryOver } from "./carry-over.ts";
 import { type LoadedModule, loadModule, newShard, openStorage } from "./open-shard.ts";
 import { Pace } from "./pace.ts";
+import { PaceLog } from "./pace-log.ts";
 import type { FromThread, ShardStats, ThreadSettings, WorldSettings } from "./protocol.ts";
 import { ShardKeeper } from "./shard-keeper.ts";
 import { ShardMeter } from "./shard-meter.ts";
@@ -21,6 +22,9 @@ export interface RunnerDependencies {
   unixMs: () => number;
 }
 
+/** Between two lines about batches that are not of their form. */
+const MALFORMED_LOG_MS = 10_000;
+
 /**
  * A shard in its surroundings: it is loaded, restored, ticked on time, kept on disk, and given a new
  * module while its players stay.
@@ -31,6 +35,8 @@ export class ShardRunner implements Ticking {
   private readonly dependencies: RunnerDependencies;
   private readonly meter: ShardMeter;
   private readonly logger: Logger;
+  private readonly paceLog: PaceLog;
+  private malformedSaidAt = Number.NEGATIVE_INFINITY;
   private readonly keeper: ShardKeeper;
   private loaded: LoadedModule;
   private shard: Shard;
@@ -52,6 +58,7 @@ export class ShardRunner implements Ticking {
     this.dependencies = dependencies;
     this.meter = new ShardMeter(dependencies.clock.now());
     this.logger = dependencies.logger.child({ world: settings.world, shard: settings.shard });
+    this.paceLog = new PaceLog({ logger: this.logger });
     this.loaded = parts.loaded;
     this.shard = parts.shard;
     this.keeper = new ShardKeeper(thread.snapshotIntervalMs, {
@@ -156,11 +163,20 @@ export class ShardRunner implements Ticking {
         this.shard.receive(peer, message, this.dependencies.unixMs());
       } else this.shard.receive(peer, message);
     if (traced) this.reportTraces(this.shard);
-    if (this.shard.malformed > malformed)
-      this.logger.error("A proxy sent a batch that is not of its form; it was dropped.", {
-        link: peer,
-      });
+    if (this.shard.malformed > malformed) this.logMalformed(peer);
     this.schedule();
+  }
+
+  /** A proxy that goes on like this comes here some thousand times a second. */
+  private logMalformed(peer: number): void {
+    const now = this.dependencies.clock.now();
+    if (now - this.malformedSaidAt < MALFORMED_LOG_MS) return;
+    this.malformedSaidAt = now;
+    this.logger.error("A proxy sent a batch that is not of its form; it was dropped.", {
+      link: peer,
+      droppedSoFar: this.shard.malformed,
+      hint: "Bring proxy and gameserver to the same version.",
+    });
   }
 
   disconnect(peer: number): void {
@@ -197,7 +213,7 @@ export class ShardRunner implements Ticking {
     const next = this.shard.store.tick + 1;
     const tick = this.loaded.module.hasTick ? next : this.pace.tickAt(startedAt, next);
     const dilation = this.pace.news();
-    if (dilation !== 0) this.logPace(dilation);
+    this.paceLog.tick(this.shard.store.tick, this.pace.perMille, startedAt);
     const result = this.shard.tick(tick, dilation || this.pace.current);
     this.tell(result);
     for (const { id, service, payload } of result.requests)
@@ -240,13 +256,6 @@ export class ShardRunner implements Ticking {
         message,
         facts: { ...facts, world: this.settings.world, shard },
       });
-  }
-
-  /** Overload is said aloud, and so is its end. */
-  private logPace(perMille: number): void {
-    const facts = { tick: this.shard.store.tick, timeDilation: perMille / 1000 };
-    if (perMille === 1000) this.logger.info("The world keeps up again.", facts);
-    else this.logger.warn("The world cannot keep up: its time runs slower.", facts);
   }
 
   /** Seconds since the last report, in figures; undefined when nothing happened. */
