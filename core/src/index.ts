@@ -32,9 +32,12 @@ export {
   type KeyValue,
   type LeaderInfo,
   MAX_KEY_BYTES,
+  MAX_RANGE_BYTES,
   MAX_RANGE_ITEMS,
   MAX_REQUEST_ID_LENGTH,
+  MAX_RETRY_MS,
   MAX_TXN_BYTES,
+  MAX_TXN_CHANGES,
   MAX_TXN_PARTS,
   MAX_VALUE_BYTES,
   type Operation,
@@ -47,6 +50,7 @@ export {
   type WatchEvents,
   type WatchRequest,
 } from "./control/control-store.ts";
+export { MAX_READ_ALL_ITEMS, type ReadAll, readAll } from "./control/read-all.ts";
 export {
   type DecodedRecord,
   decodeRecord,
@@ -107,6 +111,19 @@ export {
   type WorldRecord,
 } from "./control/records.ts";
 export {
+  checkRange,
+  checkTxn,
+  checkWatch,
+  compareCheck,
+  controlKey,
+  controlPrefix,
+  controlValue,
+  exactly,
+  operationCheck,
+  requestId,
+  variants,
+} from "./control/request-checks.ts";
+export {
   describeError,
   type ErrorFacts,
   OperatingError,
@@ -159,6 +176,7 @@ export {
   SessionFlag,
   writeDownstreamHead,
 } from "./wire/downstream.ts";
+export { type FieldCheck, listOf, optional, text, unsigned, word } from "./wire/field-checks.ts";
 export {
   type DecodedLinkMessage,
   decodeLinkMessage,

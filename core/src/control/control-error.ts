@@ -13,6 +13,8 @@ export type ControlErrorCode =
   /** The lease of a node that the transaction names is not held. */
   | "no-lease"
   | "too-many-watches"
+  /** Too much waits here already; it was not applied. Try again later. */
+  | "busy"
   | "unauthorized"
   /** No apiserver can be reached. */
   | "unreachable";

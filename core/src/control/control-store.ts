@@ -5,10 +5,16 @@
  *
  * 1. A revision counts transactions that changed something; its high part is the generation, which a restore
  *    from a backup raises (`generationOf`). Revisions never repeat and never go back.
- * 2. `txn` is all or nothing, and linearizable. A retry with the same `id` applies once.
+ * 2. `txn` is all or nothing, and linearizable. An `id` has one answer: a retry with the same one applies
+ *    nothing and gets it, also when the answer was an error that was decided ("quota", "no-lease"…). So a
+ *    new attempt takes a new id. Ids are remembered for a bounded number of transactions; whoever retries
+ *    gives up within MAX_RETRY_MS.
  * 3. A linearizable `range` shows every transaction that was answered before it was asked for.
  * 4. A watch delivers states in the order of their revisions, each key's newest at least, may skip
  *    intermediate ones, never goes back, and says `compacted` when it cannot go on without a gap.
+ * 5. Keys are ordered as JavaScript orders strings (by UTF-16 units); they are well-formed text without
+ *    control characters.
+ * 6. Values are not copied: neither the store nor its users change the bytes of one they gave or got.
  */
 export interface ControlStore {
   /** @throws ControlError */
@@ -49,9 +55,12 @@ export interface KeyValue {
 export type KeySelector = { readonly key: string } | { readonly prefix: string };
 
 export type RangeRequest = KeySelector & {
-  /** Most items; default and most MAX_RANGE_ITEMS. */
+  /**
+   * Most items, from 1; default and most MAX_RANGE_ITEMS. An answer may hold fewer and say `more`: it
+   * also ends at about MAX_RANGE_BYTES.
+   */
   readonly limit?: number;
-  /** Goes on behind this key, for paging. */
+  /** Goes on behind this key, for paging. Pages are states of different times: see `readAll`. */
   readonly after?: string;
   /** `local`: what this node knows, at once and possibly old. Default linearizable. */
   readonly consistency?: "linearizable" | "local";
@@ -79,6 +88,10 @@ export type Compare =
   /** The proposer was told that this term is the present one: fails once there is another leader. */
   | { readonly type: "term"; readonly term: number };
 
+/**
+ * No two operations of one list may touch the same key: no key twice, no key below a deleted prefix. A put
+ * changes the key also when the value is the same. Deleting what is not there changes nothing.
+ */
 export type Operation =
   | { readonly type: "put"; readonly key: string; readonly value: Uint8Array }
   | ({ readonly type: "delete" } & KeySelector);
@@ -101,12 +114,18 @@ export interface TxnResult {
 }
 
 export type WatchRequest = KeySelector & {
-  /** Changes behind this revision; absent: from now on. */
+  /**
+   * Changes behind this revision; absent: from now on, where "now" is when the server takes it in. To miss
+   * nothing, read first and give the revision of the answer.
+   */
   readonly after?: Revision;
 };
 
 export interface WatchEvents {
-  /** In the order of revisions; at most one change for each key. `revision` is how far the watch is now. */
+  /**
+   * In the order of revisions; at most one change for each key. `revision` is how far the watch is now: a
+   * watch that begins again behind it misses nothing. Without changes only that has moved.
+   */
   changed(event: { readonly revision: Revision; readonly changes: readonly Change[] }): void;
   /** Changes behind `after` are forgotten: read anew at `revision` or later, then watch from there. Last event. */
   compacted(event: { readonly revision: Revision }): void;
@@ -135,5 +154,11 @@ export const MAX_VALUE_BYTES = 256 * 1024;
 export const MAX_TXN_PARTS = 256;
 /** Keys and values of one transaction together. */
 export const MAX_TXN_BYTES = 1024 * 1024;
+/** Keys that one transaction may change, those below deleted prefixes included; above it, "too-large". */
+export const MAX_TXN_CHANGES = 4096;
 export const MAX_RANGE_ITEMS = 10_000;
+/** Keys and values of one answer together; the item that crosses it is the last. */
+export const MAX_RANGE_BYTES = 4 * 1024 * 1024;
 export const MAX_REQUEST_ID_LENGTH = 64;
+/** Longest time over which a client may retry with the same id. */
+export const MAX_RETRY_MS = 30_000;

@@ -1,0 +1,63 @@
+import { type Change, type KeyValue, textBytes } from "@atlasnet/core";
+import { ITEM_OVERHEAD_BYTES } from "./limits.ts";
+import { OrderedMap, type OrderedView } from "./ordered-map.ts";
+import { hashItem, StateHash } from "./state-hash.ts";
+
+/** What an item counts against the quota. */
+export function itemBytes(key: string, value: Uint8Array): number {
+  return textBytes(key) + value.length + ITEM_OVERHEAD_BYTES;
+}
+
+/** The items of a store with the sums that go along with them. */
+export class Items {
+  private readonly map = new OrderedMap<KeyValue>();
+  private readonly sum = new StateHash();
+  private total = 0;
+
+  get size(): number {
+    return this.map.size;
+  }
+
+  get bytes(): number {
+    return this.total;
+  }
+
+  /** Of the items alone. */
+  get hash(): string {
+    return this.sum.toString();
+  }
+
+  get(key: string): KeyValue | undefined {
+    return this.map.get(key);
+  }
+
+  visit(from: string, fn: (item: KeyValue) => boolean): void {
+    this.map.visit(from, fn);
+  }
+
+  put(item: KeyValue): void {
+    const old = this.map.set(item.key, item);
+    if (old !== undefined) this.subtract(old);
+    this.sum.add(hashItem(item));
+    this.total += itemBytes(item.key, item.value);
+  }
+
+  delete(key: string): void {
+    const old = this.map.delete(key);
+    if (old !== undefined) this.subtract(old);
+  }
+
+  apply(change: Change): void {
+    if (change.type === "put") this.put(change.item);
+    else this.delete(change.key);
+  }
+
+  freeze(): OrderedView<KeyValue> {
+    return this.map.freeze();
+  }
+
+  private subtract(item: KeyValue): void {
+    this.sum.remove(hashItem(item));
+    this.total -= itemBytes(item.key, item.value);
+  }
+}
