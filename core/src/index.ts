@@ -50,6 +50,26 @@ export {
   type WatchEvents,
   type WatchRequest,
 } from "./control/control-store.ts";
+export {
+  changeNodeState,
+  cordonNode,
+  drainNode,
+  lostParts,
+  markLost,
+  type Registration,
+  registerNode,
+  removeNode,
+} from "./control/node-changes.ts";
+export {
+  type Claimant,
+  type ClaimRefusal,
+  type ClaimView,
+  claimShard,
+  isAlive,
+  isOwned,
+  releaseShard,
+  whyRelease,
+} from "./control/ownership.ts";
 export { MAX_READ_ALL_ITEMS, type ReadAll, readAll } from "./control/read-all.ts";
 export {
   type DecodedRecord,
@@ -123,6 +143,23 @@ export {
   requestId,
   variants,
 } from "./control/request-checks.ts";
+export {
+  modifiedIs,
+  type Proposal,
+  type Refusal,
+  type TxnParts,
+  termIs,
+  when,
+} from "./control/txn-parts.ts";
+export {
+  createWorld,
+  forgetParts,
+  forgetShard,
+  removeWorld,
+  updateWorld,
+  type WantAssumptions,
+  wantParts,
+} from "./control/world-changes.ts";
 export {
   describeError,
   type ErrorFacts,

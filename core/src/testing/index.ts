@@ -10,3 +10,4 @@ export {
 export { goldenLinkMessages } from "./golden.ts";
 export { inProcessLinks, type LinkKind, type LinkNetworks } from "./link-networks.ts";
 export { reached } from "./reached.ts";
+export { TinyStore } from "./tiny-store.ts";
