@@ -6,6 +6,12 @@ import { runCli } from "./program.ts";
 /** A supervisor that signals a whole process group reaches us twice: that is one request. */
 const ONE_REQUEST_MS = 1_000;
 
+// Who reads may go before the end, as in `atlasnet config example | head`: the rest is for nobody, and a server runs on.
+for (const stream of [process.stdout, process.stderr])
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+  });
+
 // The only place that hears signals. The first asks for an orderly stop, a later one does not ask.
 const stop = new AbortController();
 let askedAt: number | undefined;

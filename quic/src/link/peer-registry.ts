@@ -9,7 +9,13 @@ interface Standing {
 }
 
 export type Admission =
-  | { readonly ok: true; readonly generation: number; readonly superseded: LinkSession | undefined }
+  | {
+      readonly ok: true;
+      readonly generation: number;
+      readonly superseded: LinkSession | undefined;
+      /** The one before was of another process of that name. */
+      readonly otherProcess: boolean;
+    }
   | { readonly ok: false; readonly reason: string };
 
 /**
@@ -48,7 +54,8 @@ export class PeerRegistry {
     this.standing.set(node, next);
     const generation = (this.generations.get(node) ?? 0) + 1;
     this.generations.set(node, generation);
-    return { ok: true, generation, superseded: old?.session };
+    const otherProcess = old !== undefined && Buffer.compare(old.boot, next.boot) !== 0;
+    return { ok: true, generation, superseded: old?.session, otherProcess };
   }
 
   /** The session is over. */

@@ -37,9 +37,13 @@ export class Sessions {
   ): { generation: number } | { refusal: string } {
     const admission = this.registry.admit(session, greeted, dial);
     if (!admission.ok) return { refusal: admission.reason };
+    const { node } = greeted.identity;
+    const why = admission.otherProcess
+      ? `another process of node ${node} has a link with node ${this.self} now: it was started again, or two processes have this node.id`
+      : `a newer link between node ${this.self} and node ${node}`;
     admission.superseded?.close(CloseNumber.superseded, {
       code: "peer-gone",
-      detail: `superseded: a newer link between node ${this.self} and node ${greeted.identity.node}`,
+      detail: `superseded: ${why}`,
     });
     return { generation: admission.generation };
   }
