@@ -39,7 +39,7 @@ await main(async () => {
       throw new ScriptError(`--${name}: found "${value}", allowed: a whole number`);
   if (!values["no-build"]) await build();
   const files = workspaces()
-    .flatMap((workspace) => builtFiles(workspace, /cluster-test[\\/].*\.test\.js$/))
+    .flatMap((workspace) => builtFiles(workspace, /cluster-test[\\/].*\.(test|chaos)\.js$/))
     .filter(({ name }) => positionals.every((filter) => name.includes(filter)));
   if (files.length === 0) throw new ScriptError("No such test: see npm run test:chaos -- --help");
   console.log(`seeds ${seed} to ${Number(seed) + Number(rounds) - 1}`);
