@@ -96,6 +96,8 @@ test("a repeated initiate is the same attempt; from elsewhere or with another ke
     return { type: "repeat", accept: first.packet };
   });
   assert.deepEqual(again, { type: "repeat", packet: first.packet });
+  const late = door.answer(one.packet, PATH, NOW, () => ({ type: "late" }));
+  assert.deepEqual(late, { type: "drop", why: "late" }, "the client was heard since");
   assert.equal(one.receive(first.packet).type, "done");
 
   const stranger = client();
