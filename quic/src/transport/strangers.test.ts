@@ -2,14 +2,24 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { SimClock } from "@atlasnet/core/sim";
+import { later } from "@atlasnet/core/testing";
+import fc from "fast-check";
 import type { NativeConfig, Quiche } from "./binding.ts";
 import { ALPN } from "./quic-config.ts";
-import type { QuicEndpoint } from "./quic-endpoint.ts";
+import { DEFAULT_HANDSHAKE_TIMEOUT_MS, type QuicEndpoint } from "./quic-endpoint.ts";
 import { MAX_HANDSHAKE_BYTES } from "./quiche-connection.ts";
 import { RESET_BYTES } from "./reset-tokens.ts";
-import { closeEndpoints, connectPair, Listening, openEndpoint } from "./testing/endpoints.ts";
+import {
+  closeEndpoints,
+  connectPair,
+  Listening,
+  LOOPBACK,
+  openEndpoint,
+} from "./testing/endpoints.ts";
+import { type InitialPacket, initialPacket } from "./testing/initial-packet.ts";
 import { MemoryNetwork } from "./testing/memory-network.ts";
 import { RawPeer } from "./testing/raw-peer.ts";
+import type { Recorded } from "./testing/recorded.ts";
 import { proxyCredentials } from "./testing/test-credentials.ts";
 
 /** TLS alert "certificate required", as a code of QUIC. */
@@ -23,6 +33,11 @@ function withoutCertificate(quiche: Quiche): NativeConfig {
   config.setInitialMaxStreamDataUni(1 << 20);
   config.setInitialMaxStreamsUni(16);
   return config;
+}
+
+/** The id and the token that a Retry tells, whose ids have 8 bytes. */
+function readRetry(packet: Buffer): { id: Buffer; token: Buffer } {
+  return { id: packet.subarray(15, 23), token: packet.subarray(23, -16) };
 }
 
 const turns = async (count: number) => {
@@ -95,6 +110,46 @@ describe("a stranger", () => {
     network.inject(validated);
     assert.match((await end.untilClosed()).reason, /more than 65536 bytes in the handshake/);
     assert.equal(server.stats.violations, 1);
+  });
+
+  /** Shows that it receives at its address, then sends packets with these frames. */
+  async function knock(payloads: readonly Uint8Array[]): Promise<Recorded> {
+    clock.advance(1000);
+    const answer = later<Buffer>();
+    const from = randomBytes(8);
+    const port = await network.openPort(
+      { host: LOOPBACK, port: 0 },
+      { packet: (packet) => answer.resolve(packet), error: () => undefined },
+    );
+    const send = (packet: Omit<InitialPacket, "from" | "bytes">) => {
+      const bytes = initialPacket({ ...packet, from, bytes: 1200 });
+      port.send(bytes, bytes.length, server.address, () => undefined);
+    };
+    send({ to: randomBytes(8), token: new Uint8Array(0), number: 0, payload: Buffer.of(1) });
+    const { id, token } = readRetry(await answer.promise);
+    for (const [n, payload] of payloads.entries()) send({ to: id, token, number: n + 1, payload });
+    const end = await listening.next();
+    await turns(3);
+    return end;
+  }
+
+  it("writes whatever frames into its first packets: nothing falls over, and its connection goes", async () => {
+    // CONNECTION_CLOSE with code 5: they are read.
+    assert.equal((await (await knock([Buffer.of(0x1c, 5, 0, 0)])).untilClosed()).code, 5);
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.uint8Array({ minLength: 1, maxLength: 1100 }), { minLength: 1, maxLength: 5 }),
+        async (payloads) => {
+          const end = await knock(payloads);
+          clock.advance(DEFAULT_HANDSHAKE_TIMEOUT_MS);
+          await end.untilClosed();
+          assert.equal(end.up, false);
+        },
+      ),
+      { numRuns: 100 },
+    );
+    assert.equal(server.stats.dropped["bad-token"], 0);
+    assert.equal(server.stats.nativeErrors, 0);
   });
 
   it("cannot come back with a session's ticket: every handshake shows a certificate again", async () => {
