@@ -13,8 +13,8 @@ test("there is room for what was asked, and what was given back is used again", 
 
 test("two who hold a buffer do not hold the same bytes", () => {
   const held = [sendBuffers.take(10), sendBuffers.take(10), sendBuffers.take(4000)];
-  held.forEach((buffer, i) => buffer.fill(i + 1));
-  held.forEach((buffer, i) => assert.ok(buffer.every((byte) => byte === i + 1)));
+  for (const [i, buffer] of held.entries()) buffer.fill(i + 1);
+  for (const [i, buffer] of held.entries()) assert.ok(buffer.every((byte) => byte === i + 1));
 });
 
 test("a large buffer is the owner's alone, and not kept", () => {
