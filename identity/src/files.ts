@@ -65,8 +65,18 @@ export async function writing<T>(file: string, work: Promise<T>): Promise<T> {
   } catch (cause) {
     throw new OperatingError("unwritable-file", `${file} cannot be written`, {
       facts: { file },
-      hint: "Make the folder writable for this user, or name another one.",
+      hint: isFull(cause)
+        ? "Make room on that disk, or name a folder on another one."
+        : "Make the folder writable for this user, or name another one.",
       cause,
     });
   }
+}
+
+function isFull(cause: unknown): boolean {
+  return (
+    cause instanceof Error &&
+    "code" in cause &&
+    (cause.code === "ENOSPC" || cause.code === "EDQUOT")
+  );
 }

@@ -206,7 +206,10 @@ export class QuicNetwork implements LinkNetwork {
     const { self, accepts } = this.options;
     const to = this.deps.lookup(node);
     const unreachable = (why: string) => new LinkError("unreachable", `node ${node}: ${why}`, node);
-    if (node === self.node) throw unreachable("that is this very node");
+    if (node === self.node)
+      throw unreachable(
+        "that is this very node: links.peers names gameservers, and each process has a node.id of its own",
+      );
     if (to === undefined)
       throw unreachable(
         "its address is not known here: is it among links.peers, and spelt like this?",
