@@ -10,7 +10,7 @@ export const BOOTSTRAP_TERM = 1;
  * The vote of a log that no group has reached yet: it is new, or the old one was lost, and nobody can
  * tell which. Such a node votes only for candidates whose logs are as new, so that a node that lost
  * its log cannot help to elect one that lacks what the lost log had. The mark is kept until the node
- * votes, or has all that its leader knows to be committed.
+ * votes, or has all that a leader had committed when it first spoke to it.
  */
 export const NEW_LOG_VOTE = "(new log)";
 

@@ -5,6 +5,7 @@ import type { Checkpoint } from "./types.ts";
 /** Takes the next piece of a checkpoint; with the last one the checkpoint replaces the log. */
 export function onCheckpointChunk(state: RaftState, message: CheckpointChunk): void {
   const { checkpoint, offset, data } = message;
+  state.outgrowNewLog(message.commit, state.log.commit);
   if (!isNews(state, checkpoint)) {
     // What it covers is here already. Tell how far this log is known to agree.
     state.receiving = undefined;
@@ -16,7 +17,7 @@ export function onCheckpointChunk(state: RaftState, message: CheckpointChunk): v
   if (fits || state.breaks("any-chunk-offset")) {
     state.outbox.receiveChunk({ checkpoint, offset, data });
     state.receiving = { checkpoint, offset: offset + data.length };
-    if (state.receiving.offset >= checkpoint.size) return install(state, message.from, checkpoint);
+    if (state.receiving.offset >= checkpoint.size) return install(state, message);
   }
   const next = wantedOffset(state, checkpoint);
   const body = { type: "checkpoint-answer", index: checkpoint.index, offset: next } as const;
@@ -44,11 +45,13 @@ function wantedOffset(state: RaftState, checkpoint: Checkpoint): number {
   return receiving.offset;
 }
 
-function install(state: RaftState, leader: string, checkpoint: Checkpoint): void {
+function install(state: RaftState, message: CheckpointChunk): void {
+  const { checkpoint } = message;
   state.receiving = undefined;
   state.log.install(checkpoint);
   state.history.reset(checkpoint.index, checkpoint.members);
   state.checkpoint = checkpoint;
   state.outbox.install(checkpoint);
-  state.send(leader, { type: "append-ok", match: checkpoint.index }, "after-sync");
+  state.outgrowNewLog(message.commit, checkpoint.index);
+  state.send(message.from, { type: "append-ok", match: checkpoint.index }, "after-sync");
 }

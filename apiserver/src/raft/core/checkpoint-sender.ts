@@ -13,8 +13,9 @@ export function sendChunk(state: RaftState, progress: Progress): void {
   if (heartbeatsSince !== undefined && heartbeatsSince < CHUNK_RETRY_HEARTBEATS) return;
   sending.heartbeatsSince = 0;
   const length = Math.min(state.options.chunkBytes, checkpoint.size - offset);
-  const body = { type: "checkpoint-chunk", checkpoint, offset, length, data: NO_BYTES } as const;
-  state.send(progress.id, body, "now");
+  const { commit } = state.log;
+  const body = { checkpoint, commit, offset, length, data: NO_BYTES };
+  state.send(progress.id, { type: "checkpoint-chunk", ...body }, "now");
 }
 
 /** The follower names the offset it wants next: further on, or back at 0 when it began anew. */

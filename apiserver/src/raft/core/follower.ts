@@ -1,10 +1,10 @@
-import { BOOTSTRAP_INDEX } from "./bootstrap.ts";
 import type { Append, Heartbeat } from "./messages.ts";
 import type { RaftState } from "./state.ts";
 
 /** Takes entries that follow what is here, or says where the logs may agree. */
 export function onAppend(state: RaftState, message: Append): void {
   const { log } = state;
+  state.outgrowNewLog(message.commit, log.commit);
   if (message.prevIndex < log.commit && !state.breaks("truncate-always")) {
     // Late or careful: up to the commit the logs agree anyway.
     state.send(message.from, { type: "append-ok", match: log.commit }, "after-sync");
@@ -19,8 +19,7 @@ export function onAppend(state: RaftState, message: Append): void {
     : message.prevIndex + message.entries.length;
   const agreed = state.breaks("commit-beyond-match") ? log.lastIndex : match;
   log.commit = Math.max(log.commit, Math.min(message.commit, agreed));
-  if (state.isNewLog && message.commit > BOOTSTRAP_INDEX && message.commit <= match)
-    state.vote = "";
+  state.outgrowNewLog(message.commit, match);
   state.send(message.from, { type: "append-ok", match }, "after-sync");
 }
 

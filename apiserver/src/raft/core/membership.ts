@@ -66,8 +66,10 @@ function refusal(state: RaftState, leading: Leadership, change: MemberChange): R
 
 function isBehind(state: RaftState, leading: Leadership, id: string): boolean {
   if (state.breaks("promote-behind")) return false;
-  const match = leading.followers.get(id)?.match ?? 0;
-  return match + state.options.promotionLag < state.log.lastIndex || match < leading.noOpIndex;
+  const { match = 0, firstCommit } = leading.followers.get(id) ?? {};
+  // Until it has outgrown its new log it could not vote, and as a voter it would be in the way.
+  if (firstCommit === undefined || match < Math.max(firstCommit, leading.noOpIndex)) return true;
+  return match + state.options.promotionLag < state.log.lastIndex;
 }
 
 function changed(members: Members, change: MemberChange): Members {

@@ -83,6 +83,8 @@ export interface HeartbeatAnswer extends Envelope {
 export interface CheckpointChunk extends Envelope {
   readonly type: "checkpoint-chunk";
   readonly checkpoint: Checkpoint;
+  /** What the leader has committed. */
+  readonly commit: number;
   readonly offset: number;
   readonly length: number;
   readonly data: Uint8Array;

@@ -362,6 +362,7 @@ export class RaftCore {
     if (!progress) return;
     progress.active = true;
     progress.incarnation = message.incarnation;
+    progress.firstCommit ??= state.log.commit;
     switch (message.type) {
       case "append-ok":
         return onAppendOk(state, progress, message);

@@ -126,10 +126,15 @@ export function onAppendOk(state: RaftState, progress: Progress, message: Append
   if (state.breaks("match-moves-back")) progress.match = Math.min(progress.match, message.match);
   const news = progress.acknowledged(message.match);
   if (progress.mode === "probe" && (news || message.match === progress.match)) progress.replicate();
-  // The log reaches back to where the follower is: no need for the rest of the checkpoint.
-  if (progress.mode === "checkpoint" && log.termAt(progress.match) !== undefined)
-    progress.replicate();
+  if (progress.mode === "checkpoint") leaveCheckpoint(state, progress);
   pushTransfer(state, progress);
+}
+
+/** The log reaches back to the follower, or what it was sent has arrived and a newer one must follow. */
+function leaveCheckpoint(state: RaftState, progress: Progress): void {
+  if (state.log.termAt(progress.match) !== undefined) progress.replicate();
+  else if (progress.match >= (progress.sending?.checkpoint.index ?? 0))
+    progress.probeFrom(progress.match + 1);
 }
 
 export function onAppendRefused(

@@ -40,6 +40,7 @@ export class RaftState {
   electionTimeout = 0;
   /** The newest checkpoint on this node's disk. */
   checkpoint: Checkpoint | undefined;
+  private firstHeard: { readonly term: number; readonly commit: number } | undefined;
   /** A checkpoint that is coming in, and how much of it has come. */
   receiving: { readonly checkpoint: Checkpoint; offset: number } | undefined;
   retired: "another-incarnation" | "lost-entries" | undefined;
@@ -84,6 +85,16 @@ export class RaftState {
 
   send(to: string, body: MessageBody, when: "now" | "after-sync"): void {
     this.outbox.send(to, this.hardState, body, when);
+  }
+
+  /**
+   * A leader of this term speaks and has `commit` entries committed; this log is its log up to `match`.
+   * A new log counts as any other once it has all that was committed when that leader first spoke.
+   */
+  outgrowNewLog(commit: number, match: number): void {
+    if (!this.isNewLog) return;
+    if (this.firstHeard?.term !== this.term) this.firstHeard = { term: this.term, commit };
+    if (match >= Math.max(this.firstHeard.commit, BOOTSTRAP_INDEX + 1)) this.vote = "";
   }
 
   setTerm(term: number): void {

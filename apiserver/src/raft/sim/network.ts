@@ -26,6 +26,7 @@ export class Network {
   arrivals(now: number): readonly RaftMessage[] {
     const messages = this.due.get(now) ?? [];
     this.due.delete(now);
+    if (this.healed) return messages;
     for (let at = messages.length - 1; at > 0; at--) {
       const other = this.random.int(0, at);
       const [a, b] = [messages[at], messages[other]];
@@ -62,7 +63,7 @@ export class Network {
   }
 
   private put(now: number, message: RaftMessage): void {
-    const at = now + this.random.int(1, this.healed ? 2 : this.plan.delay);
+    const at = now + (this.healed ? 1 : this.random.int(1, this.plan.delay));
     const messages = this.due.get(at);
     if (messages) messages.push(message);
     else this.due.set(at, [message]);

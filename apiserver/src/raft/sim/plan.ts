@@ -3,13 +3,13 @@ import type { Random } from "@atlasnet/core";
 /** What a run is like: drawn from its seed, so that runs differ in kind and not only in luck. */
 export interface Plan {
   readonly nodes: number;
-  /** Steps of trouble; then all is healed and `healSteps` follow. A step is about one tick. */
+  /** Steps of trouble; then all is healed and has `healSteps` to be well again. A step is about one tick. */
   readonly steps: number;
   readonly healSteps: number;
   /** Chances per message. */
   readonly loss: number;
   readonly duplicate: number;
-  /** Longest way of a message in steps; a longer one than the last overtakes nobody by chance only. */
+  /** Longest way of a message in steps; each takes its own time, so they overtake one another. */
   readonly delay: number;
   /** Chances per step. */
   readonly crash: number;
@@ -40,7 +40,7 @@ export function drawPlan(random: Random): Plan {
   return {
     nodes: [1, 2, 3, 3, 3, 3, 4, 5, 5, 5][random.int(0, 9)] ?? 3,
     steps: 900,
-    healSteps: 500,
+    healSteps: 1500,
     loss: some(0.7, 0.25),
     duplicate: some(0.6, 0.2),
     delay: random.int(1, 8),

@@ -7,13 +7,17 @@ import { ElectionSafety } from "./checkers/election-safety.ts";
 import { LeaderAppendOnly } from "./checkers/leader-append-only.ts";
 import { LeaderCompleteness } from "./checkers/leader-completeness.ts";
 import { LogMatching } from "./checkers/log-matching.ts";
-import { checkProgress } from "./checkers/progress.ts";
+import { whatIsMissing } from "./checkers/progress.ts";
 import { StateMachineSafety } from "./checkers/state-machine-safety.ts";
 import { Clients } from "./clients.ts";
 import { NodeDisk } from "./disk.ts";
 import { Network } from "./network.ts";
 import { drawPlan, type Plan } from "./plan.ts";
 import { type NodeEvents, SimNode } from "./sim-node.ts";
+import { SimViolation } from "./violation.ts";
+
+/** How often to look whether all is well again. */
+const SETTLE_STEPS = 25;
 
 /** Members that may join in one run, besides the first. */
 const MAX_JOINS = 4;
@@ -74,12 +78,8 @@ export class Simulation implements NodeEvents {
       this.step();
     }
     this.heal();
-    for (; this.now < steps + healSteps; this.now++) this.step();
-    const lastWrite = this.lastWrite();
-    for (; this.now < steps + healSteps + 50; this.now++) this.step();
-    const views = [...this.running.values()].map((node) => node.view);
-    const machines = new Map([...this.running].map(([id, node]) => [id, node.values]));
-    checkProgress(views, machines, lastWrite);
+    this.settle(healSteps, undefined);
+    this.settle(healSteps, this.lastWrite());
     this.clients.acknowledged.check("the log", this.machine.valuesUpTo(this.machine.highest));
     return {
       plan: this.plan,
@@ -120,6 +120,19 @@ export class Simulation implements NodeEvents {
 
   read(node: SimNode, answer: ReadAnswer): void {
     this.clients.onRead(node, answer, this.machine.appliedBy(node.id));
+  }
+
+  /** Goes on until all is as it should be, for so many steps at most. */
+  private settle(steps: number, lastWrite: number | undefined): void {
+    const end = this.now + steps;
+    for (;;) {
+      for (let at = 0; at < SETTLE_STEPS; at++, this.now++) this.step();
+      const views = [...this.running.values()].map((node) => node.view);
+      const machines = new Map([...this.running].map(([id, node]) => [id, node.values]));
+      const missing = whatIsMissing(views, machines, lastWrite);
+      if (missing === undefined) return;
+      if (this.now >= end) throw new SimViolation("progress after healing", missing);
+    }
   }
 
   private step(): void {
