@@ -7,6 +7,14 @@ export {
   type MakeLinkFixture,
   numberOf,
 } from "../link/acceptance.ts";
+export { controlStoreAcceptance } from "./control-acceptance.ts";
+export {
+  type ControlFixture,
+  type ControlSupport,
+  type Follower,
+  follow,
+  type MakeControlFixture,
+} from "./control-fixture.ts";
 export { goldenLinkMessages } from "./golden.ts";
 export { inProcessLinks, type LinkKind, type LinkNetworks } from "./link-networks.ts";
 export { reached } from "./reached.ts";
