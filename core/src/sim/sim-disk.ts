@@ -233,7 +233,11 @@ export class SimDisk {
     const kept = inode.synced + Math.floor(this.random.float() * (unsynced + 1));
     const content = inode.content.slice(0, kept);
     for (const { from, to } of inode.spoiled) content.fill(0, from, to);
-    for (const range of inode.dirty) this.loseSectors(content, range);
+    const [first] = inode.dirty;
+    const last = inode.dirty.at(-1);
+    // Writes are one behind the other, so what is not synced is one range.
+    if (first !== undefined && last !== undefined)
+      this.loseSectors(content, { from: first.from, to: last.to });
     if (this.random.float() < 0.2) content.fill(0, inode.synced);
     inode.content = content;
     inode.synced = content.length;
