@@ -92,6 +92,7 @@ export class WalSimulation {
     const { log, stored } = await this.clock.drive(this.open(), settle);
     await this.clock.drive(this.check(log, stored), settle);
     this.seen.opened++;
+    this.writing = false;
     return log;
   }
 
@@ -161,11 +162,11 @@ export class WalSimulation {
     if (name === undefined) return;
     const path = `${DIR}/${name}`;
     const size = (await this.clock.drive(disk.read(path), settle)).length;
+    if (size === 0) return;
     // Near the beginning, where headers and frames are, more often than in the zeros behind.
     const places = Array.from({ length: this.random.int(1, 3) }, () =>
       this.random.int(0, Math.floor((size - 1) * this.random.float() ** 2)),
     );
-    if (size === 0) return;
     const unique = [...new Set(places)];
     for (const at of unique) this.disk.damage(path, at);
     try {
