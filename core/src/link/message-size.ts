@@ -14,6 +14,10 @@ export function messageSize(message: LinkMessage): number {
     case "upstream":
     case "downstream":
       return OVERHEAD_BYTES + message.batch.byteLength;
+    case "raft":
+    case "call":
+    case "answer":
+      return OVERHEAD_BYTES + message.body.byteLength;
     case "attach":
       return OVERHEAD_BYTES * 4 + (message.params?.byteLength ?? 0);
     case "attached":

@@ -78,19 +78,24 @@ const messages: { [T in LinkMessage["type"]]: Extract<LinkMessage, { type: T }> 
   downstream: { type: "downstream", shard: "arena", epoch: 7, batch: new Uint8Array(0), ageMs: 12 },
   "shard-reset": { type: "shard-reset", shard: "arena", epoch: 8 },
   hosting: { type: "hosting", worlds: [{ world: "arena", shard: "arena/0", epoch: 2 ** 40 }] },
+  raft: { type: "raft", group: "control", body: new Uint8Array([9, 8]) },
+  call: { type: "call", group: "control", id: 2 ** 33, method: "m", body: new Uint8Array([1]) },
+  answer: { type: "answer", group: "control", id: 2 ** 33, code: "ok", body: new Uint8Array(0) },
 };
 const all = Object.values(messages);
 
 /** The messages as a version has them: without what came later. */
 function asOf(version: number): { readonly [type: string]: LinkMessage } {
   const { trace, ...untraced } = messages.upstream;
-  return version >= 2 ? messages : { ...messages, upstream: untraced };
+  const { raft, call, answer, ...older } = messages;
+  if (version >= 3) return messages;
+  return version >= 2 ? older : { ...older, upstream: untraced };
 }
 
-for (const version of [1, 2])
+for (const version of [1, 2, 3])
   test(`version ${version}: every message has its golden bytes, whoever decodes them since`, () => {
     const golden = goldenLinkMessages(version);
-    const written = Object.entries(messages).map(([type, message]) => [
+    const written = Object.entries(asOf(version)).map(([type, message]) => [
       type,
       hexOf(encodeLinkMessage(message, version)),
     ]);
@@ -105,11 +110,16 @@ for (const version of [1, 2])
 
 test("there are golden bytes of every version that is spoken, and what is new is in the newest", () => {
   for (let version = LINK_VERSIONS.oldest; version <= LINK_VERSIONS.newest; version++)
-    assert.deepEqual(Object.keys(goldenLinkMessages(version)).sort(), Object.keys(messages).sort());
-  const older = goldenLinkMessages(1);
-  const newer = goldenLinkMessages(2);
-  const changed = Object.keys(newer).filter((type) => newer[type] !== older[type]);
-  assert.deepEqual(changed, ["upstream"]);
+    assert.deepEqual(
+      Object.keys(goldenLinkMessages(version)).sort(),
+      Object.keys(asOf(version)).sort(),
+    );
+  const news = (version: number) => {
+    const [older, newer] = [goldenLinkMessages(version - 1), goldenLinkMessages(version)];
+    return Object.keys(newer).filter((type) => newer[type] !== older[type]);
+  };
+  assert.deepEqual(news(2), ["upstream"]);
+  assert.deepEqual(news(3), ["raft", "call", "answer"]);
 });
 
 test("optional fields may be absent or undefined, others not", () => {
@@ -133,7 +143,7 @@ test("every field is checked, and unknown ones are refused", () => {
   const wrong = [-1, 1.5, 2 ** 53, "x".repeat(70_000), Symbol("no"), [[]], new Uint8Array(70_000)];
   for (const message of all) {
     for (const key of Object.keys(message)) {
-      const isBatch = key === "batch";
+      const isBatch = key === "batch" || key === "body";
       for (const value of isBatch ? wrong.slice(0, -1) : wrong) {
         const isPlainData = key === "data" && (typeof value === "number" || Array.isArray(value));
         if (isPlainData) continue;
@@ -224,4 +234,15 @@ test("marks of traces go to peers that know them, and are refused from those tha
     code: "bad-message",
     problem: "upstream: unknown field trace",
   });
+});
+
+test("messages between apiservers are not sent to peers of before, and refused from them", () => {
+  for (const message of [messages.raft, messages.call, messages.answer]) {
+    assert.throws(() => encodeLinkMessage(message, 2), LinkMessageError);
+    assert.deepEqual(decodeLinkMessage(encodeLinkMessage(message), 2), {
+      ok: false,
+      code: "bad-message",
+      problem: `unknown type ${message.type}`,
+    });
+  }
 });

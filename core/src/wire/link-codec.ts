@@ -46,6 +46,12 @@ export const MAX_TICKET_DATA_BYTES = 4096;
 export const MAX_HOSTED_SHARDS = 16_384;
 /** Marks of traced messages in one upstream batch. */
 export const MAX_TRACE_BYTES = 1024;
+/** Most bytes of a consensus message: a batch of entries and one entry beyond it take far less. */
+export const MAX_RAFT_BYTES = 8 * 1024 * 1024;
+/** Most bytes of a question between apiservers, and of its answer. */
+export const MAX_CALL_BYTES = 8 * 1024 * 1024;
+/** Method of a call, code of an answer. */
+export const MAX_CALL_WORD_BYTES = 64;
 /** Values and depth of a definition, the deepest thing in a link message. */
 const SCAN_LIMITS = { maxDepth: 20, maxItems: 200_000 } as const;
 
@@ -58,6 +64,8 @@ const name = text(1, MAX_NAME_BYTES);
 const aboutShard = { shard: name, epoch: unsigned };
 const aboutAttach = { ...aboutShard, attach: unsigned };
 const batch = byteString(0, MAX_BATCH_BYTES);
+const callWord = text(1, MAX_CALL_WORD_BYTES);
+const aboutCall = { group: name, id: unsigned, body: byteString(0, MAX_CALL_BYTES) };
 
 const catalogue: Catalogue = {
   attach: {
@@ -103,7 +111,17 @@ const catalogue: Catalogue = {
   hosting: {
     worlds: listOf(MAX_HOSTED_SHARDS, record({ world: name, shard: name, epoch: unsigned })),
   },
+  raft: { group: name, body: byteString(1, MAX_RAFT_BYTES) },
+  call: { ...aboutCall, method: callWord },
+  answer: { ...aboutCall, code: callWord },
 };
+
+/** Messages that came after version 1: a peer of an older version is not sent them. */
+const MESSAGES_SINCE: ReadonlyMap<string, number> = new Map([
+  ["raft", 3],
+  ["call", 3],
+  ["answer", 3],
+]);
 
 const checks = new Map(
   Object.entries(catalogue).map(([type, fields]) => [
@@ -134,7 +152,8 @@ export function linkMessageProblem(
     return "a map with a type is needed";
   const type: unknown = "type" in value ? value.type : undefined;
   const fields = typeof type === "string" ? checks.get(type) : undefined;
-  if (fields === undefined) return `unknown type ${String(type).slice(0, 40)}`;
+  if (fields === undefined || (MESSAGES_SINCE.get(String(type)) ?? 1) > version)
+    return `unknown type ${String(type).slice(0, 40)}`;
   const seen = new Set<string>();
   for (const [key, field] of Object.entries(value)) {
     if (key === "type" || field === undefined) continue;
@@ -153,7 +172,7 @@ export function linkMessageProblem(
 
 /**
  * The message as bytes for a peer that speaks `version`: fields that came later are left out.
- * @throws LinkMessageError when a field is out of its bounds.
+ * @throws LinkMessageError when a field is out of its bounds, or the whole message came later.
  */
 export function encodeLinkMessage(
   message: LinkMessage,
@@ -161,6 +180,11 @@ export function encodeLinkMessage(
 ): Uint8Array {
   const problem = linkMessageProblem(message);
   if (problem !== undefined) throw new LinkMessageError(problem);
+  const came = MESSAGES_SINCE.get(message.type) ?? 1;
+  if (came > version)
+    throw new LinkMessageError(
+      `${message.type} came with version ${came}, the peer speaks ${version}`,
+    );
   const fields = checks.get(message.type);
   const map: { [key: string]: unknown } = {};
   for (const [key, value] of Object.entries(message)) {

@@ -7,15 +7,22 @@ import type { CloseCode, DefinitionData, Plain } from "@atlasnet/world";
  * shard (design rule 5.3). Messages about a shard go over the channel `shard:<shard>`, messages about
  * a node over `node`.
  */
-export type LinkMessage = ShardMessage | NodeMessage;
+export type LinkMessage = ShardMessage | NodeMessage | GroupMessage;
 
 export type ShardMessage = ToShard | ToProxy;
 export type ToShard = Attach | Watch | Detach | Leave | Upstream;
 export type ToProxy = Attached | Watching | Closed | Transfer | Notice | Downstream | ShardReset;
 export type NodeMessage = Hosting;
+/** Between apiservers, about a group that keeps a log together. All since version 3. */
+export type GroupMessage = RaftEnvelope | Call | Answer;
 
 /** The channel of messages about a node. */
 export const NODE_CHANNEL = "node";
+
+/** The channel of `raft`, `call` and `answer` messages. */
+export const RAFT_CHANNEL = "raft";
+/** The channel of `raft` messages that carry pieces of checkpoints; its sender says `bulk`. */
+export const RAFT_BULK_CHANNEL = "raft-bulk";
 
 /** The channel of messages about a shard. */
 export function shardChannel(shard: string): string {
@@ -168,4 +175,31 @@ export interface ShardReset {
   type: "shard-reset";
   shard: string;
   epoch: number;
+}
+
+/** A message of the consensus protocol, for the other member's core. */
+export interface RaftEnvelope {
+  type: "raft";
+  /** The group's name; there may be several between the same nodes. */
+  group: string;
+  /** See apiserver/src/raft/shell/message-codec.ts; docs/links.md has the layout. */
+  body: Uint8Array;
+}
+
+/** A question of one apiserver to another; `id` is the asker's, unique on its link. Answered by `answer`. */
+export interface Call {
+  type: "call";
+  group: string;
+  id: number;
+  method: string;
+  body: Uint8Array;
+}
+
+export interface Answer {
+  type: "answer";
+  group: string;
+  id: number;
+  /** `ok`, or a code that says why not; the meaning of `body` depends on both. */
+  code: string;
+  body: Uint8Array;
 }

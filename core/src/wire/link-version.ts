@@ -8,8 +8,9 @@
  * |---|---|
  * | 1 | sessions, topics, hosting |
  * | 2 | `upstream.trace` |
+ * | 3 | `raft`, `call`, `answer` |
  */
-export const LINK_VERSIONS: LinkVersions = { oldest: 1, newest: 2 };
+export const LINK_VERSIONS: LinkVersions = { oldest: 1, newest: 3 };
 
 export interface LinkVersions {
   readonly oldest: number;
