@@ -9,25 +9,25 @@ export const MIN_ROOM_BYTES = 16_384;
  * be kept for as long as anyone likes; the collector frees a slab with its last view.
  */
 export class Arena {
-  #slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
-  #used = 0;
-  #room = this.#slab.subarray();
+  private slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+  private used = 0;
+  private roomLeft = this.slab.subarray();
 
   /** Free memory to write to, at least MIN_ROOM_BYTES; what is not taken is handed out again. */
   room(): Buffer {
-    return this.#room;
+    return this.roomLeft;
   }
 
   /** Takes the first `count` bytes of `room()`. */
   take(count: number): Buffer {
-    const start = this.#used;
-    const taken = this.#slab.subarray(start, start + count);
-    this.#used = start + count;
-    if (SLAB_BYTES - this.#used < MIN_ROOM_BYTES) {
-      this.#slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
-      this.#used = 0;
+    const start = this.used;
+    const taken = this.slab.subarray(start, start + count);
+    this.used = start + count;
+    if (SLAB_BYTES - this.used < MIN_ROOM_BYTES) {
+      this.slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+      this.used = 0;
     }
-    this.#room = this.#slab.subarray(this.#used);
+    this.roomLeft = this.slab.subarray(this.used);
     return taken;
   }
 }

@@ -6,9 +6,9 @@ import { ResetTokens } from "./reset-tokens.ts";
 
 /** What new connections of an endpoint begin with; replaced as a whole when a certificate is renewed. */
 export class EndpointCredentials {
-  readonly #quiche: Quiche;
-  readonly #credentials: QuicCredentials;
-  readonly #options: ConnectionOptions;
+  private readonly quiche: Quiche;
+  private readonly credentials: QuicCredentials;
+  private readonly options: ConnectionOptions;
   readonly resets: ResetTokens;
   /** For connections we begin. */
   readonly dialling: NativeConfig;
@@ -16,16 +16,16 @@ export class EndpointCredentials {
   /** @throws OperatingError "bad-credentials" */
   constructor(quiche: Quiche, credentials: QuicCredentials, options: ConnectionOptions) {
     checkCredentials(credentials);
-    this.#quiche = quiche;
-    this.#credentials = credentials;
-    this.#options = options;
+    this.quiche = quiche;
+    this.credentials = credentials;
+    this.options = options;
     this.resets = new ResetTokens(credentials);
     this.dialling = createConfig(quiche, credentials, options);
   }
 
   /** For one that is taken in: it tells the client the token of its id. */
   takingIn(id: Uint8Array): NativeConfig {
-    const options = { ...this.#options, resetToken: this.resets.number(id) };
-    return createConfig(this.#quiche, this.#credentials, options);
+    const options = { ...this.options, resetToken: this.resets.number(id) };
+    return createConfig(this.quiche, this.credentials, options);
   }
 }

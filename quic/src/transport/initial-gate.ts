@@ -29,64 +29,64 @@ interface InitialGateDependencies {
  * to a packet, never larger than it.
  */
 export class InitialGate {
-  readonly #counters: EndpointCounters;
-  readonly #quiche: Quiche;
-  readonly #random: (count: number) => Uint8Array;
-  readonly #tokens: RetryTokens;
+  private readonly counters: EndpointCounters;
+  private readonly quiche: Quiche;
+  private readonly random: (count: number) => Uint8Array;
+  private readonly tokens: RetryTokens;
 
   constructor(
     options: { readonly counters: EndpointCounters },
     dependencies: InitialGateDependencies,
   ) {
-    this.#counters = options.counters;
-    this.#quiche = dependencies.quiche;
-    this.#random = dependencies.random;
-    this.#tokens = new RetryTokens(dependencies);
+    this.counters = options.counters;
+    this.quiche = dependencies.quiche;
+    this.random = dependencies.random;
+    this.tokens = new RetryTokens(dependencies);
   }
 
   step(packet: Buffer, from: HostPort, out: Buffer): GateStep {
-    const header = this.#readHeader(packet);
+    const header = this.readHeader(packet);
     if (header === undefined) return { type: "drop", reason: "malformed" };
     // Only what is padded is answered.
     if (packet.length < MIN_INITIAL_BYTES) return { type: "drop", reason: "unknown-connection" };
     const { version } = header;
     if (version === VERSION_NEGOTIATION) return { type: "drop", reason: "unknown-connection" };
-    if (!this.#quiche.versionIsSupported(version)) return this.#offerVersions(header, out);
-    if (header.ty !== this.#quiche.Type.Initial)
+    if (!this.quiche.versionIsSupported(version)) return this.offerVersions(header, out);
+    if (header.ty !== this.quiche.Type.Initial)
       return { type: "drop", reason: "unknown-connection" };
     const token = header.token;
-    if (token === undefined || token.length === 0) return this.#retry(header, from, out);
-    const originalId = this.#tokens.verify(from, token, header.dcid);
+    if (token === undefined || token.length === 0) return this.retry(header, from, out);
+    const originalId = this.tokens.verify(from, token, header.dcid);
     if (originalId === undefined || header.dcid.length !== CONNECTION_ID_BYTES)
       return { type: "drop", reason: "bad-token" };
     return { type: "accept", id: header.dcid, originalId };
   }
 
-  #readHeader(packet: Buffer): NativeHeader | undefined {
+  private readHeader(packet: Buffer): NativeHeader | undefined {
     try {
-      return this.#quiche.Header.fromSlice(packet, CONNECTION_ID_BYTES);
+      return this.quiche.Header.fromSlice(packet, CONNECTION_ID_BYTES);
     } catch {
       // Anybody may send anything; it is counted by who asked.
       return undefined;
     }
   }
 
-  #offerVersions({ scid, dcid }: NativeHeader, out: Buffer): GateStep {
+  private offerVersions({ scid, dcid }: NativeHeader, out: Buffer): GateStep {
     try {
-      const length = this.#quiche.negotiateVersion(scid, dcid, out);
-      this.#counters.versionAnswersSent += 1;
+      const length = this.quiche.negotiateVersion(scid, dcid, out);
+      this.counters.versionAnswersSent += 1;
       return { type: "answer", length };
     } catch {
       return { type: "drop", reason: "malformed" };
     }
   }
 
-  #retry({ scid, dcid, version }: NativeHeader, from: HostPort, out: Buffer): GateStep {
+  private retry({ scid, dcid, version }: NativeHeader, from: HostPort, out: Buffer): GateStep {
     try {
-      const id = this.#random(CONNECTION_ID_BYTES);
-      const token = this.#tokens.issue(from, dcid, id);
-      const length = this.#quiche.retry(scid, dcid, id, token, version, out);
-      this.#counters.retriesSent += 1;
+      const id = this.random(CONNECTION_ID_BYTES);
+      const token = this.tokens.issue(from, dcid, id);
+      const length = this.quiche.retry(scid, dcid, id, token, version, out);
+      this.counters.retriesSent += 1;
       return { type: "answer", length };
     } catch {
       return { type: "drop", reason: "malformed" };

@@ -32,37 +32,37 @@ interface Bucket {
 
 /** Whether one more connection is taken in now. Nothing runs between two questions. */
 export class Intake {
-  readonly #rates: IntakeRates;
-  readonly #clock: Clock;
-  readonly #ofAll: Bucket;
-  readonly #ofAddress = new Map<string, Bucket>();
+  private readonly rates: IntakeRates;
+  private readonly clock: Clock;
+  private readonly ofAll: Bucket;
+  private readonly ofAddress = new Map<string, Bucket>();
 
   constructor(rates: IntakeRates, { clock }: { readonly clock: Clock }) {
-    this.#rates = rates;
-    this.#clock = clock;
-    this.#ofAll = { left: rates.ofAll.burst, at: clock.now() };
+    this.rates = rates;
+    this.clock = clock;
+    this.ofAll = { left: rates.ofAll.burst, at: clock.now() };
   }
 
   get addresses(): number {
-    return this.#ofAddress.size;
+    return this.ofAddress.size;
   }
 
   take(address: string): boolean {
-    const now = this.#clock.now();
-    const { ofAddress, ofAll } = this.#rates;
+    const now = this.clock.now();
+    const { ofAddress, ofAll } = this.rates;
     const key = addressKey(address);
-    const own = this.#ofAddress.get(key) ?? { left: ofAddress.burst, at: now };
+    const own = this.ofAddress.get(key) ?? { left: ofAddress.burst, at: now };
     // Put at the end: the first one was quiet for longest.
-    this.#ofAddress.delete(key);
-    this.#ofAddress.set(key, own);
-    for (const [oldest] of this.#ofAddress) {
-      if (this.#ofAddress.size <= MAX_INTAKE_ADDRESSES) break;
-      this.#ofAddress.delete(oldest);
+    this.ofAddress.delete(key);
+    this.ofAddress.set(key, own);
+    for (const [oldest] of this.ofAddress) {
+      if (this.ofAddress.size <= MAX_INTAKE_ADDRESSES) break;
+      this.ofAddress.delete(oldest);
     }
     // What an address may not have is not taken from the others.
-    if (!refill(own, ofAddress, now) || !refill(this.#ofAll, ofAll, now)) return false;
+    if (!refill(own, ofAddress, now) || !refill(this.ofAll, ofAll, now)) return false;
     own.left -= 1;
-    this.#ofAll.left -= 1;
+    this.ofAll.left -= 1;
     return true;
   }
 }

@@ -7,41 +7,41 @@ const ID_STEP = 4;
 
 /** The one-way streams this side opened. */
 export class OwnStreams {
-  readonly #firstId: number;
-  readonly #blocked = new Set<number>();
-  #opened = 0;
+  private readonly firstId: number;
+  private readonly blocked = new Set<number>();
+  private opened = 0;
 
   /** 2: the client's, 3: the server's. */
   constructor(options: { readonly firstId: number }) {
-    this.#firstId = options.firstId;
+    this.firstId = options.firstId;
   }
 
   /** @throws RangeError when the peer takes no more. */
   open(native: NativeConnection, urgency: number): number {
     if (native.peerStreamsLeftUni() === 0)
-      throw new RangeError(`the peer takes no more than ${this.#opened} streams`);
-    const id = this.#firstId + ID_STEP * this.#opened;
+      throw new RangeError(`the peer takes no more than ${this.opened} streams`);
+    const id = this.firstId + ID_STEP * this.opened;
     native.streamPriority(id, urgency, true);
-    this.#opened += 1;
+    this.opened += 1;
     return id;
   }
 
   /** How many bytes were taken. @throws RangeError for a stream that is not ours; Error when the peer wants no more. */
   write(native: NativeConnection, id: number, bytes: Uint8Array): number {
-    const index = (id - this.#firstId) / ID_STEP;
-    if (!(Number.isInteger(index) && index >= 0 && index < this.#opened))
+    const index = (id - this.firstId) / ID_STEP;
+    if (!(Number.isInteger(index) && index >= 0 && index < this.opened))
       throw new RangeError(`stream ${id} is not ours`);
     const taken = native.streamSend(id, bytes, false) ?? 0;
-    if (taken < bytes.length) this.#blocked.add(id);
+    if (taken < bytes.length) this.blocked.add(id);
     return taken;
   }
 
   /** True when one that had refused bytes takes some again. */
   freed(native: NativeConnection): boolean {
     let freed = false;
-    for (const id of this.#blocked) {
+    for (const id of this.blocked) {
       if (!hasRoom(native, id)) continue;
-      this.#blocked.delete(id);
+      this.blocked.delete(id);
       freed = true;
     }
     return freed;

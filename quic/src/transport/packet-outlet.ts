@@ -7,47 +7,47 @@ export const MAX_PACKET_BYTES = 16_383;
 
 /** Where packets are written and sent from: one buffer for all of them, as long as the system takes each at once. */
 export class PacketOutlet {
-  readonly #counters: EndpointCounters;
-  #port: PacketPort | undefined;
-  #buffer = Buffer.allocUnsafeSlow(MAX_PACKET_BYTES);
-  #cut = this.#buffer;
+  private readonly counters: EndpointCounters;
+  private packetPort: PacketPort | undefined;
+  private buffer = Buffer.allocUnsafeSlow(MAX_PACKET_BYTES);
+  private cut = this.buffer;
 
   constructor(options: { readonly counters: EndpointCounters }) {
-    this.#counters = options.counters;
+    this.counters = options.counters;
   }
 
   /** Before anything is sent. */
   open(port: PacketPort): void {
-    this.#port = port;
+    this.packetPort = port;
   }
 
   get port(): PacketPort {
-    if (this.#port === undefined) throw new Error("the endpoint's socket is not open");
-    return this.#port;
+    if (this.packetPort === undefined) throw new Error("the endpoint's socket is not open");
+    return this.packetPort;
   }
 
   /** A buffer of so many bytes for the next packet; valid until `transmit` or the end of the call. */
   outgoing(bytes: number): Buffer {
-    if (this.#cut.length !== bytes) this.#cut = this.#buffer.subarray(0, bytes);
-    return this.#cut;
+    if (this.cut.length !== bytes) this.cut = this.buffer.subarray(0, bytes);
+    return this.cut;
   }
 
   /** Sends the first `length` bytes of the buffer from `outgoing`. */
   transmit(length: number, to: HostPort, done: (error: Error | null) => void): void {
-    this.#counters.packetsOut += 1;
-    this.#counters.bytesOut += length;
-    if (this.port.send(this.#buffer, length, to, done)) return;
+    this.counters.packetsOut += 1;
+    this.counters.bytesOut += length;
+    if (this.port.send(this.buffer, length, to, done)) return;
     // The system's buffer is full: the packet waits where it is, and we go on in another place.
-    this.#buffer = Buffer.allocUnsafeSlow(MAX_PACKET_BYTES);
-    this.#cut = this.#buffer;
+    this.buffer = Buffer.allocUnsafeSlow(MAX_PACKET_BYTES);
+    this.cut = this.buffer;
   }
 
   /** Sends what belongs to no connection; an error is counted. */
   answer(length: number, to: HostPort): void {
-    this.transmit(length, to, this.#answered);
+    this.transmit(length, to, this.answered);
   }
 
-  readonly #answered = (error: Error | null): void => {
-    if (error !== null) this.#counters.sendErrors += 1;
+  private readonly answered = (error: Error | null): void => {
+    if (error !== null) this.counters.sendErrors += 1;
   };
 }

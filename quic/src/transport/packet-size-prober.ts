@@ -20,61 +20,61 @@ interface PacketSizeProberDependencies {
 
 /** Performs the search for the packet size of one established connection, and answers the peer's. */
 export class PacketSizeProber {
-  readonly #search: PacketSizeSearch;
-  readonly #peerId: Uint8Array;
-  readonly #nonce: Buffer;
-  readonly #dependencies: PacketSizeProberDependencies;
+  private readonly search: PacketSizeSearch;
+  private readonly peerId: Uint8Array;
+  private readonly nonce: Buffer;
+  private readonly dependencies: PacketSizeProberDependencies;
 
   constructor(
     { base, limit, peerId }: PacketSizeProberOptions,
     dependencies: PacketSizeProberDependencies,
   ) {
-    this.#search = new PacketSizeSearch({ base, limit });
-    this.#peerId = peerId;
-    this.#nonce = Buffer.from(dependencies.host.random(NONCE_BYTES));
-    this.#dependencies = dependencies;
+    this.search = new PacketSizeSearch({ base, limit });
+    this.peerId = peerId;
+    this.nonce = Buffer.from(dependencies.host.random(NONCE_BYTES));
+    this.dependencies = dependencies;
   }
 
   tick(): void {
-    this.#perform(this.#search.tick(this.#dependencies.host.clock.now()));
+    this.perform(this.search.tick(this.dependencies.host.clock.now()));
   }
 
   /** Packets got lost. */
   doubt(): void {
-    this.#perform(this.#search.doubt());
+    this.perform(this.search.doubt());
   }
 
   /** What became of a packet of this size. */
   sent(bytes: number, error: Error): void {
-    if ("code" in error && error.code === "EMSGSIZE") this.#perform(this.#search.refused(bytes));
+    if ("code" in error && error.code === "EMSGSIZE") this.perform(this.search.refused(bytes));
   }
 
   /** A packet that is none of QUIC's; false: nor is it one of ours. */
   receive(packet: Buffer): boolean {
     const probe = readProbe(packet);
     if (probe === undefined) return false;
-    const { host, transmit } = this.#dependencies;
+    const { host, transmit } = this.dependencies;
     if (probe.type === "ask") {
       const out = host.outgoing(ANSWER_BYTES);
-      writeAnswer(out, this.#peerId, probe.nonce, probe.bytes);
+      writeAnswer(out, this.peerId, probe.nonce, probe.bytes);
       transmit(ANSWER_BYTES, ignore);
       return true;
     }
-    if (!this.#nonce.equals(probe.nonce)) return false;
-    this.#perform(this.#search.answered(probe.bytes));
+    if (!this.nonce.equals(probe.nonce)) return false;
+    this.perform(this.search.answered(probe.bytes));
     return true;
   }
 
-  #perform(effects: readonly SizeEffect[]): void {
+  private perform(effects: readonly SizeEffect[]): void {
     for (const effect of effects) {
-      if (effect.type === "use") this.#dependencies.use(effect.bytes);
-      else this.#ask(effect.bytes);
+      if (effect.type === "use") this.dependencies.use(effect.bytes);
+      else this.ask(effect.bytes);
     }
   }
 
-  #ask(bytes: number): void {
-    const { host, transmit } = this.#dependencies;
-    writeAsk(host.outgoing(bytes), this.#peerId, this.#nonce);
+  private ask(bytes: number): void {
+    const { host, transmit } = this.dependencies;
+    writeAsk(host.outgoing(bytes), this.peerId, this.nonce);
     transmit(bytes, (error) => {
       if (error !== null) this.sent(bytes, error);
     });

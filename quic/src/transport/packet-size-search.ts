@@ -31,71 +31,71 @@ interface PacketSizeSearchOptions {
  * Pure: events in, effects out; times are those of a clock that never goes back.
  */
 export class PacketSizeSearch {
-  readonly #base: number;
-  #candidates: readonly number[];
-  #inUse: number;
-  #rounds = 0;
-  #nextRoundAt = 0;
+  private readonly base: number;
+  private candidates: readonly number[];
+  private sizeInUse: number;
+  private rounds = 0;
+  private nextRoundAt = 0;
   /** Probes of the size in use without an answer; 0: there is no doubt. */
-  #unanswered = 0;
+  private unanswered = 0;
 
   constructor({ base, limit }: PacketSizeSearchOptions) {
-    this.#base = base;
-    this.#inUse = base;
-    this.#candidates = CANDIDATE_BYTES.filter((bytes) => bytes > base && bytes <= limit);
+    this.base = base;
+    this.sizeInUse = base;
+    this.candidates = CANDIDATE_BYTES.filter((bytes) => bytes > base && bytes <= limit);
   }
 
   get inUse(): number {
-    return this.#inUse;
+    return this.sizeInUse;
   }
 
   /** The first round, and any that is due; a step in the verification of a size in doubt. */
   tick(now: number): SizeEffect[] {
-    const effects = this.#unanswered > 0 ? this.#verify() : [];
-    if (now < this.#nextRoundAt) return effects;
-    const larger = this.#candidates.filter((bytes) => bytes > this.#inUse);
+    const effects = this.unanswered > 0 ? this.verify() : [];
+    if (now < this.nextRoundAt) return effects;
+    const larger = this.candidates.filter((bytes) => bytes > this.sizeInUse);
     const last = ROUND_PAUSES_MS.length - 1;
-    this.#nextRoundAt = now + (ROUND_PAUSES_MS[Math.min(this.#rounds, last)] ?? 0);
-    this.#rounds += 1;
+    this.nextRoundAt = now + (ROUND_PAUSES_MS[Math.min(this.rounds, last)] ?? 0);
+    this.rounds += 1;
     return [...effects, ...larger.map(probe)];
   }
 
   /** A probe of this size arrived at the peer. */
   answered(bytes: number): SizeEffect[] {
-    if (!this.#candidates.includes(bytes)) return [];
-    if (bytes >= this.#inUse) this.#unanswered = 0;
-    return bytes > this.#inUse ? this.#use(bytes) : [];
+    if (!this.candidates.includes(bytes)) return [];
+    if (bytes >= this.sizeInUse) this.unanswered = 0;
+    return bytes > this.sizeInUse ? this.use(bytes) : [];
   }
 
   /** The system does not send packets of this size. */
   refused(bytes: number): SizeEffect[] {
-    this.#candidates = this.#candidates.filter((candidate) => candidate < bytes);
-    return this.#inUse > this.#base && this.#inUse >= bytes ? this.#fallBack() : [];
+    this.candidates = this.candidates.filter((candidate) => candidate < bytes);
+    return this.sizeInUse > this.base && this.sizeInUse >= bytes ? this.fallBack() : [];
   }
 
   /** Packets got lost: perhaps for their size. */
   doubt(): SizeEffect[] {
-    if (this.#inUse === this.#base || this.#unanswered > 0) return [];
-    return this.#verify();
+    if (this.sizeInUse === this.base || this.unanswered > 0) return [];
+    return this.verify();
   }
 
-  #verify(): SizeEffect[] {
-    if (this.#unanswered >= UNANSWERED_PROBES) return this.#fallBack();
-    this.#unanswered += 1;
-    return [probe(this.#inUse)];
+  private verify(): SizeEffect[] {
+    if (this.unanswered >= UNANSWERED_PROBES) return this.fallBack();
+    this.unanswered += 1;
+    return [probe(this.sizeInUse)];
   }
 
-  #use(bytes: number): SizeEffect[] {
-    this.#inUse = bytes;
+  private use(bytes: number): SizeEffect[] {
+    this.sizeInUse = bytes;
     return [{ type: "use", bytes }];
   }
 
   /** The search begins anew: first soon, then ever more seldom. */
-  #fallBack(): SizeEffect[] {
-    this.#unanswered = 0;
-    this.#rounds = 0;
-    this.#nextRoundAt = 0;
-    return this.#use(this.#base);
+  private fallBack(): SizeEffect[] {
+    this.unanswered = 0;
+    this.rounds = 0;
+    this.nextRoundAt = 0;
+    return this.use(this.base);
   }
 }
 

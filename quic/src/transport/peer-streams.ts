@@ -28,54 +28,54 @@ interface PeerStreamsSink {
  * something is readable that is none of those (a later stream's first packet overtook).
  */
 export class PeerStreams {
-  readonly #options: PeerStreamsOptions;
-  readonly #arena: Arena;
-  readonly #sink: PeerStreamsSink;
-  readonly #live: number[] = [];
-  #opened = 0;
+  private readonly options: PeerStreamsOptions;
+  private readonly arena: Arena;
+  private readonly sink: PeerStreamsSink;
+  private readonly live: number[] = [];
+  private opened = 0;
 
   constructor(options: PeerStreamsOptions, dependencies: { arena: Arena; sink: PeerStreamsSink }) {
-    this.#options = options;
-    this.#arena = dependencies.arena;
-    this.#sink = dependencies.sink;
+    this.options = options;
+    this.arena = dependencies.arena;
+    this.sink = dependencies.sink;
   }
 
   /** Hands on what has come; true when some of it was left for the next turn. */
   read(native: NativeConnection): boolean {
     if (!native.isReadable()) return false;
-    while (native.streamReadable(this.#nextId())) if (!this.#admit(this.#nextId())) return false;
-    const left = this.#readLive(native);
-    if (left || !this.#sink.open() || !native.isReadable()) return left;
-    for (const id of native.readable()) if (!this.#admit(id)) return false;
-    return this.#readLive(native);
+    while (native.streamReadable(this.nextId())) if (!this.admit(this.nextId())) return false;
+    const left = this.readLive(native);
+    if (left || !this.sink.open() || !native.isReadable()) return left;
+    for (const id of native.readable()) if (!this.admit(id)) return false;
+    return this.readLive(native);
   }
 
-  #nextId(): number {
-    return this.#options.firstId + this.#opened * ID_STEP;
+  private nextId(): number {
+    return this.options.firstId + this.opened * ID_STEP;
   }
 
   /** Takes note of a stream and those before it. */
-  #admit(id: number): boolean {
-    while (this.#nextId() <= id) {
-      if (this.#opened === this.#options.maxStreams) {
-        this.#sink.tooMany();
+  private admit(id: number): boolean {
+    while (this.nextId() <= id) {
+      if (this.opened === this.options.maxStreams) {
+        this.sink.tooMany();
         return false;
       }
-      this.#live.push(this.#nextId());
-      this.#opened += 1;
+      this.live.push(this.nextId());
+      this.opened += 1;
     }
     return true;
   }
 
-  #readLive(native: NativeConnection): boolean {
+  private readLive(native: NativeConnection): boolean {
     let left = false;
-    for (let index = 0; index < this.#live.length; ) {
-      const id = this.#live[index];
-      if (id === undefined || !this.#sink.open()) break;
-      const state = native.streamReadable(id) ? this.#drain(native, id) : "drained";
+    for (let index = 0; index < this.live.length; ) {
+      const id = this.live[index];
+      if (id === undefined || !this.sink.open()) break;
+      const state = native.streamReadable(id) ? this.drain(native, id) : "drained";
       if (state === "ended") {
-        this.#live.splice(index, 1);
-        if (this.#sink.open()) this.#sink.ended(id);
+        this.live.splice(index, 1);
+        if (this.sink.open()) this.sink.ended(id);
         continue;
       }
       left ||= state === "left";
@@ -84,16 +84,16 @@ export class PeerStreams {
     return left;
   }
 
-  #drain(native: NativeConnection, id: number): "drained" | "left" | "ended" {
+  private drain(native: NativeConnection, id: number): "drained" | "left" | "ended" {
     for (let read = 0; read < STREAM_TURN_BYTES; ) {
-      const room = this.#arena.room();
+      const room = this.arena.room();
       const got = receive(native, id, room);
       if (got === "ended") return "ended";
       if (got === null) return "drained";
       const [count, fin] = got;
-      if (count > 0) this.#sink.bytes(id, this.#arena.take(count));
+      if (count > 0) this.sink.bytes(id, this.arena.take(count));
       if (fin) return "ended";
-      if (count < room.length || !this.#sink.open()) return "drained";
+      if (count < room.length || !this.sink.open()) return "drained";
       read += count;
     }
     return "left";

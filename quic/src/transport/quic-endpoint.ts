@@ -71,19 +71,19 @@ const SWEEPS_PER_TIMEOUT = 8;
  * 3. A connection works once per turn of the event loop, for all that came and was written in it.
  */
 export class QuicEndpoint {
-  readonly #quiche: Quiche;
-  readonly #logger: Logger;
-  readonly #maxConnections: number;
-  readonly #counters = createCounters();
-  readonly #connections = new ConnectionTable();
-  readonly #outlet = new PacketOutlet({ counters: this.#counters });
-  readonly #host: Omit<ConnectionHost, "local">;
-  readonly #gate: InitialGate;
-  readonly #intake: Intake;
-  #credentials: EndpointCredentials;
-  #accept: Accept | undefined;
-  #sweepTimer: Timer | undefined;
-  #closing: Promise<void> | undefined;
+  private readonly quiche: Quiche;
+  private readonly logger: Logger;
+  private readonly maxConnections: number;
+  private readonly counters = createCounters();
+  private readonly connections = new ConnectionTable();
+  private readonly outlet = new PacketOutlet({ counters: this.counters });
+  private readonly host: Omit<ConnectionHost, "local">;
+  private readonly gate: InitialGate;
+  private readonly intake: Intake;
+  private credentials: EndpointCredentials;
+  private accept: Accept | undefined;
+  private sweepTimer: Timer | undefined;
+  private closing: Promise<void> | undefined;
 
   /**
    * Loads the binding and binds the socket.
@@ -97,11 +97,11 @@ export class QuicEndpoint {
     const endpoint = new QuicEndpoint(options, dependencies, quiche);
     const openPort = dependencies.openPort ?? openUdpPort;
     const port = await openPort(options, {
-      packet: (packet, { address, port }) => endpoint.#receive(packet, { host: address, port }),
-      error: (error) => endpoint.#socketError(error),
+      packet: (packet, { address, port }) => endpoint.receive(packet, { host: address, port }),
+      error: (error) => endpoint.socketError(error),
     });
-    endpoint.#outlet.open(port);
-    endpoint.#sweepLater();
+    endpoint.outlet.open(port);
+    endpoint.sweepLater();
     return endpoint;
   }
 
@@ -111,27 +111,27 @@ export class QuicEndpoint {
     quiche: Quiche,
   ) {
     const { credentials, logger, clock = systemClock } = dependencies;
-    this.#quiche = quiche;
-    this.#logger = logger;
-    this.#maxConnections = options.maxConnections;
-    this.#host = this.#createHost(options, dependencies, clock);
-    this.#credentials = new EndpointCredentials(quiche, credentials, this.#host.options);
-    this.#intake = new Intake(options.intake ?? DEFAULT_INTAKE, { clock });
-    this.#gate = new InitialGate(
-      { counters: this.#counters },
+    this.quiche = quiche;
+    this.logger = logger;
+    this.maxConnections = options.maxConnections;
+    this.host = this.createHost(options, dependencies, clock);
+    this.credentials = new EndpointCredentials(quiche, credentials, this.host.options);
+    this.intake = new Intake(options.intake ?? DEFAULT_INTAKE, { clock });
+    this.gate = new InitialGate(
+      { counters: this.counters },
       { quiche, now: () => clock.now(), random: randomBytes },
     );
   }
 
   /** Where the socket is bound. */
   get address(): HostPort {
-    return this.#outlet.port.address;
+    return this.outlet.port.address;
   }
 
   get stats(): QuicEndpointStats {
-    this.#counters.connections = this.#connections.size;
-    this.#counters.connectionIds = this.#connections.ids;
-    return this.#counters;
+    this.counters.connections = this.connections.size;
+    this.counters.connectionIds = this.connections.ids;
+    return this.counters;
   }
 
   /** Begins a connection; its events come from a later turn on. A name is looked up once. */
@@ -139,16 +139,16 @@ export class QuicEndpoint {
     to: HostPort,
     events: (connection: QuicConnection) => QuicConnectionEvents,
   ): QuicConnection {
-    const connection = this.#create(to, true);
+    const connection = this.create(to, true);
     connection.listen(events(connection));
-    if (this.#closing === undefined) void this.#dial(connection, to);
+    if (this.closing === undefined) void this.dial(connection, to);
     else connection.fail("this endpoint is closed");
     return connection;
   }
 
   /** Takes in connections whose address was validated; undefined: takes none in. */
   listen(accept: Accept | undefined): void {
-    this.#accept = accept;
+    this.accept = accept;
   }
 
   /**
@@ -156,34 +156,34 @@ export class QuicEndpoint {
    * @throws OperatingError "bad-credentials"; the former ones stay in use.
    */
   setCredentials(credentials: QuicCredentials): void {
-    this.#credentials = new EndpointCredentials(this.#quiche, credentials, this.#host.options);
+    this.credentials = new EndpointCredentials(this.quiche, credentials, this.host.options);
   }
 
   /** Ends all connections with code 0 and closes the socket. Idempotent. */
   close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
+    this.closing ??= this.closeAll();
+    return this.closing;
   }
 
-  async #close(): Promise<void> {
-    this.#accept = undefined;
-    this.#sweepTimer?.cancel();
+  private async closeAll(): Promise<void> {
+    this.accept = undefined;
+    this.sweepTimer?.cancel();
     // Events are never raised from within a call of ours.
     await new Promise((resolve) => setImmediate(resolve));
-    for (const connection of this.#connections) connection.abandon();
-    await this.#outlet.port.close();
+    for (const connection of this.connections) connection.abandon();
+    await this.outlet.port.close();
   }
 
-  #createHost(
+  private createHost(
     options: QuicEndpointOptions,
     dependencies: QuicEndpointDependencies,
     clock: Clock,
   ): Omit<ConnectionHost, "local"> {
-    const outlet = this.#outlet;
+    const outlet = this.outlet;
     const turns = new TurnQueue();
     return {
       clock,
-      counters: this.#counters,
+      counters: this.counters,
       arena: new Arena(),
       random: randomBytes,
       pathLimit: dependencies.pathLimit ?? ((host) => pathLimit(host)),
@@ -196,125 +196,125 @@ export class QuicEndpoint {
       schedule: (connection) => turns.add(connection),
       outgoing: (bytes) => outlet.outgoing(bytes),
       transmit: (length, to, done) => outlet.transmit(length, to, done),
-      closed: (connection) => this.#connections.ended(connection),
-      freed: (connection) => this.#connections.remove(connection),
+      closed: (connection) => this.connections.ended(connection),
+      freed: (connection) => this.connections.remove(connection),
     };
   }
 
-  #create(to: HostPort, dialler: boolean): QuicheConnection {
-    const connection = new QuicheConnection(to, dialler, { ...this.#host, local: this.address });
-    this.#connections.add(connection);
+  private create(to: HostPort, dialler: boolean): QuicheConnection {
+    const connection = new QuicheConnection(to, dialler, { ...this.host, local: this.address });
+    this.connections.add(connection);
     return connection;
   }
 
-  #sweepLater(): void {
-    const { clock, options } = this.#host;
+  private sweepLater(): void {
+    const { clock, options } = this.host;
     const shortest = Math.min(options.idleTimeoutMs, options.handshakeTimeoutMs);
     const pause = Math.min(MAX_SWEEP_MS, shortest / SWEEPS_PER_TIMEOUT);
-    this.#sweepTimer = clock.setTimer(pause, () => {
+    this.sweepTimer = clock.setTimer(pause, () => {
       const now = clock.now();
-      for (const connection of this.#connections) connection.sweep(now);
-      this.#sweepLater();
+      for (const connection of this.connections) connection.sweep(now);
+      this.sweepLater();
     });
   }
 
-  #socketError(error: Error): void {
-    this.#counters.socketErrors += 1;
-    this.#logger.debug("the links' socket had an error and goes on", { error });
+  private socketError(error: Error): void {
+    this.counters.socketErrors += 1;
+    this.logger.debug("the links' socket had an error and goes on", { error });
   }
 
-  async #dial(connection: QuicheConnection, to: HostPort): Promise<void> {
+  private async dial(connection: QuicheConnection, to: HostPort): Promise<void> {
     try {
-      const host = await resolveFor(to.host, this.#outlet.port.family);
+      const host = await resolveFor(to.host, this.outlet.port.family);
       // It may have been closed meanwhile.
       if (!connection.isOpening()) return;
       const { address } = this;
       if (host === undefined) return connection.fail(`no way from ${address.host} to ${to.host}`);
       const remote = { host, port: to.port };
       const id = randomBytes(CONNECTION_ID_BYTES);
-      const { Connection } = this.#quiche;
-      const native = Connection.connect(null, id, address, remote, this.#credentials.dialling);
-      this.#connections.register(connection, id);
+      const { Connection } = this.quiche;
+      const native = Connection.connect(null, id, address, remote, this.credentials.dialling);
+      this.connections.register(connection, id);
       connection.begin(native, remote);
     } catch (error) {
       connection.fail(error instanceof Error ? error.message : String(error));
     }
   }
 
-  #receive(packet: Buffer, from: HostPort): void {
-    this.#counters.packetsIn += 1;
-    this.#counters.bytesIn += packet.length;
+  private receive(packet: Buffer, from: HostPort): void {
+    this.counters.packetsIn += 1;
+    this.counters.bytesIn += packet.length;
     const key = destinationKey(packet);
     // Nobody can be answered at port 0.
-    if (key === undefined || from.port === 0) return this.#drop("malformed");
-    const connection = this.#connections.find(key);
-    if (connection === undefined) return this.#receiveUnknown(packet, from);
-    if (!connection.isFrom(from.host, from.port)) return this.#drop("wrong-address");
+    if (key === undefined || from.port === 0) return this.drop("malformed");
+    const connection = this.connections.find(key);
+    if (connection === undefined) return this.receiveUnknown(packet, from);
+    if (!connection.isFrom(from.host, from.port)) return this.drop("wrong-address");
     connection.receive(packet);
   }
 
-  #drop(reason: DropReason): void {
-    this.#counters.dropped[reason] += 1;
+  private drop(reason: DropReason): void {
+    this.counters.dropped[reason] += 1;
   }
 
   /** A packet of no connection: it begins one, or one is no more, or it is nothing. */
-  #receiveUnknown(packet: Buffer, from: HostPort): void {
-    if (isLongHeader(packet)) return this.#receiveFirst(packet, from);
-    this.#drop("unknown-connection");
+  private receiveUnknown(packet: Buffer, from: HostPort): void {
+    if (isLongHeader(packet)) return this.receiveFirst(packet, from);
+    this.drop("unknown-connection");
     if (isBesideQuic(packet)) return;
-    if (packet.length === RESET_BYTES) this.#receiveReset(packet, from);
+    if (packet.length === RESET_BYTES) this.receiveReset(packet, from);
     // Only who takes connections in gave tokens out. From a socket we dial from, the answer would hand the
     // token of another socket's living connection to whoever saw the id of that.
-    if (this.#accept === undefined || packet.length < MIN_ANSWERED_BYTES) return;
+    if (this.accept === undefined || packet.length < MIN_ANSWERED_BYTES) return;
     // Of a former life of this node, or ended long ago: its client may know.
-    this.#counters.resetsSent += 1;
+    this.counters.resetsSent += 1;
     const id = packet.subarray(1, 1 + CONNECTION_ID_BYTES);
-    const out = this.#outlet.outgoing(RESET_BYTES);
-    this.#outlet.answer(this.#credentials.resets.write(out, id), from);
+    const out = this.outlet.outgoing(RESET_BYTES);
+    this.outlet.answer(this.credentials.resets.write(out, id), from);
   }
 
   /** A reset does not name the connection: those with that peer look whether the token is theirs. */
-  #receiveReset(packet: Buffer, from: HostPort): void {
-    for (const { connection, key } of this.#connections.dialledTo(from)) {
+  private receiveReset(packet: Buffer, from: HostPort): void {
+    for (const { connection, key } of this.connections.dialledTo(from)) {
       const named = Buffer.from(packet);
       named.write(key, 1, "latin1");
       connection.receive(named);
     }
   }
 
-  #receiveFirst(packet: Buffer, from: HostPort): void {
-    const accept = this.#accept;
-    if (accept === undefined) return this.#drop("not-listening");
-    const step = this.#gate.step(packet, from, this.#outlet.outgoing(MAX_PACKET_BYTES));
-    if (step.type === "drop") return this.#drop(step.reason);
-    if (step.type === "answer") return this.#outlet.answer(step.length, from);
-    if (!this.#intake.take(from.host)) return this.#drop("too-busy");
-    const native = this.#createAccepted(step, from);
+  private receiveFirst(packet: Buffer, from: HostPort): void {
+    const accept = this.accept;
+    if (accept === undefined) return this.drop("not-listening");
+    const step = this.gate.step(packet, from, this.outlet.outgoing(MAX_PACKET_BYTES));
+    if (step.type === "drop") return this.drop(step.reason);
+    if (step.type === "answer") return this.outlet.answer(step.length, from);
+    if (!this.intake.take(from.host)) return this.drop("too-busy");
+    const native = this.createAccepted(step, from);
     if (native === undefined) return;
-    const connection = this.#create(from, false);
-    this.#connections.register(connection, step.id);
+    const connection = this.create(from, false);
+    this.connections.register(connection, step.id);
     connection.begin(native, from);
-    if (this.#connections.takenIn <= this.#maxConnections) {
+    if (this.connections.takenIn <= this.maxConnections) {
       connection.listen(accept(connection));
       connection.receive(packet);
       return;
     }
-    this.#counters.handshakesRefused += 1;
+    this.counters.handshakesRefused += 1;
     connection.receive(packet);
     connection.refuse();
   }
 
-  #createAccepted(
+  private createAccepted(
     { id, originalId }: { readonly id: Uint8Array; readonly originalId: Uint8Array },
     from: HostPort,
   ): NativeConnection | undefined {
     try {
-      const config = this.#credentials.takingIn(id);
-      return this.#quiche.Connection.accept(id, originalId, this.address, from, config);
+      const config = this.credentials.takingIn(id);
+      return this.quiche.Connection.accept(id, originalId, this.address, from, config);
     } catch (error) {
       // An address the QUIC layer cannot read, such as one with a scope.
-      this.#counters.nativeErrors += 1;
-      this.#logger.debug("a connection could not be taken in", { error, from: from.host });
+      this.counters.nativeErrors += 1;
+      this.logger.debug("a connection could not be taken in", { error, from: from.host });
       return undefined;
     }
   }

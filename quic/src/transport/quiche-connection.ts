@@ -56,30 +56,30 @@ type Phase =
  * 3. Whatever the native side throws ends this connection at worst.
  */
 export class QuicheConnection implements QuicConnection {
-  readonly #host: ConnectionHost;
+  private readonly host: ConnectionHost;
   /** True when this side began it. */
   readonly dialler: boolean;
-  readonly #peerStreams: PeerStreams;
-  readonly #ownStreams: OwnStreams;
-  readonly #sender: PacketSender;
-  readonly #timer: LazyTimer;
-  readonly #deadline: number;
-  #events: QuicConnectionEvents | undefined;
-  #native: NativeConnection | undefined;
-  #to: HostPort;
-  #path: { from: HostPort; to: HostPort };
-  #phase: Phase = "opening";
-  #reason: QuicCloseReason | undefined;
-  #established = false;
+  private readonly peerStreams: PeerStreams;
+  private readonly ownStreams: OwnStreams;
+  private readonly sender: PacketSender;
+  private readonly timer: LazyTimer;
+  private readonly deadline: number;
+  private events: QuicConnectionEvents | undefined;
+  private native: NativeConnection | undefined;
+  private to: HostPort;
+  private path: { from: HostPort; to: HostPort };
+  private phase: Phase = "opening";
+  private reason: QuicCloseReason | undefined;
+  private established = false;
   /** Nothing of the handshake is under way any more: the peer speaks with the keys of the connection. */
-  #confirmed = false;
-  #received = false;
+  private confirmed = false;
+  private received = false;
   /** Events are being raised. */
-  #listening = false;
-  #lingerUntil = 0;
-  #packetsReceived = 0;
-  #bytesReceived = 0;
-  #lastStats: QuicConnectionStats | undefined;
+  private listening = false;
+  private lingerUntil = 0;
+  private packetsReceived = 0;
+  private bytesReceived = 0;
+  private lastStats: QuicConnectionStats | undefined;
   /** The endpoint's: it waits to be flushed. */
   scheduled = false;
   /** The endpoint's: by what it finds the packets of this connection. */
@@ -88,300 +88,300 @@ export class QuicheConnection implements QuicConnection {
 
   constructor(to: HostPort, dialler: boolean, host: ConnectionHost) {
     const { maxStreams, handshakeTimeoutMs } = host.options;
-    this.#to = to;
-    this.#host = host;
+    this.to = to;
+    this.host = host;
     this.dialler = dialler;
-    this.#path = { from: to, to: host.local };
-    this.#deadline = host.clock.now() + handshakeTimeoutMs;
-    this.#sender = new PacketSender(to, host);
-    this.#timer = new LazyTimer({ fired: () => this.#timeout() }, { clock: host.clock });
-    this.#ownStreams = new OwnStreams({ firstId: dialler ? CLIENT_STREAM : SERVER_STREAM });
-    this.#peerStreams = new PeerStreams(
+    this.path = { from: to, to: host.local };
+    this.deadline = host.clock.now() + handshakeTimeoutMs;
+    this.sender = new PacketSender(to, host);
+    this.timer = new LazyTimer({ fired: () => this.timeout() }, { clock: host.clock });
+    this.ownStreams = new OwnStreams({ firstId: dialler ? CLIENT_STREAM : SERVER_STREAM });
+    this.peerStreams = new PeerStreams(
       { firstId: dialler ? SERVER_STREAM : CLIENT_STREAM, maxStreams },
       {
         arena: host.arena,
         sink: {
-          bytes: (stream, bytes) => this.#events?.stream(stream, bytes),
-          ended: (stream) => this.#events?.streamEnded(stream),
-          tooMany: () => this.#violation(`more than ${maxStreams} streams`),
-          open: () => this.#isOpen(),
+          bytes: (stream, bytes) => this.events?.stream(stream, bytes),
+          ended: (stream) => this.events?.streamEnded(stream),
+          tooMany: () => this.violation(`more than ${maxStreams} streams`),
+          open: () => this.isOpen(),
         },
       },
     );
   }
 
   get remote(): string {
-    return formatAddress(this.#to);
+    return formatAddress(this.to);
   }
 
   get stats(): QuicConnectionStats {
-    if (this.#lastStats !== undefined) return this.#lastStats;
+    if (this.lastStats !== undefined) return this.lastStats;
     return {
-      rttMs: this.#native?.pathStats()[0]?.rtt ?? 0,
-      packetBytes: this.#sender.packetBytes,
-      packetsSent: this.#sender.packets,
-      packetsReceived: this.#packetsReceived,
-      packetsLost: this.#native?.stats().lost ?? 0,
-      bytesSent: this.#sender.bytes,
-      bytesReceived: this.#bytesReceived,
+      rttMs: this.native?.pathStats()[0]?.rtt ?? 0,
+      packetBytes: this.sender.packetBytes,
+      packetsSent: this.sender.packets,
+      packetsReceived: this.packetsReceived,
+      packetsLost: this.native?.stats().lost ?? 0,
+      bytesSent: this.sender.bytes,
+      bytesReceived: this.bytesReceived,
     };
   }
 
   openStream(urgency: number): number {
-    const native = this.#native;
-    if (!this.#isOpen() || native === undefined)
+    const native = this.native;
+    if (!this.isOpen() || native === undefined)
       throw new RangeError("a stream opens between established and closed only");
-    return this.#ownStreams.open(native, urgency);
+    return this.ownStreams.open(native, urgency);
   }
 
   write(stream: number, bytes: Uint8Array): number {
-    const native = this.#native;
-    if (!this.#isOpen() || native === undefined) return 0;
-    this.#wake();
+    const native = this.native;
+    if (!this.isOpen() || native === undefined) return 0;
+    this.wake();
     try {
-      return this.#ownStreams.write(native, stream, bytes);
+      return this.ownStreams.write(native, stream, bytes);
     } catch (error) {
       if (error instanceof RangeError) throw error;
       // `StreamStopped`: a peer that does not want our bytes is no peer.
-      this.#violation(`stream ${stream}: ${messageOf(error)}`);
+      this.violation(`stream ${stream}: ${messageOf(error)}`);
       return 0;
     }
   }
 
   sendDatagram(bytes: Uint8Array): boolean {
-    const native = this.#native;
-    if (!this.#isOpen() || native === undefined) return false;
-    if (bytes.length > this.#sender.maxDatagramBytes || !queueDatagram(native, bytes)) {
-      this.#host.counters.datagramsDropped += 1;
+    const native = this.native;
+    if (!this.isOpen() || native === undefined) return false;
+    if (bytes.length > this.sender.maxDatagramBytes || !queueDatagram(native, bytes)) {
+      this.host.counters.datagramsDropped += 1;
       return false;
     }
-    this.#wake();
+    this.wake();
     return true;
   }
 
   close(code: number, reason: string): void {
-    this.#end({ by: "self", code, reason }, true);
+    this.end({ by: "self", code, reason }, true);
   }
 
   /** Who hears of this connection; before the first `flush`. */
   listen(events: QuicConnectionEvents): void {
-    this.#events = events;
+    this.events = events;
   }
 
   /** The handshake begins. */
   begin(native: NativeConnection, to: HostPort): void {
-    this.#native = native;
-    this.#to = to;
-    this.#path = { from: to, to: this.#host.local };
-    this.#sender.direct(to);
-    this.#host.schedule(this);
+    this.native = native;
+    this.to = to;
+    this.path = { from: to, to: this.host.local };
+    this.sender.direct(to);
+    this.host.schedule(this);
   }
 
   /** There are too many: the client is told, our listener never hears of it. */
   refuse(): void {
     // Our part of the handshake goes first: without it the client could not read why it is refused.
     this.flush();
-    this.#end({ by: "transport", code: CONNECTION_REFUSED, reason: "too many connections" }, false);
+    this.end({ by: "transport", code: CONNECTION_REFUSED, reason: "too many connections" }, false);
   }
 
   /** Ends an attempt that could not begin. */
   fail(reason: string): void {
-    this.#end({ by: "unreachable", code: 0, reason }, false);
+    this.end({ by: "unreachable", code: 0, reason }, false);
   }
 
   /** The endpoint closes: nothing lingers. */
   abandon(): void {
     this.close(0, "");
     this.flush();
-    if (this.#phase !== "freed") this.#free();
+    if (this.phase !== "freed") this.free();
   }
 
   isFrom(address: string, port: number): boolean {
-    return port === this.#to.port && address === this.#to.host;
+    return port === this.to.port && address === this.to.host;
   }
 
   isOpening(): boolean {
-    return this.#phase === "opening";
+    return this.phase === "opening";
   }
 
   receive(packet: Buffer): void {
-    if (this.#phase === "lingering") return this.#sender.repeatClose();
-    const native = this.#native;
+    if (this.phase === "lingering") return this.sender.repeatClose();
+    const native = this.native;
     if (native === undefined) return;
-    this.#packetsReceived += 1;
-    this.#bytesReceived += packet.length;
-    if (this.#phase === "opening" && this.#bytesReceived > MAX_HANDSHAKE_BYTES)
-      return this.#violation(`more than ${MAX_HANDSHAKE_BYTES} bytes in the handshake`);
-    if (isBesideQuic(packet)) return this.#sender.receiveBeside(native, packet);
+    this.packetsReceived += 1;
+    this.bytesReceived += packet.length;
+    if (this.phase === "opening" && this.bytesReceived > MAX_HANDSHAKE_BYTES)
+      return this.violation(`more than ${MAX_HANDSHAKE_BYTES} bytes in the handshake`);
+    if (isBesideQuic(packet)) return this.sender.receiveBeside(native, packet);
     const isShort = !isLongHeader(packet);
     try {
-      native.recv(packet, this.#path);
-      this.#confirmed ||= isShort;
+      native.recv(packet, this.path);
+      this.confirmed ||= isShort;
     } catch {
       // Forged, damaged or against the rules; in the last case quiche closes and says so in `flush`.
-      this.#host.counters.dropped.unreadable += 1;
+      this.host.counters.dropped.unreadable += 1;
     }
-    this.#received = true;
-    this.#host.schedule(this);
+    this.received = true;
+    this.host.schedule(this);
   }
 
   /** Reads what came, raises events, sends what there is to send. */
   flush(): void {
-    const native = this.#native;
-    if (native === undefined) return this.#raiseClosed();
-    this.#listening = true;
-    if (this.#received) {
-      this.#received = false;
-      this.#read(native);
+    const native = this.native;
+    if (native === undefined) return this.raiseClosed();
+    this.listening = true;
+    if (this.received) {
+      this.received = false;
+      this.read(native);
     }
-    if (this.#isOpen() && this.#ownStreams.freed(native)) this.#events?.writable();
-    this.#listening = false;
-    if (this.#phase === "opening" || this.#isOpen()) this.#send(native);
-    this.#settle(native);
+    if (this.isOpen() && this.ownStreams.freed(native)) this.events?.writable();
+    this.listening = false;
+    if (this.phase === "opening" || this.isOpen()) this.send(native);
+    this.settle(native);
   }
 
   /** Called a few times within each idle timeout. */
   sweep(now: number): void {
-    const native = this.#native;
-    if (this.#phase === "opening" && now >= this.#deadline) {
-      const what = this.#packetsReceived === 0 ? "no answer" : "the handshake was not done";
-      return this.fail(`${what} within ${this.#host.options.handshakeTimeoutMs} ms`);
+    const native = this.native;
+    if (this.phase === "opening" && now >= this.deadline) {
+      const what = this.packetsReceived === 0 ? "no answer" : "the handshake was not done";
+      return this.fail(`${what} within ${this.host.options.handshakeTimeoutMs} ms`);
     }
-    if (this.#phase === "lingering" && native === undefined && now >= this.#lingerUntil)
-      return this.#free();
-    if (!this.#isOpen() || native === undefined) return;
-    this.#sender.sweep(native);
-    const pause = this.#host.options.idleTimeoutMs / KEEP_ALIVES_PER_TIMEOUT;
-    if (now - this.#sender.lastAt < pause) return;
-    this.#attempt(() => native.sendAckEliciting());
-    this.#host.schedule(this);
+    if (this.phase === "lingering" && native === undefined && now >= this.lingerUntil)
+      return this.free();
+    if (!this.isOpen() || native === undefined) return;
+    this.sender.sweep(native);
+    const pause = this.host.options.idleTimeoutMs / KEEP_ALIVES_PER_TIMEOUT;
+    if (now - this.sender.lastAt < pause) return;
+    this.attempt(() => native.sendAckEliciting());
+    this.host.schedule(this);
   }
 
   /** What is written from within an event leaves with the same `flush`. */
-  #wake(): void {
-    if (!this.#listening) this.#host.schedule(this);
+  private wake(): void {
+    if (!this.listening) this.host.schedule(this);
   }
 
-  #isOpen(): boolean {
-    return this.#phase === "open";
+  private isOpen(): boolean {
+    return this.phase === "open";
   }
 
-  #violation(what: string): void {
-    if (!this.#isOpen() && this.#phase !== "opening") return;
-    this.#host.counters.violations += 1;
-    this.#end({ by: "transport", code: PROTOCOL_VIOLATION, reason: what }, false);
+  private violation(what: string): void {
+    if (!this.isOpen() && this.phase !== "opening") return;
+    this.host.counters.violations += 1;
+    this.end({ by: "transport", code: PROTOCOL_VIOLATION, reason: what }, false);
   }
 
-  #end(reason: QuicCloseReason, application: boolean): void {
-    if (this.#phase !== "opening" && this.#phase !== "open") return;
-    this.#phase = "ending";
-    this.#reason = reason;
-    this.#host.schedule(this);
-    if (this.#native === undefined) return;
+  private end(reason: QuicCloseReason, application: boolean): void {
+    if (this.phase !== "opening" && this.phase !== "open") return;
+    this.phase = "ending";
+    this.reason = reason;
+    this.host.schedule(this);
+    if (this.native === undefined) return;
     try {
-      this.#sender.close(this.#native, { ...reason, application, confirmed: this.#confirmed });
+      this.sender.close(this.native, { ...reason, application, confirmed: this.confirmed });
     } catch {
       // It had ended by itself, or cannot send; ours is the reason that is told.
-      this.#host.counters.nativeErrors += 1;
+      this.host.counters.nativeErrors += 1;
     }
   }
 
-  #read(native: NativeConnection): void {
-    if (this.#phase === "opening" && native.isEstablished()) {
-      this.#phase = "open";
-      this.#established = true;
-      this.#confirmed ||= !this.dialler;
-      this.#host.counters.handshakesDone += 1;
+  private read(native: NativeConnection): void {
+    if (this.phase === "opening" && native.isEstablished()) {
+      this.phase = "open";
+      this.established = true;
+      this.confirmed ||= !this.dialler;
+      this.host.counters.handshakesDone += 1;
       this.peerCertificates = native.peerCertChain() ?? [];
-      this.#events?.established();
+      this.events?.established();
     }
-    if (!this.#isOpen()) return;
-    if (this.#confirmed) this.#sender.search(native);
-    this.#readDatagrams(native);
-    if (this.#peerStreams.read(native)) {
-      this.#received = true;
-      this.#host.schedule(this);
+    if (!this.isOpen()) return;
+    if (this.confirmed) this.sender.search(native);
+    this.readDatagrams(native);
+    if (this.peerStreams.read(native)) {
+      this.received = true;
+      this.host.schedule(this);
     }
-    if (this.#isOpen()) this.#events?.turn();
+    if (this.isOpen()) this.events?.turn();
   }
 
-  #readDatagrams(native: NativeConnection): void {
-    const arena = this.#host.arena;
-    while (this.#isOpen()) {
-      const count = this.#attempt(() => native.dgramRecv(arena.room())) ?? null;
+  private readDatagrams(native: NativeConnection): void {
+    const arena = this.host.arena;
+    while (this.isOpen()) {
+      const count = this.attempt(() => native.dgramRecv(arena.room())) ?? null;
       if (count === null) return;
-      this.#events?.datagram(arena.take(count));
+      this.events?.datagram(arena.take(count));
     }
   }
 
-  #send(native: NativeConnection): void {
-    if (this.#attempt(() => this.#sender.pump(native)) === true) this.#host.schedule(this);
+  private send(native: NativeConnection): void {
+    if (this.attempt(() => this.sender.pump(native)) === true) this.host.schedule(this);
   }
 
   /** A call of the native library that has no reason to fail; when it does, the connection ends. */
-  #attempt<T>(call: () => T): T | undefined {
+  private attempt<T>(call: () => T): T | undefined {
     try {
       return call();
     } catch (error) {
-      this.#host.counters.nativeErrors += 1;
+      this.host.counters.nativeErrors += 1;
       const reason = `the QUIC library failed: ${messageOf(error)}`;
-      this.#end({ by: "transport", code: INTERNAL_ERROR, reason }, false);
+      this.end({ by: "transport", code: INTERNAL_ERROR, reason }, false);
       return undefined;
     }
   }
 
-  #settle(native: NativeConnection): void {
+  private settle(native: NativeConnection): void {
     const over = native.isClosed();
     const draining = native.isDraining();
-    if (this.#phase === "ending" || over || draining) this.#raiseClosed();
+    if (this.phase === "ending" || over || draining) this.raiseClosed();
     // After the end there is nothing to wait for but the draining.
-    const waiting = !over && (draining || this.#phase !== "lingering");
+    const waiting = !over && (draining || this.phase !== "lingering");
     const timeout = waiting ? native.timeout() : null;
-    if (timeout !== null) return this.#timer.within(timeout + TIMER_ROUNDING_MS);
-    if (this.#phase !== "lingering") return;
-    this.#release();
+    if (timeout !== null) return this.timer.within(timeout + TIMER_ROUNDING_MS);
+    if (this.phase !== "lingering") return;
+    this.release();
     // To a peer that closed, or is gone, there is nothing more to say.
-    if (!this.#sender.hasClosed) this.#free();
+    if (!this.sender.hasClosed) this.free();
   }
 
-  #timeout(): void {
-    const native = this.#native;
+  private timeout(): void {
+    const native = this.native;
     if (native === undefined) return;
     if (native.timeout() === 0) {
-      this.#attempt(() => native.onTimeout());
-      if (this.#isOpen()) this.#sender.timedOut();
+      this.attempt(() => native.onTimeout());
+      if (this.isOpen()) this.sender.timedOut();
     }
-    this.#host.schedule(this);
+    this.host.schedule(this);
   }
 
-  #raiseClosed(): void {
-    if (this.#phase === "lingering" || this.#phase === "freed") return;
-    const native = this.#native;
-    if (native === undefined && this.#phase === "opening") return;
-    this.#phase = "lingering";
-    this.#lingerUntil = this.#host.clock.now() + LINGER_MS;
-    this.#host.closed(this);
-    if (!this.#established) this.#host.counters.handshakesFailed += 1;
-    const events = this.#events;
-    this.#events = undefined;
-    const reason = this.#reason ?? (native && nativeReason(native, this.#established));
+  private raiseClosed(): void {
+    if (this.phase === "lingering" || this.phase === "freed") return;
+    const native = this.native;
+    if (native === undefined && this.phase === "opening") return;
+    this.phase = "lingering";
+    this.lingerUntil = this.host.clock.now() + LINGER_MS;
+    this.host.closed(this);
+    if (!this.established) this.host.counters.handshakesFailed += 1;
+    const events = this.events;
+    this.events = undefined;
+    const reason = this.reason ?? (native && nativeReason(native, this.established));
     if (reason !== undefined) events?.closed(reason);
-    if (native === undefined) this.#free();
+    if (native === undefined) this.free();
   }
 
   /** The QUIC layer is done with it. */
-  #release(): void {
-    this.#timer.cancel();
-    this.#lastStats = this.stats;
-    this.#native = undefined;
-    this.#sender.release();
+  private release(): void {
+    this.timer.cancel();
+    this.lastStats = this.stats;
+    this.native = undefined;
+    this.sender.release();
   }
 
   /** Lets everything go, at once. */
-  #free(): void {
-    this.#phase = "freed";
-    this.#release();
-    this.#host.freed(this);
+  private free(): void {
+    this.phase = "freed";
+    this.release();
+    this.host.freed(this);
   }
 }
 

@@ -18,15 +18,15 @@ const SHORT_HEADER_RANDOM_MASK = 0x3f;
  * answers a packet of a connection it does not know with that token. Nobody else can.
  */
 export class ResetTokens {
-  readonly #key: Uint8Array;
+  private readonly key: Uint8Array;
 
   /** PEM. */
   constructor(options: { readonly privateKey: string }) {
-    this.#key = createHmac("sha256", options.privateKey).update("atlasnet reset").digest();
+    this.key = createHmac("sha256", options.privateKey).update("atlasnet reset").digest();
   }
 
   token(connectionId: Uint8Array): Buffer {
-    return createHmac("sha256", this.#key).update(connectionId).digest().subarray(0, TOKEN_BYTES);
+    return createHmac("sha256", this.key).update(connectionId).digest().subarray(0, TOKEN_BYTES);
   }
 
   /** As the native library takes it. */

@@ -22,19 +22,19 @@ interface RetryTokensDependencies {
  * process's own: after a restart a client begins again.
  */
 export class RetryTokens {
-  readonly #key: Uint8Array;
-  readonly #now: () => number;
+  private readonly key: Uint8Array;
+  private readonly now: () => number;
 
   constructor({ now, random }: RetryTokensDependencies) {
-    this.#key = random(KEY_BYTES);
-    this.#now = now;
+    this.key = random(KEY_BYTES);
+    this.now = now;
   }
 
   /** `originalId` is what the client chose, `newId` what it is told to use. */
   issue(from: HostPort, originalId: Uint8Array, newId: Uint8Array): Buffer {
     const expiry = Buffer.alloc(EXPIRY_BYTES);
-    expiry.writeDoubleBE(this.#now() + RETRY_LIFETIME_MS);
-    return Buffer.concat([expiry, this.#mac(expiry, from, originalId, newId), originalId]);
+    expiry.writeDoubleBE(this.now() + RETRY_LIFETIME_MS);
+    return Buffer.concat([expiry, this.mac(expiry, from, originalId, newId), originalId]);
   }
 
   /** The id the client chose first, or undefined when the token is not ours, too old, or of another address. */
@@ -44,15 +44,20 @@ export class RetryTokens {
     if (bytes.length <= idOffset || bytes.length > idOffset + MAX_ID_BYTES) return undefined;
     const expiry = bytes.subarray(0, EXPIRY_BYTES);
     const originalId = bytes.subarray(idOffset);
-    const mac = this.#mac(expiry, from, originalId, newId);
+    const mac = this.mac(expiry, from, originalId, newId);
     if (!timingSafeEqual(mac, bytes.subarray(EXPIRY_BYTES, idOffset))) return undefined;
-    return expiry.readDoubleBE() >= this.#now() ? originalId : undefined;
+    return expiry.readDoubleBE() >= this.now() ? originalId : undefined;
   }
 
-  #mac(expiry: Uint8Array, from: HostPort, originalId: Uint8Array, newId: Uint8Array): Buffer {
+  private mac(
+    expiry: Uint8Array,
+    from: HostPort,
+    originalId: Uint8Array,
+    newId: Uint8Array,
+  ): Buffer {
     // The lengths of both ids are told, so that no byte can move from one field to the next.
     const lengths = Uint8Array.of(originalId.length, newId.length);
-    return createHmac("sha256", this.#key)
+    return createHmac("sha256", this.key)
       .update(expiry)
       .update(lengths)
       .update(originalId)

@@ -17,10 +17,10 @@ const LINGERING = 1000;
 
 /** Counts the timers that were set and neither fired nor were cancelled. */
 class CountingClock implements Clock {
-  readonly #running = new Set<Timer>();
+  private readonly timers = new Set<Timer>();
 
   get running(): number {
-    return this.#running.size;
+    return this.timers.size;
   }
 
   now(): number {
@@ -33,16 +33,16 @@ class CountingClock implements Clock {
 
   setTimer(ms: number, fn: () => void): Timer {
     const inner = systemClock.setTimer(ms, () => {
-      this.#running.delete(timer);
+      this.timers.delete(timer);
       fn();
     });
     const timer: Timer = {
       cancel: () => {
-        this.#running.delete(timer);
+        this.timers.delete(timer);
         inner.cancel();
       },
     };
-    this.#running.add(timer);
+    this.timers.add(timer);
     return timer;
   }
 }

@@ -7,21 +7,21 @@ export interface Flushed {
 
 /** Gathers the work of a turn: each is flushed once, whatever came for it or was written to it. */
 export class TurnQueue {
-  #due: Flushed[] = [];
-  #immediate: NodeJS.Immediate | undefined;
+  private due: Flushed[] = [];
+  private immediate: NodeJS.Immediate | undefined;
 
   /** At the end of this turn; from within a flush, of the next. */
   add(one: Flushed): void {
     if (one.scheduled) return;
     one.scheduled = true;
-    this.#due.push(one);
-    this.#immediate ??= setImmediate(this.#turn);
+    this.due.push(one);
+    this.immediate ??= setImmediate(this.turn);
   }
 
-  readonly #turn = (): void => {
-    this.#immediate = undefined;
-    const due = this.#due;
-    this.#due = [];
+  private readonly turn = (): void => {
+    this.immediate = undefined;
+    const due = this.due;
+    this.due = [];
     for (const one of due) {
       one.scheduled = false;
       one.flush();

@@ -28,13 +28,13 @@ export async function openUdpPort(at: HostPort, events: PacketPortEvents): Promi
 }
 
 class UdpPort implements PacketPort {
-  readonly #socket: Socket;
+  private readonly socket: Socket;
   readonly address: HostPort;
   readonly family: Family;
-  #closing: Promise<void> | undefined;
+  private closing: Promise<void> | undefined;
 
   constructor(socket: Socket, family: Family) {
-    this.#socket = socket;
+    this.socket = socket;
     this.family = family;
     const { address, port } = socket.address();
     this.address = { host: address, port };
@@ -42,26 +42,26 @@ class UdpPort implements PacketPort {
 
   send(buffer: Buffer, length: number, to: HostPort, done: (error: Error | null) => void): boolean {
     try {
-      this.#socket.send(buffer, 0, length, to.port, to.host, done);
+      this.socket.send(buffer, 0, length, to.port, to.host, done);
     } catch (error) {
       // A port that cannot be, or the socket was closed meanwhile.
       queueMicrotask(() => done(error instanceof Error ? error : new Error(String(error))));
       return true;
     }
     // Nothing is queued when the system took the packet at once, as it does but for a full buffer.
-    return this.#socket.getSendQueueCount() === 0;
+    return this.socket.getSendQueueCount() === 0;
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
+    this.closing ??= this.drainAndClose();
+    return this.closing;
   }
 
-  async #close(): Promise<void> {
-    for (let turn = 0; turn < CLOSE_TURNS && this.#socket.getSendQueueCount() > 0; turn++)
+  private async drainAndClose(): Promise<void> {
+    for (let turn = 0; turn < CLOSE_TURNS && this.socket.getSendQueueCount() > 0; turn++)
       await new Promise((resolve) => setImmediate(resolve));
     await new Promise<void>((resolve) => {
-      this.#socket.close(() => resolve());
+      this.socket.close(() => resolve());
     });
   }
 }

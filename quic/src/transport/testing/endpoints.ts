@@ -44,21 +44,21 @@ export async function openEndpoint(
 /** Takes in connections and hands them out in sequence. */
 export class Listening {
   readonly taken: Recorded[] = [];
-  readonly #waiting: ((end: Recorded) => void)[] = [];
+  private readonly waiting: ((end: Recorded) => void)[] = [];
 
   constructor(endpoint: QuicEndpoint) {
-    endpoint.listen((connection) => this.#take(connection));
+    endpoint.listen((connection) => this.take(connection));
   }
 
   next(): Promise<Recorded> {
     const end = this.taken.shift();
     if (end !== undefined) return Promise.resolve(end);
-    return new Promise((resolve) => this.#waiting.push(resolve));
+    return new Promise((resolve) => this.waiting.push(resolve));
   }
 
-  #take(connection: QuicConnection): Recorded {
+  private take(connection: QuicConnection): Recorded {
     const end = new Recorded(connection);
-    const waiting = this.#waiting.shift();
+    const waiting = this.waiting.shift();
     if (waiting === undefined) this.taken.push(end);
     else waiting(end);
     return end;

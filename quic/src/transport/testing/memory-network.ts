@@ -14,8 +14,8 @@ const deliver: Rule = (packet) => [packet];
 
 /** A network in memory: packets arrive in the next turn of the event loop, or as `rule` says. */
 export class MemoryNetwork {
-  readonly #ports = new Map<number, PacketPortEvents>();
-  #nextPort = 1;
+  private readonly ports = new Map<number, PacketPortEvents>();
+  private nextPort = 1;
   /** Packets that were sent, before the rule. */
   readonly seen: Packet[] = [];
   keepSeen = false;
@@ -24,18 +24,18 @@ export class MemoryNetwork {
   maxBytes = 65_507;
 
   readonly openPort: OpenPacketPort = (at, events) => {
-    const address = { host: at.host, port: this.#nextPort++ };
-    this.#ports.set(address.port, events);
+    const address = { host: at.host, port: this.nextPort++ };
+    this.ports.set(address.port, events);
     const port: PacketPort = {
       address,
       family: 4,
       send: (buffer, length, to, done) => {
-        const error = this.#send(Buffer.from(buffer.subarray(0, length)), address, to);
+        const error = this.send(Buffer.from(buffer.subarray(0, length)), address, to);
         queueMicrotask(() => done(error));
         return true;
       },
       close: () => {
-        this.#ports.delete(address.port);
+        this.ports.delete(address.port);
         return Promise.resolve();
       },
     };
@@ -44,10 +44,10 @@ export class MemoryNetwork {
 
   /** Puts a packet on the network as if it came from `from`. */
   inject(packet: Packet): void {
-    setImmediate(() => this.#arrive(packet));
+    setImmediate(() => this.arrive(packet));
   }
 
-  #send(bytes: Buffer, from: HostPort, to: HostPort): Error | null {
+  private send(bytes: Buffer, from: HostPort, to: HostPort): Error | null {
     if (bytes.length > this.maxBytes)
       return Object.assign(new Error("send EMSGSIZE"), { code: "EMSGSIZE" });
     const packet = { from, to, bytes };
@@ -56,7 +56,7 @@ export class MemoryNetwork {
     return null;
   }
 
-  #arrive({ from, to, bytes }: Packet): void {
-    this.#ports.get(to.port)?.packet(Buffer.from(bytes), { address: from.host, port: from.port });
+  private arrive({ from, to, bytes }: Packet): void {
+    this.ports.get(to.port)?.packet(Buffer.from(bytes), { address: from.host, port: from.port });
   }
 }

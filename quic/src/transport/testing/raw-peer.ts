@@ -16,11 +16,11 @@ interface RawPeerOptions {
 /** A client that does with the native connection whatever a test asks for, and reads no stream. */
 export class RawPeer {
   readonly native: NativeConnection;
-  readonly #port: PacketPort;
-  readonly #to: HostPort;
-  readonly #waiting: { ready: () => boolean; resolve: () => void }[] = [];
-  #heard: ((packet: Buffer) => void) | undefined;
-  #pumping: NodeJS.Immediate | undefined;
+  private readonly port: PacketPort;
+  private readonly to: HostPort;
+  private readonly waiting: { ready: () => boolean; resolve: () => void }[] = [];
+  private heard: ((packet: Buffer) => void) | undefined;
+  private pumping: NodeJS.Immediate | undefined;
 
   static async open(
     network: MemoryNetwork,
@@ -44,52 +44,52 @@ export class RawPeer {
 
   private constructor(native: NativeConnection, port: PacketPort, to: HostPort) {
     this.native = native;
-    this.#port = port;
-    this.#to = to;
+    this.port = port;
+    this.to = to;
   }
 
   get address(): HostPort {
-    return this.#port.address;
+    return this.port.address;
   }
 
   receive(packet: Buffer): void {
-    this.#heard?.(packet);
+    this.heard?.(packet);
     try {
-      this.native.recv(packet, { from: this.#to, to: this.#port.address });
+      this.native.recv(packet, { from: this.to, to: this.port.address });
     } catch (error) {
       // What the other side sends besides QUIC, and after the end, is of no interest here.
       if (!(error instanceof Error)) throw error;
     }
-    this.#pumping ??= setImmediate(() => this.pump());
+    this.pumping ??= setImmediate(() => this.pump());
   }
 
   /** Sends what the native side has to send. */
   pump(): void {
-    this.#pumping = undefined;
+    this.pumping = undefined;
     const out = Buffer.alloc(1350);
     for (;;) {
       const sent = this.native.send(out);
       if (sent === null) break;
       this.send(out.subarray(0, sent[0]));
     }
-    for (const waiting of this.#waiting.splice(0)) {
+    for (const waiting of this.waiting.splice(0)) {
       if (waiting.ready()) waiting.resolve();
-      else this.#waiting.push(waiting);
+      else this.waiting.push(waiting);
     }
   }
 
   send(bytes: Buffer): void {
-    this.#port.send(bytes, bytes.length, this.#to, () => undefined);
+    this.port.send(bytes, bytes.length, this.to, () => undefined);
   }
 
   onPacket(heard: (packet: Buffer) => void): void {
-    this.#heard = heard;
+    this.heard = heard;
   }
 
   async until(ready: (native: NativeConnection) => boolean): Promise<void> {
     if (ready(this.native)) return;
     await new Promise<void>((resolve) =>
-      this.#waiting.push({ ready: () => ready(this.native), resolve }),
+      this.waiting.push({ ready: () => ready(this.native), resolve }),
     );
   }
 }

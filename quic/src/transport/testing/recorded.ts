@@ -13,7 +13,7 @@ export class Recorded implements QuicConnectionEvents {
   reason: QuicCloseReason | undefined;
   /** Called after each event, beside the notes. */
   onEvent: (() => void) | undefined;
-  readonly #waiting = new Set<{ ready: () => boolean; resolve: () => void }>();
+  private readonly waiting = new Set<{ ready: () => boolean; resolve: () => void }>();
 
   constructor(connection: QuicConnection) {
     this.connection = connection;
@@ -22,7 +22,7 @@ export class Recorded implements QuicConnectionEvents {
   /** Resolves when the condition holds, looked at after each event. */
   async until(ready: () => boolean): Promise<void> {
     if (ready()) return;
-    await new Promise<void>((resolve) => this.#waiting.add({ ready, resolve }));
+    await new Promise<void>((resolve) => this.waiting.add({ ready, resolve }));
   }
 
   async untilEstablished(): Promise<this> {
@@ -47,47 +47,47 @@ export class Recorded implements QuicConnectionEvents {
 
   established(): void {
     this.up = true;
-    this.#note("established");
+    this.note("established");
   }
 
   stream(stream: number, bytes: Uint8Array): void {
     const known = this.streams.get(stream) ?? [];
     known.push(Buffer.from(bytes));
     this.streams.set(stream, known);
-    this.#note("stream");
+    this.note("stream");
   }
 
   streamEnded(stream: number): void {
     this.ended.push(stream);
-    this.#note("streamEnded");
+    this.note("streamEnded");
   }
 
   datagram(bytes: Uint8Array): void {
     this.datagrams.push(Buffer.from(bytes));
-    this.#note("datagram");
+    this.note("datagram");
   }
 
   turn(): void {
     this.turns += 1;
-    this.#note("turn");
+    this.note("turn");
   }
 
   writable(): void {
     this.writables += 1;
-    this.#note("writable");
+    this.note("writable");
   }
 
   closed(reason: QuicCloseReason): void {
     this.reason = reason;
-    this.#note("closed");
+    this.note("closed");
   }
 
-  #note(event: string): void {
+  private note(event: string): void {
     if (this.heard.at(-1) !== event) this.heard.push(event);
     this.onEvent?.();
-    for (const waiting of this.#waiting) {
+    for (const waiting of this.waiting) {
       if (!waiting.ready()) continue;
-      this.#waiting.delete(waiting);
+      this.waiting.delete(waiting);
       waiting.resolve();
     }
   }
