@@ -22,6 +22,11 @@ export class MembersHistory {
     return this.changes.at(-1)?.members ?? NO_MEMBERS;
   }
 
+  /** Members before the newest change; those of the log's start when there was none. */
+  get previous(): Members {
+    return (this.changes.at(-2) ?? this.changes.at(-1))?.members ?? NO_MEMBERS;
+  }
+
   /** Index of the newest change; it is pending while that is not committed. */
   get changedAt(): number {
     return this.changes.at(-1)?.index ?? 0;

@@ -4,12 +4,14 @@ import {
   isMember,
   isVoter,
   makeMembers,
+  quorumOf,
   withLearner,
   without,
   withPromoted,
 } from "./members.ts";
 import { encodeMembers } from "./members-codec.ts";
 import { MAX_MEMBERS } from "./options.ts";
+import type { Progress } from "./progress.ts";
 import { appendOwn, followMembers } from "./replication.ts";
 import type { RaftState } from "./state.ts";
 import type { ChangeResult, MemberChange, Members } from "./types.ts";
@@ -60,16 +62,30 @@ function refusal(state: RaftState, leading: Leadership, change: MemberChange): R
       return isBehind(state, leading, change.id) ? "behind" : undefined;
     case "remove":
       if (!isMember(members, change.id)) return "not-a-member";
-      return members.voters.length === 1 && isVoter(members, change.id) ? "last-voter" : undefined;
+      if (members.voters.length === 1 && isVoter(members, change.id)) return "last-voter";
+      return leavesQuorum(state, leading, without(members, change.id)) ? undefined : "behind";
   }
+}
+
+/** A majority of those who stay has followed this leader: it can go on without the other. */
+function leavesQuorum(state: RaftState, leading: Leadership, members: Members): boolean {
+  const following = members.voters.filter(
+    (id) => id === state.id || hasFollowed(leading, leading.followers.get(id)),
+  );
+  return following.length >= quorumOf(members.voters);
+}
+
+/** Until it has outgrown its new log (`NEW_LOG_VOTE`) it cannot vote, and as a voter would be in the way. */
+function hasFollowed(leading: Leadership, progress: Progress | undefined): boolean {
+  if (progress?.firstCommit === undefined) return false;
+  return progress.match >= Math.max(progress.firstCommit, leading.noOpIndex);
 }
 
 function isBehind(state: RaftState, leading: Leadership, id: string): boolean {
   if (state.breaks("promote-behind")) return false;
-  const { match = 0, firstCommit } = leading.followers.get(id) ?? {};
-  // Until it has outgrown its new log it could not vote, and as a voter it would be in the way.
-  if (firstCommit === undefined || match < Math.max(firstCommit, leading.noOpIndex)) return true;
-  return match + state.options.promotionLag < state.log.lastIndex;
+  const progress = leading.followers.get(id);
+  if (!progress || !hasFollowed(leading, progress)) return true;
+  return progress.match + state.options.promotionLag < state.log.lastIndex;
 }
 
 function changed(members: Members, change: MemberChange): Members {

@@ -126,11 +126,16 @@ export class RaftState {
     this.retired = reason;
   }
 
-  /** Whether this node may stand in an election. */
+  /**
+   * Whether this node may stand in an election: also one whose own removal is in its log but not
+   * known to be committed, for perhaps nobody else has that entry and can win.
+   */
   get mayLead(): boolean {
     if (this.retired) return false;
     if (this.isNewLog && this.log.lastIndex > BOOTSTRAP_INDEX) return false;
-    return isVoter(this.members, this.id) || this.breaks("removed-campaigns");
+    if (this.breaks("removed-campaigns")) return true;
+    if (isVoter(this.members, this.id)) return true;
+    return this.history.changedAt > this.log.commit && isVoter(this.history.previous, this.id);
   }
 
   /** Whether what `id` says counts for votes, commits and reads. */

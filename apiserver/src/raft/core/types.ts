@@ -127,7 +127,8 @@ export type ChangeResult =
        * - `not-ready`: the no-op of this term is not committed yet, or leadership is being transferred.
        * - `change-pending`: one change at a time; the last is not committed yet.
        * - `already-member`, `not-a-learner`, `not-a-member`: the change makes no sense.
-       * - `behind`: a learner is promoted once it has caught up with the log.
+       * - `behind`: a learner is promoted once it has caught up with the log, and a member removed once
+       *   a majority of those who stay has followed this leader.
        * - `last-voter`: a group keeps one voter.
        * - `too-many`: `MAX_MEMBERS`.
        */
