@@ -32,6 +32,7 @@ export class TlsConnection implements QuicConnection {
   private nextStream = 0;
   private corked = false;
   private refused = false;
+  private up = false;
   private over = false;
   private rest: Buffer = Buffer.alloc(0);
 
@@ -86,8 +87,11 @@ export class TlsConnection implements QuicConnection {
   private established(): void {
     if (this.over) return;
     this.peerCertificates = [this.socket.getPeerCertificate().raw];
+    this.up = true;
     this.events.established();
     this.events.turn();
+    // What came meanwhile.
+    if (this.rest.length > 0) this.read(Buffer.alloc(0));
   }
 
   private frame(kind: number, bytes: Uint8Array): void {
@@ -114,14 +118,14 @@ export class TlsConnection implements QuicConnection {
 
   private read(chunk: Buffer): void {
     let bytes = this.rest.length === 0 ? chunk : Buffer.concat([this.rest, chunk]);
-    while (bytes.length >= HEAD_BYTES && !this.over) {
+    while (this.up && bytes.length >= HEAD_BYTES && !this.over) {
       const end = HEAD_BYTES + bytes.readUInt32BE(1);
       if (bytes.length < end) break;
       this.take(bytes[0] ?? 0, bytes.subarray(HEAD_BYTES, end));
       bytes = bytes.subarray(end);
     }
     this.rest = bytes;
-    if (!this.over) this.events.turn();
+    if (this.up && !this.over) this.events.turn();
   }
 
   private take(kind: number, bytes: Buffer): void {
