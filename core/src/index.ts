@@ -51,6 +51,13 @@ export {
   type WatchRequest,
 } from "./control/control-store.ts";
 export {
+  DEFAULT_LEASE_OPTIONS,
+  LEASE_DRIFT,
+  Lease,
+  type LeaseOptions,
+  type Sealed,
+} from "./control/lease.ts";
+export {
   changeNodeState,
   cordonNode,
   drainNode,
@@ -222,25 +229,31 @@ export {
   linkMessageProblem,
   MAX_ACCOUNT_BYTES,
   MAX_BATCH_BYTES,
+  MAX_CALL_BYTES,
   MAX_LINK_MESSAGE_BYTES,
   MAX_NAME_BYTES,
   MAX_NOTICE_BYTES,
   MAX_PLAYER_NAME_BYTES,
+  MAX_RAFT_BYTES,
   MAX_REASON_BYTES,
   MAX_TICKET_DATA_BYTES,
 } from "./wire/link-codec.ts";
 export type {
+  Answer,
   Attach,
   Attached,
+  Call,
   Closed,
   Detach,
   Downstream,
+  GroupMessage,
   HostedShard,
   Hosting,
   Leave,
   LinkMessage,
   NodeMessage,
   Notice,
+  RaftEnvelope,
   ShardMessage,
   ShardReset,
   ToProxy,
@@ -250,7 +263,12 @@ export type {
   Watch,
   Watching,
 } from "./wire/link-messages.ts";
-export { NODE_CHANNEL, shardChannel } from "./wire/link-messages.ts";
+export {
+  NODE_CHANNEL,
+  RAFT_BULK_CHANNEL,
+  RAFT_CHANNEL,
+  shardChannel,
+} from "./wire/link-messages.ts";
 export { commonLinkVersion, LINK_VERSIONS, type LinkVersions } from "./wire/link-version.ts";
 export {
   decodeTopicDatagram,
