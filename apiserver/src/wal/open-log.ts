@@ -47,15 +47,22 @@ export async function openLog(
   const { dropped, ...chosen } = await chooseCheckpoint(dir, replay, identity, dependencies);
   const life = read.life + 1;
   const writer = await continueLog(options, dependencies, read, life);
-  for (const { id } of dropped) {
-    const record = { type: "drop-checkpoint", id } as const;
-    const before = replay.tip.state;
-    replay.tip.apply(record);
-    await writer.write(before, [record]);
+  let segments: SegmentInfo[];
+  try {
+    for (const { id } of dropped) {
+      const record = { type: "drop-checkpoint", id } as const;
+      const before = replay.tip.state;
+      replay.tip.apply(record);
+      await writer.write(before, [record]);
+    }
+    segments = await clean(options, dependencies, read, writer);
+    // Those that were never saved, and those that are damaged.
+    const named = new Set(replay.tip.checkpoints.map(checkpointName));
+    for (const name of files.checkpoints) if (!named.has(name)) await disk.remove(join(dir, name));
+  } catch (error) {
+    await writer.close();
+    throw error;
   }
-  const segments = await clean(options, dependencies, read, writer);
-  const named = new Set(replay.tip.checkpoints.map(checkpointName));
-  for (const name of files.checkpoints) if (!named.has(name)) await disk.remove(join(dir, name));
   const { hardState, lastIndex } = replay.tip;
   logger.info("The Raft log was read.", {
     dir,

@@ -1,5 +1,5 @@
 import type { Buffer } from "node:buffer";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Disk, Logger } from "@atlasnet/core";
 import { asBuffer, BadFile, NewerFormat } from "@atlasnet/core/node";
 import { newerFormat } from "./checkpoint-reader.ts";
@@ -81,19 +81,16 @@ export async function readSegments(
   const replay = new Replay(first.header.tip);
   const segments: SegmentInfo[] = [];
   let frames: ReadFrame[] = [];
-  let sequence = first.header.firstSequence;
-  for (const segment of counted) {
+  for (const [i, segment] of counted.entries()) {
     const { name, header } = segment;
-    if (header.firstSequence !== sequence)
-      throw incomplete(
-        dir,
-        `${name} begins with frame ${header.firstSequence}, and frames ${sequence} to ${header.firstSequence - 1} are in no file before it`,
-      );
     const info: SegmentInfo = { name, number: header.number, bytes: header.bytes, maxIndex: 0 };
     const limit = limits[opened.indexOf(segment)] ?? Infinity;
     frames = await readFrames(segment, limit, replay, info, { disk, logger });
     segments.push(info);
-    sequence += frames.length;
+    const next = counted[i + 1];
+    const behind = header.firstSequence + frames.length;
+    if (next !== undefined && behind !== next.header.firstSequence)
+      throw missingFrames(segment, next, behind);
   }
   return {
     identity: first.header.identity,
@@ -104,6 +101,18 @@ export async function readSegments(
     frames,
     header: last.header,
   };
+}
+
+/** The frames between two segments are not there: the end of the first, or a file between them. */
+function missingFrames(segment: Opened, { name, header }: Opened, sequence: number): Error {
+  const { path } = segment;
+  const frames = `frames ${sequence} to ${header.firstSequence - 1}`;
+  if (header.number === segment.header.number + 1)
+    return damaged(path, segment.header.bytes, `${frames} are not in it, but ${name} goes on`);
+  return incomplete(
+    dirname(path),
+    `${name} begins with frame ${header.firstSequence}, and ${frames} are in no file before it`,
+  );
 }
 
 async function readHeader(
@@ -141,6 +150,7 @@ async function readFrames(
     if (found.type === "damaged") throw damaged(path, at, found.problem);
     if (found.type !== "frame") {
       const problem = found.type === "torn" ? found.problem : "it was not written";
+      if (limit !== Infinity && found.type === "end") break;
       if (limit !== Infinity)
         throw damaged(path, at, `frame ${sequence} is not there (${problem}), but later ones are`);
       if (frames.length < header.wholeFrames)
