@@ -1,0 +1,130 @@
+import type { WantReason } from "@atlasnet/core";
+import { choose } from "./candidates.ts";
+import type { NodeEntry, ShardEntry } from "./entries.ts";
+import type { PlacementSettings } from "./settings.ts";
+import type { ClusterView } from "./view.ts";
+
+/** What is to be done about one shard. */
+export type Decision =
+  /** Nothing until something changes; `again` in ms of the clock, if time alone may change it. */
+  | { readonly type: "rest"; readonly again?: number | undefined; readonly visits?: number }
+  | {
+      readonly type: "want";
+      readonly node: NodeEntry | undefined;
+      readonly reason: WantReason;
+      /** Passed over for a while. */
+      readonly avoid?: NodeEntry | undefined;
+      readonly visits: number;
+    }
+  /** Its world was removed, and nobody owns it. */
+  | { readonly type: "forget" }
+  /** No node can take it: looked at again when there is room somewhere. */
+  | { readonly type: "blocked"; readonly visits: number }
+  /** It is to move, and enough others do. */
+  | { readonly type: "hold" };
+
+export interface Context {
+  readonly view: ClusterView;
+  readonly settings: PlacementSettings;
+  readonly now: number;
+}
+
+const REST: Decision = { type: "rest" };
+
+/** Looks at a shard; undefined when it has nothing to say. The first that has, decides. */
+type Reconciler = (context: Context, shard: ShardEntry) => Decision | undefined;
+
+const removed: Reconciler = ({ view }, shard) => {
+  if (shard.world !== undefined) return undefined;
+  // Its owner sees that the world is gone, and releases.
+  return shard.isOwned(view.generation) ? REST : { type: "forget" };
+};
+
+const disabled: Reconciler = (_, shard) => {
+  if (shard.world?.enabled !== false) return undefined;
+  if (shard.wanted === undefined) return REST;
+  return { type: "want", node: undefined, reason: "disabled", visits: 1 };
+};
+
+/** Shards that live where they are wanted: drained, or left alone. */
+const settled: Reconciler = (context, shard) => {
+  const { view, settings } = context;
+  const { owner, wanted, world } = shard;
+  if (owner === undefined || owner !== wanted || !shard.isOwned(view.generation)) return undefined;
+  if (owner.record?.state !== "draining" || world?.failover === "manual") return REST;
+  if (view.occupancy.moving >= settings.maxMoves || owner.moves >= settings.maxMovesPerNode)
+    return { type: "hold" };
+  return place(context, shard, "drained", owner);
+};
+
+/** Shards that live elsewhere than they are wanted: somebody has to take them in the end. */
+const moving: Reconciler = (context, shard) => {
+  const { view } = context;
+  const { owner, wanted } = shard;
+  if (owner === undefined || !shard.isOwned(view.generation)) return undefined;
+  if (wanted !== undefined && view.canTake(wanted, shard)) return REST;
+  // Nobody is there for it: it may as well stay, where its owner stays.
+  if (owner.record?.state === "ready")
+    return {
+      type: "want",
+      node: owner,
+      reason: wanted === undefined ? "placed" : "not-allowed",
+      visits: 1,
+    };
+  if (shard.world?.failover === "manual") return REST;
+  return place(context, shard, "drained", owner);
+};
+
+/** Shards that nobody owns, with a node that was asked. */
+const claiming: Reconciler = (context, shard) => {
+  const { view, settings, now } = context;
+  const { wanted, owner, world } = shard;
+  if (wanted === undefined) return undefined;
+  const due = shard.since + settings.claimMs;
+  if (view.canTake(wanted, shard)) {
+    if (now < due) return { type: "rest", again: due };
+    const choice = choose(view, shard, settings, now, wanted);
+    const { node, visits } = choice;
+    if (node !== undefined)
+      return { type: "want", node, reason: "not-claimed", avoid: wanted, visits };
+    return { type: "rest", again: now + settings.claimMs, visits };
+  }
+  const isOwn = owner === wanted;
+  if (isOwn && world?.failover === "manual") return REST;
+  const starts = wanted.record?.state === "starting" && wanted.isRegistered(view.generation);
+  const isAway = wanted.record !== undefined && !wanted.isRegistered(view.generation);
+  // A node on its way back: it has the journal. One of before a restore has yet to say that it lives.
+  if ((starts || isAway) && now < due && wanted.record?.role === "gameserver")
+    return { type: "rest", again: due };
+  const isLost = wanted.record === undefined || wanted.record.state === "lost";
+  return place(context, shard, isOwn && isLost ? "failover" : "not-allowed", wanted);
+};
+
+const unplaced: Reconciler = (context, shard) => {
+  const { owner, world } = shard;
+  if (world?.failover === "manual" && owner !== undefined && !context.view.canTake(owner, shard))
+    return REST;
+  return place(context, shard, "placed", undefined);
+};
+
+const reconcilers: readonly Reconciler[] = [removed, disabled, settled, moving, claiming, unplaced];
+
+/** What the state asks for about a shard without a pending proposal. */
+export function decide(context: Context, shard: ShardEntry): Decision {
+  for (const reconciler of reconcilers) {
+    const decision = reconciler(context, shard);
+    if (decision !== undefined) return decision;
+  }
+  return REST;
+}
+
+function place(
+  { view, settings, now }: Context,
+  shard: ShardEntry,
+  reason: WantReason,
+  excluded: NodeEntry | undefined,
+): Decision {
+  const { node, visits } = choose(view, shard, settings, now, excluded);
+  if (node === undefined) return { type: "blocked", visits };
+  return { type: "want", node, reason, visits };
+}

@@ -1,0 +1,116 @@
+import {
+  generationOf,
+  isAlive,
+  type NodeRecord,
+  type WantReason,
+  type WorldRecord,
+} from "@atlasnet/core";
+import type { WorldKind } from "./world-kind.ts";
+
+/** What a gameserver says about itself with its heartbeats. */
+export interface NodeLoad {
+  readonly sessions: number;
+  readonly memoryBytes: number;
+  /** Share of the busiest world thread's time that ticks take, 0 to 1. */
+  readonly busy: number;
+}
+
+/** A node of the view. It is there without a record while shards name it. */
+export class NodeEntry {
+  readonly id: string;
+  record: NodeRecord | undefined = undefined;
+  modified = 0;
+  /** When this boot came into view. */
+  since = Number.NEGATIVE_INFINITY;
+  /** Of shards that are meant for it, and of those it owns. */
+  weight = 0;
+  /** Shards that name it, as wanted or as the last owner. */
+  readonly shards = new Set<ShardEntry>();
+  load: NodeLoad | undefined = undefined;
+  /** When the newest load report came. */
+  loadAt = Number.NEGATIVE_INFINITY;
+  /** When its lease of the present boot runs out, as far as this leader knows. */
+  leaseUntil = Number.NEGATIVE_INFINITY;
+  /** That it is lost has been proposed: its lease is not renewed until that is decided. */
+  condemned = false;
+  /** Living shards that are on their way from here or to here. */
+  moves = 0;
+  /** When the last of them arrived. */
+  movedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(id: string) {
+    this.id = id;
+  }
+
+  /** A gameserver that is registered in this generation of the store. */
+  isRegistered(generation: number): boolean {
+    return this.record?.role === "gameserver" && generationOf(this.modified) === generation;
+  }
+}
+
+export interface WorldEntry
+  extends Pick<WorldRecord, "weight" | "enabled" | "failover" | "durability"> {
+  readonly name: string;
+  readonly created: number;
+  readonly modified: number;
+  readonly kind: WorldKind;
+}
+
+export interface Pending {
+  readonly sequence: number;
+  /** Where the shard will be wanted; undefined: nowhere. */
+  readonly node: NodeEntry | undefined;
+  until: number;
+}
+
+/** A shard of the view: of a world that is there, or with records that are to be forgotten. */
+export class ShardEntry {
+  readonly name: string;
+  readonly worldName: string;
+  world: WorldEntry | undefined = undefined;
+  wanted: NodeEntry | undefined = undefined;
+  reason: WantReason = "placed";
+  /** 0: there is no record. */
+  modified = 0;
+  /** The node that owns it or did so last. */
+  owner: NodeEntry | undefined = undefined;
+  ownerBoot = "";
+  ownerHolds = false;
+  ownerModified = 0;
+  pending: Pending | undefined = undefined;
+  /** Since when the wanted node could have taken it. */
+  since = 0;
+  avoid: NodeEntry | undefined = undefined;
+  avoidUntil = 0;
+  movedAt = Number.NEGATIVE_INFINITY;
+  /** Proposals for it that failed in a row; it then has a transaction to itself. */
+  failures = 0;
+  queued = false;
+  timerAt = Number.POSITIVE_INFINITY;
+
+  /** How it is counted at nodes: see Occupancy. */
+  seat: NodeEntry | undefined = undefined;
+  secondSeat: NodeEntry | undefined = undefined;
+  seatWeight = 0;
+  secondWeight = 0;
+  moving = false;
+
+  constructor(name: string, worldName: string) {
+    this.name = name;
+    this.worldName = worldName;
+  }
+
+  /** Where it is wanted, or will be once what was proposed is done. */
+  get target(): NodeEntry | undefined {
+    return this.pending === undefined ? this.wanted : this.pending.node;
+  }
+
+  /** Its owner may act: the same rule as `isOwned`. */
+  isOwned(generation: number): boolean {
+    return (
+      this.ownerHolds &&
+      generationOf(this.ownerModified) === generation &&
+      isAlive(this.owner?.record, this.ownerBoot)
+    );
+  }
+}

@@ -1,0 +1,252 @@
+import type { WantReason } from "@atlasnet/core";
+import { balance } from "./balance.ts";
+import { type Context, type Decision, decide } from "./decisions.ts";
+import type { NodeEntry, ShardEntry } from "./entries.ts";
+import { assumptionsOf, type Intent, type Proposed, transactionsOf } from "./intents.ts";
+import { LostNodes } from "./lost-nodes.ts";
+import type { PlacementSettings } from "./settings.ts";
+import { ShardTimers } from "./timers.ts";
+import type { ClusterView } from "./view.ts";
+
+export interface Step {
+  readonly intents: readonly Intent[];
+  /** There is more to do at once: call again, after others had their turn. */
+  readonly more: boolean;
+  /** When time alone may bring something to do, in ms of the clock; also after any change of the view. */
+  readonly wakeAt: number;
+}
+
+/** How a transaction ended: `unknown` when no answer came. */
+export type Outcome = "done" | "failed" | "unknown";
+
+/** Visits that a look at a shard counts for, beside those of choosing a node. */
+const LOOK_VISITS = 20;
+/** Highest power of two by which waiting after failures grows. */
+const MAX_BACKOFF = 6;
+
+/**
+ * The reconcilers of the leader: looks at what changed, a bounded piece at a time, and says what should
+ * be written. It never blocks for long, never counts on an answer, and proposes nothing about a shard while
+ * something is pending for it.
+ *
+ * Life: `lead` when this process becomes leader, with a view that is complete; then `step` whenever there is
+ * `more`, at `wakeAt`, and after changes; `settled` for every transaction.
+ */
+export class PlacementPlanner {
+  readonly view: ClusterView;
+  readonly settings: PlacementSettings;
+  private readonly timers = new ShardTimers();
+  private readonly lost: LostNodes;
+  /** Shards that no node can take, until there is room somewhere. */
+  private readonly blocked = new Set<ShardEntry>();
+  private blockedVersion = -1;
+  private blockedAt = Number.NEGATIVE_INFINITY;
+  /** Shards that wait for others to have moved. */
+  private readonly held = new Set<ShardEntry>();
+  private heldMoved = 0;
+  private sequence = 0;
+  private term = 0;
+  private balancedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(settings: PlacementSettings, view: ClusterView) {
+    this.settings = settings;
+    this.view = view;
+    this.lost = new LostNodes(view, settings);
+  }
+
+  get blockedShards(): number {
+    return this.blocked.size;
+  }
+
+  /**
+   * Leads from now on, in this term. What the leader before proposed is not known, and leases begin anew. The
+   * call itself takes time in proportion to the shards, some 20 ms for 100,000.
+   */
+  lead(term: number, now: number): void {
+    this.resign(now);
+    this.term = term;
+    this.balancedAt = now;
+    this.lost.lead(now);
+    const { view } = this;
+    view.dirty.start();
+    for (const shard of view.shards.values()) {
+      shard.since = now;
+      shard.timerAt = Number.POSITIVE_INFINITY;
+      shard.failures = 0;
+      view.dirty.add(shard);
+    }
+  }
+
+  /** Leads no longer: nothing is kept for steps that do not come. Idempotent. */
+  resign(now: number): void {
+    const { view } = this;
+    for (const shard of view.shards.values())
+      if (shard.pending !== undefined) view.propose(shard, undefined, now);
+    view.dirty.stop();
+    this.timers.clear();
+    this.blocked.clear();
+    this.held.clear();
+  }
+
+  /**
+   * A renewal was answered: the node's lease runs until then by this leader's clock, no earlier than by the
+   * node's own. False: it is about to be declared lost, or was, and the renewal must not be answered.
+   */
+  renewed(node: string, boot: string, until: number): boolean {
+    return this.lost.renewed(node, boot, until);
+  }
+
+  step(now: number): Step {
+    const intents: Intent[] = this.lost.isDue(now) ? this.lost.find(now) : [];
+    this.wake(now);
+    let visits = 0;
+    const { view, settings } = this;
+    const { maxVisits, maxIntents, maxPending } = settings;
+    const context: Context = { view, settings, now };
+    while (visits < maxVisits && intents.length < maxIntents && view.pending < maxPending) {
+      const shard = view.dirty.take();
+      if (shard === undefined) break;
+      visits += LOOK_VISITS + this.look(context, shard, intents);
+    }
+    const isDone = view.dirty.size === 0;
+    if (isDone) this.rebalance(context, intents);
+    return { intents, more: !isDone && view.pending < maxPending, wakeAt: this.wakeAt() };
+  }
+
+  /** The intents of a step as transactions of this term. */
+  transactions(intents: readonly Intent[]): readonly Proposed[] {
+    return transactionsOf(intents, this.term, this.settings.intentsPerTransaction);
+  }
+
+  settled({ intents }: Proposed, outcome: Outcome, now: number): void {
+    for (const intent of intents) {
+      if (intent.type === "lost") {
+        if (outcome === "failed") this.lost.failed(intent.node, intent.modified);
+        continue;
+      }
+      const shard = this.view.shards.get(intent.shard);
+      if (shard?.pending?.sequence !== intent.sequence || outcome !== "failed") continue;
+      // The watch shows why before long. Until then the same proposal would fail again.
+      const wait = this.settings.retryMs * 2 ** Math.min(shard.failures, MAX_BACKOFF);
+      shard.failures += 1;
+      shard.pending.until = now + wait;
+      this.timers.set(shard, shard.pending.until);
+    }
+  }
+
+  /** Puts into the queue what time or others have made worth another look. */
+  private wake(now: number): void {
+    const { view, settings, blocked, held } = this;
+    for (;;) {
+      const shard = this.timers.take(now);
+      if (shard === undefined) break;
+      view.dirty.add(shard);
+    }
+    const { roomVersion, moved } = view.occupancy;
+    const isDue = now >= this.blockedAt + settings.blockedMs && roomVersion !== this.blockedVersion;
+    if (blocked.size > 0 && isDue) {
+      this.blockedVersion = roomVersion;
+      this.blockedAt = now;
+      for (const shard of blocked) view.dirty.add(shard);
+    }
+    if (held.size > 0 && moved !== this.heldMoved) {
+      this.heldMoved = moved;
+      for (const shard of held) view.dirty.add(shard);
+    }
+  }
+
+  private wakeAt(): number {
+    const { balance: balancing, blockedMs } = this.settings;
+    const hasRoom = this.view.occupancy.roomVersion !== this.blockedVersion;
+    return Math.min(
+      this.lost.nextAt,
+      this.timers.next ?? Number.POSITIVE_INFINITY,
+      this.blocked.size > 0 && hasRoom ? this.blockedAt + blockedMs : Number.POSITIVE_INFINITY,
+      balancing.enabled ? this.balancedAt + balancing.everyMs : Number.POSITIVE_INFINITY,
+    );
+  }
+
+  private look(context: Context, shard: ShardEntry, intents: Intent[]): number {
+    const { now } = context;
+    if (this.view.shards.get(shard.name) !== shard) return 0;
+    if (shard.pending !== undefined) {
+      if (now < shard.pending.until) {
+        this.timers.set(shard, shard.pending.until);
+        return 0;
+      }
+      this.view.propose(shard, undefined, now);
+    }
+    this.blocked.delete(shard);
+    this.held.delete(shard);
+    const decision = decide(context, shard);
+    switch (decision.type) {
+      case "rest":
+        if (decision.again !== undefined) this.timers.set(shard, decision.again);
+        return decision.visits ?? 0;
+      case "blocked":
+        this.blocked.add(shard);
+        if (shard.avoidUntil > now) this.timers.set(shard, shard.avoidUntil);
+        return decision.visits;
+      case "hold":
+        this.held.add(shard);
+        return 0;
+      case "forget":
+        intents.push(this.forget(shard, now));
+        return 0;
+      case "want":
+        return this.follow(decision, shard, intents, now);
+    }
+  }
+
+  private follow(
+    decision: Extract<Decision, { type: "want" }>,
+    shard: ShardEntry,
+    intents: Intent[],
+    now: number,
+  ): number {
+    const { node, reason, avoid, visits } = decision;
+    if (avoid !== undefined) {
+      shard.avoid = avoid;
+      shard.avoidUntil = now + this.settings.avoidMs;
+    }
+    intents.push(this.want(shard, node, reason, now));
+    return visits;
+  }
+
+  private want(
+    shard: ShardEntry,
+    node: NodeEntry | undefined,
+    reason: WantReason,
+    now: number,
+  ): Intent {
+    const assumed = assumptionsOf(shard, [node, shard.wanted]);
+    const sequence = this.propose(shard, node, now);
+    const { name } = shard;
+    const alone = shard.failures > 0;
+    return { type: "want", sequence, shard: name, node: node?.id, reason, assumed, alone };
+  }
+
+  private forget(shard: ShardEntry, now: number): Intent {
+    const assumed = assumptionsOf(shard, []);
+    const sequence = this.propose(shard, undefined, now);
+    return { type: "forget", sequence, shard: shard.name, assumed, alone: shard.failures > 0 };
+  }
+
+  private propose(shard: ShardEntry, node: NodeEntry | undefined, now: number): number {
+    const sequence = ++this.sequence;
+    const until = now + this.settings.pendingMs;
+    this.view.propose(shard, { sequence, node, until }, now);
+    this.timers.set(shard, until);
+    return sequence;
+  }
+
+  private rebalance(context: Context, intents: Intent[]): void {
+    const { enabled, everyMs } = this.settings.balance;
+    if (!enabled || context.now < this.balancedAt + everyMs) return;
+    this.balancedAt = context.now;
+    for (const { shard, to } of balance(context)) {
+      shard.movedAt = context.now;
+      intents.push(this.want(shard, to, "balanced", context.now));
+    }
+  }
+}

@@ -1,0 +1,336 @@
+import {
+  ABSENT,
+  type Change,
+  type ClaimView,
+  changeNodeState,
+  claimShard,
+  cordonNode,
+  createWorld,
+  drainNode,
+  firstShard,
+  generationOf,
+  isOwned,
+  type KeyValue,
+  type NodeRecord,
+  nodeKey,
+  ownerKey,
+  type Proposal,
+  type PseudoRandom,
+  registerNode,
+  releaseShard,
+  removeWorld,
+  type Seen,
+  shardKey,
+  updateWorld,
+  type WorldRecord,
+  whyRelease,
+  worldKey,
+} from "@atlasnet/core";
+import { TinyStore } from "@atlasnet/core/testing";
+import type { Intent, Proposed } from "./intents.ts";
+import { PlacementPlanner } from "./planner.ts";
+import { DEFAULT_PLACEMENT, type PlacementSettings } from "./settings.ts";
+import { ClusterView } from "./view.ts";
+
+/** Time goes in steps of this many ms. */
+export const SIM_STEP_MS = 100;
+const LEASE_MS = 3000;
+
+interface SimNode {
+  readonly id: string;
+  boot: string;
+  isUp: boolean;
+  /** Cut off: renews nothing, hears nothing, and still runs. */
+  isCut: boolean;
+  /** Takes nothing that it is asked to take. */
+  isBroken: boolean;
+  leaseUntil: number;
+  /** Of the store when it last looked, under its lease. */
+  looked: number;
+  /** Shards it acts for, with their epochs. */
+  readonly acts: Map<string, number>;
+}
+
+export interface SimFaults {
+  /** Longest delay of proposals and of the watch, in ms. */
+  readonly delayMs: number;
+  /** Share of transactions that are not applied, and whose proposer hears nothing. */
+  readonly lost: number;
+  /** Share of transactions that are applied, and whose proposer hears nothing. */
+  readonly unanswered: number;
+}
+
+export const NO_FAULTS: SimFaults = { delayMs: 0, lost: 0, unanswered: 0 };
+
+/** A leader's planner, gameservers that claim and release, and a store, in simulated time. For tests. */
+export class SimCluster {
+  readonly store = new TinyStore();
+  readonly view: ClusterView;
+  readonly settings: PlacementSettings;
+  planner: PlacementPlanner;
+  now = 0;
+  readonly nodes = new Map<string, SimNode>();
+  /** Every intent ever, for checks. */
+  readonly intents: {
+    readonly at: number;
+    readonly intent: Intent;
+    readonly from: string | undefined;
+  }[] = [];
+  faults: SimFaults;
+  private readonly random: PseudoRandom;
+  private boots = 0;
+  private watched: { readonly at: number; readonly changes: readonly Change[] }[] = [];
+  private proposals: { readonly at: number; readonly proposed: Proposed }[] = [];
+
+  constructor(random: PseudoRandom, faults: SimFaults = NO_FAULTS, settings = DEFAULT_PLACEMENT) {
+    this.random = random;
+    this.faults = faults;
+    this.settings = settings;
+    this.view = new ClusterView(settings);
+    this.planner = new PlacementPlanner(settings, this.view);
+    this.planner.lead(this.store.term, this.now);
+    this.store.onChanges = (changes) => this.deliverLater(changes);
+  }
+
+  addNode(id: string, record: Partial<NodeRecord> = {}): void {
+    const before = this.nodes.get(id);
+    if (before?.isUp === true) return;
+    const boot = `${id}-${++this.boots}`;
+    const made = registerNode(id, this.store.seen("node", nodeKey(id)), {
+      record: {
+        role: "gameserver",
+        labels: {},
+        capacity: { weight: 100, sessions: 0, memoryBytes: 0 },
+        modules: ["*"],
+        address: "127.0.0.1:1",
+        fingerprint: "00".repeat(32),
+        leaseMs: LEASE_MS,
+        registered: 0,
+        ...record,
+        boot,
+        state: "ready",
+      },
+      generation: this.store.generation,
+      previousBoot: this.store.seen("node", nodeKey(id)).record?.boot,
+    });
+    if (!this.run(made)) return;
+    this.store.leases.add(id);
+    const node = {
+      id,
+      boot,
+      isUp: true,
+      isCut: false,
+      isBroken: false,
+      looked: -1,
+      acts: new Map(),
+    };
+    this.nodes.set(id, { ...node, leaseUntil: this.now + LEASE_MS });
+  }
+
+  kill(id: string): void {
+    const node = this.nodes.get(id);
+    if (node === undefined) return;
+    node.isUp = false;
+    node.acts.clear();
+  }
+
+  cordon(id: string, cordoned: boolean): void {
+    this.run(cordonNode(id, this.store.seen("node", nodeKey(id)), cordoned));
+  }
+
+  drain(id: string): void {
+    this.run(drainNode(id, this.store.seen("node", nodeKey(id))));
+  }
+
+  undrain(id: string): void {
+    const node = this.nodes.get(id);
+    if (node !== undefined)
+      this.run(changeNodeState(id, this.store.seen("node", nodeKey(id)), node.boot, "ready"));
+  }
+
+  setWorld(name: string, record: Partial<WorldRecord> = {}): void {
+    const before = this.store.seen("world", worldKey(name));
+    const whole: WorldRecord = {
+      module: { source: "node", path: "./arena.js" },
+      config: {},
+      durability: "none",
+      graceSeconds: 30,
+      labels: {},
+      constraints: { nodeLabels: {}, nodes: [] },
+      policy: "spread",
+      weight: 1,
+      failover: "automatic",
+      enabled: true,
+      ...record,
+    };
+    this.run(
+      before.record === undefined
+        ? createWorld(name, before, whole)
+        : updateWorld(name, before, whole),
+    );
+  }
+
+  removeWorld(name: string): void {
+    this.run(removeWorld(name, this.store.seen("world", worldKey(name))));
+  }
+
+  /** Another apiserver leads: what was under way may yet be applied, and fails by its term. */
+  changeLeader(): void {
+    this.store.term += 1;
+    this.planner = new PlacementPlanner(this.settings, this.view);
+    this.planner.lead(this.store.term, this.now);
+  }
+
+  /** Runs for so many ms. Calls back after every step of time. */
+  advance(ms: number, afterStep: () => void = () => {}): void {
+    for (const end = this.now + ms; this.now < end; ) {
+      this.now += SIM_STEP_MS;
+      this.runLeases();
+      this.runProposals();
+      for (const node of this.nodes.values()) if (node.isUp && !node.isCut) this.runNode(node);
+      this.runWatch();
+      this.runPlanner();
+      this.checkActors();
+      afterStep();
+    }
+  }
+
+  /** Runs until nothing was asked for so long; throws when that takes more than `mostMs`. */
+  settle(quietMs = 60_000, mostMs = 1_200_000): void {
+    const end = this.now + mostMs;
+    let quietSince = this.now;
+    let seen = this.intents.length;
+    while (this.now - quietSince < quietMs) {
+      if (this.now > end) throw new Error(`asks on: ${JSON.stringify(this.intents.at(-1))}`);
+      this.advance(SIM_STEP_MS);
+      if (this.intents.length > seen) quietSince = this.now;
+      seen = this.intents.length;
+    }
+  }
+
+  ownerOf(world: string): string | undefined {
+    const owner = this.store.seen("owner", ownerKey(firstShard(world)));
+    const { record } = owner;
+    if (record === undefined) return undefined;
+    const node = this.store.seen("node", nodeKey(record.node));
+    return isOwned(owner, node, this.store.generation) ? record.node : undefined;
+  }
+
+  wantedOf(world: string): string | undefined {
+    return this.store.seen("shard", shardKey(firstShard(world))).record?.wanted;
+  }
+
+  private runLeases(): void {
+    for (const node of this.nodes.values()) {
+      const { id, boot } = node;
+      if (node.isUp && !node.isCut && this.planner.renewed(id, boot, this.now + LEASE_MS)) {
+        this.store.leases.add(id);
+        node.leaseUntil = this.now + LEASE_MS;
+      }
+      if (this.now < node.leaseUntil) continue;
+      // Its own clock says so: it stops acting before anybody else may begin.
+      node.acts.clear();
+      this.store.leases.delete(id);
+    }
+  }
+
+  private runNode(node: SimNode): void {
+    const { id, boot } = node;
+    const { store } = this;
+    if (node.looked === store.revision) return;
+    node.looked = store.leases.has(id) && !node.isBroken ? store.revision : -1;
+    for (const shard of store.keys("shards/").filter((key) => !key.endsWith("/owner"))) {
+      const name = shard.slice("shards/".length);
+      const view = this.claimView(name, id);
+      const mine = view.owner.record?.node === id && view.owner.record.boot === boot;
+      if (mine && view.owner.record?.state === "owned") {
+        if (whyRelease(view, { node: id, boot }) === undefined) {
+          if (store.leases.has(id)) node.acts.set(name, view.owner.modified);
+          continue;
+        }
+        node.acts.delete(name);
+        this.run(releaseShard(name, view.owner, { node: id, boot }));
+      } else if (!node.isBroken) {
+        const made = claimShard(name, view, { node: id, boot, generation: store.generation });
+        if (this.run(made)) node.acts.set(name, store.revision);
+      }
+    }
+  }
+
+  private claimView(shard: string, id: string): ClaimView {
+    const { store } = this;
+    const owner = store.seen("owner", ownerKey(shard));
+    const last = owner.record?.node;
+    const absent: Seen<NodeRecord> = ABSENT;
+    return {
+      world: store.seen("world", worldKey(shard.slice(0, shard.indexOf("/")))),
+      shard: store.seen("shard", shardKey(shard)),
+      owner,
+      ownerNode: last === undefined ? absent : store.seen("node", nodeKey(last)),
+      node: store.seen("node", nodeKey(id)),
+    };
+  }
+
+  private runPlanner(): void {
+    for (;;) {
+      const { intents, more } = this.planner.step(this.now);
+      for (const intent of intents) {
+        const from =
+          intent.type === "lost" ? undefined : this.view.shards.get(intent.shard)?.wanted?.id;
+        this.intents.push({ at: this.now, intent, from });
+      }
+      for (const proposed of this.planner.transactions(intents))
+        this.proposals.push({ at: this.now + this.delay(), proposed });
+      if (!more) return;
+    }
+  }
+
+  private runProposals(): void {
+    const due = this.proposals.filter(({ at }) => at <= this.now);
+    this.proposals = this.proposals.filter(({ at }) => at > this.now);
+    for (const { proposed } of due) {
+      const isLost = this.random.float() < this.faults.lost;
+      const { succeeded } = isLost ? { succeeded: false } : this.store.txn(proposed.txn);
+      const isUnknown = isLost || this.random.float() < this.faults.unanswered;
+      const outcome = isUnknown ? "unknown" : succeeded ? "done" : "failed";
+      this.planner.settled(proposed, outcome, this.now);
+    }
+  }
+
+  private deliverLater(changes: readonly Change[]): void {
+    const last = this.watched.at(-1)?.at ?? 0;
+    // In order, whatever the delay.
+    this.watched.push({ at: Math.max(last, this.now + this.delay()), changes });
+  }
+
+  private runWatch(): void {
+    while ((this.watched[0]?.at ?? Number.POSITIVE_INFINITY) <= this.now) {
+      const event = this.watched.shift();
+      if (event !== undefined) this.view.apply(event.changes, this.now);
+    }
+  }
+
+  private delay(): number {
+    return this.faults.delayMs === 0 ? 0 : this.random.int(0, this.faults.delayMs);
+  }
+
+  private run(made: Proposal<string>): boolean {
+    return made.ok && this.store.txn(made.txn).succeeded;
+  }
+
+  /** At most one process acts for a shard, and only in the newest epoch. */
+  private checkActors(): void {
+    const seen = new Map<string, string>();
+    for (const { id, acts } of this.nodes.values())
+      for (const [shard, epoch] of acts) {
+        const other = seen.get(shard);
+        if (other !== undefined) throw new Error(`${other} and ${id} both act for ${shard}`);
+        seen.set(shard, id);
+        const item: KeyValue | undefined = this.store.get(ownerKey(shard));
+        if (item !== undefined && item.modified < epoch)
+          throw new Error(`${shard}: epoch ${epoch} came from nowhere`);
+        if (generationOf(epoch) !== this.store.generation)
+          throw new Error("an old generation acts");
+      }
+  }
+}

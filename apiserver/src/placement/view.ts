@@ -1,0 +1,311 @@
+import {
+  type Change,
+  type DecodedRecord,
+  decodeRecord,
+  firstShard,
+  generationOf,
+  type KeyValue,
+  type ModuleRecord,
+  type NodeRecord,
+  type OwnerRecord,
+  parseRecordKey,
+  type ShardRecord,
+  type WorldRecord,
+} from "@atlasnet/core";
+import { NodeEntry, type NodeLoad, type Pending, ShardEntry, type WorldEntry } from "./entries.ts";
+import { Occupancy } from "./occupancy.ts";
+import { WorkQueue } from "./work-queue.ts";
+import { digestKey, kindKey, WorldKind } from "./world-kind.ts";
+
+/** A record that could not be read: the view stays as it was before. */
+export interface BadRecord {
+  readonly key: string;
+  readonly problem: string;
+}
+
+/**
+ * The cluster as the watches show it, in the shape that placement needs, kept up to date change by change.
+ *
+ * 1. It decides nothing, and whatever it keeps of a record is enough to decide, so that a leader's view and
+ *    one that was read anew give the same decisions.
+ * 2. Changes come in the order of their revisions. What may need a decision after a change is in `dirty`,
+ *    while somebody leads.
+ * 3. A change costs in proportion to itself; that of a node, to the shards that name it.
+ */
+export class ClusterView {
+  readonly nodes = new Map<string, NodeEntry>();
+  readonly worlds = new Map<string, WorldEntry>();
+  readonly shards = new Map<string, ShardEntry>();
+  readonly kinds = new Map<string, WorldKind>();
+  /** Digests of the artifact store by `name@version`. */
+  readonly modules = new Map<string, string>();
+  readonly occupancy = new Occupancy();
+  /** Shards that may need a decision. */
+  readonly dirty = new WorkQueue();
+  /** Shards with a proposal that is not seen yet. */
+  pending = 0;
+  /** Goes up with every change of a node or a module: lists of nodes that fit are made anew. */
+  nodesVersion = 0;
+  generation = 0;
+  readonly bad: BadRecord[] = [];
+  private readonly overloadedAt: number;
+
+  constructor(options: { readonly overloadedAt: number }) {
+    this.overloadedAt = options.overloadedAt;
+  }
+
+  /** Changes of a watch, or the items of a range as puts. `now` in ms of the planner's clock. */
+  apply(changes: readonly Change[], now: number): void {
+    for (const change of changes) {
+      if (change.type === "put") this.put(change.item, now);
+      else this.delete(change.key, change.modified, now);
+    }
+  }
+
+  /** The items of a first read. */
+  load(items: readonly KeyValue[], now: number): void {
+    for (const item of items) this.put(item, now);
+  }
+
+  /** A heartbeat brought figures. */
+  report(node: string, load: NodeLoad, now: number): void {
+    const entry = this.nodes.get(node);
+    if (entry === undefined) return;
+    const before = this.isOverloaded(entry);
+    entry.load = load;
+    entry.loadAt = now;
+    if (before && !this.isOverloaded(entry)) this.occupancy.roomVersion += 1;
+  }
+
+  /** Reported load, 0 to 1 and above; what is unknown counts as none. */
+  reportedLoad({ load, record }: NodeEntry): number {
+    if (load === undefined || record === undefined) return 0;
+    const { sessions, memoryBytes } = record.capacity;
+    return Math.max(
+      load.busy,
+      sessions === 0 ? 0 : load.sessions / sessions,
+      memoryBytes === 0 ? 0 : load.memoryBytes / memoryBytes,
+    );
+  }
+
+  isOverloaded(node: NodeEntry): boolean {
+    return this.reportedLoad(node) >= this.overloadedAt;
+  }
+
+  /** Whether it may become the owner of this shard, room aside. */
+  canTake(node: NodeEntry, shard: ShardEntry): boolean {
+    const { record } = node;
+    if (record?.state !== "ready" || !node.isRegistered(this.generation)) return false;
+    if (record.cordoned && shard.owner !== node) return false;
+    return shard.world?.kind.misfit(node, this.modules) === undefined;
+  }
+
+  hasRoom(node: NodeEntry, weight: number): boolean {
+    return node.weight + weight <= (node.record?.capacity.weight ?? 0);
+  }
+
+  /** Something was proposed for a shard, or no longer is. From then on it counts where it will be. */
+  propose(shard: ShardEntry, pending: Pending | undefined, now: number): void {
+    this.pending += (pending === undefined ? 0 : 1) - (shard.pending === undefined ? 0 : 1);
+    shard.pending = pending;
+    this.recount(shard, now);
+  }
+
+  private recount(shard: ShardEntry, now: number): void {
+    this.occupancy.recount(shard, this.generation, now);
+  }
+
+  private put(item: KeyValue, now: number): void {
+    const key = parseRecordKey(item.key);
+    if (key === undefined) return;
+    this.enterGeneration(item.modified, now);
+    const { value, created, modified } = item;
+    switch (key.kind) {
+      case "node":
+        return this.read(item, decodeRecord("node", value), (record) =>
+          this.setNode(key.node, record, modified, now),
+        );
+      case "world":
+        return this.read(item, decodeRecord("world", value), (record) =>
+          this.setWorld(key.world, record, created, modified, now),
+        );
+      case "shard":
+        return this.read(item, decodeRecord("shard", value), (record) =>
+          this.setShard(key.shard, key.world, record, modified, now),
+        );
+      case "owner":
+        return this.read(item, decodeRecord("owner", value), (record) =>
+          this.setOwner(key.shard, key.world, record, modified, now),
+        );
+      case "module":
+        return this.read(item, decodeRecord("module", value), (record) =>
+          this.setModule(`${key.name}@${key.version}`, record),
+        );
+    }
+  }
+
+  private read<T>(item: KeyValue, decoded: DecodedRecord<T>, set: (record: T) => void): void {
+    if (decoded.ok) set(decoded.record);
+    else if (this.bad.length < MAX_BAD) this.bad.push({ key: item.key, problem: decoded.problem });
+  }
+
+  private delete(text: string, revision: number, now: number): void {
+    const key = parseRecordKey(text);
+    if (key === undefined) return;
+    this.enterGeneration(revision, now);
+    if (key.kind === "node") this.setNode(key.node, undefined, 0, now);
+    else if (key.kind === "world") this.setWorld(key.world, undefined, 0, 0, now);
+    else if (key.kind === "shard") this.setShard(key.shard, key.world, undefined, 0, now);
+    else if (key.kind === "owner") this.setOwner(key.shard, key.world, undefined, 0, now);
+    else this.setModule(`${key.name}@${key.version}`, undefined);
+  }
+
+  /** After a restore nobody owns anything: everything is looked at anew. */
+  private enterGeneration(revision: number, now: number): void {
+    const generation = generationOf(revision);
+    if (generation <= this.generation) return;
+    this.generation = generation;
+    this.nodesVersion += 1;
+    this.occupancy.roomVersion += 1;
+    for (const shard of this.shards.values()) this.changed(shard, now);
+  }
+
+  private setNode(id: string, record: NodeRecord | undefined, modified: number, now: number): void {
+    const node = this.node(id);
+    if (node.record?.boot !== record?.boot || node.record?.state === "lost") {
+      node.load = undefined;
+      node.loadAt = Number.NEGATIVE_INFINITY;
+      node.leaseUntil = Number.NEGATIVE_INFINITY;
+      node.since = now;
+    }
+    node.record = record;
+    node.modified = modified;
+    node.condemned = false;
+    this.nodesVersion += 1;
+    this.occupancy.roomVersion += 1;
+    for (const shard of [...node.shards]) {
+      if (shard.target === node) shard.since = now;
+      this.changed(shard, now);
+    }
+    this.tidy(node);
+  }
+
+  private setWorld(
+    name: string,
+    record: WorldRecord | undefined,
+    created: number,
+    modified: number,
+    now: number,
+  ): void {
+    const before = this.worlds.get(name);
+    if (before !== undefined) {
+      before.kind.worlds -= 1;
+      if (before.kind.worlds === 0) this.kinds.delete(before.kind.key);
+    }
+    const shard = this.shard(firstShard(name), name);
+    if (record === undefined) {
+      this.worlds.delete(name);
+      shard.world = undefined;
+    } else {
+      const kind = this.kind(record);
+      kind.worlds += 1;
+      const { weight, enabled, failover, durability } = record;
+      shard.world = { name, created, modified, kind, weight, enabled, failover, durability };
+      this.worlds.set(name, shard.world);
+    }
+    this.changed(shard, now);
+  }
+
+  private setShard(
+    name: string,
+    world: string,
+    record: ShardRecord | undefined,
+    modified: number,
+    now: number,
+  ): void {
+    const shard = this.shard(name, world);
+    const before = shard.wanted;
+    if (shard.pending !== undefined && modified !== shard.modified) {
+      this.propose(shard, undefined, now);
+      shard.failures = 0;
+    }
+    shard.wanted = record?.wanted === undefined ? undefined : this.node(record.wanted);
+    shard.reason = record?.reason ?? "placed";
+    shard.modified = modified;
+    shard.since = now;
+    this.changed(shard, now);
+    this.tidy(before);
+  }
+
+  private setOwner(
+    name: string,
+    world: string,
+    record: OwnerRecord | undefined,
+    modified: number,
+    now: number,
+  ): void {
+    const shard = this.shard(name, world);
+    const before = shard.owner;
+    shard.owner = record === undefined ? undefined : this.node(record.node);
+    shard.ownerBoot = record?.boot ?? "";
+    shard.ownerHolds = record?.state === "owned";
+    shard.ownerModified = modified;
+    shard.since = now;
+    this.changed(shard, now);
+    this.tidy(before);
+  }
+
+  private setModule(name: string, record: ModuleRecord | undefined): void {
+    if (record === undefined) this.modules.delete(name);
+    else this.modules.set(name, digestKey(record.digest));
+    this.nodesVersion += 1;
+    this.occupancy.roomVersion += 1;
+  }
+
+  private changed(shard: ShardEntry, now: number): void {
+    this.recount(shard, now);
+    if (shard.world === undefined && shard.modified === 0 && shard.ownerModified === 0) {
+      this.propose(shard, undefined, now);
+      this.occupancy.leave(shard);
+      this.shards.delete(shard.name);
+    } else this.dirty.add(shard);
+  }
+
+  private node(id: string): NodeEntry {
+    let node = this.nodes.get(id);
+    if (node === undefined) {
+      node = new NodeEntry(id);
+      this.nodes.set(id, node);
+    }
+    return node;
+  }
+
+  /** Lets go of a node without a record that no shard names. */
+  private tidy(node: NodeEntry | undefined): void {
+    if (node !== undefined && node.record === undefined && node.shards.size === 0)
+      this.nodes.delete(node.id);
+  }
+
+  private shard(name: string, world: string): ShardEntry {
+    let shard = this.shards.get(name);
+    if (shard === undefined) {
+      shard = new ShardEntry(name, world);
+      if (name === firstShard(world)) shard.world = this.worlds.get(world);
+      this.shards.set(name, shard);
+    }
+    return shard;
+  }
+
+  private kind(record: WorldRecord): WorldKind {
+    const key = kindKey(record);
+    let kind = this.kinds.get(key);
+    if (kind === undefined) {
+      kind = new WorldKind(key, record);
+      this.kinds.set(key, kind);
+    }
+    return kind;
+  }
+}
+
+/** Bad records that are kept for people. */
+const MAX_BAD = 100;
