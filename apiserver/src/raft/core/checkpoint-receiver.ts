@@ -9,7 +9,7 @@ export function onCheckpointChunk(state: RaftState, message: CheckpointChunk): v
   if (!isNews(state, checkpoint)) {
     // What it covers is here already. Tell how far this log is known to agree.
     state.receiving = undefined;
-    state.send(message.from, { type: "append-ok", match: state.log.commit }, "after-sync");
+    state.acknowledge(message.from, state.log.commit);
     return;
   }
   const wanted = wantedOffset(state, checkpoint);
@@ -53,5 +53,5 @@ function install(state: RaftState, message: CheckpointChunk): void {
   state.checkpoint = checkpoint;
   state.outbox.install(checkpoint);
   state.outgrowNewLog(message.commit, checkpoint.index);
-  state.send(message.from, { type: "append-ok", match: checkpoint.index }, "after-sync");
+  state.acknowledge(message.from, checkpoint.index);
 }

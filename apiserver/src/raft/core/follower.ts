@@ -7,7 +7,7 @@ export function onAppend(state: RaftState, message: Append): void {
   state.outgrowNewLog(message.commit, log.commit);
   if (message.prevIndex < log.commit && !state.breaks("truncate-always")) {
     // Late or careful: up to the commit the logs agree anyway.
-    state.send(message.from, { type: "append-ok", match: log.commit }, "after-sync");
+    state.acknowledge(message.from, log.commit);
     return;
   }
   const have = log.termAt(message.prevIndex);
@@ -20,7 +20,7 @@ export function onAppend(state: RaftState, message: Append): void {
   const agreed = state.breaks("commit-beyond-match") ? log.lastIndex : match;
   log.commit = Math.max(log.commit, Math.min(message.commit, agreed));
   state.outgrowNewLog(message.commit, match);
-  state.send(message.from, { type: "append-ok", match }, "after-sync");
+  state.acknowledge(message.from, match);
 }
 
 /** Only a real difference truncates: an append that comes late or twice takes nothing away. */

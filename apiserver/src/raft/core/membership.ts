@@ -75,10 +75,9 @@ function leavesQuorum(state: RaftState, leading: Leadership, members: Members): 
   return following.length >= quorumOf(members.voters);
 }
 
-/** Until it has outgrown its new log (`NEW_LOG_VOTE`) it cannot vote, and as a voter would be in the way. */
+/** While its log is new (`NEW_LOG_VOTE`) it does not vote, and as a voter would be in the way. */
 function hasFollowed(leading: Leadership, progress: Progress | undefined): boolean {
-  if (progress?.firstCommit === undefined) return false;
-  return progress.match >= Math.max(progress.firstCommit, leading.noOpIndex);
+  return progress?.votes === true && progress.match >= leading.noOpIndex;
 }
 
 function isBehind(state: RaftState, leading: Leadership, id: string): boolean {

@@ -49,6 +49,8 @@ export interface Append extends Envelope {
 export interface AppendOk extends Envelope {
   readonly type: "append-ok";
   readonly match: number;
+  /** Its log is new: it does not vote yet (`RaftStatus.newLog`). */
+  readonly newLog: boolean;
 }
 
 /** The follower's log has no entry of `prevTerm` at `prevIndex`. */

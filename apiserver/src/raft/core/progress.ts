@@ -30,8 +30,8 @@ export class Progress {
   /** The commit it was last told. */
   toldCommit = 0;
   sending: Sending | undefined;
-  /** What was committed when its first answer came: it was told no more than that by then. */
-  firstCommit: number | undefined;
+  /** It votes: it has said that its log is not new. */
+  votes = false;
   /** The incarnation its messages carry; 0 before the first. */
   incarnation = 0;
   private inflight: Inflight[] = [];

@@ -232,6 +232,7 @@ export class RaftCore {
       term: state.term,
       vote: state.isNewLog ? "" : state.vote,
       leader: state.leader,
+      newLog: state.isNewLog,
       commit: log.commit,
       applied: log.applied,
       lastIndex: log.lastIndex,
@@ -362,7 +363,6 @@ export class RaftCore {
     if (!progress) return;
     progress.active = true;
     progress.incarnation = message.incarnation;
-    progress.firstCommit ??= state.log.commit;
     switch (message.type) {
       case "append-ok":
         return onAppendOk(state, progress, message);

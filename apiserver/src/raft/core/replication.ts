@@ -124,6 +124,7 @@ export function onAppendOk(state: RaftState, progress: Progress, message: Append
     () => `${message.from} acknowledges ${message.match} of ${log.lastIndex} entries`,
   );
   if (state.breaks("match-moves-back")) progress.match = Math.min(progress.match, message.match);
+  progress.votes ||= !message.newLog;
   const news = progress.acknowledged(message.match);
   if (progress.mode === "probe" && (news || message.match === progress.match)) progress.replicate();
   if (progress.mode === "checkpoint") leaveCheckpoint(state, progress);

@@ -121,6 +121,11 @@ export class RaftState {
     this.resetElection();
   }
 
+  /** Tells a leader that its log up to `match` is on this disk, once it is. */
+  acknowledge(to: string, match: number): void {
+    this.send(to, { type: "append-ok", match, newLog: this.isNewLog }, "after-sync");
+  }
+
   retire(reason: "another-incarnation" | "lost-entries"): void {
     this.follow(this.term, undefined);
     this.retired = reason;

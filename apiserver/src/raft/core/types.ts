@@ -176,6 +176,8 @@ export interface RaftStatus {
   readonly term: number;
   readonly vote: string;
   readonly leader: string | undefined;
+  /** It has not heard all from a leader yet and votes only for candidates as new (`NEW_LOG_VOTE`). */
+  readonly newLog: boolean;
   readonly commit: number;
   readonly applied: number;
   readonly lastIndex: number;

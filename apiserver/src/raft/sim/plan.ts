@@ -13,6 +13,8 @@ export interface Plan {
   readonly delay: number;
   /** Chances per step. */
   readonly crash: number;
+  /** Of a crashed node. */
+  readonly restart: number;
   readonly cut: number;
   readonly pause: number;
   readonly compact: number;
@@ -44,8 +46,9 @@ export function drawPlan(random: Random): Plan {
     loss: some(0.7, 0.25),
     duplicate: some(0.6, 0.2),
     delay: random.int(1, 8),
-    crash: some(0.8, 0.012),
-    cut: some(0.7, 0.02),
+    crash: some(0.8, random.float() < 0.3 ? 0.06 : 0.012),
+    restart: 0.02 + random.float() * random.float() * 0.5,
+    cut: some(0.7, 0.05),
     pause: some(0.4, 0.008),
     compact: some(0.6, 0.03),
     change: some(0.5, 0.02),

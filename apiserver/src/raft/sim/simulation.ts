@@ -187,7 +187,7 @@ export class Simulation implements NodeEvents {
     for (const id of ids) {
       const node = this.running.get(id);
       if (!node) {
-        if (random.float() < 0.04) this.boot(id);
+        if (random.float() < plan.restart) this.boot(id);
       } else if (random.float() < plan.crash) this.crash(node);
       else if (random.float() < plan.pause) node.pausedUntil = this.now + random.int(5, 60);
     }
@@ -220,8 +220,9 @@ export class Simulation implements NodeEvents {
     const { disks, running } = this;
     if (this.plan.change > 0 || this.plan.nodes < 3) return false;
     return this.first.every((other) => {
-      const members = running.get(other)?.core.members;
-      return members !== undefined && members.incarnations[id] === disks.get(id)?.incarnation;
+      const status = running.get(other)?.core.status;
+      if (!status || status.newLog) return false;
+      return status.members.incarnations[id] === disks.get(id)?.incarnation;
     });
   }
 
