@@ -304,12 +304,13 @@ test("a checkpoint beyond the end replaces the log, together with what is saved 
 test("a damaged checkpoint is made good by the older one, once; without it the start is refused", async () => {
   const scene = new Scene();
   const { log } = await scene.open();
-  for (let index = 1; index <= 6; index++) {
-    await log.save({ entries: [entry(index)] });
-    if (index % 2 === 0)
+  for (let index = 1; index <= 9; index++) {
+    await log.save({ entries: [entry(index, 6_000)] });
+    if (index % 4 === 0)
       await log.save({ checkpoint: await scene.checkpoint(log, index, `state ${index}`) });
   }
   await log.close();
+  assert.ok((await scene.names(".wal")).length > 1);
   const damage = async (index: number) => {
     const [name = ""] = (await scene.names(".ckpt")).filter((n) =>
       n.startsWith(`checkpoint-${index}-`),
@@ -317,11 +318,14 @@ test("a damaged checkpoint is made good by the older one, once; without it the s
     const { length } = await scene.disk.read(`${DIR}/${name}`);
     scene.sim.damage(`${DIR}/${name}`, length - 20);
   };
-  await damage(6);
+  await damage(8);
   for (let round = 0; round < 2; round++) {
     const { log: again, stored } = await scene.open();
     assert.equal(stored.checkpoint?.index, 4);
-    assert.deepEqual(plain(stored.entries), plain([entry(5), entry(6)]));
+    assert.deepEqual(
+      plain(stored.entries),
+      plain([5, 6, 7, 8, 9].map((index) => entry(index, 6_000))),
+    );
     assert.equal(await stateOf(again), "state 4");
     await again.close();
     assert.equal((await scene.names(".ckpt")).length, 1);
