@@ -51,6 +51,19 @@ export {
   type WatchRequest,
 } from "./control/control-store.ts";
 export {
+  KeyValueStore,
+  type KvChange,
+  type KvItem,
+  type KvList,
+  type KvScope,
+  type KvWatchEvents,
+  type KvWriteOptions,
+  type KvWritten,
+  MAX_KV_KEY_BYTES,
+  MAX_KV_LIST_ITEMS,
+  MAX_KV_VALUE_BYTES,
+} from "./control/kv.ts";
+export {
   DEFAULT_LEASE_OPTIONS,
   LEASE_DRIFT,
   Lease,

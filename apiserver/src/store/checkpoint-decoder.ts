@@ -14,7 +14,7 @@ import {
   variants,
   word,
 } from "@atlasnet/core";
-import { CHECKPOINT_FORMAT } from "./checkpoint-encoder.ts";
+import { CHECKPOINT_FORMAT, checkpointHash } from "./checkpoint-encoder.ts";
 import { Items } from "./items.ts";
 import type { Remembered, TxnOutcome } from "./request-memory.ts";
 import { type Staged, StateMachine, type StateMachineOptions } from "./state-machine.ts";
@@ -122,7 +122,8 @@ export class CheckpointDecoder {
       { items, staged, remembered: this.remembered },
       this.options,
     );
-    if (machine.hash !== hash) throw this.bad("its content does not have the hash it names");
+    if (checkpointHash({ ...machine.applied, hash: machine.hash }) !== hash)
+      throw this.bad("its content does not have the hash it names");
     return machine;
   }
 

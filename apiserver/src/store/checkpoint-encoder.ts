@@ -39,7 +39,16 @@ export function* encodeCheckpoint(state: FrozenState): Generator<Uint8Array> {
     remembered = [];
   }
   if (remembered.length > 0) yield record({ type: "remembered", remembered });
-  yield record({ type: "end", hash: state.hash });
+  yield record({ type: "end", hash: checkpointHash(state) });
+}
+
+/** Of everything that a checkpoint holds. */
+export function checkpointHash(state: {
+  readonly index: number;
+  readonly term: number;
+  readonly hash: string;
+}): string {
+  return `${state.index}-${state.term}-${state.hash}`;
 }
 
 function* itemRecords(type: string, view: OrderedView<KeyValue>): Generator<Uint8Array> {

@@ -2,6 +2,8 @@ import type { Compare, Operation } from "@atlasnet/core";
 import fc from "fast-check";
 import type { TxnCommand } from "./commands.ts";
 
+/** Objects as they come out of a decoder. */
+const PLAIN = { noNullPrototype: true } as const;
 /** Few keys, so that transactions meet. */
 const key = fc.constantFrom("a", "a/1", "a/2", "a/20", "b", "b/ü", "b/𐀀", "b/\uffee", "c/1/2");
 const value = fc.oneof(
@@ -11,18 +13,21 @@ const value = fc.oneof(
 const revision = fc.integer({ min: 0, max: 40 });
 
 const compare: fc.Arbitrary<Compare> = fc.oneof(
-  fc.record({
-    type: fc.constant("modified" as const),
-    key,
-    is: fc.constantFrom("equal" as const, "greater" as const, "less" as const),
-    revision,
-  }),
-  fc.record({ type: fc.constant("value" as const), key, equals: value }),
-  fc.record({ type: fc.constant("term" as const), term: fc.integer({ min: 1, max: 3 }) }),
+  fc.record(
+    {
+      type: fc.constant("modified" as const),
+      key,
+      is: fc.constantFrom("equal" as const, "greater" as const, "less" as const),
+      revision,
+    },
+    PLAIN,
+  ),
+  fc.record({ type: fc.constant("value" as const), key, equals: value }, PLAIN),
+  fc.record({ type: fc.constant("term" as const), term: fc.integer({ min: 1, max: 3 }) }, PLAIN),
 );
 
-const put = fc.record({ type: fc.constant("put" as const), key, value });
-const remove = fc.record({ type: fc.constant("delete" as const), key });
+const put = fc.record({ type: fc.constant("put" as const), key, value }, PLAIN);
+const remove = fc.record({ type: fc.constant("delete" as const), key }, PLAIN);
 const operations: fc.Arbitrary<readonly Operation[]> = fc.oneof(
   {
     weight: 10,
@@ -48,7 +53,7 @@ export const txnArbitrary: fc.Arbitrary<TxnCommand> = fc
       otherwise: operations,
       refused: fc.constant("no-lease" as const),
     },
-    { requiredKeys: ["compare", "then"] },
+    { requiredKeys: ["compare", "then"], ...PLAIN },
   )
   .map((txn) => {
     // Refusals are rare.

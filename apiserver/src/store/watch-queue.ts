@@ -31,9 +31,7 @@ export class WatchQueue {
       this.exactCount += entry.changes.length;
       for (const change of entry.changes) this.bytes += changeBytes(change);
     } else {
-      for (const waiting of this.exact.splice(0)) this.conflate(waiting);
-      this.exactCount = 0;
-      this.recount();
+      this.conflateAll();
       this.conflate(entry);
     }
     return this.waiting.size <= MAX_WAITING_KEYS && this.bytes <= MAX_WAITING_BYTES;
@@ -76,10 +74,12 @@ export class WatchQueue {
     }
   }
 
-  /** The exact entries have moved over: what was left out of them does not count any more. */
-  private recount(): void {
-    this.bytes = 0;
-    for (const change of this.waiting.values()) this.bytes += changeBytes(change);
+  private conflateAll(): void {
+    for (const waiting of this.exact.splice(0)) {
+      for (const change of waiting.changes) this.bytes -= changeBytes(change);
+      this.conflate(waiting);
+    }
+    this.exactCount = 0;
   }
 }
 
