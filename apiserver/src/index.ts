@@ -16,4 +16,9 @@ export {
   DEFAULT_PLACEMENT,
   type PlacementSettings,
 } from "./placement/settings.ts";
-export { type BadRecord, ClusterView } from "./placement/view.ts";
+export { type BadRecord, CHANGES_AT_ONCE, ClusterView } from "./placement/view.ts";
+export type { CheckpointReader } from "./wal/checkpoint-reader.ts";
+export type { CheckpointWriter, StoredCheckpoint } from "./wal/checkpoint-writer.ts";
+export { type NodeLog, type NodeLogDependencies, openNodeLog } from "./wal/open-node-log.ts";
+export type { Save, Stored, WalDependencies, WalFigures, WalOptions } from "./wal/wal-options.ts";
+export { WriteAheadLog } from "./wal/write-ahead-log.ts";
