@@ -1,0 +1,107 @@
+import {
+  ARTIFACT_SUFFIX,
+  type ArtifactFacts,
+  type ArtifactStore,
+  type ByteStream,
+  MAX_ARTIFACTS,
+} from "../artifact-store.ts";
+import { checked, checkFacts, type Mismatch, WRONG_UPLOAD } from "../checked-stream.ts";
+import { assertDigest, type Digest, isDigest } from "../digest.ts";
+import { notFound, tooMany } from "../store-problems.ts";
+import { BucketClient, type BucketDependencies, type BucketOptions } from "./bucket-client.ts";
+import { type ListPage, parseListPage } from "./list-xml.ts";
+
+export interface BucketStoreOptions extends BucketOptions {
+  /** Before the names of objects, as in `atlasnet/`; may be empty. */
+  readonly prefix: string;
+}
+
+/** One page of a listing holds 1,000 keys at most. */
+const MAX_PAGE_BYTES = 4 * 1024 * 1024;
+
+/** Artifacts as objects `<prefix><digest>.tgz` of an S3-compatible bucket. */
+export class BucketStore implements ArtifactStore {
+  private readonly prefix: string;
+  private readonly client: BucketClient;
+
+  constructor({ prefix, ...bucket }: BucketStoreOptions, dependencies: BucketDependencies) {
+    this.prefix = prefix;
+    this.client = new BucketClient(bucket, dependencies);
+  }
+
+  async put(content: ByteStream, facts: ArtifactFacts): Promise<void> {
+    checkFacts(facts);
+    const { digest, bytes } = facts;
+    // A wrong stream lacks its last piece, so the bucket never has the length it was told; and it checks
+    // the hash, for that is signed.
+    const body = { content: checked(content, facts, WRONG_UPLOAD), sha256: digest, bytes };
+    const answer = await this.client.send({ method: "PUT", key: this.key(digest), body });
+    answer.body.resume();
+    if (answer.status === 404) throw this.client.unreachable("has no such place");
+  }
+
+  async get(digest: Digest): Promise<ByteStream> {
+    const key = this.key(digest);
+    const { status, body } = await this.client.send({ method: "GET", key });
+    if (status === 404) throw notFound(digest, this.client.where);
+    const damaged: Mismatch = {
+      code: "artifact-damaged",
+      hint: `Push the module again; that replaces the object ${key}.`,
+    };
+    return checked(this.pieces(body), { digest, bytes: undefined }, damaged);
+  }
+
+  async has(digest: Digest): Promise<boolean> {
+    const { status, body } = await this.client.send({ method: "HEAD", key: this.key(digest) });
+    body.resume();
+    return status !== 404;
+  }
+
+  async list(): Promise<readonly Digest[]> {
+    const digests: Digest[] = [];
+    let next: string | undefined;
+    do {
+      const page = await this.page(next);
+      for (const key of page.keys) {
+        const name = key.startsWith(this.prefix) ? key.slice(this.prefix.length) : "";
+        const digest = name.endsWith(ARTIFACT_SUFFIX) ? name.slice(0, -ARTIFACT_SUFFIX.length) : "";
+        if (isDigest(digest)) digests.push(digest);
+      }
+      if (digests.length > MAX_ARTIFACTS) throw tooMany(this.client.where);
+      next = page.next;
+    } while (next !== undefined);
+    return digests.sort();
+  }
+
+  async remove(digest: Digest): Promise<void> {
+    const { body } = await this.client.send({ method: "DELETE", key: this.key(digest) });
+    body.resume();
+  }
+
+  private key(digest: Digest): string {
+    assertDigest(digest);
+    return `${this.prefix}${digest}${ARTIFACT_SUFFIX}`;
+  }
+
+  private async page(token: string | undefined): Promise<ListPage> {
+    const query = {
+      "list-type": "2",
+      prefix: this.prefix,
+      ...(token === undefined ? {} : { "continuation-token": token }),
+    };
+    const { body } = await this.client.send({ method: "GET", query });
+    const page = parseListPage(await this.client.text(body, MAX_PAGE_BYTES));
+    // A page that says it goes on where it ended would be asked for without end.
+    if (page === undefined || (token !== undefined && page.next === token))
+      throw this.client.unreachable("answers a listing with something else");
+    return page;
+  }
+
+  private async *pieces(body: AsyncIterable<Uint8Array>): ByteStream {
+    try {
+      yield* body;
+    } catch (error) {
+      throw this.client.unreachable("breaks off in the middle of an artifact", error);
+    }
+  }
+}
