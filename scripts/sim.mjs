@@ -1,0 +1,102 @@
+// npm run sim -- raft [options]: builds, then runs a simulation under one seed after another and says which fails.
+import "./lib/check-node.mjs";
+import path from "node:path";
+import { pathToFileURL } from "node:url";
+import util from "node:util";
+import { build } from "./lib/build.mjs";
+import { main, ScriptError } from "./lib/run.mjs";
+import { root } from "./lib/workspace.mjs";
+
+const help = `npm run sim -- raft [options]
+  --seeds N      so many runs (default: 200)
+  --first S      the seed of the first (default: 1)
+  --fault NAME   break a rule on purpose, to see that it is noticed; "list" names them, "all" tries each
+  --keep-going   go on after a failure
+  --no-build     use what is built`;
+
+/** Folder of a suite's `run-seeds.js` and the module that lists its planted faults. */
+const SUITES = {
+  raft: {
+    runner: "apiserver/dist/raft/sim/run-seeds.js",
+    faults: "apiserver/dist/raft/core/faults.js",
+  },
+};
+
+await main(async () => {
+  const { values, positionals } = util.parseArgs({
+    allowPositionals: true,
+    options: {
+      seeds: { type: "string", default: "200" },
+      first: { type: "string", default: "1" },
+      fault: { type: "string" },
+      "keep-going": { type: "boolean", default: false },
+      "no-build": { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) {
+    console.log(help);
+    return;
+  }
+  const suite = SUITES[positionals[0] ?? ""];
+  if (!suite || positionals.length > 1)
+    throw new ScriptError(`Which simulation? There is: ${Object.keys(SUITES).join(", ")}`);
+  for (const name of ["seeds", "first"])
+    if (!/^\d{1,9}$/.test(values[name]) || (name === "seeds" && Number(values.seeds) === 0))
+      throw new ScriptError(`--${name}: found "${values[name]}", allowed: a whole number`);
+  if (!values["no-build"]) await build();
+  const { runSeeds } = await load(suite.runner);
+  const { RAFT_FAULTS: known } = await load(suite.faults);
+  if (values.fault === "list") {
+    console.log(known.join("\n"));
+    return;
+  }
+  if (values.fault !== undefined && values.fault !== "all" && !known.includes(values.fault))
+    throw new ScriptError(`--fault: there is no "${values.fault}"; --fault list names them`);
+  const first = Number(values.first);
+  const count = Number(values.seeds);
+  if (values.fault === "all") {
+    for (const fault of known) tryFault(runSeeds, { first, count, faults: [fault] });
+    return;
+  }
+  const options = { first, count, faults: values.fault === undefined ? [] : [values.fault] };
+  const begun = performance.now();
+  let said = begun;
+  const report = runSeeds({
+    ...options,
+    maxFailures: values["keep-going"] ? Number.POSITIVE_INFINITY : 1,
+    onSeed(seed, failure) {
+      if (failure)
+        console.log(`seed ${seed}: ${failure.error.stack}\n  ${replay(seed, values.fault)}`);
+      if (performance.now() - said < 5000) return;
+      said = performance.now();
+      console.log(`… seed ${seed}`);
+    },
+  });
+  const totals = Object.entries(report.totals).map(([what, n]) => `${n} ${what}`);
+  const seconds = ((performance.now() - begun) / 1000).toFixed(1);
+  console.log(
+    `${report.seeds} seeds from ${first}, ${report.failures.length} failed, ${seconds} s`,
+  );
+  console.log(`in those that did not fail: ${totals.join(", ")}`);
+  if (report.failures.length > 0) process.exitCode = 1;
+});
+
+function tryFault(runSeeds, options) {
+  const [fault] = options.faults;
+  const [failure] = runSeeds(options).failures;
+  console.log(
+    failure
+      ? `${fault}: seed ${failure.seed}, ${failure.error.message}`
+      : `${fault}: not seen in ${options.count} seeds`,
+  );
+}
+
+function replay(seed, fault) {
+  const broken = fault === undefined ? "" : ` --fault ${fault}`;
+  return `again: npm run sim -- raft --seeds 1 --first ${seed}${broken}`;
+}
+
+function load(file) {
+  return import(pathToFileURL(path.join(root, file)).href);
+}
