@@ -17,6 +17,38 @@ export {
   type PlacementSettings,
 } from "./placement/settings.ts";
 export { type BadRecord, CHANGES_AT_ONCE, ClusterView } from "./placement/view.ts";
+export { CheckpointDecoder, CheckpointError } from "./store/checkpoint-decoder.ts";
+export { encodeCheckpoint } from "./store/checkpoint-encoder.ts";
+export { type Command, CommandError, decodeCommand, encodeCommand } from "./store/commands.ts";
+export {
+  type LeaseHolder,
+  LeaseTable,
+  type Received,
+  type Renewal,
+  type RenewalAnswer,
+} from "./store/lease-table.ts";
+export {
+  DEFAULT_QUOTA_BYTES,
+  type HistoryLimits,
+  MAX_QUOTA_BYTES,
+  MAX_RESTORE_ITEMS,
+} from "./store/limits.ts";
+export { LocalLog } from "./store/local-log.ts";
+export type {
+  LogConsumer,
+  Proposed as LogProposed,
+  ReadIndex,
+  ReplicatedLog,
+} from "./store/replicated-log.ts";
+export {
+  DEFAULT_REQUEST_TIMEOUT_MS,
+  ReplicatedStore,
+  type ReplicatedStoreDependencies,
+  type ReplicatedStoreOptions,
+  type TakenIn,
+} from "./store/replicated-store.ts";
+export type { FrozenState, LogEntry } from "./store/state-machine.ts";
+export type { HubWatch, WatchEvent } from "./store/watch-hub.ts";
 export type { CheckpointReader } from "./wal/checkpoint-reader.ts";
 export type { CheckpointWriter, StoredCheckpoint } from "./wal/checkpoint-writer.ts";
 export { type NodeLog, type NodeLogDependencies, openNodeLog } from "./wal/open-node-log.ts";

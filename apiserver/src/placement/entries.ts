@@ -85,7 +85,10 @@ export class ShardEntry {
   movedAt = Number.NEGATIVE_INFINITY;
   /** Proposals for it that failed in a row; it then has a transaction to itself. */
   failures = 0;
-  queued = false;
+  /** Stamp of the queue that it is in. */
+  queued = 0;
+  /** The reign in which the planner last looked: what is older of its marks counts no more. */
+  reign = 0;
   timerAt = Number.POSITIVE_INFINITY;
 
   /** How it is counted at nodes: see Occupancy. */

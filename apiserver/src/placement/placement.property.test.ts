@@ -105,7 +105,7 @@ function checkCounts({ view }: SimCluster): void {
     assert.equal(node.moves, 0, node.id);
   }
   assert.equal(view.occupancy.moving, 0);
-  assert.equal(view.pending, 0);
+  assert.equal(view.pending.size, 0);
 }
 
 /** Nodes are asked only for what they may have and have room for, as of when they were asked. */

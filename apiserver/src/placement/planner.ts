@@ -21,6 +21,8 @@ export type Outcome = "done" | "failed" | "unknown";
 
 /** Visits that a look at a shard counts for, beside those of choosing a node. */
 const LOOK_VISITS = 20;
+/** Shards that are queued in one step after the leader changed. */
+const SWEPT_AT_ONCE = 5000;
 /** Highest power of two by which waiting after failures grows. */
 const MAX_BACKOFF = 6;
 
@@ -45,6 +47,9 @@ export class PlacementPlanner {
   private readonly held = new Set<ShardEntry>();
   private heldMoved = 0;
   private sequence = 0;
+  private reign = 0;
+  /** The shards that are still to be looked at since this reign began. */
+  private sweep: Iterator<ShardEntry> | undefined = undefined;
   private term = 0;
   private balancedAt = Number.NEGATIVE_INFINITY;
 
@@ -59,8 +64,8 @@ export class PlacementPlanner {
   }
 
   /**
-   * Leads from now on, in this term. What the leader before proposed is not known, and leases begin anew. The
-   * call itself takes time in proportion to the shards, some 20 ms for 100,000.
+   * Leads from now on, in this term. What was proposed before is not known any more, leases begin anew, and
+   * every shard is looked at.
    */
   lead(term: number, now: number): void {
     this.resign(now);
@@ -69,19 +74,15 @@ export class PlacementPlanner {
     this.lost.lead(now);
     const { view } = this;
     view.dirty.start();
-    for (const shard of view.shards.values()) {
-      shard.since = now;
-      shard.timerAt = Number.POSITIVE_INFINITY;
-      shard.failures = 0;
-      view.dirty.add(shard);
-    }
+    this.reign = this.reign + 1;
+    this.sweep = view.shards.values();
   }
 
   /** Leads no longer: nothing is kept for steps that do not come. Idempotent. */
   resign(now: number): void {
     const { view } = this;
-    for (const shard of view.shards.values())
-      if (shard.pending !== undefined) view.propose(shard, undefined, now);
+    for (const shard of view.pending) view.propose(shard, undefined, now);
+    this.sweep = undefined;
     view.dirty.stop();
     this.timers.clear();
     this.blocked.clear();
@@ -99,18 +100,19 @@ export class PlacementPlanner {
   step(now: number): Step {
     const intents: Intent[] = this.lost.isDue(now) ? this.lost.find(now) : [];
     this.wake(now);
+    this.sweepOn();
     let visits = 0;
     const { view, settings } = this;
     const { maxVisits, maxIntents, maxPending } = settings;
     const context: Context = { view, settings, now };
-    while (visits < maxVisits && intents.length < maxIntents && view.pending < maxPending) {
+    while (visits < maxVisits && intents.length < maxIntents && view.pending.size < maxPending) {
       const shard = view.dirty.take();
       if (shard === undefined) break;
       visits += LOOK_VISITS + this.look(context, shard, intents);
     }
-    const isDone = view.dirty.size === 0;
+    const isDone = view.dirty.size === 0 && this.sweep === undefined;
     if (isDone) this.rebalance(context, intents);
-    return { intents, more: !isDone && view.pending < maxPending, wakeAt: this.wakeAt() };
+    return { intents, more: !isDone && view.pending.size < maxPending, wakeAt: this.wakeAt() };
   }
 
   /** The intents of a step as transactions of this term. */
@@ -131,6 +133,15 @@ export class PlacementPlanner {
       shard.failures += 1;
       shard.pending.until = now + wait;
       this.timers.set(shard, shard.pending.until);
+    }
+  }
+
+  /** Puts the next of all shards into the queue, after the leader changed. */
+  private sweepOn(): void {
+    for (let left = SWEPT_AT_ONCE; this.sweep !== undefined && left > 0; left--) {
+      const next = this.sweep.next();
+      if (next.done === true) this.sweep = undefined;
+      else this.view.dirty.add(next.value);
     }
   }
 
@@ -169,6 +180,12 @@ export class PlacementPlanner {
   private look(context: Context, shard: ShardEntry, intents: Intent[]): number {
     const { now } = context;
     if (this.view.shards.get(shard.name) !== shard) return 0;
+    if (shard.reign !== this.reign) {
+      shard.reign = this.reign;
+      shard.since = now;
+      shard.timerAt = Number.POSITIVE_INFINITY;
+      shard.failures = 0;
+    }
     if (shard.pending !== undefined) {
       if (now < shard.pending.until) {
         this.timers.set(shard, shard.pending.until);

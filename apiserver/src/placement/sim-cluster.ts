@@ -67,7 +67,7 @@ export class SimCluster {
   readonly store = new TinyStore();
   readonly view: ClusterView;
   readonly settings: PlacementSettings;
-  planner: PlacementPlanner;
+  readonly planner: PlacementPlanner;
   now = 0;
   readonly nodes = new Map<string, SimNode>();
   /** Every intent ever, for checks. */
@@ -177,7 +177,6 @@ export class SimCluster {
   /** Another apiserver leads: what was under way may yet be applied, and fails by its term. */
   changeLeader(): void {
     this.store.term += 1;
-    this.planner = new PlacementPlanner(this.settings, this.view);
     this.planner.lead(this.store.term, this.now);
   }
 

@@ -43,8 +43,8 @@ export class ShardTimers {
     }
   }
 
+  /** Drops all. `timerAt` of shards stays: whoever begins anew resets it. */
   clear(): void {
-    for (const { shard } of this.heap) shard.timerAt = Number.POSITIVE_INFINITY;
     this.heap = [];
   }
 

@@ -30,7 +30,9 @@ export interface BadRecord {
  *    one that was read anew give the same decisions.
  * 2. Changes come in the order of their revisions. What may need a decision after a change is in `dirty`,
  *    while somebody leads.
- * 3. A change costs in proportion to itself; that of a node, to the shards that name it.
+ * 3. A change costs in proportion to itself; that of a node, to the shards that name it; the first of
+ *    a new generation (a restore), to all of them. Whoever must not block gives at most CHANGES_AT_ONCE
+ *    at a time.
  */
 export class ClusterView {
   readonly nodes = new Map<string, NodeEntry>();
@@ -43,7 +45,7 @@ export class ClusterView {
   /** Shards that may need a decision. */
   readonly dirty = new WorkQueue();
   /** Shards with a proposal that is not seen yet. */
-  pending = 0;
+  readonly pending = new Set<ShardEntry>();
   /** Goes up with every change of a node or a module: lists of nodes that fit are made anew. */
   nodesVersion = 0;
   generation = 0;
@@ -106,7 +108,8 @@ export class ClusterView {
 
   /** Something was proposed for a shard, or no longer is. From then on it counts where it will be. */
   propose(shard: ShardEntry, pending: Pending | undefined, now: number): void {
-    this.pending += (pending === undefined ? 0 : 1) - (shard.pending === undefined ? 0 : 1);
+    if (pending === undefined) this.pending.delete(shard);
+    else this.pending.add(shard);
     shard.pending = pending;
     this.recount(shard, now);
   }
@@ -226,7 +229,8 @@ export class ClusterView {
     const shard = this.shard(name, world);
     const before = shard.wanted;
     if (shard.pending !== undefined && modified !== shard.modified) {
-      this.propose(shard, undefined, now);
+      this.pending.delete(shard);
+      shard.pending = undefined;
       shard.failures = 0;
     }
     shard.wanted = record?.wanted === undefined ? undefined : this.node(record.wanted);
@@ -265,7 +269,8 @@ export class ClusterView {
   private changed(shard: ShardEntry, now: number): void {
     this.recount(shard, now);
     if (shard.world === undefined && shard.modified === 0 && shard.ownerModified === 0) {
-      this.propose(shard, undefined, now);
+      this.pending.delete(shard);
+      shard.pending = undefined;
       this.occupancy.leave(shard);
       this.shards.delete(shard.name);
     } else this.dirty.add(shard);
@@ -307,5 +312,7 @@ export class ClusterView {
   }
 }
 
+/** So many changes take a few ms. */
+export const CHANGES_AT_ONCE = 250;
 /** Bad records that are kept for people. */
 const MAX_BAD = 100;

@@ -9,6 +9,8 @@ export class WorkQueue {
   private head = 0;
   /** Off while nobody takes anything: a process that does not lead. */
   private isOn = false;
+  /** Marks what is in this queue; another one after each stop, so that nothing has to be unmarked. */
+  private stamp = 1;
 
   get size(): number {
     return this.items.length - this.head;
@@ -19,22 +21,22 @@ export class WorkQueue {
   }
 
   stop(): void {
-    for (const shard of this.items) shard.queued = false;
+    this.stamp += 1;
     this.items = [];
     this.head = 0;
     this.isOn = false;
   }
 
   add(shard: ShardEntry): void {
-    if (shard.queued || !this.isOn) return;
-    shard.queued = true;
+    if (shard.queued === this.stamp || !this.isOn) return;
+    shard.queued = this.stamp;
     this.items.push(shard);
   }
 
   take(): ShardEntry | undefined {
     const shard = this.items[this.head];
     if (shard === undefined) return undefined;
-    shard.queued = false;
+    shard.queued = 0;
     this.head += 1;
     if (this.head >= CUT_AT && this.head * 2 > this.items.length) {
       this.items = this.items.slice(this.head);
