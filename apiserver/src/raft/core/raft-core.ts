@@ -308,6 +308,7 @@ export class RaftCore {
   private dispatch(message: RaftMessage): void {
     const { state } = this;
     if (message.type === "pre-vote") return onPreVote(state, message);
+    if (message.type === "retire") return this.onRetire(message.retired);
     // A granted pre-vote comes from an older term, for one that nobody has begun yet.
     if (message.type === "pre-vote-answer" && message.granted)
       return onPreVoteAnswer(state, message);
@@ -341,15 +342,18 @@ export class RaftCore {
       case "timeout-now":
         if (state.mayLead && !state.leading) startTransferElection(state);
         return;
-      case "retire":
-        if (message.retired === state.options.incarnation && message.retired > 0)
-          state.retire("another-incarnation");
-        return;
       case "stale-term":
         return;
       default:
         return this.onFollowerAnswer(message);
     }
+  }
+
+  /** True in any term: which log stands behind an id was decided once. */
+  private onRetire(incarnation: number): void {
+    const { state } = this;
+    if (incarnation > 0 && incarnation === state.options.incarnation)
+      state.retire("another-incarnation");
   }
 
   private onFollowerAnswer(

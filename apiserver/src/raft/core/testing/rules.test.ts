@@ -195,6 +195,18 @@ export const RULES = {
     assert.deepEqual(told, message("a", "b", 2, { type: "timeout-now" }));
   },
 
+  "a transfer that does not work is given up"(faults?: Faults) {
+    const core = leader({ faults });
+    assert.equal(core.transferLeadership("c").ok, true);
+    const command = [Uint8Array.of(1)];
+    assert.deepEqual(core.propose(command), { ok: false, reason: "busy", leader: "a" });
+    for (let tick = 0; tick < 10; tick++) {
+      core.step(message("b", "a", 2, { type: "heartbeat-answer", round: 0 }));
+      core.tick();
+    }
+    assert.equal(core.propose(command).ok, true);
+  },
+
   "a node with a new log does not help those whose logs are not"(faults?: Faults) {
     const core = newNode("a", faults);
     const ask = { type: "vote", lastIndex: 2, lastTerm: 2, transfer: false } as const;
