@@ -72,6 +72,11 @@ export class LogTip {
     }
   }
 
+  /** The newest does not follow from them. */
+  forgetOlderCheckpoints(): void {
+    this.checkpoints = this.checkpoints.slice(-1);
+  }
+
   private takeCheckpoint(checkpoint: CheckpointRef): void {
     if (checkpoint.index <= this.checkpointIndex)
       throw new WrongRecord(

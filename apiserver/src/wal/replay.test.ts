@@ -56,6 +56,28 @@ test("a checkpoint beyond the end replaces the log, and no older one leads there
   assert.equal(shown(replay, 1), undefined);
 });
 
+test("a leader's checkpoint at an entry that is another one here has nothing to fall back on", () => {
+  const theirs: LogRecord = {
+    type: "checkpoint",
+    checkpoint: { index: 3, term: 2, size: 0, id: 9 },
+  };
+  const entries = [1, 2, 3, 4].map((index) => entry(index));
+  const replay = replayed(
+    ...entries,
+    checkpoint(1),
+    { type: "truncate", from: 4 },
+    theirs,
+    entry(4, 2),
+  );
+  assert.deepEqual(
+    replay.tip.checkpoints.map(({ index }) => index),
+    [3],
+  );
+  assert.equal(shown(replay, 3), "4/2");
+  assert.equal(shown(replay, 1), undefined);
+  assert.equal(shown(replay, 0), undefined);
+});
+
 test("what cannot follow is refused and changes nothing", () => {
   const term = (number: number): LogRecord => ({
     type: "hard-state",

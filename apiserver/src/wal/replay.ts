@@ -1,6 +1,6 @@
 import type { Entry } from "../raft/core/types.ts";
 import { LogTip, type TipState } from "./log-tip.ts";
-import type { LogRecord } from "./record.ts";
+import type { CheckpointRef, LogRecord } from "./record.ts";
 
 /**
  * Makes the log's content from its records. Pure. Entries that the older of two checkpoints covers are
@@ -20,7 +20,6 @@ export class Replay {
 
   /** @throws WrongRecord */
   apply(record: LogRecord): void {
-    const { lastIndex } = this.tip;
     this.tip.apply(record);
     switch (record.type) {
       case "entry":
@@ -31,12 +30,9 @@ export class Replay {
         this.list.length = Math.max(0, record.from - this.first);
         this.first = Math.min(this.first, record.from);
         return;
-      case "checkpoint": {
-        const [older, newer] = this.tip.checkpoints;
-        if (record.checkpoint.index > lastIndex) this.letGo(record.checkpoint.index);
-        else if (older !== undefined && newer !== undefined) this.letGo(older.index);
+      case "checkpoint":
+        this.takeCheckpoint(record.checkpoint);
         return;
-      }
       case "hard-state":
       case "drop-checkpoint":
     }
@@ -50,6 +46,20 @@ export class Replay {
   /** Index of the first entry that is here. */
   get firstIndex(): number {
     return this.first;
+  }
+
+  /**
+   * Entries are those that lead to the checkpoint if the last of them has its term (Raft's log
+   * matching). Those before a leader's checkpoint may be others, and no older checkpoint leads there.
+   */
+  private takeCheckpoint({ index, term }: CheckpointRef): void {
+    const matches = this.list[index - this.first]?.term === term;
+    if (!matches) {
+      this.tip.forgetOlderCheckpoints();
+      this.letGo(index);
+    }
+    const [older, newer] = this.tip.checkpoints;
+    if (older !== undefined && newer !== undefined) this.letGo(older.index);
   }
 
   private letGo(upTo: number): void {

@@ -28,6 +28,7 @@ export interface WalPlan {
 const LIVES = 6;
 const ACTIONS = 40;
 const DIR = "/log";
+const FOREIGN_TERM = 1_000_000;
 const MEMBERS = { voters: ["a", "b", "c"], learners: [], incarnations: {} };
 
 /**
@@ -245,6 +246,8 @@ export class WalSimulation {
     { save, after }: { save: Save; after: LogVersion },
   ): Promise<void> {
     this.versions.push(after);
+    for (const { index, term } of save.entries ?? [])
+      this.terms.set(index, { term, hash: after.hashes.get(index) ?? "" });
     const { versions } = this;
     const number = versions.length - 1;
     await log.save(save);
@@ -270,28 +273,39 @@ export class WalSimulation {
     this.seen.checkpoints++;
   }
 
-  /** A checkpoint from the leader, beyond our log. */
+  /** A checkpoint from the leader: beyond our log, or at an entry that our log has otherwise. */
   private async install(log: WriteAheadLog): Promise<void> {
     if (this.writing) return;
     const hash = Buffer.from(this.random.bytes(20)).toString("hex");
-    const index = this.newest().lastIndex + this.random.int(20, 60);
+    const { lastIndex } = this.newest();
+    const within = this.random.float() < 0.5 && lastIndex > this.commit;
+    const index = within
+      ? this.random.int(this.commit + 1, lastIndex)
+      : lastIndex + this.random.int(20, 60);
     const stored = await this.write(log, index, hash);
     const before = this.newest();
-    if (stored === undefined || index <= before.lastIndex) return;
+    const { commit, checkpointIndex } = this;
+    if (stored === undefined || index <= Math.max(commit, checkpointIndex)) return;
+    if (!within && index <= before.lastIndex) return;
+    const truncateFrom = index < before.lastIndex ? index + 1 : undefined;
     let after = replaced(before, index, hash);
     this.checkpointIndex = this.commit = index;
     const entries = this.someEntries(after);
     after = withEntries(after, entries);
-    await this.save(log, { save: { checkpoint: stored, entries }, after });
+    await this.save(log, { save: { truncateFrom, checkpoint: stored, entries }, after });
     this.durableCheckpoint = Math.max(this.durableCheckpoint, index);
     this.seen.checkpoints++;
   }
 
   private writing = false;
+  /** Term and hash of the newest entry of each index: checkpoints of our own name them. */
+  private readonly terms = new Map<number, { term: number; hash: string }>();
 
   private async write(log: WriteAheadLog, index: number, hash: string) {
     const size = this.random.float() < 0.1 ? 300_000 : this.random.int(0, 500);
-    const term = this.newest().hardState.term;
+    // The leader's has a term that no entry of ours has.
+    const own = this.terms.get(index);
+    const term = own?.hash === hash ? own.term : FOREIGN_TERM;
     const writer = log.beginCheckpoint({ index, term, members: MEMBERS });
     this.writing = true;
     try {
