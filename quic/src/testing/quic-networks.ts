@@ -10,6 +10,12 @@ import { QuicNetwork } from "../link/quic-network.ts";
 const IDLE_TIMEOUT_MS = 5_000;
 const CONNECT_TIMEOUT_MS = 1_000;
 
+const ACCEPTS: { readonly [R in Peer["role"]]: readonly Peer["role"][] } = {
+  proxy: ["gameserver"],
+  gameserver: ["proxy"],
+  apiserver: ["apiserver"],
+};
+
 /** One for all tests of a process. */
 let testCa: Promise<TestCa> | undefined;
 
@@ -47,7 +53,7 @@ export class QuicNetworks implements LinkNetworks {
     const network = new QuicNetwork(
       {
         self,
-        accepts: self.role === "proxy" ? ["gameserver"] : ["proxy"],
+        accepts: ACCEPTS[self.role],
         host: "127.0.0.1",
         port: 0,
         idleTimeoutMs: this.idleTimeoutMs,
@@ -60,7 +66,8 @@ export class QuicNetworks implements LinkNetworks {
         verifyPeer: this.ca.verifyPeer,
         lookup: (node) => {
           const address = this.detours.get(`${self.node} ${node}`) ?? this.addressOf(node);
-          return address === undefined ? undefined : { ...address, role: "gameserver" };
+          const role = this.identities.get(node)?.role ?? "gameserver";
+          return address === undefined ? undefined : { ...address, role };
         },
         clock: systemClock,
         random: systemRandom,
