@@ -170,7 +170,8 @@ test("simulated disk: within an allocated length a power loss takes sectors, not
   });
   const shapes = new Set([...seen].map((text = "") => text.replace(/(.)\1*/gs, "$1")));
   assert.ok([...seen].every((text) => text?.length === 2048 && text.startsWith("synced")));
-  for (const shape of ["synceda\0", "synced\0a\0", "synceda\0a\0"]) assert.ok(shapes.has(shape), shape);
+  for (const shape of ["synceda\0", "synced\0a\0", "synceda\0a\0"])
+    assert.ok(shapes.has(shape), shape);
 });
 
 test("simulated disk: a failed sync spoils an allocated file, too", async () => {
