@@ -183,12 +183,17 @@ export class RaftCore {
     const { state } = this;
     invariant(!this.outstanding, () => "the last Ready was not advanced");
     this.flush();
-    const { hardState, ...effects } = state.outbox.take(state.hardState);
+    const effects = state.outbox.take(state.hardState);
+    const { hardState } = effects;
     const { truncateFrom, entries } = state.log.takeUnstable();
     const committed = state.log.takeCommitted(state.options.maxCommittedBytes);
     const forgets = hardState && state.breaks("forget-vote");
     this.outstanding = {
-      ...effects,
+      chunks: effects.chunks,
+      checkpoint: effects.checkpoint,
+      messagesNow: effects.messagesNow,
+      messagesAfterSync: effects.messagesAfterSync,
+      reads: effects.reads,
       hardState: forgets ? { ...hardState, vote: "" } : hardState,
       truncateFrom,
       entries,
