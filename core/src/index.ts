@@ -277,6 +277,8 @@ export type {
   Watching,
 } from "./wire/link-messages.ts";
 export {
+  isToProxy,
+  isToShard,
   NODE_CHANNEL,
   RAFT_BULK_CHANNEL,
   RAFT_CHANNEL,

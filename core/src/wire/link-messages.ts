@@ -16,6 +16,31 @@ export type NodeMessage = Hosting;
 /** Between apiservers, about a group that keeps a log together. All since version 3. */
 export type GroupMessage = RaftEnvelope | Call | Answer;
 
+const toShard: ReadonlySet<string> = new Set<ToShard["type"]>([
+  "attach",
+  "watch",
+  "detach",
+  "leave",
+  "upstream",
+]);
+const toProxy: ReadonlySet<string> = new Set<ToProxy["type"]>([
+  "attached",
+  "watching",
+  "closed",
+  "transfer",
+  "notice",
+  "downstream",
+  "shard-reset",
+]);
+
+export function isToShard(message: LinkMessage): message is ToShard {
+  return toShard.has(message.type);
+}
+
+export function isToProxy(message: LinkMessage): message is ToProxy {
+  return toProxy.has(message.type);
+}
+
 /** The channel of messages about a node. */
 export const NODE_CHANNEL = "node";
 

@@ -2,6 +2,7 @@ import type { Link, LinkListener, LinkNetwork, Logger, ToShard } from "@atlasnet
 import {
   clipText,
   type Hosting,
+  isToShard,
   MAX_NOTICE_BYTES,
   NODE_CHANNEL,
   OperatingError,
@@ -378,10 +379,4 @@ export class Gameserver {
     await this.pool.stop();
     if (drained !== undefined) throw drained;
   }
-}
-
-const toShard = new Set(["attach", "watch", "detach", "leave", "upstream"]);
-
-function isToShard(message: { type: string }): message is ToShard {
-  return toShard.has(message.type);
 }

@@ -2,6 +2,7 @@ import {
   type Attach,
   type Channel,
   type Clock,
+  isToProxy,
   type LinkMessage,
   type Logger,
   type ToProxy,
@@ -207,16 +208,7 @@ export class ShardPort {
 
   private receive(message: LinkMessage): void {
     if (this.gone) return;
-    switch (message.type) {
-      case "attach":
-      case "watch":
-      case "detach":
-      case "leave":
-      case "upstream":
-      case "hosting":
-        return this.dependencies.broken(`a shard sent "${message.type}"`);
-      default:
-    }
+    if (!isToProxy(message)) return this.dependencies.broken(`a shard sent "${message.type}"`);
     // The shard moved on, said or not: what it does from here on needs attachments at that epoch.
     if (message.epoch > this.epoch) return this.advance(message.epoch);
     if (message.epoch < this.epoch) return this.receiveStale(message);
