@@ -16,7 +16,7 @@ import {
 } from "@atlasnet/core";
 import { CHECKPOINT_FORMAT, checkpointHash } from "./checkpoint-encoder.ts";
 import { Items } from "./items.ts";
-import type { Remembered, TxnOutcome } from "./request-memory.ts";
+import { type Remembered, RequestMemory, type TxnOutcome } from "./request-memory.ts";
 import { type Staged, StateMachine, type StateMachineOptions } from "./state-machine.ts";
 
 /** A record is 64 KiB and one item long at most. */
@@ -81,7 +81,7 @@ export class CheckpointDecoder {
   private readonly options: StateMachineOptions;
   private readonly items = new Items();
   private readonly stagedItems = new Items();
-  private readonly remembered: Remembered[] = [];
+  private readonly memory: RequestMemory;
   private head: Head | undefined;
   private hash: string | undefined;
   /** Bytes of a record that has not come as a whole. */
@@ -90,6 +90,7 @@ export class CheckpointDecoder {
 
   constructor(options: StateMachineOptions = {}) {
     this.options = options;
+    this.memory = new RequestMemory(options.remembered);
   }
 
   /** @throws CheckpointError; the decoder is of no use afterwards. */
@@ -104,7 +105,8 @@ export class CheckpointDecoder {
       const length = new DataView(left.buffer, left.byteOffset).getUint32(0);
       if (length > MAX_RECORD_BYTES) throw this.bad(`a record of ${length} bytes`);
       if (left.length < 4 + length) break;
-      this.record(left.subarray(4, 4 + length));
+      // One buffer for the values of a record: hundreds of thousands of small ones burden the collector.
+      this.record(left.slice(4, 4 + length));
       this.offset += 4 + length;
       left = left.subarray(4 + length);
     }
@@ -113,15 +115,11 @@ export class CheckpointDecoder {
 
   /** The machine, once everything has come. @throws CheckpointError */
   finish(): StateMachine {
-    const { head, hash, items } = this;
+    const { head, hash, items, memory } = this;
     if (head === undefined || hash === undefined || this.rest.length > 0)
       throw this.bad("it ends too early");
     const staged: Staged | undefined = head.staged && { ...head.staged, items: this.stagedItems };
-    const machine = StateMachine.from(
-      head,
-      { items, staged, remembered: this.remembered },
-      this.options,
-    );
+    const machine = StateMachine.from(head, { items, staged, memory }, this.options);
     if (checkpointHash({ ...machine.applied, hash: machine.hash }) !== hash)
       throw this.bad("its content does not have the hash it names");
     return machine;
@@ -149,7 +147,7 @@ export class CheckpointDecoder {
         for (const fields of record.items) this.stagedItems.put(itemOf(fields));
         return;
       case "remembered":
-        for (const fields of record.remembered) this.remembered.push(rememberedOf(fields));
+        for (const fields of record.remembered) this.memory.remember(rememberedOf(fields));
         return;
       case "end":
         this.hash = record.hash;
@@ -162,7 +160,7 @@ export class CheckpointDecoder {
 }
 
 function itemOf([key, value, created, modified, version]: ItemFields): KeyValue {
-  return { key, value: value.slice(), created, modified, version };
+  return { key, value, created, modified, version };
 }
 
 function rememberedOf([id, index, code, succeeded, revision]: RememberedFields): Remembered {

@@ -1,11 +1,11 @@
-import { type Change, type KeyValue, textBytes } from "@atlasnet/core";
+import type { Change, KeyValue } from "@atlasnet/core";
 import { ITEM_OVERHEAD_BYTES } from "./limits.ts";
 import { OrderedMap, type OrderedView } from "./ordered-map.ts";
 import { hashItem, StateHash } from "./state-hash.ts";
 
-/** What an item counts against the quota. */
+/** What an item counts against the quota; of its key the letters are counted, not their bytes. */
 export function itemBytes(key: string, value: Uint8Array): number {
-  return textBytes(key) + value.length + ITEM_OVERHEAD_BYTES;
+  return key.length + value.length + ITEM_OVERHEAD_BYTES;
 }
 
 /** The items of a store with the sums that go along with them. */

@@ -1,6 +1,7 @@
 import type { Revision } from "@atlasnet/core";
 import { Blocks, type BlocksView } from "./blocks.ts";
-import { HashLanes, type StateHash } from "./state-hash.ts";
+import { MAX_REMEMBERED_DISTANCE, MAX_REMEMBERED_IDS } from "./limits.ts";
+import { HashLanes, StateHash } from "./state-hash.ts";
 
 /** What became of a transaction; "refused": the leader took it in without the lease it asked for. */
 export type TxnOutcome =
@@ -14,6 +15,16 @@ export interface Remembered {
   readonly outcome: TxnOutcome;
 }
 
+/** The newest answers, and none from further back in the log; the same on every replica. */
+export interface RememberedLimits {
+  readonly count: number;
+  readonly distance: number;
+}
+const DEFAULT_REMEMBERED_LIMITS: RememberedLimits = {
+  count: MAX_REMEMBERED_IDS,
+  distance: MAX_REMEMBERED_DISTANCE,
+};
+
 /**
  * The answers to transactions that came with an id, so that a retry gets the same one and changes nothing.
  * What is forgotten depends on the log alone.
@@ -21,15 +32,15 @@ export interface Remembered {
 export class RequestMemory {
   private readonly byId = new Map<string, Remembered>();
   private readonly order = new Blocks<Remembered>();
-  private readonly limits: { readonly count: number; readonly distance: number };
-  private readonly hash: StateHash;
+  private readonly limits: RememberedLimits;
+  private readonly sum = new StateHash();
 
-  constructor(
-    limits: { readonly count: number; readonly distance: number },
-    { hash }: { hash: StateHash },
-  ) {
+  constructor(limits: RememberedLimits = DEFAULT_REMEMBERED_LIMITS) {
     this.limits = limits;
-    this.hash = hash;
+  }
+
+  get hash(): string {
+    return this.sum.toString();
   }
 
   get size(): number {
@@ -43,7 +54,7 @@ export class RequestMemory {
   remember(entry: Remembered): void {
     this.byId.set(entry.id, entry);
     this.order.push(entry);
-    this.hash.add(hashRemembered(entry));
+    this.sum.add(hashRemembered(entry));
     if (this.order.length > this.limits.count) this.shift();
   }
 
@@ -63,7 +74,7 @@ export class RequestMemory {
     const entry = this.order.shift();
     if (entry === undefined) return;
     this.byId.delete(entry.id);
-    this.hash.remove(hashRemembered(entry));
+    this.sum.remove(hashRemembered(entry));
   }
 }
 

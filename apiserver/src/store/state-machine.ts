@@ -12,16 +12,14 @@ import type { BlocksView } from "./blocks.ts";
 import { type Command, decodeCommand, type TxnCommand } from "./commands.ts";
 import { type Changes, History } from "./history.ts";
 import { Items } from "./items.ts";
-import {
-  DEFAULT_HISTORY_LIMITS,
-  DEFAULT_QUOTA_BYTES,
-  type HistoryLimits,
-  MAX_REMEMBERED_DISTANCE,
-  MAX_REMEMBERED_IDS,
-} from "./limits.ts";
+import { DEFAULT_HISTORY_LIMITS, DEFAULT_QUOTA_BYTES, type HistoryLimits } from "./limits.ts";
 import type { OrderedView } from "./ordered-map.ts";
-import { type Remembered, RequestMemory, type TxnOutcome } from "./request-memory.ts";
-import { StateHash } from "./state-hash.ts";
+import {
+  type Remembered,
+  type RememberedLimits,
+  RequestMemory,
+  type TxnOutcome,
+} from "./request-memory.ts";
 import { holds, plan } from "./txn.ts";
 
 /** A committed entry of the log; those without a command belong to Raft. */
@@ -65,7 +63,7 @@ export interface FrozenState {
 export interface StateMachineOptions {
   readonly history?: HistoryLimits;
   /** For tests; the same on every replica. */
-  readonly remembered?: { readonly count: number; readonly distance: number };
+  readonly remembered?: RememberedLimits;
 }
 
 const NOTHING: Applied = { outcomes: [], changes: [], replaced: false };
@@ -86,16 +84,11 @@ export class StateMachine {
   private quotaBytes = DEFAULT_QUOTA_BYTES;
   private items = new Items();
   private staged: Staged | undefined;
-  private readonly memory: RequestMemory;
-  private readonly memoryHash = new StateHash();
+  private memory: RequestMemory;
   readonly history: History;
 
   constructor(options: StateMachineOptions = {}) {
-    const remembered = options.remembered ?? {
-      count: MAX_REMEMBERED_IDS,
-      distance: MAX_REMEMBERED_DISTANCE,
-    };
-    this.memory = new RequestMemory(remembered, { hash: this.memoryHash });
+    this.memory = new RequestMemory(options.remembered);
     this.history = new History(options.history ?? DEFAULT_HISTORY_LIMITS, 0);
   }
 
@@ -120,9 +113,9 @@ export class StateMachine {
 
   /** The same on all replicas that have applied the same entries. */
   get hash(): string {
-    const { items, staged, memoryHash, current, quotaBytes } = this;
+    const { items, staged, memory, current, quotaBytes } = this;
     const stagedHash = staged && `${staged.restore}/${staged.nextPart}/${staged.items.hash}`;
-    return `${current}-${items.hash}-${memoryHash}-${quotaBytes}-${stagedHash ?? ""}`;
+    return `${current}-${items.hash}-${memory.hash}-${quotaBytes}-${stagedHash ?? ""}`;
   }
 
   get(key: string): KeyValue | undefined {
@@ -207,7 +200,7 @@ export class StateMachine {
     parts: {
       readonly items: Items;
       readonly staged: Staged | undefined;
-      readonly remembered: readonly Remembered[];
+      readonly memory: RequestMemory;
     },
     options: StateMachineOptions = {},
   ): StateMachine {
@@ -218,7 +211,7 @@ export class StateMachine {
     machine.quotaBytes = head.quotaBytes;
     machine.items = parts.items;
     machine.staged = parts.staged;
-    for (const entry of parts.remembered) machine.memory.remember(entry);
+    machine.memory = parts.memory;
     machine.history.reset(head.revision);
     return machine;
   }

@@ -71,7 +71,6 @@ export class StoreModel {
 
 function size(items: readonly KeyValue[]): number {
   let bytes = 0;
-  for (const { key, value } of items)
-    bytes += Buffer.byteLength(key) + value.length + ITEM_OVERHEAD_BYTES;
+  for (const { key, value } of items) bytes += key.length + value.length + ITEM_OVERHEAD_BYTES;
   return bytes;
 }
