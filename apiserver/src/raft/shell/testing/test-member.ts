@@ -9,6 +9,7 @@ import type {
 } from "@atlasnet/core";
 import type { WriteAheadLog } from "../../../wal/write-ahead-log.ts";
 import type { RaftSettings } from "../../core/options.ts";
+import type { Entry } from "../../core/types.ts";
 import { AtlasRaft } from "../atlas-raft.ts";
 import { GroupClient } from "../group-client.ts";
 import { openGroupLog } from "../group-log.ts";
@@ -29,6 +30,7 @@ export interface TestMemberOptions {
   readonly runner?: Partial<RunnerOptions>;
   /** Without the shell: timers are the clock's, as simulations need it. */
   readonly bare?: boolean;
+  onApplied?(entries: readonly Entry[]): void;
 }
 
 export interface TestMemberDependencies {
@@ -75,7 +77,7 @@ export class TestMember {
   }
 
   private constructor(
-    { id, core, runner, bare }: TestMemberOptions,
+    { id, core, runner, bare, onApplied }: TestMemberOptions,
     dependencies: TestMemberDependencies,
     parts: Pick<Awaited<ReturnType<typeof openGroupLog>>, "log" | "stored"> & {
       links: PeerLinks;
@@ -98,6 +100,7 @@ export class TestMember {
       onFailed: (error: unknown) => {
         this.failure = error;
       },
+      ...(onApplied && { onApplied }),
     };
     const { machine } = this;
     const runnerDependencies = { clock, random, log, transport, machine, logger, events };
