@@ -6,7 +6,8 @@ export interface RaftOptions {
   readonly incarnation: number;
   /**
    * A follower that heard nothing from a leader for this many ticks, up to twice as many by chance,
-   * starts an election. A leader that heard from no quorum for so many steps down.
+   * starts an election. A leader looks once in so many whether a quorum has answered since the last
+   * look, and steps down if not: after twice as many at the latest.
    */
   readonly electionTicks: number;
   /** A leader sends heartbeats so often. */
