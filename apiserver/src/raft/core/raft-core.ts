@@ -1,33 +1,14 @@
-import { onCheckpointChunk } from "./checkpoint-receiver.ts";
-import { onCheckpointAnswer } from "./checkpoint-sender.ts";
-import {
-  isBeyondNewLog,
-  isLoyal,
-  onPreVote,
-  onPreVoteAnswer,
-  onVote,
-  onVoteAnswer,
-  startElection,
-  startTransferElection,
-} from "./election.ts";
-import { onAppend, onHeartbeat } from "./follower.ts";
+import { admits, dispatch } from "./dispatch.ts";
+import { startElection } from "./election.ts";
 import { invariant } from "./invariant.ts";
-import { isMember, isVoter, NO_MEMBERS, quorumOf } from "./members.ts";
+import { isVoter, NO_MEMBERS } from "./members.ts";
 import { changeMembers, membersPending, settleMembers } from "./membership.ts";
 import type { RaftMessage } from "./messages.ts";
 import { ENTRY_OVERHEAD_BYTES, type RaftSettings, resolveRaftOptions } from "./options.ts";
-import {
-  appendOwn,
-  beginRound,
-  commitByQuorum,
-  flush,
-  onAppendOk,
-  onAppendRefused,
-  onHeartbeatAnswer,
-  settleReads,
-} from "./replication.ts";
+import { appendOwn, commitByQuorum, flush, settleReads } from "./replication.ts";
 import { type RaftDependencies, RaftState } from "./state.ts";
-import { tickTransfer, transferLeadership } from "./transfer.ts";
+import { tick } from "./ticks.ts";
+import { transferLeadership } from "./transfer.ts";
 import type {
   ChangeResult,
   Checkpoint,
@@ -62,16 +43,14 @@ export class RaftCore {
   tick(): void {
     const { state } = this;
     if (state.retired) return;
-    state.electionElapsed++;
-    if (state.leading) this.tickLeader();
-    else if (state.electionElapsed >= state.electionTimeout && state.mayLead) startElection(state);
+    tick(state);
     this.settle();
   }
 
   /** Takes a message of another node. One for somebody else is dropped. */
   step(message: RaftMessage): void {
-    if (message.to !== this.state.id || this.state.retired || !this.admits(message)) return;
-    this.dispatch(message);
+    if (message.to !== this.state.id || this.state.retired || !admits(this.state, message)) return;
+    dispatch(this.state, message);
     this.settle();
   }
 
@@ -257,143 +236,6 @@ export class RaftCore {
     };
   }
 
-  private tickLeader(): void {
-    const { state } = this;
-    const { leading, options } = state;
-    if (!leading) return;
-    tickTransfer(state);
-    leading.quorumElapsed++;
-    leading.heartbeatElapsed++;
-    if (leading.quorumElapsed >= options.electionTicks) {
-      leading.quorumElapsed = 0;
-      const active = state.members.voters.filter(
-        (id) => id === state.id || leading.followers.get(id)?.active,
-      );
-      for (const progress of leading.followers.values()) progress.active = false;
-      const checks = options.checkQuorum && !state.breaks("no-check-quorum");
-      if (checks && active.length < quorumOf(state.members.voters)) {
-        state.follow(state.term, undefined);
-        return;
-      }
-    }
-    if (leading.heartbeatElapsed >= options.heartbeatTicks) beginRound(state, leading);
-  }
-
-  /** Whether a message may be looked at, and its term taken over. */
-  private admits(message: RaftMessage): boolean {
-    const { state } = this;
-    switch (message.type) {
-      case "vote":
-      case "pre-vote":
-        if (!this.knows(message) || isBeyondNewLog(state, message)) return false;
-        return (message.type === "vote" && message.transfer) || !isLoyal(state);
-      case "append":
-      case "heartbeat":
-      case "checkpoint-chunk":
-      case "timeout-now":
-      case "retire":
-        return true;
-      default:
-        // Whoever is no member any more has nothing to answer.
-        return isMember(state.members, message.from) && this.knows(message);
-    }
-  }
-
-  /** Whether the log the group knows stands behind the sender's id. The leader tells one that is another. */
-  private knows(message: RaftMessage): boolean {
-    const { state } = this;
-    const known = state.members.incarnations[message.from];
-    if (!known || known === message.incarnation || state.breaks("trust-any-incarnation"))
-      return true;
-    if (state.leading && state.log.commit >= state.leading.noOpIndex && !membersPending(state))
-      state.send(message.from, { type: "retire", retired: message.incarnation }, "after-sync");
-    return false;
-  }
-
-  private dispatch(message: RaftMessage): void {
-    const { state } = this;
-    if (message.type === "pre-vote") return onPreVote(state, message);
-    if (message.type === "retire") return this.onRetire(message.retired);
-    // A granted pre-vote comes from an older term, for one that nobody has begun yet.
-    if (message.type === "pre-vote-answer" && message.granted)
-      return onPreVoteAnswer(state, message);
-    if (message.term > state.term) {
-      const leads =
-        message.type === "append" ||
-        message.type === "heartbeat" ||
-        message.type === "checkpoint-chunk";
-      state.follow(message.term, leads ? message.from : undefined);
-    } else if (message.term < state.term && !this.takesStale(message)) {
-      // Perhaps a leader that does not know it was replaced, or one this node's term has overtaken.
-      if (!isAnswer(message)) state.send(message.from, { type: "stale-term" }, "after-sync");
-      return;
-    }
-    switch (message.type) {
-      case "pre-vote-answer":
-        return onPreVoteAnswer(state, message);
-      case "vote":
-        return onVote(state, message);
-      case "vote-answer":
-        return onVoteAnswer(state, message);
-      case "append":
-        this.hearLeader(message.from);
-        return onAppend(state, message);
-      case "heartbeat":
-        this.hearLeader(message.from);
-        return onHeartbeat(state, message);
-      case "checkpoint-chunk":
-        this.hearLeader(message.from);
-        return onCheckpointChunk(state, message);
-      case "timeout-now":
-        if (state.mayLead && !state.leading) startTransferElection(state);
-        return;
-      case "stale-term":
-        return;
-      default:
-        return this.onFollowerAnswer(message);
-    }
-  }
-
-  /** True in any term: which log stands behind an id was decided once. */
-  private onRetire(incarnation: number): void {
-    const { state } = this;
-    if (incarnation > 0 && incarnation === state.options.incarnation)
-      state.retire("another-incarnation");
-  }
-
-  private onFollowerAnswer(
-    message: Extract<
-      RaftMessage,
-      { type: "append-ok" | "append-refused" | "heartbeat-answer" | "checkpoint-answer" }
-    >,
-  ): void {
-    const { state } = this;
-    const progress = state.leading?.followers.get(message.from);
-    if (!progress) return;
-    progress.active = true;
-    progress.incarnation = message.incarnation;
-    switch (message.type) {
-      case "append-ok":
-        return onAppendOk(state, progress, message);
-      case "append-refused":
-        return onAppendRefused(state, progress, message);
-      case "heartbeat-answer":
-        return onHeartbeatAnswer(state, progress, message.round);
-      case "checkpoint-answer":
-        return onCheckpointAnswer(progress, message);
-    }
-  }
-
-  private hearLeader(from: string): void {
-    const { state } = this;
-    invariant(
-      !state.leading || state.faults.size > 0,
-      () => `${from} leads in term ${state.term} beside this node`,
-    );
-    if (state.role !== "follower" || state.leader !== from) state.follow(state.term, from);
-    state.electionElapsed = 0;
-  }
-
   /** Messages are made as late as possible: what was proposed since the last time shares them. */
   private flush(): void {
     const { state } = this;
@@ -410,18 +252,4 @@ export class RaftCore {
     settleMembers(state, state.leading);
     if (state.leading) settleReads(state, state.leading);
   }
-
-  private takesStale(message: RaftMessage): boolean {
-    return isAnswer(message) && this.state.breaks("stale-answers");
-  }
-}
-
-function isAnswer(message: RaftMessage): boolean {
-  return (
-    message.type.endsWith("-answer") ||
-    message.type === "append-ok" ||
-    message.type === "append-refused" ||
-    message.type === "stale-term" ||
-    message.type === "retire"
-  );
 }
