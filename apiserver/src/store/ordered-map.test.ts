@@ -52,8 +52,22 @@ test("an ordered map and its frozen views hold what a sorted list holds", () => 
       const behind = sorted(model).filter(([k]) => k >= from);
       assert.deepEqual(entries(map, from), behind);
     }),
-    { numRuns: 15 },
+    { numRuns: 25, endOnFailure: true },
   );
+});
+
+test("keys that come from the highest to the lowest", () => {
+  const map = new OrderedMap<number>();
+  const expected: [string, number][] = [];
+  for (let i = 20_000; i > 0; i--) {
+    map.set(name(i), i);
+    if (i % 1000 === 0) map.freeze();
+  }
+  for (let i = 1; i <= 20_000; i++) {
+    assert.equal(map.get(name(i)), i);
+    expected.push([name(i), i]);
+  }
+  assert.deepEqual(entries(map), expected);
 });
 
 test("100,000 keys: a range sees its own part only, in any order of arrival", () => {

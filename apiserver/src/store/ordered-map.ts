@@ -110,6 +110,8 @@ export class OrderedMap<V> extends OrderedView<V> {
       return node;
     }
     const at = childIndex(node, key);
+    // The bound of the first child follows it down: a split of it would stand below otherwise.
+    if (key < (node.keys[at] ?? "")) node.keys[at] = key;
     const child = this.insert(node.children[at] ?? node, key, value);
     node.children[at] = child;
     const right = this.split(child);
@@ -152,7 +154,7 @@ export class OrderedMap<V> extends OrderedView<V> {
       joined.keys.push(...right.keys);
       joined.values.push(...right.values);
     } else if (joined.type === "inner" && right.type === "inner") {
-      // The first separator of a node may be anything below; here it has to be the true bound.
+      // Keys below the right node's own first bound may come to it later, down to the separator.
       joined.keys.push(node.keys[at + 1] ?? lowestKey(right), ...right.keys.slice(1));
       joined.children.push(...right.children);
     }
