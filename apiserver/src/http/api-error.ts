@@ -1,0 +1,70 @@
+import { type ControlErrorCode, OperatingError } from "@atlasnet/core";
+
+/** Codes of answers that are not 2xx. Programs go by them, people by the message and the hint. */
+export type ApiErrorCode =
+  | ControlErrorCode
+  | "not-found"
+  /** What is there is not what the request assumes. */
+  | "conflict"
+  /** The token is good, its role is not enough. */
+  | "forbidden"
+  /** This apiserver has no such part. */
+  | "not-available"
+  | "internal";
+
+const STATUS: { readonly [code in ApiErrorCode]: number } = {
+  "bad-request": 400,
+  unauthorized: 401,
+  forbidden: 403,
+  "not-found": 404,
+  conflict: 409,
+  "no-lease": 409,
+  "too-large": 413,
+  "too-many-watches": 429,
+  internal: 500,
+  "not-available": 501,
+  busy: 503,
+  "no-quorum": 503,
+  unreachable: 503,
+  timeout: 504,
+  quota: 507,
+};
+
+/** A request that is answered with an error. */
+export class ApiError extends OperatingError {
+  declare readonly code: ApiErrorCode;
+  constructor(code: ApiErrorCode, message: string, hint?: string) {
+    super(code, message, hint === undefined ? {} : { hint });
+  }
+}
+
+export function isApiErrorCode(code: string): code is ApiErrorCode {
+  return Object.hasOwn(STATUS, code);
+}
+
+export interface ErrorAnswer {
+  readonly status: number;
+  readonly body: { readonly code: ApiErrorCode; readonly message: string; readonly hint?: string };
+}
+
+/** What the client is told; undefined for a fault of ours, which is for the log alone. */
+export function errorAnswer(error: unknown): ErrorAnswer | undefined {
+  if (!(error instanceof OperatingError)) return undefined;
+  // A record that was refused is a request that was wrong.
+  const code = error.code === "bad-record" ? "bad-request" : error.code;
+  if (!isApiErrorCode(code)) return undefined;
+  const { message, hint } = error;
+  return {
+    status: STATUS[code],
+    body: hint === undefined ? { code, message } : { code, message, hint },
+  };
+}
+
+export const INTERNAL: ErrorAnswer = {
+  status: STATUS.internal,
+  body: {
+    code: "internal",
+    message: "the apiserver failed",
+    hint: "Its log says why.",
+  },
+};

@@ -1,0 +1,24 @@
+import type { Route } from "../route.ts";
+import type { RouteParts } from "../route-parts.ts";
+import { eventRoutes } from "./events.ts";
+import { kvRoutes } from "./kv.ts";
+import { nodeRoutes } from "./nodes.ts";
+import { placementRoutes } from "./placements.ts";
+import { storeRoutes } from "./store.ts";
+import { systemRoutes } from "./system.ts";
+import { tokenRoutes } from "./tokens.ts";
+import { worldRoutes } from "./worlds.ts";
+
+/** Every route but that of the document, which is made of these. */
+export function allRoutes(parts: RouteParts): Route[] {
+  return [
+    ...systemRoutes(parts),
+    ...kvRoutes(parts),
+    ...nodeRoutes(parts),
+    ...worldRoutes(parts),
+    ...placementRoutes(parts),
+    ...eventRoutes(),
+    ...tokenRoutes(parts),
+    ...storeRoutes(parts),
+  ];
+}

@@ -1,0 +1,77 @@
+import { type Change, decodeRecord, parseRecordKey } from "@atlasnet/core";
+import * as v from "valibot";
+import { hex, nodeJson, worldJson } from "../record-schemas.ts";
+import { eventsRoute, type Route } from "../route.ts";
+import { revisionNumber, revisionText } from "../schemas.ts";
+
+const eventSchema = v.strictObject({
+  kind: v.picklist(["node", "world", "shard", "owner", "module"]),
+  /** Of the node, the world, the shard; `name/version` of a module. */
+  name: v.string(),
+  change: v.picklist(["put", "delete"]),
+  modified: revisionNumber,
+  /** As the other routes show it; absent with `delete`, and when it cannot be read. */
+  record: v.optional(v.unknown()),
+});
+type EventJson = v.InferOutput<typeof eventSchema>;
+
+export function eventRoutes(): Route[] {
+  return [
+    eventsRoute({
+      method: "GET",
+      path: "/v1/events",
+      name: "events.watch",
+      summary: "What happens to nodes, worlds, shards and modules, behind the revision `after`.",
+      role: "read",
+      query: v.strictObject({ after: v.optional(revisionText) }),
+      answer: v.strictObject({ revision: revisionNumber, changes: v.array(eventSchema) }),
+      handle: ({ query: { after } }) => ({
+        request: { prefix: "", ...(after === undefined ? {} : { after }) },
+        present: eventOf,
+      }),
+    }),
+  ];
+}
+
+/** Undefined for what is no record: key-value stores have watches of their own. */
+export function eventOf(change: Change): EventJson | undefined {
+  const full = change.type === "put" ? change.item.key : change.key;
+  const modified = change.type === "put" ? change.item.modified : change.modified;
+  const key = parseRecordKey(full);
+  if (key === undefined) return undefined;
+  const { kind } = key;
+  const name =
+    key.kind === "node"
+      ? key.node
+      : key.kind === "world"
+        ? key.world
+        : key.kind === "module"
+          ? `${key.name}/${key.version}`
+          : key.shard;
+  const head = { kind, name, modified };
+  if (change.type === "delete") return { ...head, change: "delete" };
+  const record = recordJson(kind, name, change.item.value, modified);
+  return { ...head, change: "put", ...(record === undefined ? {} : { record }) };
+}
+
+function recordJson(
+  kind: EventJson["kind"],
+  name: string,
+  value: Uint8Array,
+  modified: number,
+): unknown {
+  if (kind === "node") {
+    const decoded = decodeRecord("node", value);
+    return decoded.ok ? nodeJson(name, decoded.record, modified) : undefined;
+  }
+  if (kind === "world") {
+    const decoded = decodeRecord("world", value);
+    return decoded.ok ? worldJson(name, decoded.record, modified) : undefined;
+  }
+  if (kind === "module") {
+    const decoded = decodeRecord("module", value);
+    return decoded.ok ? { ...decoded.record, digest: hex(decoded.record.digest) } : undefined;
+  }
+  const decoded = decodeRecord(kind, value);
+  return decoded.ok ? decoded.record : undefined;
+}

@@ -1,0 +1,185 @@
+import {
+  ABSENT,
+  type ControlStore,
+  firstShard,
+  type Logger,
+  NODES,
+  type NodeRecord,
+  type OwnerRecord,
+  parseRecordKey,
+  readAll,
+  type Seen,
+  SHARDS,
+  type ShardRecord,
+  seen,
+  WORLDS,
+  type WorldRecord,
+  worldKey,
+} from "@atlasnet/core";
+import * as v from "valibot";
+import { placementStatus } from "../explain-placement.ts";
+import type { PlacementPort } from "../ports.ts";
+import { readRecord, recordOf } from "../record-access.ts";
+import { jsonRoute, type Route } from "../route.ts";
+import type { RouteParts } from "../route-parts.ts";
+import { limitText, revisionNumber, worldName } from "../schemas.ts";
+import { noWorld } from "./worlds.ts";
+
+/** Worlds of one page. */
+const MAX_WORLDS = 1000;
+
+const placementSchema = v.strictObject({
+  world: v.string(),
+  shard: v.string(),
+  state: v.picklist(["owned", "wanted", "unplaced", "disabled"]),
+  owner: v.optional(
+    v.strictObject({
+      node: v.string(),
+      boot: v.string(),
+      state: v.picklist(["owned", "released"]),
+      epoch: revisionNumber,
+    }),
+  ),
+  wanted: v.optional(v.string()),
+  reason: v.optional(v.string()),
+  why: v.array(v.string()),
+});
+type PlacementJson = v.InferOutput<typeof placementSchema>;
+
+interface Shard {
+  shard: Seen<ShardRecord>;
+  owner: Seen<OwnerRecord>;
+}
+
+export function placementRoutes({ store, logger, placement }: RouteParts): Route[] {
+  return [
+    jsonRoute({
+      method: "GET",
+      path: "/v1/placements",
+      name: "placements.list",
+      summary:
+        "Where worlds run, or why they do not, page by page: `after` is the last world of the page before.",
+      role: "read",
+      query: v.strictObject({
+        after: v.optional(worldName),
+        limit: v.optional(limitText(MAX_WORLDS), "100"),
+      }),
+      answer: v.strictObject({
+        revision: revisionNumber,
+        placements: v.array(placementSchema),
+        more: v.boolean(),
+        /** The last world of this page. */
+        last: v.optional(v.string()),
+      }),
+      handle: async ({ query: { after, limit } }) => {
+        const { revision, items, more } = await store.range({
+          prefix: WORLDS,
+          limit,
+          ...(after === undefined ? {} : { after: worldKey(after) }),
+        });
+        const nodes = await readNodes(store, logger);
+        const placements: PlacementJson[] = [];
+        for (const item of items) {
+          const record = recordOf("world", item, logger);
+          if (record === undefined) continue;
+          const world = item.key.slice(WORLDS.length);
+          const facts = { store, logger, placement, nodes, revision };
+          placements.push(...(await placementsOf(world, seen(record, item), facts)));
+        }
+        const last = items.at(-1)?.key.slice(WORLDS.length);
+        return { revision, placements, more, ...(last === undefined ? {} : { last }) };
+      },
+    }),
+    jsonRoute({
+      method: "GET",
+      path: "/v1/placements/{world}",
+      name: "placements.show",
+      summary: "Where the shards of a world run, or why they do not.",
+      role: "read",
+      params: v.strictObject({ world: worldName }),
+      answer: v.strictObject({ placements: v.array(placementSchema) }),
+      handle: async ({ params: { world } }) => {
+        const record = await readRecord(store, "world", worldKey(world));
+        if (record.record === undefined) throw noWorld(world);
+        const nodes = await readNodes(store, logger);
+        const { revision } = await store.range({ key: worldKey(world), consistency: "local" });
+        const facts = { store, logger, placement, nodes, revision };
+        return { placements: await placementsOf(world, record, facts) };
+      },
+    }),
+  ];
+}
+
+interface Facts {
+  readonly store: ControlStore;
+  readonly logger: Logger;
+  readonly placement: PlacementPort | undefined;
+  readonly nodes: ReadonlyMap<string, Seen<NodeRecord>>;
+  readonly revision: number;
+}
+
+/** The world was read just now, so what this apiserver knows is no older. */
+async function placementsOf(
+  world: string,
+  record: Seen<WorldRecord>,
+  { store, logger, placement, nodes, revision }: Facts,
+): Promise<PlacementJson[]> {
+  const { items } = await readAll(store, `${SHARDS}${world}/`, "local");
+  const shards = new Map<string, Shard>();
+  const shardOf = (name: string) => {
+    const there = shards.get(name) ?? { shard: ABSENT, owner: ABSENT };
+    shards.set(name, there);
+    return there;
+  };
+  for (const item of items) {
+    const key = parseRecordKey(item.key);
+    if (key?.kind === "shard") {
+      const content = recordOf("shard", item, logger);
+      if (content !== undefined) shardOf(key.shard).shard = seen(content, item);
+    } else if (key?.kind === "owner") {
+      const content = recordOf("owner", item, logger);
+      if (content !== undefined) shardOf(key.shard).owner = seen(content, item);
+    }
+  }
+  if (shards.size === 0) shardOf(firstShard(world));
+  return [...shards].map(([shard, { shard: asked, owner }]) => {
+    const { state, why } = placementStatus({
+      world: record,
+      shard: asked,
+      owner,
+      nodes,
+      revision,
+    });
+    return {
+      world,
+      shard,
+      state,
+      ...(owner.record === undefined
+        ? {}
+        : {
+            owner: {
+              node: owner.record.node,
+              boot: owner.record.boot,
+              state: owner.record.state,
+              epoch: owner.modified,
+            },
+          }),
+      ...(asked.record?.wanted === undefined ? {} : { wanted: asked.record.wanted }),
+      ...(asked.record === undefined ? {} : { reason: asked.record.reason }),
+      why: [...((state === "unplaced" ? placement?.problems(world) : undefined) ?? why)],
+    };
+  });
+}
+
+async function readNodes(
+  store: ControlStore,
+  logger: Logger,
+): Promise<ReadonlyMap<string, Seen<NodeRecord>>> {
+  const { items } = await readAll(store, NODES, "local");
+  const nodes = new Map<string, Seen<NodeRecord>>();
+  for (const item of items) {
+    const record = recordOf("node", item, logger);
+    if (record !== undefined) nodes.set(item.key.slice(NODES.length), seen(record, item));
+  }
+  return nodes;
+}

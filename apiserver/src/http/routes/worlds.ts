@@ -1,0 +1,115 @@
+import { encodeRecord, toPlain, WORLDS, type WorldRecord, worldKey } from "@atlasnet/core";
+import * as v from "valibot";
+import { ApiError } from "../api-error.ts";
+import { readRecord, recordOf } from "../record-access.ts";
+import { moduleSource, newWorldSchema, worldJson, worldSchema } from "../record-schemas.ts";
+import { jsonRoute, type Route } from "../route.ts";
+import type { RouteParts } from "../route-parts.ts";
+import { changedSchema, limitText, revisionNumber, worldName } from "../schemas.ts";
+
+const params = v.strictObject({ world: worldName });
+
+export function worldRoutes({ store, logger }: RouteParts): Route[] {
+  return [
+    jsonRoute({
+      method: "GET",
+      path: "/v1/worlds",
+      name: "worlds.list",
+      summary: "The catalogue of worlds, page by page: `after` is the last one of the page before.",
+      role: "read",
+      query: v.strictObject({ after: v.optional(worldName), limit: v.optional(limitText()) }),
+      answer: v.strictObject({
+        revision: revisionNumber,
+        worlds: v.array(worldSchema),
+        more: v.boolean(),
+        /** The last one of this page. */
+        last: v.optional(v.string()),
+      }),
+      handle: async ({ query: { after, limit } }) => {
+        const { revision, items, more } = await store.range({
+          prefix: WORLDS,
+          ...(after === undefined ? {} : { after: worldKey(after) }),
+          ...(limit === undefined ? {} : { limit }),
+        });
+        const worlds = items.flatMap((item) => {
+          const record = recordOf("world", item, logger);
+          return record === undefined
+            ? []
+            : [worldJson(item.key.slice(WORLDS.length), record, item.modified)];
+        });
+        const last = items.at(-1)?.key.slice(WORLDS.length);
+        return { revision, worlds, more, ...(last === undefined ? {} : { last }) };
+      },
+    }),
+    jsonRoute({
+      method: "GET",
+      path: "/v1/worlds/{world}",
+      name: "worlds.show",
+      summary: "One world of the catalogue.",
+      role: "read",
+      params,
+      answer: worldSchema,
+      handle: async ({ params: { world } }) => {
+        const { record, modified } = await readRecord(store, "world", worldKey(world));
+        if (record === undefined) throw noWorld(world);
+        return worldJson(world, record, modified);
+      },
+    }),
+    jsonRoute({
+      method: "POST",
+      path: "/v1/worlds",
+      name: "worlds.create",
+      summary: "Makes a world. Where it runs is decided by the control plane.",
+      role: "operate",
+      changes: true,
+      body: newWorldSchema,
+      answer: changedSchema,
+      status: 201,
+      handle: async ({ body: { world, module, config, ...rest } }, { id }) => {
+        const record: WorldRecord = {
+          ...rest,
+          config: toPlain(config),
+          module: moduleSource(module),
+        };
+        const key = worldKey(world);
+        // Without reading first: so a retry gets the answer of the first try, and not "exists".
+        const { succeeded, revision } = await store.txn({
+          ...(id === undefined ? {} : { id }),
+          compare: [{ type: "modified", key, is: "equal", revision: 0 }],
+          then: [{ type: "put", key, value: encodeRecord("world", record) }],
+        });
+        if (!succeeded)
+          throw new ApiError(
+            "conflict",
+            `there is a world ${world} already`,
+            "Choose another name, or remove that one.",
+          );
+        return { revision };
+      },
+    }),
+    jsonRoute({
+      method: "DELETE",
+      path: "/v1/worlds/{world}",
+      name: "worlds.remove",
+      summary: "Removes a world: its node stops it. What it stored on that node stays there.",
+      role: "operate",
+      changes: true,
+      params,
+      answer: changedSchema,
+      handle: async ({ params: { world } }, { id }) => {
+        const key = worldKey(world);
+        const { succeeded, revision } = await store.txn({
+          ...(id === undefined ? {} : { id }),
+          compare: [{ type: "modified", key, is: "greater", revision: 0 }],
+          then: [{ type: "delete", key }],
+        });
+        if (!succeeded) throw noWorld(world);
+        return { revision };
+      },
+    }),
+  ];
+}
+
+export function noWorld(world: string): ApiError {
+  return new ApiError("not-found", `there is no world ${world}`, "`atlasnet world ls` shows them.");
+}
