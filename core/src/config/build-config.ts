@@ -39,7 +39,15 @@ const paths = Object.keys(table);
 const MODULE_TABLES = ["worlds", "services"];
 
 /** Environment variables that name no setting but have a meaning. */
-const OTHER_ENV = ["ATLASNET_CONFIG", "ATLASNET_WORLDS", "ATLASNET_SERVICES"];
+const OTHER_ENV = [
+  "ATLASNET_CONFIG",
+  "ATLASNET_WORLDS",
+  "ATLASNET_SERVICES",
+  "ATLASNET_API",
+  "ATLASNET_TOKEN",
+  "ATLASNET_CONTEXT",
+  "ATLASNET_CONTEXTS",
+];
 /** What Docker and Kubernetes set in the containers beside a service called `atlasnet`. */
 const SERVICE_LINK = /_SERVICE_(HOST|PORT)(_|$)|_PORT_\d+_(TCP|UDP)(_|$)/;
 const SERVICE_LINK_VALUE = /^(tcp|udp):\/\//;

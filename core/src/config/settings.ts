@@ -444,6 +444,34 @@ export const settings = {
       "Join token: a node without a certificate fetches one with it. Not needed again once the node has its certificate.",
   },
 
+  "apiserver.host": {
+    type: "text",
+    pattern: HOST,
+    allowed: HOST_ALLOWED,
+    default: "127.0.0.1",
+    meaning:
+      "Address of the HTTP API of an apiserver. Beyond this machine it is served with TLS only, by this node's certificate.",
+  },
+  "apiserver.port": port("Port of the HTTP API of an apiserver.", 8080),
+  "apiserver.adminToken": {
+    type: "path",
+    default: {
+      says: "keys/api-admin.token in data.dir",
+      of: (_host, dataDir) => `${dataDir}/keys/api-admin.token`,
+    },
+    example: "./data/keys/api-admin.token",
+    meaning:
+      "File with a token of the role admin for the HTTP API; made when it is not there. While it is there, its token is good at every apiserver.",
+  },
+  "apiserver.maxStreams": {
+    type: "integer",
+    min: 1,
+    max: 100_000,
+    unit: "streams",
+    default: 1000,
+    meaning: "Watches over HTTP at a time; more are refused with too-many-watches.",
+  },
+
   "tickets.keyFile": {
     type: "path",
     default: {
