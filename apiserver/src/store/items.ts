@@ -1,4 +1,4 @@
-import type { Change, KeyValue } from "@atlasnet/core";
+import type { Change, KeyValue, Revision } from "@atlasnet/core";
 import { ITEM_OVERHEAD_BYTES } from "./limits.ts";
 import { OrderedMap, type OrderedView } from "./ordered-map.ts";
 import { hashItem, StateHash } from "./state-hash.ts";
@@ -13,6 +13,7 @@ export class Items {
   private readonly map = new OrderedMap<KeyValue>();
   private readonly sum = new StateHash();
   private total = 0;
+  private highest: Revision = 0;
 
   get size(): number {
     return this.map.size;
@@ -27,6 +28,11 @@ export class Items {
     return this.sum.toString();
   }
 
+  /** The highest revision that an item came with, also of those that are gone. */
+  get newest(): Revision {
+    return this.highest;
+  }
+
   get(key: string): KeyValue | undefined {
     return this.map.get(key);
   }
@@ -39,6 +45,7 @@ export class Items {
     const old = this.map.set(item.key, item);
     if (old !== undefined) this.subtract(old);
     this.sum.add(hashItem(item));
+    this.highest = Math.max(this.highest, item.modified, item.created);
     this.total += itemBytes(item.key, item.value);
   }
 

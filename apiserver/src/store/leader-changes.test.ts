@@ -230,6 +230,28 @@ describe("replicated store when leaders change", () => {
     assert.equal(await failure(first), "unreachable");
   });
 
+  test("commands of operators are applied on the leader, or fail", async () => {
+    const { log, store, clock } = make(OTHER);
+    const quota = { type: "quota", bytes: 300 } as const;
+    assert.equal(await failure(store.administer(quota)), "no-quorum");
+    log.setLeader(SELF);
+    const lost = failure(store.administer(quota));
+    log.overwrite(1, 2, undefined);
+    assert.equal(await lost, "no-quorum");
+    const applied = store.administer(quota);
+    log.commit();
+    await applied;
+    assert.equal(store.figures.quotaBytes, 300);
+    const full = failure(store.txn({ compare: [], then: [...put("a").then, ...put("b").then] }));
+    await settle();
+    log.commit();
+    assert.equal(await full, "quota");
+    const late = failure(store.administer(quota));
+    clock.advance(TIMEOUT + 1);
+    assert.equal(await late, "timeout");
+    assert.equal(store.figures.pending, 0);
+  });
+
   test("more requests than may wait are refused; stop answers all", async () => {
     const { store, clock } = make(undefined, {}, { maxPending: 3 });
     const codes = ["1", "2", "3"].map((key) => failure(store.txn(put(key))));

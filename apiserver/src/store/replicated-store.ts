@@ -17,6 +17,7 @@ import {
   type WatchRequest,
 } from "@atlasnet/core";
 import type { CheckpointDecoder } from "./checkpoint-decoder.ts";
+import { type Command, encodeCommand } from "./commands.ts";
 import { Deadlines } from "./deadlines.ts";
 import { DEFAULT_MAX_WATCHES } from "./limits.ts";
 import { PushedWatch } from "./pushed-watch.ts";
@@ -83,6 +84,8 @@ export class ReplicatedStore implements ControlStore, LogConsumer {
   private readonly deadlines: Deadlines;
   private readonly hub: WatchHub;
   private readonly idPrefix: string;
+  /** Commands of operators that are proposed, by their index. */
+  private readonly commands = new Map<number, (term: number) => void>();
   private machine: StateMachine;
   private waiting = new Set<Submission>();
   private nextId = 0;
@@ -146,6 +149,32 @@ export class ReplicatedStore implements ControlStore, LogConsumer {
     return this.submit(request, "here");
   }
 
+  /**
+   * Has a command of an operator applied: the quota, a restore part by part. On the leader only. Resolves
+   * when it is applied. @throws ControlError "no-quorum" when this node does not lead; "timeout"
+   */
+  administer(command: Exclude<Command, { type: "txns" }>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const bytes = encodeCommand(command);
+      const fail = (error: ControlError) => finish(() => reject(error));
+      const cancel = this.admit(fail, "transaction");
+      const { timeoutMs } = this.options;
+      const proposed = this.dependencies.log.propose(bytes);
+      const finish = (settle: () => void) => {
+        if (proposed.ok && !this.commands.delete(proposed.index)) return;
+        this.pending -= 1;
+        cancel();
+        settle();
+      };
+      if (!proposed.ok) fail(undecidedError("transaction", false, timeoutMs));
+      else
+        this.commands.set(proposed.index, (term) => {
+          if (term === proposed.term) finish(resolve);
+          else fail(undecidedError("transaction", false, timeoutMs));
+        });
+    });
+  }
+
   watch(request: WatchRequest, events: WatchEvents): ControlWatch {
     return new PushedWatch(events, (wake) => this.pull(request, wake));
   }
@@ -191,6 +220,7 @@ export class ReplicatedStore implements ControlStore, LogConsumer {
       if (replaced) this.hub.replace(this.machine);
       else this.hub.publish(changes);
       this.batcher.applied(entry.index, entry.term, outcomes);
+      this.commands.get(entry.index)?.(entry.term);
     }
     this.barrier.reached(this.machine.applied.index);
   }

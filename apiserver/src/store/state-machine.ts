@@ -279,11 +279,7 @@ export class StateMachine {
     const { staged } = this;
     this.staged = undefined;
     if (staged?.restore !== command.restore || staged.nextPart !== command.parts) return NOTHING;
-    let newest = this.current;
-    staged.items.visit("", (item) => {
-      newest = Math.max(newest, item.modified, item.created);
-      return true;
-    });
+    const newest = Math.max(this.current, staged.items.newest);
     this.items = staged.items;
     this.current = firstRevision(generationOf(newest) + 1);
     this.history.reset(this.current);
