@@ -6,7 +6,31 @@ export {
   MAX_ARTIFACT_BYTES,
   MAX_ARTIFACTS,
 } from "./artifact-store.ts";
+export { type CacheStats, registerCacheMetrics } from "./cache/cache-metrics.ts";
+export {
+  DEFAULT_CACHE_BYTES,
+  MAX_FETCHES,
+  ModuleCache,
+  type ModuleCacheDependencies,
+  type ModuleCacheOptions,
+} from "./cache/module-cache.ts";
 export { type Digest, digestBytes, digestOf, digestText, isDigest } from "./digest.ts";
+export { type InspectedModule, inspectModule } from "./modules/inspect-module.ts";
+export {
+  MAX_MODULE_FILES,
+  MAX_UNPACKED_BYTES,
+  MODULE_LIMITS,
+  type ModuleLimits,
+} from "./modules/module-limits.ts";
+export { type ModuleManifest, PROVIDED_PACKAGES } from "./modules/module-manifest.ts";
+export type { ModuleFile } from "./modules/module-tarball.ts";
+export { packModule } from "./modules/pack-module.ts";
+export {
+  spoolTarball,
+  type TarballSource,
+  type TemporaryTarball,
+  tarballFile,
+} from "./modules/tarball-source.ts";
 export { BucketStore, type BucketStoreOptions } from "./s3/bucket-store.ts";
 export {
   DirectoryStore,
