@@ -28,5 +28,9 @@ export const ExitCode = {
   fault: 1,
   /** The command line or the configuration is wrong. */
   usage: 2,
+  /** A cluster was asked for what is not there, or not as it was assumed. */
+  notThere: 3,
+  /** No apiserver answers, or there is no quorum. */
+  tryAgain: 4,
 } as const;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];

@@ -1,4 +1,10 @@
-import { ConfigError, describeError, didYouMean, settingFlags } from "@atlasnet/core";
+import {
+  ConfigError,
+  describeError,
+  didYouMean,
+  OperatingError,
+  settingFlags,
+} from "@atlasnet/core";
 import type { createGameserverProcess } from "@atlasnet/gameserver";
 import type { createMonolith } from "@atlasnet/monolith";
 import type { createProxyProcess } from "@atlasnet/proxy";
@@ -9,14 +15,19 @@ import { addCaCommand } from "./commands/ca.ts";
 import { addConfigCommand } from "./commands/config.ts";
 import { addDevCommand } from "./commands/dev.ts";
 import { addDevClusterCommand } from "./commands/dev-cluster.ts";
+import { addEventsCommand } from "./commands/events.ts";
 import { addGameserverCommand } from "./commands/gameserver.ts";
 import { addInitCommand } from "./commands/init.ts";
+import { addKvCommand } from "./commands/kv.ts";
 import { addLoadgenCommand } from "./commands/loadgen.ts";
 import { addMonitorCommand } from "./commands/monitor.ts";
 import { addMonolithCommand } from "./commands/monolith.ts";
 import { addNetemCommand } from "./commands/netem.ts";
+import { addNodeCommand } from "./commands/node.ts";
 import { addProxyCommand } from "./commands/proxy.ts";
+import { addStatusCommand } from "./commands/status.ts";
 import { addTicketCommand } from "./commands/ticket.ts";
+import { addWorldCommand } from "./commands/world.ts";
 import { STOP_WITH_PARENT } from "./parent-tie.ts";
 import { UsageError } from "./usage-error.ts";
 import { version } from "./version.ts";
@@ -33,7 +44,9 @@ const EXIT_CODES = `
 Exit codes:
   0  done
   1  something failed, or a stop was forced
-  2  the command line or the configuration is wrong`;
+  2  the command line or the configuration is wrong
+  3  a cluster was asked for what is not there, or not as it was assumed
+  4  no apiserver answers, or too few of them reach each other: try again`;
 
 /** Runs one command line and returns how the process should end. Never throws. */
 export async function runCli(
@@ -53,8 +66,20 @@ export async function runCli(
       error instanceof ConfigError ||
       error instanceof UsageError ||
       (error instanceof Error && "code" in error && error.code === "bad-claim");
-    return usage ? ExitCode.usage : ExitCode.fault;
+    return usage ? ExitCode.usage : clusterExitCode(error);
   }
+}
+
+const NOT_THERE: ReadonlySet<string> = new Set(["not-found", "conflict"]);
+const TRY_AGAIN: ReadonlySet<string> = new Set(["unreachable", "no-quorum", "timeout", "busy"]);
+
+/** Scripts go by it. By name: the classes come with the client, which most commands do not load. */
+function clusterExitCode(error: unknown): ExitCode {
+  const answered =
+    error instanceof OperatingError && (error.name === "ApiError" || error.name === "ControlError");
+  if (answered && NOT_THERE.has(error.code)) return ExitCode.notThere;
+  if (answered && TRY_AGAIN.has(error.code)) return ExitCode.tryAgain;
+  return ExitCode.fault;
 }
 
 function createProgram(io: CliIo, dependencies: CliDependencies): Command {
@@ -88,6 +113,11 @@ function createProgram(io: CliIo, dependencies: CliDependencies): Command {
   addTicketCommand(program, io);
   addMonitorCommand(program, io);
   addLoadgenCommand(program, io);
+  addStatusCommand(program, io);
+  addNodeCommand(program, io);
+  addWorldCommand(program, io);
+  addKvCommand(program, io);
+  addEventsCommand(program, io);
   return program;
 }
 

@@ -1,0 +1,33 @@
+import { UsageError } from "../usage-error.ts";
+
+export function parseRevision(flag: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const revision = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+  if (!Number.isSafeInteger(revision))
+    throw new UsageError(`${flag}: found "${text}", allowed: a revision, as \`-o json\` shows it`);
+  return revision;
+}
+
+export function parseWhole(flag: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (!/^\d{1,15}$/.test(text))
+    throw new UsageError(`${flag}: found "${text}", allowed: a whole number`);
+  return Number(text);
+}
+
+/** `zone=eu gpu=yes` as a map. */
+export function parseLabels(flag: string, texts: readonly string[]): { [name: string]: string } {
+  return Object.fromEntries(
+    texts.map((text) => {
+      const [, name, value] = /^([^=\s]+)=(.*)$/.exec(text) ?? [];
+      if (name === undefined || value === undefined)
+        throw new UsageError(`${flag}: found "${text}", allowed: NAME=VALUE, as in zone=eu`);
+      return [name, value];
+    }),
+  );
+}
+
+/** For options that may be repeated. */
+export function collect(text: string, before: readonly string[]): readonly string[] {
+  return [...before, text];
+}

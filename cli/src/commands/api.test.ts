@@ -1,0 +1,254 @@
+import assert from "node:assert/strict";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test, { type TestContext } from "node:test";
+import { type ApiScene, apiScene } from "@atlasnet/apiserver/testing";
+import { encodeRecord, type NodeRecord, nodeKey } from "@atlasnet/core";
+import { runCli } from "../program.ts";
+
+interface End {
+  readonly code: number;
+  readonly out: string;
+  readonly talk: string;
+}
+
+/** A cluster's API, and command lines against it. */
+async function scene(t: TestContext) {
+  const api = await apiScene();
+  const workingDir = await mkdtemp(join(tmpdir(), "atlasnet-cli-"));
+  t.after(async () => {
+    await api.close();
+    await rm(workingDir, { recursive: true, force: true });
+  });
+  const start = (args: string[], env: { [name: string]: string }) => {
+    const said = { out: "", talk: "" };
+    const stop = new AbortController();
+    const waiting: { pattern: RegExp; resolve(): void }[] = [];
+    const done: Promise<End> = runCli(
+      args,
+      {
+        out: (text) => {
+          said.out += text;
+          for (const { pattern, resolve } of waiting) if (pattern.test(said.out)) resolve();
+        },
+        talk: (text) => {
+          said.talk += text;
+        },
+        width: 80,
+        env,
+        workingDir,
+        stop: stop.signal,
+      },
+      { loadMonolith: () => Promise.reject(new Error("no monolith in this test")) },
+    ).then((code) => ({ code, ...said }));
+    const heard = (pattern: RegExp) =>
+      Promise.race([
+        new Promise<void>((resolve) => {
+          waiting.push({ pattern, resolve });
+          if (pattern.test(said.out)) resolve();
+        }),
+        done.then((end) => Promise.reject(new Error(`ended with ${end.code}: ${end.talk}`))),
+      ]);
+    return { done, heard, stop: () => stop.abort() };
+  };
+  const [address = ""] = api.addresses;
+  const env = { ATLASNET_API: address, ATLASNET_TOKEN: api.token, HOME: workingDir };
+  const run = (...args: string[]) => start(args, env).done;
+  const good = async (...args: string[]) => {
+    const end = await run(...args);
+    assert.equal(end.code, 0, end.talk);
+    return end;
+  };
+  return {
+    api,
+    address,
+    env,
+    workingDir,
+    start: (...args: string[]) => start(args, env),
+    runIn: (given: { [name: string]: string }, ...args: string[]) => start(args, given).done,
+    run,
+    good,
+  };
+}
+
+function putNode({ store }: ApiScene, node: string, changes: Partial<NodeRecord> = {}) {
+  const record: NodeRecord = {
+    role: "gameserver",
+    labels: { zone: "eu" },
+    capacity: { weight: 10, sessions: 0, memoryBytes: 0 },
+    modules: ["./arena.js"],
+    address: "10.0.0.5:2556",
+    boot: "boot-1",
+    fingerprint: "0".repeat(64),
+    state: "ready",
+    cordoned: false,
+    leaseMs: 5000,
+    registered: 1_700_000_000_000,
+    ...changes,
+  };
+  const value = encodeRecord("node", record);
+  return store.txn({ compare: [], then: [{ type: "put", key: nodeKey(node), value }] });
+}
+
+test("kv: put, get, ls, rm, with revisions and files", async (t) => {
+  const { good, run, workingDir } = await scene(t);
+  await good("kv", "put", "motd", "hello");
+  assert.equal((await good("kv", "get", "motd")).out, "hello\n");
+  const { modified } = JSON.parse((await good("kv", "get", "motd", "-o", "json")).out);
+  const taken = await run("kv", "put", "motd", "x", "--revision", "0");
+  assert.equal(taken.code, 3);
+  assert.match(taken.talk, /there is a key motd already \(conflict\)/);
+  await good("kv", "put", "motd", "changed", "--revision", String(modified));
+  await writeFile(join(workingDir, "bytes"), Buffer.from([0xff, 0x00]));
+  await good("kv", "put", "a/bytes", "--file", "bytes");
+  const binary = await good("kv", "get", "a/bytes");
+  assert.deepEqual([binary.out, /not text/.test(binary.talk)], ["/wA=\n", true]);
+  await good("kv", "put", "own", "1", "--node", "gs-1");
+  const lines = (await good("kv", "ls")).out.trimEnd().split("\n");
+  assert.match(lines[0] ?? "", /^KEY +MODIFIED +VERSION +VALUE$/);
+  assert.match(lines[1] ?? "", /^a\/bytes +\d+ +1 +base64:\/wA=$/);
+  assert.match(lines[2] ?? "", /^motd +\d+ +2 +changed$/);
+  assert.equal(lines.length, 3);
+  assert.match((await good("kv", "ls", "a/", "-o", "yaml")).out, /^- key: a\/bytes\n {2}base64: /);
+  await good("kv", "rm", "motd");
+  const gone = await run("kv", "get", "motd");
+  assert.deepEqual([gone.code, gone.out], [3, ""]);
+  assert.match(gone.talk, /there is no key motd \(not-found\)/);
+});
+
+test("kv watch prints changes until it is stopped", async (t) => {
+  const { start, good } = await scene(t);
+  await good("kv", "put", "w/1", "before");
+  const { modified } = JSON.parse((await good("kv", "get", "w/1", "-o", "json")).out);
+  const watch = start("kv", "watch", "w/", "--after", String(modified - 1));
+  await watch.heard(/put w\/1 before\n/);
+  await good("kv", "put", "other", "x");
+  await good("kv", "put", "w/2", "now");
+  await good("kv", "rm", "w/1");
+  await watch.heard(/delete w\/1\n/);
+  watch.stop();
+  const { code, out } = await watch.done;
+  assert.equal(code, 0);
+  assert.match(out, /^\d+ put w\/1 before\n\d+ put w\/2 now\n\d+ delete w\/1\n$/);
+});
+
+test("nodes are listed, shown, cordoned and forgotten", async (t) => {
+  const { api, good, run } = await scene(t);
+  assert.match((await good("node", "ls")).talk, /No node is registered/);
+  await putNode(api, "gs-1");
+  await putNode(api, "gs-2", { state: "lost" });
+  const lines = (await good("node", "ls")).out.trimEnd().split("\n");
+  assert.match(lines[0] ?? "", /^NODE +ROLE +STATE +ADDRESS +LABELS$/);
+  assert.match(lines[1] ?? "", /^gs-1 +gameserver +ready +10\.0\.0\.5:2556 +zone=eu$/);
+  await good("node", "cordon", "gs-1");
+  assert.match((await good("node", "ls")).out, /gs-1 +gameserver +ready, cordoned/);
+  assert.match((await good("node", "show", "gs-1")).out, /^cordoned: true$/m);
+  await good("node", "uncordon", "gs-1");
+  const alive = await run("node", "rm", "gs-1");
+  assert.equal(alive.code, 3);
+  assert.match(alive.talk, /gs-1 is ready: stop it first/);
+  await good("node", "rm", "gs-2");
+  assert.equal((await run("node", "show", "gs-2")).code, 3);
+});
+
+test("worlds are created, listed with where they run, shown and removed", async (t) => {
+  const { api, good, run } = await scene(t);
+  await putNode(api, "gs-1", { cordoned: true });
+  const create = ["world", "create", "arena", "--module", "./arena.js"];
+  await good(...create, "--world-config", '{"level": 3}', "--label", "kind=test", "--weight", "2");
+  const again = await run(...create);
+  assert.equal(again.code, 3);
+  assert.match(again.talk, /there is a world arena already/);
+  const lines = (await good("world", "ls")).out.trimEnd().split("\n");
+  assert.match(lines[0] ?? "", /^WORLD +STATE +NODE +DURABILITY +MODULE$/);
+  assert.match(lines[1] ?? "", /^arena +unplaced +- +journal +\.\/arena\.js$/);
+  const { out } = await good("world", "show", "arena");
+  assert.match(out, /level: 3/);
+  assert.match(out, /gs-1: it is cordoned/);
+  const json = JSON.parse((await good("world", "show", "arena", "-o", "json")).out);
+  assert.deepEqual([json.weight, json.labels], [2, { kind: "test" }]);
+  await good("world", "rm", "arena");
+  assert.equal((await run("world", "rm", "arena")).code, 3);
+});
+
+test("status says who leads; events what happens", async (t) => {
+  const { api, good, start } = await scene(t);
+  const { out } = await good("status");
+  assert.match(out, /^api-1 \(.+\) answers: local leads, term 1; revision \d+\n/);
+  const { revision } = JSON.parse((await good("status", "-o", "json")).out);
+  const events = start("events", "--after", String(revision));
+  await good("kv", "put", "no-event", "x");
+  await putNode(api, "gs-1");
+  await events.heard(/node gs-1 ready\n/);
+  events.stop();
+  assert.match((await events.done).out, /^\d+ node gs-1 ready\n$/);
+});
+
+test("contexts name clusters; the token of a context goes nowhere else", async (t) => {
+  const { address, api, runIn, workingDir } = await scene(t);
+  await writeFile(join(workingDir, "prod.token"), `${api.token}\n`);
+  await writeFile(
+    join(workingDir, "contexts.toml"),
+    `current = "prod"
+[contexts.prod]
+addresses = ["http://127.0.0.1:1", "${address}"]
+tokenFile = "prod.token"
+[contexts.bad]
+addresses = ["http://10.1.2.3:8080"]
+token = "x"
+`,
+  );
+  const env = { ATLASNET_CONTEXTS: "contexts.toml" };
+  assert.equal((await runIn(env, "status")).code, 0, "the second address answers");
+  assert.equal((await runIn(env, "status", "--context", "prod")).code, 0);
+  const unknown = await runIn(env, "status", "--context", "prd");
+  assert.equal(unknown.code, 2);
+  assert.match(unknown.talk, /no context "prd"; there are: prod, bad/);
+  const elsewhere = await runIn(env, "status", "--api", address);
+  assert.equal(elsewhere.code, 1);
+  assert.match(elsewhere.talk, /a token is needed \(unauthorized\)/);
+  const plain = await runIn(env, "status", "--context", "bad");
+  assert.equal(plain.code, 1);
+  assert.match(plain.talk, /a token is not sent there without TLS/);
+  await writeFile(join(workingDir, "contexts.toml"), "[contexts.prod]\naddress = 1\n");
+  const wrong = await runIn(env, "status");
+  assert.equal(wrong.code, 1);
+  assert.match(wrong.talk, /contexts\.prod.*\(bad-contexts\)/);
+});
+
+test("the token of an apiserver in this folder is found", async (t) => {
+  const { address, api, runIn, workingDir } = await scene(t);
+  await mkdir(join(workingDir, "data"));
+  await writeFile(join(workingDir, "data", "admin.token"), `${api.token}\n`);
+  assert.equal((await runIn({ ATLASNET_API: address, HOME: workingDir }, "status")).code, 0);
+});
+
+test("wrong command lines, wrong tokens, nobody there: each with its code and what to do", async (t) => {
+  const { env, run, runIn } = await scene(t);
+  const cases: [string[], RegExp][] = [
+    [["kv", "put", "k"], /either a value or --file is needed/],
+    [["kv", "put", "k", "v", "--revision", "x"], /--revision: found "x"/],
+    [["kv", "watch", "--exact"], /--exact: a key is needed/],
+    [["world", "create", "w"], /required option '--module/],
+    [["world", "create", "w", "--module", "m", "--world-config", "{"], /--world-config/],
+    [["world", "create", "w", "--module", "m", "--label", "x"], /--label: found "x"/],
+    [["node", "ls", "-o", "xml"], /Allowed choices are table, json, yaml/],
+  ];
+  for (const [args, pattern] of cases) {
+    const { code, out, talk } = await run(...args);
+    assert.match(talk, pattern);
+    assert.deepEqual([code, out], [2, ""], args.join(" "));
+  }
+  const token = await runIn({ ...env, ATLASNET_TOKEN: "wrong" }, "node", "ls");
+  assert.equal(token.code, 1);
+  assert.match(token.talk, /the token is not known \(unauthorized\)\n.*administrator/);
+  const nobody = await runIn({ ...env, ATLASNET_API: "http://127.0.0.1:1" }, "node", "ls");
+  assert.equal(nobody.code, 4);
+  assert.match(nobody.talk, /no apiserver answers at http:\/\/127\.0\.0\.1:1 \(unreachable\)/);
+  const address = await runIn({ ...env, ATLASNET_API: "127.0.0.1" }, "node", "ls");
+  assert.match(address.talk, /Allowed: http:\/\/HOST:PORT/);
+  const bad = await run("world", "create", "no name", "--module", "m");
+  assert.equal(bad.code, 1);
+  assert.match(bad.talk, /the name of a world is needed \(bad-request\)/);
+});

@@ -1,0 +1,48 @@
+import type { Command } from "commander";
+import * as v from "valibot";
+import { type ApiOptions, addApiOptions, withApi } from "../api/connect.ts";
+import { parseRevision } from "../api/flags.ts";
+import { followStream } from "../api/follow.ts";
+import { addOutputOption, type OutputOptions } from "../api/output.ts";
+import type { CliIo } from "../cli-io.ts";
+
+interface EventsOptions extends ApiOptions, OutputOptions {
+  readonly after?: string;
+}
+
+const eventSchema = v.looseObject({
+  kind: v.string(),
+  name: v.string(),
+  change: v.string(),
+  modified: v.number(),
+  record: v.optional(v.looseObject({})),
+});
+type Event = v.InferOutput<typeof eventSchema>;
+
+/** `atlasnet events`: what happens to nodes, worlds and shards. */
+export function addEventsCommand(program: Command, io: CliIo): void {
+  const command = program
+    .command("events")
+    .description("print what happens to nodes, worlds and shards, until it is stopped")
+    .option("--after <revision>", "begin with what happened behind this revision");
+  addOutputOption(addApiOptions(command)).action((options: EventsOptions) =>
+    withApi(io, options, (client) =>
+      followStream(io, client, {
+        path: "/v1/events",
+        query: {},
+        after: parseRevision("--after", options.after),
+        change: eventSchema,
+        changed: (event) => io.out(eventText(event, options)),
+      }),
+    ),
+  );
+}
+
+function eventText(event: Event, { output }: OutputOptions): string {
+  if (output !== "table") return `${JSON.stringify(event)}\n`;
+  const { kind, name, change, modified, record = {} } = event;
+  const state = "state" in record ? ` ${String(record["state"])}` : "";
+  const node = kind === "owner" && "node" in record ? ` by ${String(record["node"])}` : "";
+  const wanted = "wanted" in record ? ` wanted on ${String(record["wanted"])}` : "";
+  return `${modified} ${kind} ${name}${change === "delete" ? " removed" : `${state}${node}${wanted}`}\n`;
+}

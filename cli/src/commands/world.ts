@@ -1,0 +1,158 @@
+import { type Command, Option } from "commander";
+import * as v from "valibot";
+import { type ApiOptions, addApiOptions, withApi } from "../api/connect.ts";
+import { collect, parseLabels, parseWhole } from "../api/flags.ts";
+import { type Placement, placementSchema, type World, worldSchema } from "../api/items.ts";
+import { addOutputOption, type OutputOptions, show, understood } from "../api/output.ts";
+import { allPages } from "../api/pages.ts";
+import { tableText } from "../api/table.ts";
+import { yamlText } from "../api/yaml.ts";
+import type { CliIo } from "../cli-io.ts";
+import { UsageError } from "../usage-error.ts";
+
+interface CreateOptions extends ApiOptions {
+  readonly module: string;
+  readonly worldConfig?: string;
+  readonly durability?: string;
+  readonly graceSeconds?: string;
+  readonly label: readonly string[];
+  readonly nodeLabel: readonly string[];
+  readonly on: readonly string[];
+  readonly policy?: string;
+  readonly weight?: string;
+  readonly failover?: string;
+  readonly disabled?: boolean;
+}
+
+/** `atlasnet world`: the catalogue of worlds, and where they run. */
+export function addWorldCommand(program: Command, io: CliIo): void {
+  const world = program
+    .command("world")
+    .description("the worlds of the cluster, and where they run");
+  const sub = (usage: string, description: string) =>
+    addApiOptions(world.command(usage).description(description));
+
+  addOutputOption(sub("ls", "list the worlds")).action((options: ApiOptions & OutputOptions) =>
+    withApi(io, options, async (client) => {
+      const worlds = await allPages(client, "/v1/worlds", { field: "worlds", item: worldSchema });
+      const placements = await allPages(client, "/v1/placements", {
+        field: "placements",
+        item: placementSchema,
+        query: { limit: "1000" },
+      });
+      const of = grouped(placements);
+      const both = worlds.map((one) => ({ ...one, placements: of.get(one.world) ?? [] }));
+      show(io, options.output, both, () => table(io, both));
+    }),
+  );
+
+  addOutputOption(sub("show <world>", "show all of a world, and why it does not run")).action(
+    (name: string, options: ApiOptions & OutputOptions) =>
+      withApi(io, options, async (client) => {
+        const path = encodeURIComponent(name);
+        const record = await client.request({ method: "GET", path: `/v1/worlds/${path}` });
+        const placed = await client.request({ method: "GET", path: `/v1/placements/${path}` });
+        const { placements } = understood(placementsSchema, placed);
+        const both = { ...understood(worldSchema, record), placements };
+        show(io, options.output, both, () => yamlText(both));
+      }),
+  );
+
+  sub("create <world>", "make a world; the control plane chooses where it runs")
+    .requiredOption("--module <path>", "the module, as gameservers have it (see `node show`)")
+    .option("--world-config <json>", "handed to the world as ctx.config")
+    .addOption(
+      new Option("--durability <how>", "what a crash may cost").choices([
+        "journal",
+        "snapshot",
+        "none",
+      ]),
+    )
+    .option("--grace-seconds <n>", "how long a lost player's place is kept")
+    .option("--label <name=value>", "a label of the world; may be repeated", collect, [])
+    .option("--node-label <name=value>", "only nodes with this label; may be repeated", collect, [])
+    .option("--on <node>", "only this node; may be repeated", collect, [])
+    .addOption(new Option("--policy <policy>", "where to").choices(["spread", "pack"]))
+    .option("--weight <n>", "how much of a node's capacity it takes")
+    .addOption(
+      new Option("--failover <how>", "when its node is lost").choices(["automatic", "manual"]),
+    )
+    .option("--disabled", "do not run it yet")
+    .action((name: string, options: CreateOptions) =>
+      withApi(io, options, async (client) => {
+        const body = { world: name, ...recordOf(options) };
+        const id = client.newId();
+        await client.request({ method: "POST", path: "/v1/worlds", body, id });
+        io.talk(`Made the world ${name}. \`atlasnet world show ${name}\` says where it runs.\n`);
+      }),
+    );
+
+  sub("rm <world>", "remove a world: its node stops it").action(
+    (name: string, options: ApiOptions) =>
+      withApi(io, options, async (client) => {
+        const path = `/v1/worlds/${encodeURIComponent(name)}`;
+        await client.request({ method: "DELETE", path, id: client.newId() });
+        io.talk(`Removed the world ${name}.\n`);
+      }),
+  );
+}
+
+const placementsSchema = v.looseObject({ placements: v.array(placementSchema) });
+
+type Placed = World & { readonly placements: readonly Placement[] };
+
+function grouped(placements: readonly Placement[]): Map<string, Placement[]> {
+  const groups = new Map<string, Placement[]>();
+  for (const placement of placements) {
+    const group = groups.get(placement.world);
+    if (group === undefined) groups.set(placement.world, [placement]);
+    else group.push(placement);
+  }
+  return groups;
+}
+
+function table(io: CliIo, worlds: readonly Placed[]): string {
+  if (worlds.length === 0) {
+    io.talk("There are no worlds yet. `atlasnet world create --help` says how to make one.\n");
+    return "";
+  }
+  return tableText(
+    ["WORLD", "STATE", "NODE", "DURABILITY", "MODULE"],
+    worlds.map(({ world, placements, durability, module }) => {
+      const [first] = placements;
+      const node = first?.state === "owned" ? first.owner?.node : first?.wanted;
+      const { source, path, name, version } = module;
+      return [
+        world,
+        first?.state ?? "unknown",
+        node ?? "-",
+        durability,
+        source === "node" ? (path ?? "") : `${name}@${version}`,
+      ];
+    }),
+  );
+}
+
+function recordOf(options: CreateOptions) {
+  const { module, worldConfig, label, nodeLabel, on, durability, policy, failover } = options;
+  return {
+    module: { source: "node", path: module },
+    config: worldConfig === undefined ? undefined : parseConfig(worldConfig),
+    durability,
+    graceSeconds: parseWhole("--grace-seconds", options.graceSeconds),
+    labels: parseLabels("--label", label),
+    constraints: { nodeLabels: parseLabels("--node-label", nodeLabel), nodes: on },
+    policy,
+    weight: parseWhole("--weight", options.weight),
+    failover,
+    enabled: options.disabled !== true,
+  };
+}
+
+function parseConfig(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new UsageError(`--world-config: found what is not JSON, as in '{"level": 3}'`);
+  }
+}
