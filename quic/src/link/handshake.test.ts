@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Link, LinkError, type LinkVersions, type Logger, noopLogger } from "@atlasnet/core";
+import {
+  LINK_VERSIONS,
+  type Link,
+  LinkError,
+  type LinkVersions,
+  type Logger,
+  noopLogger,
+} from "@atlasnet/core";
 import { later } from "@atlasnet/core/testing";
 import { gameserver, LinkNodes, memoryCredentials, proxy } from "../testing/link-nodes.ts";
 import { RawPeer } from "../testing/raw-peer.ts";
@@ -120,8 +127,9 @@ for (const versions of [
         await far.listen(() => assert.fail("it was taken in"));
         const near = nodes.node(proxy, side === "dialler" ? theirs : {});
         const speaks = versions.newest;
+        const ours = `${LINK_VERSIONS.oldest} to ${LINK_VERSIONS.newest}`;
         const text = new RegExp(
-          `incompatible version: .*(1 to 2.* ${speaks}:|versions ${speaks}, .* 1 to 2:) upgrade the older`,
+          `incompatible version: .*(${ours}.* ${speaks}:|versions ${speaks}, .* ${ours}:) upgrade the older`,
         );
         await assert.rejects(near.connect("g1"), refusedWith(text));
         assert.match(await first, text);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { RULES, type Rule } from "../../testing/raft-rules.ts";
 import { RAFT_FAULTS, type RaftFault } from "../core/faults.ts";
-import { RULES, type Rule } from "../core/testing/rules.test.ts";
 import type { Plan } from "./plan.ts";
 import { runSeeds } from "./run-seeds.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { makeMembers } from "../members.ts";
-import { encodeMembers } from "../members-codec.ts";
+import { makeMembers } from "../raft/core/members.ts";
+import { encodeMembers } from "../raft/core/members-codec.ts";
 import {
   acknowledge,
   drain,
@@ -12,7 +12,7 @@ import {
   newNode,
   node,
   storedState,
-} from "./kit.ts";
+} from "../raft/core/testing/kit.ts";
 
 const append = { type: "append", prevIndex: 1, prevTerm: 1, entries: [], commit: 0 } as const;
 
