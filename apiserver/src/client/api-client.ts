@@ -27,7 +27,7 @@ export interface ApiRequest {
   readonly method: "GET" | "PUT" | "POST" | "DELETE";
   readonly path: string;
   readonly query?: { readonly [name: string]: string | number | undefined };
-  /** JSON, or the bytes of a backup. */
+  /** JSON, or a function that begins the bytes of a backup anew: they may be sent more than once. */
   readonly body?: unknown;
   /** Sent as the idempotency key; a change without one is not sent again once it may have arrived. */
   readonly id?: string;
@@ -204,12 +204,13 @@ function urlOf(base: URL, { path, query = {} }: ApiRequest): URL {
   return url;
 }
 
-function isBytes(body: unknown): body is AsyncIterable<Uint8Array> {
-  return typeof body === "object" && body !== null && Symbol.asyncIterator in body;
+function isBytes(body: unknown): body is () => AsyncIterable<Uint8Array> {
+  return typeof body === "function";
 }
 
 function bodyOf(body: unknown): string | AsyncIterable<Uint8Array> | undefined {
-  if (body === undefined || isBytes(body)) return body;
+  if (body === undefined) return undefined;
+  if (isBytes(body)) return body();
   return JSON.stringify(body);
 }
 
