@@ -17,6 +17,13 @@ export {
 export { type Digest, digestBytes, digestOf, digestText, isDigest } from "./digest.ts";
 export { type InspectedModule, inspectModule } from "./modules/inspect-module.ts";
 export {
+  type ModuleLibrary,
+  type ModuleLibraryDependencies,
+  type PushedModule,
+  type StoredModule,
+  StoreLibrary,
+} from "./modules/module-library.ts";
+export {
   MAX_MODULE_FILES,
   MAX_UNPACKED_BYTES,
   MODULE_LIMITS,
@@ -37,3 +44,10 @@ export {
   type DirectoryStoreDependencies,
   type DirectoryStoreOptions,
 } from "./store/directory-store.ts";
+export {
+  openArtifactStore,
+  parseStoreLocation,
+  STORE_ALLOWED,
+  type StoreEnvironment,
+  type StoreLocation,
+} from "./store-location.ts";

@@ -8,3 +8,5 @@ export {
   readAll,
   type StoreFixture,
 } from "./store-acceptance.ts";
+export { moduleFiles, type RawEntry, rawTarball, tarballOf } from "./tarballs.ts";
+export { tinyControl } from "./tiny-control.ts";
