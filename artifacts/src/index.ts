@@ -17,6 +17,7 @@ export {
 export { type Digest, digestBytes, digestOf, digestText, isDigest } from "./digest.ts";
 export { type InspectedModule, inspectModule } from "./modules/inspect-module.ts";
 export {
+  listModules,
   type ModuleLibrary,
   type ModuleLibraryDependencies,
   type PushedModule,

@@ -20,6 +20,7 @@ import { addGameserverCommand } from "./commands/gameserver.ts";
 import { addInitCommand } from "./commands/init.ts";
 import { addKvCommand } from "./commands/kv.ts";
 import { addLoadgenCommand } from "./commands/loadgen.ts";
+import { addModuleCommand } from "./commands/module.ts";
 import { addMonitorCommand } from "./commands/monitor.ts";
 import { addMonolithCommand } from "./commands/monolith.ts";
 import { addNetemCommand } from "./commands/netem.ts";
@@ -117,6 +118,7 @@ function createProgram(io: CliIo, dependencies: CliDependencies): Command {
   addNodeCommand(program, io);
   addWorldCommand(program, io);
   addKvCommand(program, io);
+  addModuleCommand(program, io);
   addEventsCommand(program, io);
   return program;
 }

@@ -99,11 +99,8 @@ export class StoreLibrary implements ModuleLibrary {
     }
   }
 
-  async list(): Promise<readonly StoredModule[]> {
-    const { items } = await readAll(this.control, MODULES);
-    return items
-      .flatMap(({ key, value }) => moduleOf(key, value) ?? [])
-      .sort((a, b) => compareText(a.name, b.name) || compareVersions(a.version, b.version));
+  list(): Promise<readonly StoredModule[]> {
+    return listModules(this.control);
   }
 
   async remove(name: string, version: string): Promise<StoredModule> {
@@ -160,6 +157,16 @@ export class StoreLibrary implements ModuleLibrary {
         : [];
     });
   }
+}
+
+/** The modules that the control store knows, sorted by name, the newest version last. @throws ControlError */
+export async function listModules(
+  control: Pick<ControlStore, "range">,
+): Promise<readonly StoredModule[]> {
+  const { items } = await readAll(control, MODULES);
+  return items
+    .flatMap(({ key, value }) => moduleOf(key, value) ?? [])
+    .sort((a, b) => compareText(a.name, b.name) || compareVersions(a.version, b.version));
 }
 
 /** Undefined for a record of another version of the server, which is nobody's here to judge. */
