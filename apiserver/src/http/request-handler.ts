@@ -68,9 +68,11 @@ export class RequestHandler {
       if (leader !== undefined) reply.header(LEADER_HEADER, leader);
       reply.header("cache-control", "no-store");
     });
-    app.addHook("onResponse", async (request, reply) =>
-      this.parts.metrics.answered(nameOf(request), reply.statusCode, reply.elapsedTime / 1000),
-    );
+    app.addHook("onResponse", async (request, reply) => {
+      // A stream was counted when it began: how long it lasted says nothing of us.
+      if (isStream(request) && reply.raw.statusCode === 200) return;
+      this.parts.metrics.answered(nameOf(request), reply.statusCode, reply.elapsedTime / 1000);
+    });
     const document = openApiDocument(this.routes, version);
     app.get(DOCUMENT_PATH, { config: { name: "openapi" } }, (_request, reply) =>
       reply.send(document),
@@ -82,7 +84,7 @@ export class RequestHandler {
     app.route({
       method: route.method,
       url: route.path.replaceAll(/\{(\w+)\}/g, ":$1"),
-      config: { name: route.name },
+      config: { name: route.name, stream: route.kind === "events" },
       onRequest: (request) => this.authorize(route, request),
       handler: async (request, reply) => {
         try {
@@ -208,6 +210,11 @@ const NOW = { key: "now" } as const;
 function nameOf(request: FastifyRequest): string {
   const { config } = request.routeOptions;
   return "name" in config && typeof config.name === "string" ? config.name : "unknown";
+}
+
+function isStream(request: FastifyRequest): boolean {
+  const { config } = request.routeOptions;
+  return "stream" in config && config.stream === true;
 }
 
 /** What fastify refuses by itself. */
