@@ -17,6 +17,17 @@ export {
   type PlacementSettings,
 } from "./placement/settings.ts";
 export { type BadRecord, CHANGES_AT_ONCE, ClusterView } from "./placement/view.ts";
+export { AtlasRaft } from "./raft/shell/atlas-raft.ts";
+export { GroupClient } from "./raft/shell/group-client.ts";
+export { type GroupLog, openGroupLog } from "./raft/shell/group-log.ts";
+export { GroupReplicatedLog } from "./raft/shell/group-log-port.ts";
+export { LinkTransport } from "./raft/shell/link-transport.ts";
+export { type CallAnswer, PeerCalls } from "./raft/shell/peer-calls.ts";
+export { PeerLinks } from "./raft/shell/peer-links.ts";
+export type { GroupMachine, RunnerDependencies, RunnerEvents } from "./raft/shell/ports.ts";
+export { RaftError, type RaftErrorCode } from "./raft/shell/raft-error.ts";
+export { RaftRunner, type RaftRunnerOptions } from "./raft/shell/raft-runner.ts";
+export { DEFAULT_CORE_SETTINGS, type RunnerOptions } from "./raft/shell/runner-options.ts";
 export { CheckpointDecoder, CheckpointError } from "./store/checkpoint-decoder.ts";
 export { encodeCheckpoint } from "./store/checkpoint-encoder.ts";
 export { type Command, CommandError, decodeCommand, encodeCommand } from "./store/commands.ts";
