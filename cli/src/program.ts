@@ -10,6 +10,7 @@ import type { createMonolith } from "@atlasnet/monolith";
 import type { createProxyProcess } from "@atlasnet/proxy";
 import { Command, CommanderError, Option } from "commander";
 import { type CliIo, ExitCode } from "./cli-io.ts";
+import { addBackupCommands } from "./commands/backup.ts";
 import { addBuildCommand } from "./commands/build.ts";
 import { addCaCommand } from "./commands/ca.ts";
 import { addConfigCommand } from "./commands/config.ts";
@@ -28,6 +29,7 @@ import { addNodeCommand } from "./commands/node.ts";
 import { addProxyCommand } from "./commands/proxy.ts";
 import { addStatusCommand } from "./commands/status.ts";
 import { addTicketCommand } from "./commands/ticket.ts";
+import { addTokenCommand } from "./commands/token.ts";
 import { addWorldCommand } from "./commands/world.ts";
 import { STOP_WITH_PARENT } from "./parent-tie.ts";
 import { UsageError } from "./usage-error.ts";
@@ -120,6 +122,8 @@ function createProgram(io: CliIo, dependencies: CliDependencies): Command {
   addKvCommand(program, io);
   addModuleCommand(program, io);
   addEventsCommand(program, io);
+  addTokenCommand(program, io);
+  addBackupCommands(program, io);
   return program;
 }
 

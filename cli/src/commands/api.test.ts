@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type TestContext } from "node:test";
@@ -14,8 +14,8 @@ interface End {
 }
 
 /** A cluster's API, and command lines against it. */
-async function scene(t: TestContext) {
-  const api = await apiScene();
+async function scene(t: TestContext, dependencies: Parameters<typeof apiScene>[1] = {}) {
+  const api = await apiScene({}, dependencies);
   const workingDir = await mkdtemp(join(tmpdir(), "atlasnet-cli-"));
   t.after(async () => {
     await api.close();
@@ -183,6 +183,68 @@ test("status says who leads; events what happens", async (t) => {
   await events.heard(/node gs-1 ready\n/);
   events.stop();
   assert.match((await events.done).out, /^\d+ node gs-1 ready\n$/);
+});
+
+test("tokens are made, listed and revoked", async (t) => {
+  const { good, runIn, env, run } = await scene(t);
+  const { out, talk } = await good(
+    "token",
+    "create",
+    "--name",
+    "ci",
+    "--role",
+    "read",
+    "--ttl",
+    "7d",
+  );
+  assert.match(out, /^atlasnet-api-[0-9a-f]{16}-[A-Za-z0-9_-]{43}\n$/, "the token only");
+  assert.match(talk, /for ci, role read/);
+  const reader = { ...env, ATLASNET_TOKEN: out.trim() };
+  assert.equal((await runIn(reader, "node", "ls")).code, 0);
+  const write = await runIn(reader, "kv", "put", "k", "v");
+  assert.equal(write.code, 1);
+  assert.match(write.talk, /kv\.put needs the role operate.*\(forbidden\)/);
+  const lines = (await good("token", "ls")).out.trimEnd().split("\n");
+  const id = out.split("-")[2] ?? "";
+  assert.ok(lines.some((line) => new RegExp(`^${id} +read .* ci$`).test(line)));
+  await good("token", "rm", id);
+  assert.equal((await runIn(reader, "node", "ls")).code, 1);
+  assert.equal((await run("token", "create", "--name", "x", "--role", "root")).code, 2);
+});
+
+test("backup writes a file whole or not at all; restore sends it after --yes", async (t) => {
+  const restored: string[] = [];
+  let cut = false;
+  const { good, run, workingDir } = await scene(t, {
+    backup: {
+      save: async () =>
+        (async function* () {
+          yield Buffer.from("state");
+          if (cut) throw new Error("the disk is gone");
+        })(),
+      restore: async (bytes) => {
+        const chunks: Uint8Array[] = [];
+        for await (const chunk of bytes) chunks.push(chunk);
+        restored.push(Buffer.concat(chunks).toString());
+        return { revision: 9 };
+      },
+    },
+  });
+  await good("backup", "one.backup");
+  assert.equal(await readFile(join(workingDir, "one.backup"), "utf8"), "state");
+  assert.match((await run("backup", "one.backup")).talk, /there is a file/);
+  cut = true;
+  const broken = await run("backup", "two.backup");
+  assert.equal(broken.code, 1);
+  assert.deepEqual(
+    (await readdir(workingDir)).filter((name) => name.startsWith("two")),
+    [],
+  );
+  const unsure = await run("restore", "one.backup");
+  assert.deepEqual([unsure.code, restored], [2, []]);
+  assert.match((await good("restore", "one.backup", "--yes")).talk, /revision 9/);
+  assert.deepEqual(restored, ["state"]);
+  assert.equal((await run("restore", "none", "--yes")).code, 2);
 });
 
 test("contexts name clusters; the token of a context goes nowhere else", async (t) => {
