@@ -171,8 +171,7 @@ export class ModuleCache {
           }
           const usedAt = this.clock.wallTime();
           this.modules.set(digest, { index: draft.index, bytes, usedAt });
-          this.stats.modules = this.modules.size;
-          this.stats.bytes = this.sum();
+          this.count();
         });
         return draft.index;
       } catch (error) {
@@ -201,8 +200,7 @@ export class ModuleCache {
       await this.remove(digest);
       this.stats.evictions += 1;
     }
-    this.stats.modules = this.modules.size;
-    this.stats.bytes = this.sum();
+    this.count();
     if (bytes > 0 && this.sum() + bytes > this.maxBytes)
       throw new ArtifactError(
         "module-cache-full",
@@ -218,7 +216,13 @@ export class ModuleCache {
   private async remove(digest: Digest): Promise<void> {
     // First: a removal that fails half-way must not leave it advertised.
     this.modules.delete(digest);
+    this.count();
     await this.folder.remove(digest);
+  }
+
+  private count(): void {
+    this.stats.modules = this.modules.size;
+    this.stats.bytes = this.sum();
   }
 
   private sum(): number {
