@@ -17,6 +17,11 @@ export {
   type PlacementSettings,
 } from "./placement/settings.ts";
 export { type BadRecord, CHANGES_AT_ONCE, ClusterView } from "./placement/view.ts";
+export {
+  type ApiserverProcess,
+  type ApiserverProcessDependencies,
+  createApiserverProcess,
+} from "./process.ts";
 export { AtlasRaft } from "./raft/shell/atlas-raft.ts";
 export { GroupClient } from "./raft/shell/group-client.ts";
 export { type GroupLog, openGroupLog } from "./raft/shell/group-log.ts";
@@ -28,6 +33,12 @@ export type { GroupMachine, RunnerDependencies, RunnerEvents } from "./raft/shel
 export { RaftError, type RaftErrorCode } from "./raft/shell/raft-error.ts";
 export { RaftRunner, type RaftRunnerOptions } from "./raft/shell/raft-runner.ts";
 export { DEFAULT_CORE_SETTINGS, type RunnerOptions } from "./raft/shell/runner-options.ts";
+export {
+  type ApiserverService,
+  type ApiserverServiceDependencies,
+  type ApiserverServiceOptions,
+  createApiserverService,
+} from "./service.ts";
 export { CheckpointDecoder, CheckpointError } from "./store/checkpoint-decoder.ts";
 export { encodeCheckpoint } from "./store/checkpoint-encoder.ts";
 export { type Command, CommandError, decodeCommand, encodeCommand } from "./store/commands.ts";

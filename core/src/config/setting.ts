@@ -47,13 +47,14 @@ export interface PathSetting extends Common {
   readonly default?: string | Computed<string>;
 }
 
-/** A list of words. In flags and the environment, white space stands between them. */
+/** A list of words. In flags and the environment, white space stands between them, or commas where `commas` says so. */
 export interface ListSetting extends Common {
   readonly type: "list";
   /** What each item must be, and the same in words. */
   readonly pattern: RegExp;
   readonly allowed: string;
   readonly maxItems: number;
+  readonly commas?: boolean;
   readonly default: readonly string[];
 }
 
@@ -163,7 +164,7 @@ export function parseSetting(setting: Setting, text: string): Checked {
     case "list":
       return checkSetting(
         setting,
-        text.split(/\s+/).filter((item) => item !== ""),
+        text.split(setting.commas === true ? /[\s,]+/ : /\s+/).filter((item) => item !== ""),
       );
     default:
       return checkSetting(setting, text);

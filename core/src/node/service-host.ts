@@ -8,7 +8,7 @@ import { Telemetry } from "./telemetry.ts";
 import { version } from "./version.ts";
 
 /** What a process is: one role of a cluster, or all of them. */
-export type ProcessRole = "monolith" | "gameserver" | "proxy";
+export type ProcessRole = "monolith" | "gameserver" | "proxy" | "apiserver";
 
 export interface ServiceHostOptions {
   readonly config: Config;

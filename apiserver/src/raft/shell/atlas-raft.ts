@@ -25,15 +25,17 @@ const STATES: { readonly [R in Role]: number } = {
 export class AtlasRaft extends LifeRaft {
   readonly runner: RaftRunner;
   private readonly transport: RunnerDependencies["transport"];
+  private readonly clock: LifeRaftClock;
   private ending: Promise<void> | undefined;
 
   constructor(options: RaftRunnerOptions, stored: StoredState, dependencies: RunnerDependencies) {
     super({ address: options.core.id });
     this.transport = dependencies.transport;
     const { events } = dependencies;
+    this.clock = new LifeRaftClock(() => this.timers, dependencies.clock);
     this.runner = new RaftRunner(options, stored, {
       ...dependencies,
-      clock: new LifeRaftClock(() => this.timers, dependencies.clock),
+      clock: this.clock,
       // Through `message`, as everything that LifeRaft sends: by way of the peer's `write`.
       transport: { send: (message) => this.message(this.peer(message.to), message) },
       events: {
@@ -120,7 +122,9 @@ export class AtlasRaft extends LifeRaft {
 
   override end(): boolean {
     this.ending ??= this.runner.stop();
-    return super.end();
+    const ended = super.end();
+    this.clock.end();
+    return ended;
   }
 
   /** Joins whom the core names: also a candidate or leader that this node's log does not know yet. */

@@ -1,0 +1,121 @@
+import type { Clock, LinkListener, LinkNetwork, Logger, Random } from "@atlasnet/core";
+import type { NodeAddress } from "@atlasnet/core/node";
+import type { RaftSettings } from "../raft/core/options.ts";
+import type { StoredState } from "../raft/core/types.ts";
+import { AtlasRaft } from "../raft/shell/atlas-raft.ts";
+import { GroupClient } from "../raft/shell/group-client.ts";
+import { GroupReplicatedLog } from "../raft/shell/group-log-port.ts";
+import { LinkTransport } from "../raft/shell/link-transport.ts";
+import { PeerCalls } from "../raft/shell/peer-calls.ts";
+import { PeerLinks } from "../raft/shell/peer-links.ts";
+import type { RunnerEvents } from "../raft/shell/ports.ts";
+import type { RaftRunner } from "../raft/shell/raft-runner.ts";
+import type { RunnerOptions } from "../raft/shell/runner-options.ts";
+import { DEFAULT_REQUEST_TIMEOUT_MS, ReplicatedStore } from "../store/replicated-store.ts";
+import type { WriteAheadLog } from "../wal/write-ahead-log.ts";
+import { KeepContact } from "./keep-contact.ts";
+import { answerTxns, forwardTxns } from "./store-calls.ts";
+
+/** Name of the group that keeps the control state, in messages between apiservers. */
+const GROUP = "control";
+
+export interface GroupMemberOptions {
+  readonly node: string;
+  /** Other apiservers, by node id, as the settings name them. */
+  readonly peers: ReadonlyMap<string, NodeAddress>;
+  readonly core: Omit<RaftSettings, "id" | "incarnation">;
+  readonly runner: Partial<RunnerOptions>;
+}
+
+export interface GroupMemberDependencies {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** The network stays its creator's. */
+  readonly network: LinkNetwork;
+  /** The log, too, to be closed after `stop`. */
+  readonly log: WriteAheadLog;
+  readonly stored: StoredState;
+  readonly events: Pick<RunnerEvents, "onFailed" | "onRetired"> & { onChange(): void };
+}
+
+/** This node in the group of the control state: links, Raft, and the control store over it. */
+export class GroupMember {
+  readonly store: ReplicatedStore;
+  readonly runner: RaftRunner;
+  readonly client: GroupClient;
+  readonly transport: LinkTransport;
+  readonly links: PeerLinks;
+  private readonly raft: AtlasRaft;
+  private readonly calls: PeerCalls;
+  private readonly contact: KeepContact;
+  private readonly network: LinkNetwork;
+  private listener: LinkListener | undefined;
+
+  constructor(options: GroupMemberOptions, dependencies: GroupMemberDependencies) {
+    const { node, core, runner, peers } = options;
+    const { clock, random, logger, network, log, stored, events } = dependencies;
+    this.network = network;
+    this.links = new PeerLinks({}, { network, clock, random, logger });
+    this.transport = new LinkTransport({ node, group: GROUP }, { links: this.links, logger });
+    this.calls = new PeerCalls({ group: GROUP }, { links: this.links, clock });
+    const replicated = new GroupReplicatedLog({ node });
+    this.store = new ReplicatedStore(
+      {},
+      {
+        log: replicated,
+        clock,
+        random,
+        // Nodes do not register here yet, so nobody has a lease.
+        holdsLease: () => false,
+        forward: forwardTxns(() => this.calls, DEFAULT_REQUEST_TIMEOUT_MS),
+      },
+    );
+    answerTxns(this.calls, this.store);
+    this.raft = new AtlasRaft(
+      { core: { ...core, id: node, incarnation: log.identity.incarnation }, runner },
+      stored,
+      {
+        clock,
+        random,
+        log,
+        transport: this.transport,
+        machine: replicated,
+        logger,
+        events: {
+          ...events,
+          onChange: () => {
+            replicated.leaderChanged();
+            events.onChange();
+          },
+        },
+      },
+    );
+    this.runner = this.raft.runner;
+    this.transport.onMessage((message) => this.raft.emit("data", message));
+    this.client = new GroupClient(
+      { node, timeoutMs: DEFAULT_REQUEST_TIMEOUT_MS },
+      { runner: this.runner, calls: this.calls },
+    );
+    replicated.join({ runner: this.runner, client: this.client }, () => this.store.freeze());
+    this.contact = new KeepContact([...peers.keys()], { links: this.links, clock });
+  }
+
+  /** Takes links, loads what the log has, and takes part. @throws what stands in the way */
+  async start(): Promise<void> {
+    this.listener = await this.network.listen((link) => this.links.accept(link));
+    await this.raft.start();
+    this.contact.start();
+  }
+
+  /** Takes no part any more; whoever waits is answered. Nothing of the log is in use once it resolves. */
+  async stop(): Promise<void> {
+    this.contact.stop();
+    this.store.stop();
+    const stopped = this.raft.stop();
+    this.calls.stop();
+    this.links.stop();
+    await this.listener?.close();
+    await stopped;
+  }
+}

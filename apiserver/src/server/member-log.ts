@@ -1,0 +1,34 @@
+import { bootstrapState, EMPTY_STATE } from "../raft/core/bootstrap.ts";
+import type { StoredState } from "../raft/core/types.ts";
+import { type NodeLog, type NodeLogDependencies, openNodeLog } from "../wal/open-node-log.ts";
+import type { WalOptions } from "../wal/wal-options.ts";
+
+export interface MemberLog extends Pick<NodeLog, "log" | "close"> {
+  readonly stored: StoredState;
+  /** It was made just now. */
+  readonly isNew: boolean;
+}
+
+/**
+ * Opens a member's log on this machine's disk, for this process alone. A new one gets what a first voter of a
+ * new group begins with when `firstVoters` are given (the same on each of them), else what a node begins with
+ * that an existing group adds. Whoever opens it closes it. @throws WalError, StorageError
+ */
+export async function openMemberLog(
+  { firstVoters, ...options }: WalOptions & { readonly firstVoters: readonly string[] | undefined },
+  dependencies: NodeLogDependencies,
+): Promise<MemberLog> {
+  const { log, stored, close } = await openNodeLog(options, dependencies);
+  const { term, vote } = stored.hardState;
+  const isNew =
+    term === 0 && vote === "" && stored.entries.length === 0 && stored.checkpoint === undefined;
+  if (!isNew) return { log, stored, isNew, close };
+  const first = firstVoters === undefined ? EMPTY_STATE : bootstrapState(firstVoters);
+  try {
+    await log.save({ hardState: first.hardState, entries: first.entries });
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { log, stored: first, isNew, close };
+}

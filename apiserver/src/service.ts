@@ -1,0 +1,191 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type Config, type ControlStore, OperatingError } from "@atlasnet/core";
+import {
+  type ClusterLinks,
+  messageOf,
+  type NodeAddress,
+  type ServiceHost,
+  systemClock,
+  systemRandom,
+} from "@atlasnet/core/node";
+import { ApiServer } from "./http/api-server.ts";
+import { isLoopback } from "./http/loopback.ts";
+import type { RaftStatus } from "./raft/core/types.ts";
+import { GroupMember } from "./server/group-member.ts";
+import { handOver } from "./server/hand-over.ts";
+import { type MemberLog, openMemberLog } from "./server/member-log.ts";
+import { membersView } from "./server/members-view.ts";
+import { registerGroupMetrics } from "./server/metrics.ts";
+import { raftPace } from "./server/raft-pace.ts";
+import { Readiness } from "./server/readiness.ts";
+import { REPLACE_NODE_HINT } from "./wal/wal-error.ts";
+
+export interface ApiserverServiceOptions {
+  readonly config: Config;
+  /** As `parsePeers` gives them, this node included unless it is to be added to a group. */
+  readonly peers: ReadonlyMap<string, NodeAddress>;
+}
+
+export interface ApiserverServiceDependencies {
+  /** Parts of the apiserver are its parts: it stops them. */
+  readonly host: ServiceHost;
+  readonly links: Pick<ClusterLinks, "network" | "identity">;
+}
+
+/** A running apiserver. Its host stops it. */
+export interface ApiserverService {
+  readonly store: ControlStore;
+  readonly status: RaftStatus;
+  /** Where the HTTP API is. */
+  readonly api: NodeAddress;
+  /** Hands over leadership and ends streams; at most for so long. */
+  drain(deadlineMs: number): Promise<void>;
+}
+
+/**
+ * Everything an apiserver is, from a configuration: its log on the disk, its place in the group, the control
+ * store, the HTTP API, metrics and health checks. It does not wait for the others: `/ready` says whether
+ * there is a leader. @throws an error that says what to do.
+ */
+export async function createApiserverService(
+  { config, peers }: ApiserverServiceOptions,
+  { host, links }: ApiserverServiceDependencies,
+): Promise<ApiserverService> {
+  const { logger } = host;
+  const clock = systemClock;
+  const node = config.node.id;
+  const tls = await readTls(config);
+  const stop = fatalOnce(host);
+  const log = await openLog(config, peers, { host, links, onFailed: stop });
+  const member = new GroupMember(
+    { node, peers: without(peers, node), ...raftPace(config.apiserver) },
+    {
+      ...{ clock, random: systemRandom, logger, network: links.network },
+      ...{ log: log.log, stored: log.stored },
+      events: {
+        onChange: () => readiness.changed(),
+        onFailed: stop,
+        onRetired: (reason) => stop(retiredError(node, reason, config.apiserver.dataDir)),
+      },
+    },
+  );
+  const readiness = new Readiness({
+    clock,
+    leader: () => member.runner.leader,
+    barrier: () => member.store.readBarrier(),
+  });
+  host.health.add({ name: "group", check: () => readiness.check() });
+  registerGroupMetrics(host.meter, member, log.log);
+  host.part("group", async () => {
+    readiness.stop();
+    await member.stop();
+  });
+  await member.start();
+  const { host: address, port, adminToken, maxStreams } = config.apiserver;
+  const api = new ApiServer(
+    { node, host: address, port, tls, adminTokenFile: adminToken, maxStreams },
+    {
+      ...{ store: member.store, clock, random: systemRandom, logger, meter: host.meter },
+      cluster: membersView(() => member.runner.status, peers),
+    },
+  );
+  host.part("HTTP API", () => api.stop());
+  await api.start();
+  return {
+    store: member.store,
+    get status() {
+      return member.runner.status;
+    },
+    get api() {
+      return api.address ?? { host: address, port };
+    },
+    drain: async (deadlineMs) => {
+      await handOver(deadlineMs, { runner: member.runner, clock, logger });
+      await api.drain();
+    },
+  };
+}
+
+/** New logs of the listed nodes are those of first voters; a node that is not in the list waits to be added. */
+async function openLog(
+  config: Config,
+  peers: ReadonlyMap<string, NodeAddress>,
+  { host, links, onFailed }: ApiserverServiceDependencies & { onFailed: (error: unknown) => void },
+): Promise<MemberLog> {
+  const { logger } = host;
+  const node = config.node.id;
+  const voters = [...peers.keys()];
+  const log = await openMemberLog(
+    {
+      // The log wants a folder for itself.
+      dir: join(config.apiserver.dataDir, "log"),
+      identity: { cluster: links.identity.cluster, node },
+      firstVoters: peers.has(node) ? voters : undefined,
+    },
+    { clock: systemClock, logger, random: systemRandom, onFailed },
+  );
+  host.part("Raft log", () => log.close());
+  if (!log.isNew) logger.debug("There is a Raft log; apiserver.peers only tells where others are.");
+  else if (peers.has(node)) logger.info("Began a Raft log, as a first member.", { voters });
+  else logger.info("Began a Raft log; this apiserver waits until the group adds it.", { voters });
+  return log;
+}
+
+/** The process ends once, for the first reason. */
+function fatalOnce(host: ServiceHost): (error: unknown) => void {
+  let told = false;
+  return (error) => {
+    if (told) return;
+    told = true;
+    host.fatal(
+      "This apiserver cannot go on; the others do when they are a quorum.",
+      error instanceof Error ? error : new Error(String(error)),
+    );
+  };
+}
+
+function retiredError(
+  node: string,
+  reason: NonNullable<RaftStatus["retired"]>,
+  dataDir: string,
+): OperatingError {
+  const what =
+    reason === "another-incarnation"
+      ? `the group knows ${node} with another log than the one in ${dataDir}: this one was made anew, or is an old copy`
+      : `the log in ${dataDir} lacks entries that ${node} has acknowledged to the group`;
+  return new OperatingError("log-retired", what, {
+    facts: { reason, dataDir },
+    hint: `If the right folder still exists, start ${node} with it. ${REPLACE_NODE_HINT}`,
+  });
+}
+
+function without<V>(map: ReadonlyMap<string, V>, key: string): ReadonlyMap<string, V> {
+  return new Map([...map].filter(([other]) => other !== key));
+}
+
+/** The certificate of the HTTP API: the configured one, or the node's own where the network is not to be trusted. */
+async function readTls({
+  apiserver: { tls, host },
+  identity,
+  node,
+}: Config): Promise<{ readonly cert: string; readonly key: string } | undefined> {
+  const configured = tls.cert !== undefined && tls.key !== undefined;
+  if (!configured && isLoopback(host)) return undefined;
+  const [cert, key] = await Promise.all([
+    readPem("apiserver.tls.cert", tls.cert ?? join(identity.dir, `${node.id}.crt`)),
+    readPem("apiserver.tls.key", tls.key ?? join(identity.dir, `${node.id}.key`)),
+  ]);
+  return { cert, key };
+}
+
+async function readPem(setting: string, file: string): Promise<string> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (cause) {
+    throw new OperatingError("unreadable-file", `${setting}: ${messageOf(cause)}`, {
+      cause,
+      hint: "Let it name a PEM file that this user may read.",
+    });
+  }
+}
