@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import {
   type Clock,
   type ControlStore,
@@ -6,8 +7,9 @@ import {
   type Random,
 } from "@atlasnet/core";
 import type { Meter } from "@opentelemetry/api";
-import fastify, { type FastifyInstance } from "fastify";
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { loadOrCreateAdminToken } from "./admin-token-file.ts";
+import { ApiError, errorAnswer, INTERNAL } from "./api-error.ts";
 import { AuditLog } from "./audit.ts";
 import type { EventStream } from "./event-stream.ts";
 import { isLoopback } from "./loopback.ts";
@@ -152,6 +154,12 @@ export class ApiServer {
       exposeHeadRoutes: false,
       routerOptions: { maxParamLength: 200 },
       return503OnClosing: true,
+      // What is refused before there is a route.
+      frameworkErrors: (error: Error, _request: FastifyRequest, reply: FastifyReply) => {
+        const { status, body } = badRequest(error.message);
+        return reply.code(status).send(body);
+      },
+      clientErrorHandler,
     } as const;
     const times = { headersTimeout: HEAD_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS };
     const app: FastifyInstance =
@@ -186,6 +194,22 @@ export class ApiServer {
     handler.register(app);
     return app;
   }
+}
+
+function badRequest(message: string) {
+  return errorAnswer(new ApiError("bad-request", message.slice(0, 300))) ?? INTERNAL;
+}
+
+/** What is no HTTP, or too much or too slow of it, is answered as far as the socket still takes it. */
+function clientErrorHandler(error: Error, socket: Socket): void {
+  if ("code" in error && error.code === "ECONNRESET") return;
+  if (socket.writable) {
+    const { body } = badRequest(error.message);
+    const text = JSON.stringify(body);
+    const head = `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(text)}`;
+    socket.write(`HTTP/1.1 400 Bad Request\r\n${head}\r\nconnection: close\r\n\r\n${text}`);
+  }
+  socket.destroySoon();
 }
 
 function listenError(at: string, cause: unknown): OperatingError {

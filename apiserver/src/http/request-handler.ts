@@ -46,7 +46,13 @@ export class RequestHandler {
   }
 
   register(app: FastifyInstance): void {
-    app.removeContentTypeParser("text/plain");
+    const parseJson = app.getDefaultJsonParser("error", "error");
+    app.removeAllContentTypeParsers();
+    app.addContentTypeParser("application/json", { parseAs: "string" }, (request, body, done) => {
+      // Some clients name a type where they send nothing.
+      if (body === "") done(null, undefined);
+      else void parseJson(request, String(body), done);
+    });
     // Streamed; whoever reads it bounds it.
     app.addContentTypeParser("application/octet-stream", (_request, payload, done) =>
       done(null, payload),
@@ -122,6 +128,7 @@ export class RequestHandler {
     const raw = { params: request.params, query: request.query, body: request.body };
     switch (route.kind) {
       case "json":
+        if (raw.body instanceof Readable) throw wantsJson("the body is not JSON");
         reply.code(route.status);
         return route.run(raw, call);
       case "upload":
@@ -223,8 +230,12 @@ function asApiError(error: unknown): ApiError | undefined {
   const { statusCode, message } = error;
   if (statusCode === 413) return new ApiError("too-large", message, "Send less at a time.");
   if (typeof statusCode === "number" && statusCode >= 400 && statusCode < 500)
-    return new ApiError("bad-request", message, "Send JSON, with content-type application/json.");
+    return wantsJson(message);
   return undefined;
+}
+
+function wantsJson(problem: string): ApiError {
+  return new ApiError("bad-request", problem, "Send JSON, with content-type application/json.");
 }
 
 function resumedAt(request: FastifyRequest): number | undefined {

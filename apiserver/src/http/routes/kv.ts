@@ -17,6 +17,12 @@ import {
   revisionText,
 } from "../schemas.ts";
 
+/** Half of a surrogate pair is no text: it would come back as something else. */
+const wholeText = v.pipe(
+  v.string(),
+  v.check((text) => !/\p{Cs}/u.test(text), "text without broken surrogate pairs is needed"),
+);
+
 /** The key-value store of the cluster, or with `node` the one of that node. */
 const scope = { node: v.optional(nodeName) };
 
@@ -85,7 +91,7 @@ export function kvRoutes({ store }: RouteParts): Route[] {
       query: v.strictObject({ ...scope, key: keyText }),
       body: v.pipe(
         v.strictObject({
-          text: v.optional(v.string()),
+          text: v.optional(wholeText),
           base64: v.optional(base64Text),
           revision: v.optional(revisionNumber),
         }),
