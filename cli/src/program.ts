@@ -1,3 +1,4 @@
+import type { createApiserverProcess } from "@atlasnet/apiserver";
 import {
   ConfigError,
   describeError,
@@ -10,6 +11,7 @@ import type { createMonolith } from "@atlasnet/monolith";
 import type { createProxyProcess } from "@atlasnet/proxy";
 import { Command, CommanderError, Option } from "commander";
 import { type CliIo, ExitCode } from "./cli-io.ts";
+import { addApiserverCommand } from "./commands/apiserver.ts";
 import { addBackupCommands } from "./commands/backup.ts";
 import { addBuildCommand } from "./commands/build.ts";
 import { addCaCommand } from "./commands/ca.ts";
@@ -41,6 +43,7 @@ export interface CliDependencies {
   /** Default: the installed one, loaded when it is needed. */
   loadGameserver?(): Promise<typeof createGameserverProcess>;
   loadProxy?(): Promise<typeof createProxyProcess>;
+  loadApiserver?(): Promise<typeof createApiserverProcess>;
 }
 
 const EXIT_CODES = `
@@ -106,6 +109,7 @@ function createProgram(io: CliIo, dependencies: CliDependencies): Command {
   addMonolithCommand(program, io, () => dependencies.loadMonolith());
   addGameserverCommand(program, io, dependencies.loadGameserver ?? installedGameserver);
   addProxyCommand(program, io, dependencies.loadProxy ?? installedProxy);
+  addApiserverCommand(program, io, dependencies.loadApiserver ?? installedApiserver);
   const dev = addDevCommand(program, io, () => dependencies.loadMonolith());
   addNetemCommand(dev.command, io);
   addDevClusterCommand(dev, io);
@@ -129,6 +133,10 @@ function createProgram(io: CliIo, dependencies: CliDependencies): Command {
 
 async function installedGameserver() {
   return (await import("@atlasnet/gameserver")).createGameserverProcess;
+}
+
+async function installedApiserver() {
+  return (await import("@atlasnet/apiserver")).createApiserverProcess;
 }
 
 async function installedProxy() {

@@ -1,3 +1,4 @@
+import type { ApiserverProcess } from "@atlasnet/apiserver";
 import type { Config } from "@atlasnet/core";
 import type { GameserverProcess } from "@atlasnet/gameserver";
 import type { ProxyProcess } from "@atlasnet/proxy";
@@ -35,6 +36,24 @@ export function proxyBanner(config: Config, server: ProxyBannerFacts): string {
   return banner(what, rows, "Ctrl+C sends the players to other proxies and stops.");
 }
 
+/** The lines an apiserver greets its operator with. */
+export function apiserverBanner(config: Config, server: ApiserverBannerFacts): string {
+  const { api, links, health } = server.addresses;
+  const { tls, adminToken, dataDir, peers } = config.apiserver;
+  const scheme = tls.cert === undefined && isLocal(api.host) ? "http" : "https";
+  const rows: Row[] = [
+    ["API", `${scheme}://${reachable(api)}  (token: ${adminToken})`],
+    ["Links", `${hostPort(links)}  (UDP, from apiservers)`],
+    ["Health", `http://${reachable(health)}/ready`],
+    ["Peers", peers.join(", ")],
+    ["Log", dataDir],
+    ...identityRow(server.identity),
+  ];
+  const what = `AtlasNet ${version}, apiserver ${config.node.id},`;
+  return banner(what, rows, "Ctrl+C hands leadership over and stops.");
+}
+
+type ApiserverBannerFacts = Pick<ApiserverProcess, "addresses" | "identity">;
 type GameserverBannerFacts = Pick<GameserverProcess, "addresses" | "identity">;
 type ProxyBannerFacts = Pick<ProxyProcess, "addresses" | "identity">;
 
@@ -48,4 +67,8 @@ function identityRow(identity: Identity): Row[] {
 /** As other machines see it: "every interface" is said as it is. */
 function hostPort({ host, port }: { host: string; port: number }): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function isLocal(host: string): boolean {
+  return host === "localhost" || host === "::1" || host.startsWith("127.");
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { tmpdir } from "node:os";
 import test from "node:test";
+import type { ApiserverProcess } from "@atlasnet/apiserver";
 import type { Config, LoadedConfig } from "@atlasnet/core";
 import type { GameserverProcess } from "@atlasnet/gameserver";
 import type { ProxyProcess } from "@atlasnet/proxy";
@@ -11,7 +12,7 @@ const health = { host: "127.0.0.1", port: 4002 };
 
 type Calls = (Config | LoadedConfig | string)[];
 
-/** What both roles do when they are asked to; `fail` is what `start` rejects with. */
+/** What all roles do when they are asked to; `fail` is what `start` rejects with. */
 function life(calls: Calls, fail: Error | undefined) {
   const note = (name: string) => {
     calls.push(name);
@@ -37,6 +38,16 @@ function roles(calls: Calls, fail?: Error): CliDependencies {
     identity: { ...identity, role: "proxy", node: "edge" },
     heard: () => Promise.resolve(),
   };
+  const apiserver: ApiserverProcess = {
+    ...life(calls, fail),
+    addresses: {
+      api: { host: "127.0.0.1", port: 4004 },
+      links: { host: "0.0.0.0", port: 4001 },
+      health,
+    },
+    identity: { ...identity, role: "apiserver", node: "api-1" },
+    service: undefined,
+  };
   return {
     loadMonolith: () => Promise.reject(new Error("no monolith in this test")),
     loadGameserver:
@@ -48,6 +59,10 @@ function roles(calls: Calls, fail?: Error): CliDependencies {
     loadProxy: async () => (loaded) => {
       calls.push(loaded);
       return proxy;
+    },
+    loadApiserver: async () => (loaded) => {
+      calls.push(loaded);
+      return apiserver;
     },
   };
 }
@@ -104,8 +119,26 @@ test("proxy hands on where its settings came from, and says where players come i
   assert.match(talk, /Identity +proxy edge of cluster demo, until 2031-05-06/m);
 });
 
+test("apiserver takes the list of all with commas, and says where its API is and whose token opens it", async () => {
+  const calls: Calls = [];
+  const list = "api-1=10.0.0.1:2556,api-2=10.0.0.2:2556";
+  const args = ["apiserver", "--node.id=api-1", "--peers", list, "--data", "/d"];
+  const { code, talk } = await cli(args, roles(calls));
+  assert.equal(code, 0, talk);
+  const [loaded, ...rest] = calls;
+  assert.ok(typeof loaded === "object" && "origins" in loaded);
+  assert.deepEqual(loaded.config.apiserver.peers, list.split(","));
+  assert.deepEqual(rest, ["start", "drain 10000", "stop"]);
+  assert.match(talk, /AtlasNet \S+, apiserver api-1, is running$/m);
+  assert.match(talk, /API +http:\/\/127\.0\.0\.1:4004 +\(token: .*admin\.token\)$/m);
+  assert.match(talk, /Links +0\.0\.0\.0:4001 +\(UDP, from apiservers\)$/m);
+  assert.match(talk, /Peers +api-1=10\.0\.0\.1:2556, api-2=10\.0\.0\.2:2556$/m);
+  assert.match(talk, /Identity +apiserver api-1 of cluster demo, until 2031-05-06/m);
+  assert.match(talk, /^Stopping: leadership is handed over\./m);
+});
+
 test("a role that cannot start ends with 1 and is stopped", async () => {
-  for (const role of ["gameserver", "proxy"]) {
+  for (const role of ["gameserver", "proxy", "apiserver"]) {
     const calls: Calls = [];
     const { code, talk } = await cli([role], roles(calls, new Error("port in use")));
     assert.equal(code, 1);
