@@ -29,6 +29,7 @@ import { addMonolithCommand } from "./commands/monolith.ts";
 import { addNetemCommand } from "./commands/netem.ts";
 import { addNodeCommand } from "./commands/node.ts";
 import { addProxyCommand } from "./commands/proxy.ts";
+import { addRaftCommand } from "./commands/raft.ts";
 import { addStatusCommand } from "./commands/status.ts";
 import { addTicketCommand } from "./commands/ticket.ts";
 import { addTokenCommand } from "./commands/token.ts";
@@ -121,6 +122,7 @@ function createProgram(io: CliIo, dependencies: CliDependencies): Command {
   addMonitorCommand(program, io);
   addLoadgenCommand(program, io);
   addStatusCommand(program, io);
+  addRaftCommand(program, io);
   addNodeCommand(program, io);
   addWorldCommand(program, io);
   addKvCommand(program, io);

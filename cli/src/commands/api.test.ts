@@ -176,6 +176,7 @@ test("status says who leads; events what happens", async (t) => {
   const { api, good, start } = await scene(t);
   const { out } = await good("status");
   assert.match(out, /^api-1 \(.+\) answers: local leads, term 1; revision \d+\n/);
+  assert.match((await good("raft", "status")).out, /^api-1 \(.+\) answers: local leads/);
   const { revision } = JSON.parse((await good("status", "-o", "json")).out);
   const events = start("events", "--after", String(revision));
   await good("kv", "put", "no-event", "x");
