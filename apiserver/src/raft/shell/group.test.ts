@@ -200,3 +200,17 @@ test("a read on any member sees what was acknowledged before it", async (t) => {
     }
   }
 });
+
+test("a member that writes a checkpoint slowly can be stopped at once", async (t) => {
+  const made = await group(t, inProcess, {
+    runner: { checkpointEntries: 20, checkpointBytesPerSecond: 1 },
+  });
+  await startAll(made);
+  const leader = await made.leader();
+  await submitMany(made, 0, 40);
+  await reached(() => leader.machine.commands.length >= 40);
+  made.members.delete(leader.id);
+  // At this rate the checkpoint would take minutes.
+  await leader.stop();
+  assert.equal(leader.runner.figures.checkpoints.made, 0);
+});

@@ -16,6 +16,7 @@ import { AppliedWaiters } from "./applied-waiters.ts";
 import { CheckpointInbox, loadCheckpoint } from "./checkpoint-inbox.ts";
 import { CheckpointMaker } from "./checkpoint-maker.ts";
 import { ChunkSender } from "./chunk-sender.ts";
+import { CommitNotices } from "./commit-notices.ts";
 import { pause } from "./pace.ts";
 import type { RunnerDependencies } from "./ports.ts";
 import { RaftError } from "./raft-error.ts";
@@ -50,10 +51,13 @@ export class RaftRunner {
   private readonly inbox: CheckpointInbox;
   private readonly maker: CheckpointMaker;
   private readonly chunks: ChunkSender;
+  private readonly notices: CommitNotices;
   private state: "new" | "running" | "stopped" = "new";
   private timer: Timer | undefined;
   private loop: Promise<void> | undefined;
   private waking = false;
+  /** What the state machine has applied. The core is ahead of it when a checkpoint has come and is not installed yet. */
+  private appliedIndex = 0;
   /** The newest checkpoint that was handed to the log, ours or the leader's. */
   private checkpointIndex: number;
   private members: Members | undefined;
@@ -84,6 +88,9 @@ export class RaftRunner {
           this.guarded(() => this.core.compact(checkpoint));
         },
       },
+    );
+    this.notices = new CommitNotices(this.options.commitNoticeMs, clock, (message) =>
+      transport.send(message),
     );
     this.chunks = new ChunkSender({
       log,
@@ -121,7 +128,7 @@ export class RaftRunner {
   /** Loads the checkpoint into the state machine, then takes part. @throws what the log or the machine throws. */
   async start(): Promise<void> {
     if (this.state !== "new") return;
-    await loadCheckpoint(this.dependencies.log, this.dependencies.machine);
+    this.appliedIndex = await loadCheckpoint(this.dependencies.log, this.dependencies.machine);
     if (this.state !== "new") return;
     this.state = "running";
     this.tellMembers();
@@ -187,7 +194,7 @@ export class RaftRunner {
   /** Resolves once everything up to `index` is applied here. @throws RaftError `unknown` past the time-out, `stopped` */
   applied(index: number): Promise<void> {
     if (this.state !== "running") return Promise.reject(stopped());
-    if (index <= this.core.status.applied) return Promise.resolve();
+    if (index <= this.appliedIndex) return Promise.resolve();
     return this.appliedWaiters.add(index, this.deadline());
   }
 
@@ -227,9 +234,11 @@ export class RaftRunner {
   /** Makes a checkpoint of what is applied, unless one is being made. It comes by itself, too. */
   makeCheckpoint(): void {
     this.guarded(() => {
-      const { applied } = this.core.status;
-      if (!this.maker.isFree || applied <= this.checkpointIndex) return;
-      this.maker.begin(this.core.checkpointAt(applied), this.dependencies.machine.freeze());
+      const { appliedIndex } = this;
+      if (!this.maker.isFree || appliedIndex <= this.checkpointIndex) return;
+      // A newer one of the leader's is about to be installed.
+      if (this.core.status.applied !== appliedIndex) return;
+      this.maker.begin(this.core.checkpointAt(appliedIndex), this.dependencies.machine.freeze());
     });
   }
 
@@ -343,6 +352,7 @@ export class RaftRunner {
     const { log, machine, logger } = this.dependencies;
     const loaded = await loadCheckpoint(log, machine);
     if (loaded !== index) throw new Error(`checkpoint ${loaded} was loaded instead of ${index}`);
+    this.appliedIndex = index;
     logger.info("A checkpoint of the leader was installed.", { index });
     this.proposals.jumped(index);
     this.appliedWaiters.reached(index);
@@ -352,6 +362,7 @@ export class RaftRunner {
     const last = entries.at(-1);
     if (last === undefined) return;
     this.dependencies.machine.apply(entries);
+    this.appliedIndex = last.index;
     this.counts.applied += entries.length;
     this.dependencies.events?.onApplied?.(entries);
     this.proposals.applied(entries);
@@ -361,7 +372,7 @@ export class RaftRunner {
   private get isCheckpointDue(): boolean {
     if (!this.maker.isFree) return false;
     const { checkpointEntries, checkpointBytes } = this.options;
-    const behind = this.core.status.applied - this.checkpointIndex;
+    const behind = this.appliedIndex - this.checkpointIndex;
     const { bytesSinceCheckpoint } = this.dependencies.log.figures;
     return behind >= checkpointEntries || (behind > 0 && bytesSinceCheckpoint >= checkpointBytes);
   }
@@ -370,7 +381,7 @@ export class RaftRunner {
     for (const message of messages) {
       this.counts.sent++;
       if (message.type === "checkpoint-chunk") this.chunks.send(message);
-      else this.dependencies.transport.send(message);
+      else if (this.notices.passes(message)) this.dependencies.transport.send(message);
     }
   }
 
@@ -410,6 +421,7 @@ export class RaftRunner {
     this.timer?.cancel();
     this.maker.stop();
     this.chunks.stop();
+    this.notices.stop();
     this.proposals.failAll(why);
     this.reads.stop();
     this.appliedWaiters.stop();

@@ -9,6 +9,8 @@ export interface RunnerOptions {
   readonly requestTimeoutMs: number;
   /** Proposals that wait here for their commit; the next are refused (`busy`). */
   readonly maxWaitingProposals: number;
+  /** A follower hears this much later that something is committed, unless an append tells it sooner. */
+  readonly commitNoticeMs: number;
   /** A checkpoint is made after so many entries, or so many bytes in the log, whichever comes first. */
   readonly checkpointEntries: number;
   readonly checkpointBytes: number;
@@ -22,6 +24,7 @@ export const DEFAULT_RUNNER_OPTIONS: RunnerOptions = {
   tickMs: 25,
   requestTimeoutMs: 1800,
   maxWaitingProposals: 20_000,
+  commitNoticeMs: 2,
   checkpointEntries: 100_000,
   checkpointBytes: 64 * MIB,
   checkpointBytesPerSecond: 64 * MIB,
