@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { cp, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { ControlError, type TxnRequest, type TxnResult } from "@atlasnet/core";
+import { ControlError, generationOf, type TxnRequest, type TxnResult } from "@atlasnet/core";
 import { reached } from "@atlasnet/core/testing";
 import type { ApiserverProcess } from "./process.ts";
 import { ApiserverGroup } from "./server/testing/apiserver-group.ts";
@@ -32,13 +32,14 @@ async function write(
   key: string,
   id: string,
   tries = 20,
+  then = put(key).then,
 ): Promise<TxnResult> {
   for (let at = 0; ; at++) {
     const processes = [...group.running.values()];
     const process = processes[at % processes.length];
     assert.ok(process);
     try {
-      return await storeOf(process).txn(put(key, id));
+      return await storeOf(process).txn({ ...put(key, id), then });
     } catch (error) {
       if (!(error instanceof ControlError) || at === tries) throw error;
     }
@@ -54,6 +55,26 @@ async function ask({ addresses }: ApiserverProcess, path: string) {
   const { host, port } = addresses.health;
   const response = await fetch(`http://${host}:${port}${path}`);
   return { status: response.status, text: await response.text() };
+}
+
+/** As the administrator, whose token each apiserver has in a file. */
+async function api(
+  group: ApiserverGroup,
+  { addresses, identity }: ApiserverProcess,
+  method: string,
+  path: string,
+  body?: ArrayBuffer,
+): Promise<Response> {
+  const token = await readFile(join(group.dir, identity?.node ?? "", "admin.token"), "utf8");
+  const { host, port } = addresses.api;
+  return await fetch(`http://${host}:${port}${path}`, {
+    method,
+    headers: {
+      authorization: `Bearer ${token.trim()}`,
+      ...(body && { "content-type": "application/octet-stream" }),
+    },
+    ...(body && { body }),
+  });
 }
 
 async function ready(process: ApiserverProcess): Promise<void> {
@@ -166,11 +187,7 @@ test("a group of one works, and its HTTP API answers for the administrator", asy
   const one = await group.start("a", ["a"]);
   await ready(one);
   await write(group, "k/one", "one");
-  const { host, port } = one.addresses.api;
-  const token = (await readFile(join(group.dir, "a", "admin.token"), "utf8")).trim();
-  const response = await fetch(`http://${host}:${port}/v1/status`, {
-    headers: { authorization: `Bearer ${token}` },
-  });
+  const response = await api(group, one, "GET", "/v1/status");
   const status: unknown = await response.json();
   assert.equal(response.status, 200, JSON.stringify(status));
   assert.match(JSON.stringify(status), /"leader":\{"node":"a"/);
@@ -178,6 +195,31 @@ test("a group of one works, and its HTTP API answers for the administrator", asy
     JSON.stringify(status),
     /"members":\[\{"node":"a","voter":true,"address":"127.0.0.1:1","reachable":true\}\]/,
   );
+});
+
+test("a backup of the one is restored through the other, as a new generation", async (t) => {
+  const group = await ApiserverGroup.create(t);
+  await startAll(group);
+  // More than one part of a restore.
+  const value = new Uint8Array(200_000).fill(7);
+  for (const key of ["k/1", "k/2", "k/3", "k/4"])
+    await write(group, key, key, 20, [{ type: "put", key, value }]);
+  const [one, other, third] = [...group.running.values()];
+  assert.ok(one && other && third);
+  const backup = await (await api(group, one, "GET", "/v1/backup")).arrayBuffer();
+  await write(group, "k/5", "later");
+  const before = (await storeOf(one).range({ prefix: "k/" })).revision;
+
+  const damaged = await api(group, other, "POST", "/v1/restore", backup.slice(0, -5));
+  assert.equal(damaged.status, 400, await damaged.text());
+  assert.equal((await keys(third)).length, 5);
+
+  const restored = await api(group, other, "POST", "/v1/restore", backup);
+  assert.equal(restored.status, 200, await restored.text());
+  assert.deepEqual(await keys(third), ["k/1", "k/2", "k/3", "k/4"]);
+  const { revision, items } = await storeOf(third).range({ prefix: "k/" });
+  assert.ok(generationOf(revision) > generationOf(before));
+  assert.deepEqual(items[3]?.value, value);
 });
 
 test("a node that lost its log is not taken for the one it was, and says what to do", async (t) => {

@@ -12,6 +12,7 @@ import {
 import { ApiServer } from "./http/api-server.ts";
 import { isLoopback } from "./http/loopback.ts";
 import type { RaftStatus } from "./raft/core/types.ts";
+import { GroupBackup } from "./server/backup.ts";
 import { GroupMember } from "./server/group-member.ts";
 import { handOver } from "./server/hand-over.ts";
 import { type MemberLog, openMemberLog } from "./server/member-log.ts";
@@ -88,6 +89,7 @@ export async function createApiserverService(
     {
       ...{ store: member.store, clock, random: systemRandom, logger, meter: host.meter },
       cluster: membersView(() => member.runner.status, peers),
+      backup: new GroupBackup({ store: member.store, client: member.client, random: systemRandom }),
     },
   );
   host.part("HTTP API", () => api.stop());
