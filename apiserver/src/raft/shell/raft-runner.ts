@@ -102,7 +102,8 @@ export class RaftRunner {
   }
 
   get status(): RaftStatus {
-    return this.core.status;
+    const status = this.core.status;
+    return { ...status, applied: Math.min(status.applied, this.appliedIndex) };
   }
 
   /** Who leads, as far as is known here; a node without contact to a quorum names nobody. */
