@@ -405,7 +405,11 @@ export class RaftRunner {
     if (told?.role === role && told.term === term && told.leader === leader) return;
     this.told = { role, term, leader };
     if (told?.leader !== leader || told?.role !== role)
-      logger.info("The group's leader is another.", { role, term, leader });
+      // Not as "role": every line says that of the process.
+      logger.info(
+        leader === undefined ? "The group has no leader that is known." : "The group has a leader.",
+        { leader, term, state: role },
+      );
     events?.onChange?.(status);
   }
 
