@@ -37,7 +37,7 @@ export class AtlasRaft extends LifeRaft {
       ...dependencies,
       clock: this.clock,
       // Through `message`, as everything that LifeRaft sends: by way of the peer's `write`.
-      transport: { send: (message) => this.message(this.peer(message.to), message) },
+      transport: { send: (message) => this.sendToPeer(message) },
       events: {
         onChange: (status) => {
           this.show(status);
@@ -127,16 +127,21 @@ export class AtlasRaft extends LifeRaft {
     return ended;
   }
 
-  /** Joins whom the core names: also a candidate or leader that this node's log does not know yet. */
-  private peer(address: string): string {
-    if (!this.nodes.some((node) => node.address === address))
-      this.join(address, (message) => this.transport.send(message as RaftMessage));
-    return address;
+  /** Nodes of the package are the members; what the core answers to others, as one that is removed, goes past them. */
+  private sendToPeer(message: RaftMessage): void {
+    if (this.isPeer(message.to)) this.message(message.to, message);
+    else this.transport.send(message);
+  }
+
+  private isPeer(id: string): boolean {
+    return this.nodes.some(({ address }) => address === id);
   }
 
   private follow(members: Members): void {
     const wanted = new Set(allMembers(members));
-    for (const id of wanted) if (id !== this.address) this.peer(id);
+    for (const id of wanted)
+      if (id !== this.address && !this.isPeer(id))
+        this.join(id, (message) => this.transport.send(message as RaftMessage));
     for (const { address } of [...this.nodes]) if (!wanted.has(address)) this.leave(address);
   }
 

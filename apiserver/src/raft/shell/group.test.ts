@@ -6,6 +6,7 @@ import { describe, type TestContext, test } from "node:test";
 import { NodeDisk, systemClock, systemRandom } from "@atlasnet/core/node";
 import { type LinkKind, reached } from "@atlasnet/core/testing";
 import { linkKinds } from "@atlasnet/quic/testing";
+import type { MemberChange } from "../core/types.ts";
 import { RaftError } from "./raft-error.ts";
 import { apiserver, TestGroup } from "./testing/test-group.ts";
 import type { TestMember, TestMemberOptions } from "./testing/test-member.ts";
@@ -46,6 +47,20 @@ async function submitMany(made: TestGroup, from: number, to: number): Promise<vo
 
 function others(made: TestGroup, than: TestMember): readonly TestMember[] {
   return [...made.members.values()].filter((member) => member !== than);
+}
+
+const PASSING: ReadonlySet<string> = new Set(["change-pending", "not-ready", "behind"]);
+
+/** A leader has changes of its own at first: it writes down which log stands behind each id. */
+async function changeMembers(made: TestGroup, change: MemberChange): Promise<void> {
+  for (;;)
+    try {
+      await (await made.leader()).runner.changeMembers(change);
+      return;
+    } catch (error) {
+      assert.ok(error instanceof RaftError && PASSING.has(error.code), String(error));
+      await made.submit("meanwhile");
+    }
 }
 
 for (const kind of linkKinds)
@@ -102,16 +117,9 @@ for (const kind of linkKinds)
       const back = made.member(behind.id);
       await reached(() => back.machine.installs > 0);
       const added = await made.start("d");
-      await (await made.leader()).runner.changeMembers({ type: "add-learner", id: "d" });
+      await changeMembers(made, { type: "add-learner", id: "d" });
       await reached(() => added.machine.installs > 0);
-      for (let done = false; !done; )
-        try {
-          await (await made.leader()).runner.changeMembers({ type: "promote", id: "d" });
-          done = true;
-        } catch (error) {
-          assert.ok(error instanceof RaftError && error.code === "behind", String(error));
-          await made.submit("meanwhile");
-        }
+      await changeMembers(made, { type: "promote", id: "d" });
       await submitMany(made, 500, 520);
       const commands = await made.agreed();
       assert.equal(commands.filter((command) => command.startsWith("command")).length >= 520, true);
@@ -145,10 +153,11 @@ test("a member that is removed is not needed any more, and leads nobody", async 
   await made.submit("one");
   const [gone, stays] = others(made, leader);
   assert.ok(gone && stays);
-  await leader.runner.changeMembers({ type: "remove", id: gone.id });
+  await changeMembers(made, { type: "remove", id: gone.id });
   await made.kill(gone.id);
   await made.submit("two");
-  assert.deepEqual(await made.agreed(), ["one", "two"]);
+  const commands = await made.agreed();
+  assert.deepEqual([commands[0], commands.at(-1)], ["one", "two"]);
   assert.deepEqual(stays.runner.status.members.voters, [leader.id, stays.id].sort());
   assert.deepEqual(
     leader.raft?.nodes.map(({ address }) => address),
