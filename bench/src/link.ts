@@ -26,7 +26,7 @@ const seconds = Number(flags.seconds);
 
 const MESSAGE_BYTES = 100;
 const BATCH = 64;
-const BULK_BYTES = 256 * 1024;
+const BULK_BYTES = 64 * 1024;
 const PINGS_PER_SECOND = 100;
 /** The default of links.bulkBytesPerSecond. */
 const DEFAULT_BULK_RATE = 32 * 1024 * 1024;
