@@ -5,7 +5,7 @@ import { type LogIdentity, MAX_INCARNATION } from "./log-identity.ts";
 import { LogTip } from "./log-tip.ts";
 import { type ReadSegments, readSegments, type SegmentInfo } from "./read-segments.ts";
 import { SegmentWriter } from "./segment-writer.ts";
-import { incomplete, WalError } from "./wal-error.ts";
+import { incomplete, REPLACE_NODE_HINT, WalError } from "./wal-error.ts";
 import {
   DEFAULT_SEGMENT_BYTES,
   type Stored,
@@ -81,7 +81,7 @@ function refuseUnlessNew({ dir, create }: WalOptions, checkpoints: readonly stri
   if (create !== false) return;
   throw new WalError("wal-missing", `there is no Raft log in ${dir}, and this node must have one`, {
     facts: { path: dir },
-    hint: "A node that lost its log must not come back under its old id. Look whether the data directory is the right one (a mount that is missing?). If the log is lost: `atlasnet raft rm <node>` on another apiserver, then add it as a new member.",
+    hint: `A node that lost its log must not come back under its old id. Look whether the data directory is the right one (a mount that is missing?). If the log is lost: ${REPLACE_NODE_HINT}`,
   });
 }
 

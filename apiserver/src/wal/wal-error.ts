@@ -23,10 +23,10 @@ export class WalError extends OperatingError {}
 
 /** What to do about a log that cannot be used: the copies of the other nodes are as good. */
 export const REPLACE_NODE_HINT =
-  "Nothing was changed. Do not mend the file. When the other apiservers have a quorum, replace this node: " +
-  "`atlasnet raft rm <node>` on one of them, move this data directory away, start this node with an " +
-  "empty one, and `atlasnet raft add <node>`; it gets everything from the leader. Without a quorum, " +
-  "bring this file back from a copy of the disk, or restore the cluster from a backup (`atlasnet restore`).";
+  "Nothing was changed. Do not mend the file: bring it back from a copy of the disk, if there is one of this " +
+  "node's last moment. The other apiservers go on without this node while they have a quorum. To have all of " +
+  "them again, take a backup from one that runs (`atlasnet backup`), start the apiservers with empty data " +
+  "directories, and restore it (`atlasnet restore`). Members cannot be replaced one by one yet.";
 
 /** A file is not what was written to it. `at` is the byte where that shows. */
 export function damaged(path: string, at: number, problem: string, cause?: unknown): WalError {
