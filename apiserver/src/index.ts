@@ -19,7 +19,6 @@ export {
 export { type BadRecord, CHANGES_AT_ONCE, ClusterView } from "./placement/view.ts";
 export {
   type ApiserverProcess,
-  type ApiserverProcessDependencies,
   createApiserverProcess,
 } from "./process.ts";
 export { AtlasRaft } from "./raft/shell/atlas-raft.ts";

@@ -1,23 +1,15 @@
-import type { LoadedConfig, Logger } from "@atlasnet/core";
+import type { LoadedConfig } from "@atlasnet/core";
 import {
   type ClusterIdentity,
   type ClusterLinks,
+  ClusterProcess,
+  type ClusterProcessDependencies,
   type NodeAddress,
   type OpenClusterLinks,
   type ServiceHost,
-  ServiceProcess,
 } from "@atlasnet/core/node";
-import { parsePeers } from "./server/peers.ts";
+import { parseApiservers } from "./server/peers.ts";
 import { type ApiserverService, createApiserverService } from "./service.ts";
-
-export interface ApiserverProcessDependencies {
-  /** Default: pino on standard error, as configured. */
-  readonly logger?: Logger;
-  /** The process must not go on (its disk failed, its log is not the group's); whoever owns it stops it. */
-  onFatal?(error: Error): void;
-  /** Default: QUIC, with the identity that the configuration names. */
-  readonly openLinks?: OpenClusterLinks;
-}
 
 /** An apiserver of a cluster, which has this process to itself. */
 export interface ApiserverProcess {
@@ -44,31 +36,11 @@ export interface ApiserverProcess {
 
 export function createApiserverProcess(
   loaded: LoadedConfig,
-  dependencies: ApiserverProcessDependencies = {},
+  dependencies: ClusterProcessDependencies = {},
 ): ApiserverProcess {
-  const { config } = loaded;
-  const process = new ServiceProcess({ config, role: "apiserver" }, dependencies, (host) =>
+  return new Process({ config: loaded.config, role: "apiserver" }, dependencies, (host) =>
     startRole(loaded, dependencies, host),
   );
-  return {
-    start: () => process.start(),
-    drain: (deadlineMs) => process.drain(deadlineMs),
-    stop: () => process.stop(),
-    get addresses() {
-      const { apiserver, links } = config;
-      return {
-        api: process.service?.apiserver.api ?? { host: apiserver.host, port: apiserver.port },
-        links: process.service?.links.address ?? { host: links.host, port: links.port },
-        health: process.healthAddress,
-      };
-    },
-    get identity() {
-      return process.service?.links.identity;
-    },
-    get service() {
-      return process.service?.apiserver;
-    },
-  };
 }
 
 interface Role {
@@ -77,12 +49,27 @@ interface Role {
   drain(deadlineMs: number): Promise<void>;
 }
 
+class Process extends ClusterProcess<Role> implements ApiserverProcess {
+  get addresses() {
+    const { apiserver, links } = this.options.config;
+    return {
+      api: this.running?.apiserver.api ?? { host: apiserver.host, port: apiserver.port },
+      links: this.running?.links.address ?? { host: links.host, port: links.port },
+      health: this.healthAddress,
+    };
+  }
+
+  get service(): ApiserverService | undefined {
+    return this.running?.apiserver;
+  }
+}
+
 async function startRole(
   { config, origins }: LoadedConfig,
-  { openLinks = quicLinks }: ApiserverProcessDependencies,
+  { openLinks = quicLinks }: ClusterProcessDependencies,
   host: ServiceHost,
 ): Promise<Role> {
-  const peers = parsePeers(config.apiserver.peers);
+  const peers = parseApiservers(config.apiserver.peers);
   const own = origins.get("links.port")?.kind === "default" && peers.get(config.node.id);
   const links = await openLinks(
     {

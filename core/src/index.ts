@@ -21,7 +21,11 @@ export { type Origin, originText } from "./config/origin.ts";
 export type { HostFacts } from "./config/setting.ts";
 export type { SettingPath, SettingValues } from "./config/settings.ts";
 export type { ModuleConfig, ServiceConfig, WorldConfig } from "./config/world-settings.ts";
-export { ControlError, type ControlErrorCode } from "./control/control-error.ts";
+export {
+  ControlError,
+  type ControlErrorCode,
+  isControlErrorCode,
+} from "./control/control-error.ts";
 export {
   type Change,
   type Compare,

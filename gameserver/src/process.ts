@@ -1,24 +1,19 @@
-import { type Config, type Logger, OperatingError } from "@atlasnet/core";
+import { type Config, OperatingError } from "@atlasnet/core";
 import {
   type ClusterIdentity,
   type ClusterLinks,
+  ClusterProcess,
+  type ClusterProcessDependencies,
   type NodeAddress,
   type OpenClusterLinks,
   type ServiceHost,
-  ServiceProcess,
 } from "@atlasnet/core/node";
 import type { WorldFault } from "./server/gameserver.ts";
 import { createGameserverService, type GameserverService } from "./service.ts";
 
-export interface GameserverProcessDependencies {
-  /** Default: pino on standard error, as configured. */
-  readonly logger?: Logger;
-  /** The process must not go on (another one took its data); whoever owns it stops it. */
-  onFatal?(error: Error): void;
+export interface GameserverProcessDependencies extends ClusterProcessDependencies {
   /** Told of the faults of world code, of equal ones every few seconds. */
   onFault?(world: string, fault: WorldFault): void;
-  /** Default: QUIC, with the identity that the configuration names. */
-  readonly openLinks?: OpenClusterLinks;
 }
 
 /** A gameserver of a cluster, which has this process to itself. */
@@ -41,31 +36,27 @@ export function createGameserverProcess(
   { config }: { readonly config: Config },
   dependencies: GameserverProcessDependencies = {},
 ): GameserverProcess {
-  const process = new ServiceProcess({ config, role: "gameserver" }, dependencies, (host) =>
+  return new Process({ config, role: "gameserver" }, dependencies, (host) =>
     startRole(config, dependencies, host),
   );
-  return {
-    start: () => process.start(),
-    drain: (deadlineMs) => process.drain(deadlineMs),
-    stop: () => process.stop(),
-    get addresses() {
-      const { host, port } = config.links;
-      const links = process.service?.links.address ?? { host, port };
-      return { links, health: process.healthAddress };
-    },
-    get identity() {
-      return process.service?.links.identity;
-    },
-    get service() {
-      return process.service?.gameserver;
-    },
-  };
 }
 
 interface Role {
   readonly links: ClusterLinks;
   readonly gameserver: GameserverService;
   drain(): Promise<void>;
+}
+
+class Process extends ClusterProcess<Role> implements GameserverProcess {
+  get addresses() {
+    const { host, port } = this.options.config.links;
+    const links = this.running?.links.address ?? { host, port };
+    return { links, health: this.healthAddress };
+  }
+
+  get service(): GameserverService | undefined {
+    return this.running?.gameserver;
+  }
 }
 
 async function startRole(

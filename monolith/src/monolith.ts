@@ -69,13 +69,13 @@ export function createMonolith(
     start: () => process.start(),
     drain: (deadlineMs) => process.drain(deadlineMs),
     stop: () => process.stop(),
-    swap: async (world, moduleFile) => process.service?.gameserver.swap(world, moduleFile),
-    notice: (world, text) => process.service?.gameserver.notice(world, text),
+    swap: async (world, moduleFile) => process.running?.gameserver.swap(world, moduleFile),
+    notice: (world, text) => process.running?.gameserver.notice(world, text),
     get addresses() {
       return {
-        players: playersAddress(config, process.service?.proxy),
+        players: playersAddress(config, process.running?.proxy),
         health: process.healthAddress,
-        pages: process.service?.pages?.address,
+        pages: process.running?.pages?.address,
       };
     },
   };

@@ -3,7 +3,6 @@ export { ProxyCounters } from "./metrics.ts";
 export {
   createProxyProcess,
   type ProxyProcess,
-  type ProxyProcessDependencies,
 } from "./process.ts";
 export {
   createProxy,

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { OperatingError } from "@atlasnet/core";
-import { parsePeers } from "./peers.ts";
+import { parseGameservers } from "./peers.ts";
 
 test("peers are nodes with an address, a name, or an IPv6 address in brackets", () => {
-  const peers = parsePeers([
+  const peers = parseGameservers([
     "gs-1=10.0.0.5:2556",
     "gs-2=play.example.org:1",
     "gs-3=[fd00::5]:65535",
@@ -29,7 +29,7 @@ test("what cannot be peers is refused by the setting's name, with the way out", 
   ];
   for (const [entries, code, message] of cases)
     assert.throws(
-      () => parsePeers(entries),
+      () => parseGameservers(entries),
       (error) =>
         error instanceof OperatingError &&
         error.code === code &&

@@ -1,25 +1,17 @@
-import type { LoadedConfig, Logger } from "@atlasnet/core";
+import type { LoadedConfig } from "@atlasnet/core";
 import {
   type ClusterIdentity,
   type ClusterLinks,
+  ClusterProcess,
+  type ClusterProcessDependencies,
   type NodeAddress,
   type OpenClusterLinks,
   type ServiceHost,
-  ServiceProcess,
 } from "@atlasnet/core/node";
 import { clusterKeys } from "./cluster-keys.ts";
-import { parsePeers } from "./peers.ts";
+import { parseGameservers } from "./peers.ts";
 import type { ProxyService } from "./server/proxy.ts";
 import { createProxyService, type PlayersAddress, playersAddress } from "./service.ts";
-
-export interface ProxyProcessDependencies {
-  /** Default: pino on standard error, as configured. */
-  readonly logger?: Logger;
-  /** The process must not go on; whoever owns it stops it. */
-  onFatal?(error: Error): void;
-  /** Default: QUIC, with the identity that the configuration names. */
-  readonly openLinks?: OpenClusterLinks;
-}
 
 /** A proxy of a cluster, which has this process to itself. */
 export interface ProxyProcess {
@@ -42,27 +34,11 @@ export interface ProxyProcess {
 
 export function createProxyProcess(
   loaded: LoadedConfig,
-  dependencies: ProxyProcessDependencies = {},
+  dependencies: ClusterProcessDependencies = {},
 ): ProxyProcess {
-  const { config } = loaded;
-  const process = new ServiceProcess({ config, role: "proxy" }, dependencies, (host) =>
+  return new Process({ config: loaded.config, role: "proxy" }, dependencies, (host) =>
     startRole(loaded, dependencies, host),
   );
-  return {
-    start: () => process.start(),
-    drain: (deadlineMs) => process.drain(deadlineMs),
-    stop: () => process.stop(),
-    get addresses() {
-      return {
-        players: playersAddress(config, process.service?.proxy),
-        health: process.healthAddress,
-      };
-    },
-    get identity() {
-      return process.service?.links.identity;
-    },
-    heard: async () => process.service?.proxy.heard(),
-  };
 }
 
 interface Role {
@@ -71,13 +47,26 @@ interface Role {
   drain(deadlineMs: number): Promise<void>;
 }
 
+class Process extends ClusterProcess<Role> implements ProxyProcess {
+  get addresses() {
+    return {
+      players: playersAddress(this.options.config, this.running?.proxy),
+      health: this.healthAddress,
+    };
+  }
+
+  async heard(): Promise<void> {
+    await this.running?.proxy.heard();
+  }
+}
+
 async function startRole(
   loaded: LoadedConfig,
-  { openLinks = quicLinks }: ProxyProcessDependencies,
+  { openLinks = quicLinks }: ClusterProcessDependencies,
   host: ServiceHost,
 ): Promise<Role> {
   const { config } = loaded;
-  const peers = parsePeers(config.links.peers);
+  const peers = parseGameservers(config.links.peers);
   const links = await openLinks(
     {
       config,

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import {
   type Clock,
   ControlError,
-  type ControlErrorCode,
+  isControlErrorCode,
   type LeaderInfo,
   MAX_RETRY_MS,
   type Random,
@@ -228,30 +228,13 @@ async function readJson(message: IncomingMessage): Promise<unknown> {
   return text === "" ? undefined : JSON.parse(text);
 }
 
-const CONTROL_CODES: { readonly [code in ControlErrorCode]: true } = {
-  "bad-request": true,
-  "too-large": true,
-  quota: true,
-  "no-quorum": true,
-  timeout: true,
-  "no-lease": true,
-  "too-many-watches": true,
-  busy: true,
-  unauthorized: true,
-  unreachable: true,
-};
-
-function isControlCode(code: string): code is ControlErrorCode {
-  return Object.hasOwn(CONTROL_CODES, code);
-}
-
 /** The error that an apiserver answered with. */
 export function answeredError(answer: unknown): ControlError | ApiError | undefined {
   if (typeof answer !== "object" || answer === null) return undefined;
   const code = "code" in answer ? String(answer.code) : "";
   const message = "message" in answer ? String(answer.message) : "";
   const hint = "hint" in answer ? String(answer.hint) : undefined;
-  if (isControlCode(code))
+  if (isControlErrorCode(code))
     return new ControlError(code, message, hint === undefined ? {} : { hint });
   return isApiErrorCode(code) ? new ApiError(code, message, hint) : undefined;
 }

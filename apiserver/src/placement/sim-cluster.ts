@@ -26,7 +26,7 @@ import {
   whyRelease,
   worldKey,
 } from "@atlasnet/core";
-import { TinyStore } from "@atlasnet/core/testing";
+import { TinyStore, worldRecord } from "@atlasnet/core/testing";
 import type { Intent, Proposed } from "./intents.ts";
 import { PlacementPlanner } from "./planner.ts";
 import { DEFAULT_PLACEMENT, type PlacementSettings } from "./settings.ts";
@@ -150,19 +150,7 @@ export class SimCluster {
 
   setWorld(name: string, record: Partial<WorldRecord> = {}): void {
     const before = this.store.seen("world", worldKey(name));
-    const whole: WorldRecord = {
-      module: { source: "node", path: "./arena.js" },
-      config: {},
-      durability: "none",
-      graceSeconds: 30,
-      labels: {},
-      constraints: { nodeLabels: {}, nodes: [] },
-      policy: "spread",
-      weight: 1,
-      failover: "automatic",
-      enabled: true,
-      ...record,
-    };
+    const whole = worldRecord({ durability: "none", ...record });
     this.run(
       before.record === undefined
         ? createWorld(name, before, whole)

@@ -1,5 +1,5 @@
-import { bootstrapState, EMPTY_STATE } from "../raft/core/bootstrap.ts";
 import type { StoredState } from "../raft/core/types.ts";
+import { beginLog } from "../raft/shell/group-log.ts";
 import { type NodeLog, type NodeLogDependencies, openNodeLog } from "../wal/open-node-log.ts";
 import type { WalOptions } from "../wal/wal-options.ts";
 
@@ -18,17 +18,6 @@ export async function openMemberLog(
   { firstVoters, ...options }: WalOptions & { readonly firstVoters: readonly string[] | undefined },
   dependencies: NodeLogDependencies,
 ): Promise<MemberLog> {
-  const { log, stored, close } = await openNodeLog(options, dependencies);
-  const { term, vote } = stored.hardState;
-  const isNew =
-    term === 0 && vote === "" && stored.entries.length === 0 && stored.checkpoint === undefined;
-  if (!isNew) return { log, stored, isNew, close };
-  const first = firstVoters === undefined ? EMPTY_STATE : bootstrapState(firstVoters);
-  try {
-    await log.save({ hardState: first.hardState, entries: first.entries });
-  } catch (error) {
-    await close();
-    throw error;
-  }
-  return { log, stored: first, isNew, close };
+  const opened = await openNodeLog(options, dependencies);
+  return beginLog(opened, firstVoters, () => opened.close());
 }

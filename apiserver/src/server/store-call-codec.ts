@@ -1,8 +1,8 @@
 import {
   ControlError,
-  type ControlErrorCode,
   decodeCbor,
   encodeCbor,
+  isControlErrorCode,
   type TxnRequest,
 } from "@atlasnet/core";
 import { withWireIntegers } from "../store/commands.ts";
@@ -14,19 +14,6 @@ const SCAN_LIMITS = { maxDepth: 6, maxItems: 10_000 } as const;
 const NO_BYTES = new Uint8Array(0);
 /** Text of an error that comes from another apiserver; longer ones are clipped. */
 const MAX_TEXT = 1024;
-
-const CODES: { readonly [C in ControlErrorCode]: true } = {
-  "bad-request": true,
-  "too-large": true,
-  quota: true,
-  "no-quorum": true,
-  timeout: true,
-  "no-lease": true,
-  "too-many-watches": true,
-  busy: true,
-  unauthorized: true,
-  unreachable: true,
-};
 
 export interface Answered {
   readonly code: string;
@@ -81,14 +68,10 @@ function decodeResult(body: Uint8Array): TakenIn | undefined {
 function decodeRefusal(body: Uint8Array): ControlError {
   const { code, message, hint } = decodeMap(body);
   // A newer leader may refuse for a reason that this version does not know; trying again changes nothing.
-  const known = typeof code === "string" && isCode(code) ? code : "bad-request";
+  const known = typeof code === "string" && isControlErrorCode(code) ? code : "bad-request";
   return new ControlError(known, textOf(message) ?? "the leader refused the transaction", {
     ...(typeof hint === "string" && { hint: hint.slice(0, MAX_TEXT) }),
   });
-}
-
-function isCode(code: string): code is ControlErrorCode {
-  return Object.hasOwn(CODES, code);
 }
 
 function textOf(value: unknown): string | undefined {

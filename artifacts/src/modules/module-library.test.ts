@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { encodeRecord, type ModuleSource, moduleKey, worldKey } from "@atlasnet/core";
 import { SeededRandom, SimClock, SimDisk } from "@atlasnet/core/sim";
-import { TinyStore } from "@atlasnet/core/testing";
+import { TinyStore, worldRecord } from "@atlasnet/core/testing";
 import { digestBytes, digestOf } from "../digest.ts";
 import { DirectoryStore } from "../store/directory-store.ts";
 import { pieces } from "../testing/store-acceptance.ts";
@@ -31,18 +31,7 @@ const arena = async (version: string, text = "export const world = 1;") =>
   sourceOf(await tarballOf(moduleFiles("arena", version, text)));
 
 function putWorld(tiny: TinyStore, name: string, module: ModuleSource): void {
-  const value = encodeRecord("world", {
-    module,
-    config: {},
-    durability: "journal",
-    graceSeconds: 0,
-    labels: {},
-    constraints: { nodeLabels: {}, nodes: [] },
-    policy: "spread",
-    weight: 1,
-    failover: "automatic",
-    enabled: true,
-  });
+  const value = encodeRecord("world", worldRecord({ module, graceSeconds: 0 }));
   tiny.txn({ compare: [], then: [{ type: "put", key: worldKey(name), value }] });
 }
 

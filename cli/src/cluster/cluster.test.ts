@@ -31,8 +31,9 @@ after(() => rm(folder, { recursive: true, force: true }));
 
 /** Signals that ask for a stop exist on POSIX systems only. */
 const posix = process.platform !== "win32";
+const where = posix ? "" : " (not here: Windows has no signals that ask for a stop)";
 
-test("two proxies and two gameservers: joined through each, a killed proxy, an orderly end", {
+test(`two proxies and two gameservers: joined through each, a killed proxy, an orderly end${where}`, {
   skip: !posix,
   timeout: 120_000,
 }, async (t) => {

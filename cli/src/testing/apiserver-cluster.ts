@@ -1,29 +1,22 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { createCa } from "@atlasnet/identity";
-import { type Child, type ChildExit, startChild } from "../cluster/child.ts";
 import { LOOPBACK } from "../cluster/node-config.ts";
 import { freeBase } from "../cluster/testing/running-cluster.ts";
-import { STOP_WITH_PARENT } from "../parent-tie.ts";
+import { AtlasnetChild, startAll } from "./atlasnet-child.ts";
 import { until } from "./until.ts";
 
-const MAIN = fileURLToPath(new URL("../main.js", import.meta.url));
-/** Lines that are kept of all runs of a process; older ones go. */
-const MAX_LINES = 2_000;
 const ANSWER_MS = 2_000;
 
-/** `atlasnet apiserver` as its users run it, always with the same ports and folders. */
-export class ApiserverNode {
+/** `atlasnet apiserver`, always with the same ports and folders. */
+export class ApiserverNode extends AtlasnetChild {
   readonly node: string;
   readonly api: string;
   /** Its own folder. */
   readonly dir: string;
-  readonly lines: string[] = [];
   private readonly health: string;
   private readonly args: readonly string[];
-  private child: Child | undefined;
 
   constructor(options: {
     readonly node: string;
@@ -31,6 +24,7 @@ export class ApiserverNode {
     readonly ports: { readonly api: number; readonly health: number };
     readonly args: readonly string[];
   }) {
+    super();
     const { node, dir, ports, args } = options;
     this.node = node;
     this.dir = dir;
@@ -40,36 +34,11 @@ export class ApiserverNode {
   }
 
   start(): void {
-    if (this.child !== undefined) throw new Error(`${this.node} runs already`);
-    const child = startChild(
-      {
-        file: process.execPath,
-        args: [MAIN, STOP_WITH_PARENT, "apiserver", ...this.args],
-        cwd: process.cwd(),
-        env: Object.fromEntries(
-          Object.entries(process.env).filter(([name]) => !name.startsWith("ATLASNET_")),
-        ),
-      },
-      (line) => this.keep(line),
-    );
-    this.child = child;
-    void child.exited.then(({ text }) => {
-      this.keep(`(${text})`);
-      if (this.child === child) this.child = undefined;
-    });
+    this.run(["apiserver", ...this.args]);
   }
 
-  get isRunning(): boolean {
-    return this.child !== undefined;
-  }
-
-  /** Resolves once `/ready` says so. @throws Error with what it said when it ends before. */
-  async ready(): Promise<void> {
-    await until(`${this.node} is ready`, async () => {
-      if (this.child === undefined)
-        throw new Error(`${this.node} ended:\n${this.lines.slice(-20).join("\n")}`);
-      return (await this.ask("/ready"))?.ok === true;
-    });
+  protected async isReady(): Promise<boolean> {
+    return (await this.ask("/ready"))?.ok === true;
   }
 
   async leads(): Promise<boolean> {
@@ -82,23 +51,6 @@ export class ApiserverNode {
     return (await readFile(join(this.dir, "admin.token"), "utf8")).trim();
   }
 
-  /** As `kill -9`. Resolves once it is gone; the signal is sent before this returns. */
-  kill(): Promise<ChildExit> {
-    return this.end("SIGKILL");
-  }
-
-  /** As an operator does it. Resolves once it is gone. */
-  stop(): Promise<ChildExit> {
-    return this.end("SIGTERM");
-  }
-
-  private end(signal: NodeJS.Signals): Promise<ChildExit> {
-    const { child } = this;
-    if (child?.pid === undefined) throw new Error(`${this.node} does not run`);
-    process.kill(child.pid, signal);
-    return child.exited;
-  }
-
   /** Undefined: it does not answer. */
   private async ask(path: string): Promise<Response | undefined> {
     try {
@@ -107,11 +59,6 @@ export class ApiserverNode {
       if (error instanceof Error) return undefined;
       throw error;
     }
-  }
-
-  private keep(line: string): void {
-    this.lines.push(line);
-    if (this.lines.length > MAX_LINES) this.lines.splice(0, this.lines.length - MAX_LINES);
   }
 }
 
@@ -166,14 +113,8 @@ export class ApiserverCluster {
       return new ApiserverNode({ node, dir: join(dir, node), ports, args });
     });
     const cluster = new ApiserverCluster(dir, nodes);
-    try {
-      for (const node of nodes) node.start();
-      await Promise.all(nodes.map((node) => node.ready()));
-      return cluster;
-    } catch (error) {
-      await cluster.stop();
-      throw error;
-    }
+    await startAll(nodes, () => cluster.stop());
+    return cluster;
   }
 
   /** The one that leads, once one of those that run does. */

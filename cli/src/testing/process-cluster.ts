@@ -7,6 +7,7 @@ import { layoutCluster, type NodePlan } from "../cluster/layout.ts";
 import { LOOPBACK, nodeConfigFile } from "../cluster/node-config.ts";
 import { prepareFolder } from "../cluster/prepare.ts";
 import { freeBase } from "../cluster/testing/running-cluster.ts";
+import { startAll } from "./atlasnet-child.ts";
 import { NodeProcess } from "./node-process.ts";
 
 export interface ProcessClusterOptions {
@@ -70,14 +71,8 @@ export class ProcessCluster {
       return new NodeProcess({ plan, config, flags: peerFlags(plan, relays) });
     });
     const cluster = new ProcessCluster(dir, nodes, relays);
-    try {
-      for (const node of nodes) node.start();
-      await Promise.all(nodes.map((node) => node.ready()));
-      return cluster;
-    } catch (error) {
-      await cluster.stop();
-      throw error;
-    }
+    await startAll(nodes, () => cluster.stop());
+    return cluster;
   }
 
   /** @throws Error when there is none of the name. */

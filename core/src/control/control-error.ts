@@ -29,3 +29,21 @@ export class ControlError extends OperatingError {
     super(code, message, options);
   }
 }
+
+const CODES: { readonly [C in ControlErrorCode]: true } = {
+  "bad-request": true,
+  "too-large": true,
+  quota: true,
+  "no-quorum": true,
+  timeout: true,
+  "no-lease": true,
+  "too-many-watches": true,
+  busy: true,
+  unauthorized: true,
+  unreachable: true,
+};
+
+/** For what another process says. */
+export function isControlErrorCode(code: string): code is ControlErrorCode {
+  return Object.hasOwn(CODES, code);
+}

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { TinyStore } from "../testing/tiny-store.ts";
+import { worldRecord } from "../testing/world-record.ts";
 import type { KeyValue, TxnRequest } from "./control-store.ts";
 import { changeNodeState, markLost, registerNode, removeNode } from "./node-changes.ts";
 import { type ClaimView, claimShard, isOwned, releaseShard } from "./ownership.ts";
@@ -121,20 +122,7 @@ class Model {
         this.propose(removeNode(name, node));
         return;
       case "create":
-        this.propose(
-          createWorld("arena", world, {
-            module: { source: "node", path: "./arena.js" },
-            config: {},
-            durability: "journal",
-            graceSeconds: 30,
-            labels: {},
-            constraints: { nodeLabels: {}, nodes: [] },
-            policy: "spread",
-            weight: 1,
-            failover: "automatic",
-            enabled: true,
-          }),
-        );
+        this.propose(createWorld("arena", world, worldRecord()));
         return;
       case "remove":
         this.propose(removeWorld("arena", world));

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import { TinyStore } from "../testing/tiny-store.ts";
+import { worldRecord } from "../testing/world-record.ts";
 import type { TxnRequest } from "./control-store.ts";
 import {
   changeNodeState,
@@ -12,22 +13,11 @@ import {
 } from "./node-changes.ts";
 import { type ClaimView, claimShard, isOwned, releaseShard, whyRelease } from "./ownership.ts";
 import { firstShard, nodeKey, ownerKey, shardKey, worldKey } from "./record-keys.ts";
-import { ABSENT, type NodeRecord, type WorldRecord } from "./records.ts";
+import { ABSENT, type NodeRecord } from "./records.ts";
 import { createWorld, forgetShard, removeWorld, updateWorld, wantParts } from "./world-changes.ts";
 
 const shard = firstShard("arena");
-const arena: WorldRecord = {
-  module: { source: "node", path: "./arena.js" },
-  config: {},
-  durability: "journal",
-  graceSeconds: 30,
-  labels: {},
-  constraints: { nodeLabels: {}, nodes: [] },
-  policy: "spread",
-  weight: 1,
-  failover: "automatic",
-  enabled: true,
-};
+const arena = worldRecord();
 
 function recordOf(boot: string): Omit<NodeRecord, "cordoned"> {
   return {

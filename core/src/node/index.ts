@@ -7,6 +7,7 @@ export type {
   NodeAddress,
   OpenClusterLinks,
 } from "./cluster-links.ts";
+export { ClusterProcess, type ClusterProcessDependencies } from "./cluster-process.ts";
 export { type DataDirLock, type DataDirLockDependencies, lockDataDir } from "./data-dir-lock.ts";
 export {
   asBuffer,
@@ -30,6 +31,7 @@ export { registerLinkMetrics } from "./link-metrics.ts";
 export { type LoadConfigOptions, loadConfig } from "./load-config.ts";
 export { createLogger, type LoggerSettings, type LogTarget } from "./logger.ts";
 export { NodeDisk } from "./node-disk.ts";
+export { type PeersSetting, parsePeers } from "./peers.ts";
 export { registerProcessMetrics } from "./process-metrics.ts";
 export { readSecretFile, writeSecretFile } from "./secret-file.ts";
 export {

@@ -15,7 +15,7 @@ export interface HostedService {
  * host. A start that fails leaves nothing behind.
  */
 export class ServiceProcess<Service extends HostedService> {
-  private readonly options: ServiceHostOptions;
+  protected readonly options: ServiceHostOptions;
   private readonly dependencies: ServiceHostDependencies;
   private readonly build: (host: ServiceHost) => Promise<Service>;
   private host: ServiceHost | undefined;
@@ -34,7 +34,7 @@ export class ServiceProcess<Service extends HostedService> {
   }
 
   /** Undefined until `start` resolved. */
-  get service(): Service | undefined {
+  get running(): Service | undefined {
     return this.built;
   }
 

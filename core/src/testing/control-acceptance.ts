@@ -42,7 +42,10 @@ export function controlStoreAcceptance(
     body: (near: ControlStore, f: ControlFixture) => Promise<void>,
     skip = false,
   ) =>
-    test(title, { timeout: 60_000, skip: skip && "the adapter lacks it" }, async () => {
+    test(`${title}${skip ? " (the adapter lacks it)" : ""}`, {
+      timeout: 60_000,
+      skip,
+    }, async () => {
       const fixture = await makeFixture();
       try {
         await fixture.run(body(fixture.near, fixture));

@@ -19,3 +19,4 @@ export { goldenLinkMessages } from "./golden.ts";
 export { inProcessLinks, type LinkKind, type LinkNetworks } from "./link-networks.ts";
 export { reached } from "./reached.ts";
 export { TinyStore } from "./tiny-store.ts";
+export { worldRecord } from "./world-record.ts";
