@@ -26,6 +26,12 @@ export {
   type ControlErrorCode,
   isControlErrorCode,
 } from "./control/control-error.ts";
+export type {
+  ControlPlane,
+  ControlPlaneEvents,
+  NodeLoad,
+  NodeRegistration,
+} from "./control/control-plane.ts";
 export {
   type Change,
   type Compare,

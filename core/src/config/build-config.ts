@@ -19,7 +19,8 @@ import {
   type SettingTable,
   type SettingValue,
 } from "./setting.ts";
-import { type SettingValues, settingRules, settings } from "./settings.ts";
+import { settingRules } from "./setting-rules.ts";
+import { type SettingValues, settings } from "./settings.ts";
 import { isTable, type ServiceConfig, type WorldConfig } from "./world-settings.ts";
 
 /** The whole configuration: deeply frozen, read once, handed down. */
