@@ -16,6 +16,8 @@ export type ArtifactErrorCode =
   | "artifact-storage"
   /** The address of a store cannot be read. */
   | "bad-artifact-store"
+  /** This node was not told where the artifact store is. */
+  | "no-artifact-store"
   /** A tarball is not one, or holds what a module must not. */
   | "bad-module"
   /** A module of this name and version exists, with another content. */

@@ -15,6 +15,13 @@ export {
   type ModuleCacheOptions,
 } from "./cache/module-cache.ts";
 export { type Digest, digestBytes, digestOf, digestText, isDigest } from "./digest.ts";
+export {
+  configuredStore,
+  type ModuleFiles,
+  type ModuleFilesDependencies,
+  openModuleFiles,
+  type StoredModuleSource,
+} from "./module-files.ts";
 export { type InspectedModule, inspectModule } from "./modules/inspect-module.ts";
 export {
   listModules,

@@ -276,3 +276,14 @@ test("flags of a list add up; of other settings the last one counts", () => {
   assert.deepEqual(origins.get("links.peers"), { kind: "flag", name: "--links.peers" });
   assert.equal(config.proxy.port, 2);
 });
+
+test("a path may be the address of a bucket where its setting allows that; a folder is relative as ever", () => {
+  const store = (text: string) =>
+    build({ toml: `artifacts.store = ${JSON.stringify(text)}` }).config.artifacts.store;
+  assert.equal(store("s3://games/atlasnet?region=eu"), "s3://games/atlasnet?region=eu");
+  assert.equal(store("../store"), resolve("/etc/store"));
+  assert.equal(
+    build({ toml: 'data.dir = "s3://x"' }).config.data.dir,
+    resolve("/etc/atlasnet/s3://x"),
+  );
+});

@@ -167,7 +167,9 @@ function settle({ host, found }: Gathering): {
   const origins = new Map<string, Origin>();
   const tree: { [key: string]: unknown } = {};
   const absolute = (setting: Setting, value: SettingValue, folder: string) =>
-    setting.type === "path" ? host.resolvePath(folder, String(value)) : value;
+    setting.type === "path" && setting.address?.test(String(value)) !== true
+      ? host.resolvePath(folder, String(value))
+      : value;
   const finalValue = (path: string, setting: Setting, dataDir: string) => {
     const given = found.get(path);
     origins.set(path, given?.origin ?? { kind: "default" });

@@ -44,6 +44,10 @@ export interface TextSetting extends Common {
 /** A file or folder. What a file says is relative to that file, everything else to the working folder. */
 export interface PathSetting extends Common {
   readonly type: "path";
+  /** A text like this is an address, and taken as it is. */
+  readonly address?: RegExp;
+  /** In words, where there is `address`. */
+  readonly allowed?: string;
   readonly default?: string | Computed<string>;
 }
 
@@ -185,7 +189,7 @@ export function allowedIn(setting: Setting): string {
     case "text":
       return setting.allowed;
     case "path":
-      return "a path";
+      return setting.allowed ?? "a path";
     case "list":
       return `a list of at most ${setting.maxItems}, each ${setting.allowed}`;
   }

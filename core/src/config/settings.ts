@@ -1,5 +1,6 @@
 import type { ValueOfSetting } from "./setting.ts";
 import { apiserverSettings } from "./settings/apiserver.ts";
+import { artifactSettings } from "./settings/artifacts.ts";
 import { gameserverSettings } from "./settings/gameserver.ts";
 import { linkSettings } from "./settings/links.ts";
 import { pageSettings } from "./settings/pages.ts";
@@ -18,6 +19,7 @@ export const settings = {
   ...pageSettings,
   ...gameserverSettings,
   ...apiserverSettings,
+  ...artifactSettings,
   ...linkSettings,
   ...ticketSettings,
   ...telemetrySettings,

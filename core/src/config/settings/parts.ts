@@ -14,6 +14,9 @@ export const MULTICAST_ADDRESS = new RegExp(
 export const MULTICAST_TOPIC =
   /^[A-Za-z][A-Za-z0-9_-]{0,63}\/([A-Za-z][A-Za-z0-9_-]{0,63}|cell(\/(0|[1-9]\d{0,9})(,(0|[1-9]\d{0,9})){1,2}))$/;
 
+/** What a path that may be an address of a bucket is not resolved for. */
+export const ADDRESS_OF_BUCKET = /^s3:\/\/\S+$/;
+
 export const PEER = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}=(\[[0-9A-Fa-f:.]+\]|[^\s/:=]+):\d{1,5}$/;
 
 export const port = (meaning: string, defaultPort: number) =>
