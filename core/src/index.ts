@@ -161,6 +161,16 @@ export {
   type WorldRecord,
 } from "./control/records.ts";
 export {
+  type ApiserverHello,
+  ApiserverLink,
+  type ApiserverLinkEvents,
+  type ApiserverLinkOptions,
+  type ApiserverMember,
+} from "./control/remote/apiserver-link.ts";
+export type { ControlCalls } from "./control/remote/control-calls.ts";
+export { RemoteStore, type RemoteStoreOptions } from "./control/remote/remote-store.ts";
+export type { RenewalAnswer, RenewalRequest } from "./control/remote/renewal.ts";
+export {
   checkRange,
   checkTxn,
   checkWatch,
@@ -196,6 +206,13 @@ export {
   OperatingError,
   type OperatingErrorOptions,
 } from "./errors.ts";
+export {
+  AskedCalls,
+  type CallAnswer,
+  type CallLine,
+  callCode,
+  TakenCalls,
+} from "./link/calls.ts";
 export {
   type InProcessDependencies,
   InProcessNetwork,
@@ -287,6 +304,7 @@ export type {
   Watching,
 } from "./wire/link-messages.ts";
 export {
+  CONTROL_CHANNEL,
   isToProxy,
   isToShard,
   NODE_CHANNEL,

@@ -6,8 +6,6 @@ export type ApiErrorCode =
   | "not-found"
   /** What is there is not what the request assumes. */
   | "conflict"
-  /** The token is good, its role is not enough. */
-  | "forbidden"
   /** This apiserver has no such part. */
   | "not-available"
   | "internal";

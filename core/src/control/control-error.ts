@@ -16,6 +16,8 @@ export type ControlErrorCode =
   /** Too much waits here already; it was not applied. Try again later. */
   | "busy"
   | "unauthorized"
+  /** Whoever asks is known, and may not do this. */
+  | "forbidden"
   /** No apiserver can be reached. */
   | "unreachable";
 
@@ -40,6 +42,7 @@ const CODES: { readonly [C in ControlErrorCode]: true } = {
   "too-many-watches": true,
   busy: true,
   unauthorized: true,
+  forbidden: true,
   unreachable: true,
 };
 

@@ -13,7 +13,10 @@ export type ShardMessage = ToShard | ToProxy;
 export type ToShard = Attach | Watch | Detach | Leave | Upstream;
 export type ToProxy = Attached | Watching | Closed | Transfer | Notice | Downstream | ShardReset;
 export type NodeMessage = Hosting;
-/** Between apiservers, about a group that keeps a log together. All since version 3. */
+/**
+ * Between apiservers, about a group that keeps a log together; calls and answers also between a node and an
+ * apiserver, about the control store. All since version 3.
+ */
 export type GroupMessage = RaftEnvelope | Call | Answer;
 
 const toShard: ReadonlySet<string> = new Set<ToShard["type"]>([
@@ -48,6 +51,11 @@ export const NODE_CHANNEL = "node";
 export const RAFT_CHANNEL = "raft";
 /** The channel of `raft` messages that carry pieces of checkpoints; its sender says `bulk`. */
 export const RAFT_BULK_CHANNEL = "raft-bulk";
+
+/** The channel of `call` and `answer` messages between a node and an apiserver. */
+export const CONTROL_CHANNEL = "control";
+/** The `group` of these messages. */
+export const NODES_GROUP = "nodes";
 
 /** The channel of messages about a shard. */
 export function shardChannel(shard: string): string {
@@ -211,7 +219,7 @@ export interface RaftEnvelope {
   body: Uint8Array;
 }
 
-/** A question of one apiserver to another; `id` is the asker's, unique on its link. Answered by `answer`. */
+/** A question to an apiserver; `id` is the asker's, unique on its link. Answered by `answer`. */
 export interface Call {
   type: "call";
   group: string;
