@@ -73,6 +73,13 @@ export function buildConfig(sources: ConfigSources, host: HostFacts): LoadedConf
     const origin = origins.get(broken.path);
     gathering.problems.push({ origin, field: broken.path, problem: broken.problem });
   }
+  const [world] = modules.worlds;
+  if (world !== undefined && values.cluster.apiservers.length > 0) {
+    const field = `worlds.${world.name}`;
+    const origin = modules.origins.get(`${field}.module`);
+    const problem = `found together with cluster.apiservers, which places the worlds: remove it, and make the world with \`atlasnet world create ${world.name}\``;
+    gathering.problems.push({ origin, field, problem });
+  }
   if (gathering.problems.length > 0) throw new ConfigError(gathering.problems);
   for (const [path, origin] of modules.origins) origins.set(path, origin);
   const config = deepFreeze({ ...values, worlds: modules.worlds, services: modules.services });

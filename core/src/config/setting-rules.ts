@@ -25,6 +25,34 @@ export const settingRules: readonly ((
           path: "apiserver.electionMs",
           problem: `found ${electionMs}, allowed: at least three times apiserver.heartbeatMs (${heartbeatMs}), or one late heartbeat costs a leader`,
         },
+  ({ cluster, links }) =>
+    cluster.apiservers.length === 0 || links.peers.length === 0
+      ? undefined
+      : {
+          path: "links.peers",
+          problem:
+            "found together with cluster.apiservers: remove it, the gameservers are found by the apiservers; or remove cluster.apiservers for a cluster without them",
+        },
+  ({ cluster: { apiservers } }) => {
+    const bad = apiservers.find((url) => !isPort(url.replace(/\/$/, "")));
+    return bad === undefined
+      ? undefined
+      : { path: "cluster.apiservers", problem: `found "${bad}", allowed: a port from 1 to 65535` };
+  },
+  ({ links: { advertise } }) =>
+    advertise === undefined || isPort(advertise)
+      ? undefined
+      : {
+          path: "links.advertise",
+          problem: `found "${advertise}", allowed: a port from 1 to 65535`,
+        },
+  ({ node: { labels } }) => {
+    const names = labels.map((label) => label.slice(0, label.indexOf("=")));
+    const twice = names.find((name, index) => names.indexOf(name) !== index);
+    return twice === undefined
+      ? undefined
+      : { path: "node.labels", problem: `found ${twice} twice, allowed: once` };
+  },
   ({ proxy: { limits } }) =>
     limits.byteBurst >= limits.maxMessageBytes
       ? undefined
@@ -51,3 +79,9 @@ export const settingRules: readonly ((
         }
       : undefined,
 ];
+
+/** HOST:PORT ends in a port that somebody can connect to. */
+function isPort(address: string): boolean {
+  const port = Number(address.slice(address.lastIndexOf(":") + 1));
+  return port >= 1 && port <= 65_535;
+}

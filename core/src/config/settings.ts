@@ -1,6 +1,7 @@
 import type { ValueOfSetting } from "./setting.ts";
 import { apiserverSettings } from "./settings/apiserver.ts";
 import { artifactSettings } from "./settings/artifacts.ts";
+import { clusterSettings } from "./settings/cluster.ts";
 import { gameserverSettings } from "./settings/gameserver.ts";
 import { linkSettings } from "./settings/links.ts";
 import { pageSettings } from "./settings/pages.ts";
@@ -19,6 +20,7 @@ export const settings = {
   ...pageSettings,
   ...gameserverSettings,
   ...apiserverSettings,
+  ...clusterSettings,
   ...artifactSettings,
   ...linkSettings,
   ...ticketSettings,

@@ -8,6 +8,12 @@ export type {
   OpenClusterLinks,
 } from "./cluster-links.ts";
 export { ClusterProcess, type ClusterProcessDependencies } from "./cluster-process.ts";
+export {
+  type NodeControlPlane,
+  type OpenControlPlaneDependencies,
+  type OpenControlPlaneOptions,
+  openControlPlane,
+} from "./control-plane.ts";
 export { type DataDirLock, type DataDirLockDependencies, lockDataDir } from "./data-dir-lock.ts";
 export {
   asBuffer,

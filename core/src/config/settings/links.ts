@@ -1,5 +1,5 @@
 import type { Setting } from "../setting.ts";
-import { HOST, HOST_ALLOWED, MANY, PEER, port } from "./parts.ts";
+import { HOST, HOST_ALLOWED, HOST_PORT, MANY, PEER, port } from "./parts.ts";
 
 export const linkSettings = {
   "links.host": {
@@ -14,6 +14,14 @@ export const linkSettings = {
     "UDP port where links are taken. An apiserver takes, unless this is set, its port in apiserver.peers.",
     2556,
   ),
+  "links.advertise": {
+    type: "text",
+    pattern: HOST_PORT,
+    allowed: "HOST:PORT, as in 10.0.0.5:2556",
+    example: "10.0.0.5:2556",
+    meaning:
+      "Where other nodes of the cluster reach this one's links. Left out: links.host when that is one address, else the address that this machine reaches the apiservers from; and the port that links are taken at.",
+  },
   "links.peers": {
     type: "list",
     pattern: PEER,
@@ -22,7 +30,8 @@ export const linkSettings = {
     default: [],
     alias: "peer",
     example: ["gs-1=10.0.0.5:2556", "gs-2=10.0.0.6:2556"],
-    meaning: "Gameservers that a proxy connects to: their node ids and where they take links.",
+    meaning:
+      "Gameservers that a proxy connects to: their node ids and where they take links. For clusters without apiservers; with cluster.apiservers they are found.",
   },
   "links.idleTimeoutMs": {
     type: "integer",

@@ -19,6 +19,16 @@ export const ADDRESS_OF_BUCKET = /^s3:\/\/\S+$/;
 
 export const PEER = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}=(\[[0-9A-Fa-f:.]+\]|[^\s/:=]+):\d{1,5}$/;
 
+/** Of an apiserver's HTTP API. */
+export const API_ADDRESS = /^https?:\/\/(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9][A-Za-z0-9.-]*):\d{1,5}\/?$/;
+export const API_ADDRESS_ALLOWED =
+  "http://HOST:PORT or https://HOST:PORT, as in https://10.0.0.1:8080";
+
+export const HOST_PORT = /^(\[[0-9A-Fa-f:.]+\]|[^\s/:=]+):\d{1,5}$/;
+
+/** As in records of nodes; a value has neither blanks nor commas, so that lists of labels can be written. */
+export const LABEL = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}=[!-+\--~]{0,128}$/;
+
 export const port = (meaning: string, defaultPort: number) =>
   ({
     type: "integer",

@@ -1,5 +1,5 @@
 import type { Setting } from "../setting.ts";
-import { HOST, HOST_ALLOWED, nodeIdOf, port } from "./parts.ts";
+import { HOST, HOST_ALLOWED, LABEL, nodeIdOf, port } from "./parts.ts";
 
 export const processSettings = {
   "node.id": {
@@ -17,6 +17,35 @@ export const processSettings = {
     unit: "ms",
     default: 10_000,
     meaning: "Time a stop may take to finish what is under way; what is left then is cut off.",
+  },
+  "node.labels": {
+    type: "list",
+    pattern: LABEL,
+    allowed: "NAME=VALUE, as in zone=eu",
+    maxItems: 32,
+    commas: true,
+    default: [],
+    alias: "label",
+    example: ["zone=eu", "gpu=yes"],
+    meaning: "What worlds of a cluster may ask of the nodes that they are placed on.",
+  },
+  "node.weight": {
+    type: "integer",
+    min: 0,
+    max: 1_000_000,
+    unit: "weight",
+    default: 1000,
+    meaning:
+      "Most that a gameserver of a cluster takes of worlds: the sum of their weights, which are 1 unless they say otherwise.",
+  },
+  "node.leaseMs": {
+    type: "integer",
+    min: 500,
+    max: 600_000,
+    unit: "ms",
+    default: 5000,
+    meaning:
+      "A node of a cluster that the apiservers have not heard for so long stops acting, and what it ran goes to others. It tells them four times as often.",
   },
   "data.dir": {
     type: "path",
