@@ -1,6 +1,5 @@
 /** The control plane. */
-export type { LeaderInfo } from "@atlasnet/core";
-export type { NodeLoad } from "./placement/entries.ts";
+export type { LeaderInfo, NodeLoad } from "@atlasnet/core";
 export {
   type Explanation,
   explainWorld,

@@ -1,27 +1,18 @@
 import {
   generationOf,
   isAlive,
+  type NodeLoad,
   type NodeRecord,
   type WantReason,
   type WorldRecord,
 } from "@atlasnet/core";
 import type { WorldKind } from "./world-kind.ts";
 
-/** What a gameserver says about itself with its heartbeats. */
-export interface NodeLoad {
-  readonly sessions: number;
-  readonly memoryBytes: number;
-  /** Share of the busiest world thread's time that ticks take, 0 to 1. */
-  readonly busy: number;
-}
-
 /** A node of the view. It is there without a record while shards name it. */
 export class NodeEntry {
   readonly id: string;
   record: NodeRecord | undefined = undefined;
   modified = 0;
-  /** When this boot came into view. */
-  since = Number.NEGATIVE_INFINITY;
   /** Of shards that are meant for it, and of those it owns. */
   weight = 0;
   /** Shards that name it, as wanted or as the last owner. */
@@ -29,10 +20,6 @@ export class NodeEntry {
   load: NodeLoad | undefined = undefined;
   /** When the newest load report came. */
   loadAt = Number.NEGATIVE_INFINITY;
-  /** When its lease of the present boot runs out, as far as this leader knows. */
-  leaseUntil = Number.NEGATIVE_INFINITY;
-  /** That it is lost has been proposed: its lease is not renewed until that is decided. */
-  condemned = false;
   /** Living shards that are on their way from here or to here. */
   moves = 0;
   /** When the last of them arrived. */

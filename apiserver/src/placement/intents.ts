@@ -35,6 +35,7 @@ export type Intent =
   /** Its lease has run out. From now on none of its renewals is answered, until this is decided. */
   | {
       readonly type: "lost";
+      readonly sequence: number;
       readonly node: string;
       readonly modified: number;
       readonly record: NodeRecord;

@@ -1,82 +1,83 @@
 import type { NodeEntry } from "./entries.ts";
 import type { Intent } from "./intents.ts";
-import type { PlacementSettings } from "./settings.ts";
+import type { Leases } from "./leases.ts";
 import type { ClusterView } from "./view.ts";
 
 /** Losses proposed in one step. */
 const MAX_AT_ONCE = 64;
 /** What was proposed without an answer, or failed, is proposed again after this time, in ms. */
 const AGAIN_MS = 1000;
+/** Leases that have ended of nodes that the view does not show yet, or no more: looked at again, in ms. */
+const UNSEEN_MS = 100;
+
+type LostIntent = Extract<Intent, { type: "lost" }>;
 
 /**
- * Nodes whose lease has run out. A leader declares none lost before one full lease has passed under it, since
- * the leader before may have granted one just then. From the proposal of a loss until its
- * decision, no renewal of the node counts.
+ * Nodes whose lease has run out, as intents. Who that is the leases know; here is what has been proposed
+ * about it: one proposal of a node at a time, so that a decision about one says nothing of another.
  */
 export class LostNodes {
   private readonly view: ClusterView;
-  private readonly settings: Pick<PlacementSettings, "leaseMarginMs">;
-  private leaderSince = 0;
-  private version = -1;
-  private readonly notBefore = new Map<NodeEntry, number>();
-  /** When the next lease may run out; nothing is to be found before. */
-  nextAt = Number.NEGATIVE_INFINITY;
+  private readonly leases: Leases;
+  /** Proposals that are not decided, by node. */
+  private readonly proposed = new Map<string, number>();
+  /** When nodes may be proposed again. */
+  private readonly notBefore = new Map<string, number>();
+  /** Nothing is found before, whatever the leases say. */
+  private resting = Number.NEGATIVE_INFINITY;
 
-  constructor(view: ClusterView, settings: Pick<PlacementSettings, "leaseMarginMs">) {
+  constructor(view: ClusterView, leases: Leases) {
     this.view = view;
-    this.settings = settings;
+    this.leases = leases;
   }
 
-  lead(now: number): void {
-    this.leaderSince = now;
+  /** What was proposed before is not known any more. */
+  clear(): void {
+    this.proposed.clear();
     this.notBefore.clear();
-    this.nextAt = now;
-    for (const node of this.view.nodes.values()) {
-      node.condemned = false;
-      node.leaseUntil = Number.NEGATIVE_INFINITY;
-    }
+    this.resting = Number.NEGATIVE_INFINITY;
   }
 
-  renewed(id: string, boot: string, until: number): boolean {
-    const node = this.view.nodes.get(id);
-    if (node?.record?.boot !== boot || node.condemned || isGone(node)) return false;
-    node.leaseUntil = Math.max(node.leaseUntil, until);
-    return true;
+  /** When there may be something to find. */
+  get nextAt(): number {
+    let next = this.leases.nextExpiry() ?? Number.POSITIVE_INFINITY;
+    for (const at of this.notBefore.values()) next = Math.min(next, at);
+    return Math.max(next, this.resting);
   }
 
-  /** Whether `find` may find anything. */
-  isDue(now: number): boolean {
-    return now >= this.nextAt || this.version !== this.view.nodesVersion;
-  }
-
-  find(now: number): Intent[] {
-    const intents: Intent[] = [];
-    this.version = this.view.nodesVersion;
-    this.nextAt = Number.POSITIVE_INFINITY;
-    for (const node of this.view.nodes.values()) {
-      const { id, record, modified } = node;
-      if (record === undefined || isGone(node)) continue;
-      const first = Math.max(this.leaderSince, node.since) + record.leaseMs;
-      const lease = Math.max(node.leaseUntil, first) + this.settings.leaseMarginMs;
-      const at = Math.max(lease, this.notBefore.get(node) ?? lease);
-      if (now < at || intents.length >= MAX_AT_ONCE) {
-        this.nextAt = Math.min(this.nextAt, at);
+  /** To be proposed at once: the leases are told that they are. */
+  find(now: number, sequence: () => number): LostIntent[] {
+    const intents: LostIntent[] = [];
+    const { proposed, notBefore, view, leases } = this;
+    this.resting = Number.NEGATIVE_INFINITY;
+    for (const id of leases.expired(now)) {
+      if (proposed.has(id) || now < (notBefore.get(id) ?? now)) continue;
+      const node = view.nodes.get(id);
+      if (node?.record === undefined || isGone(node)) {
+        this.resting = now + UNSEEN_MS;
         continue;
       }
-      node.condemned = true;
-      this.notBefore.set(node, now + AGAIN_MS);
-      this.nextAt = Math.min(this.nextAt, now + AGAIN_MS);
-      intents.push({ type: "lost", node: id, modified, record });
+      if (intents.length >= MAX_AT_ONCE) {
+        this.resting = now;
+        break;
+      }
+      if (!leases.declare(id, now)) continue;
+      notBefore.delete(id);
+      const { record, modified } = node;
+      const intent: LostIntent = { type: "lost", sequence: sequence(), node: id, modified, record };
+      proposed.set(id, intent.sequence);
+      intents.push(intent);
     }
-    for (const node of this.notBefore.keys())
-      if (isGone(node) || node.record === undefined) this.notBefore.delete(node);
+    for (const [id, at] of notBefore) if (at <= now) notBefore.delete(id);
     return intents;
   }
 
-  /** It was decided that the node is not lost by this proposal: it may renew again, or be proposed anew. */
-  failed(id: string, modified: number): void {
-    const node = this.view.nodes.get(id);
-    if (node?.modified === modified) node.condemned = false;
+  settled({ node, sequence }: LostIntent, outcome: "done" | "failed" | "unknown", now: number) {
+    if (this.proposed.get(node) !== sequence) return;
+    this.proposed.delete(node);
+    // The watch shows what stood in the way, or that it is done.
+    this.notBefore.set(node, now + AGAIN_MS);
+    if (outcome === "failed") this.leases.declined(node);
   }
 }
 

@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { DEFAULT_PLACEMENT } from "./settings.ts";
 import { NO_FAULTS, SimCluster, type SimFaults } from "./sim-cluster.ts";
 
+const IDLE = { sessions: 0, memoryBytes: 0, busy: 0, tickMs: 0, bytesPerSecond: 0 };
 const WORLDS = 30;
 const ZONES = ["eu", "us"] as const;
 
@@ -227,11 +228,7 @@ test("no move is followed by its reverse, and moving ends", () => {
       cluster.advance(2000);
       for (let i = 2; i < 6; i++) cluster.addNode(`n${i}`, { capacity: capacity() });
       for (const id of cluster.nodes.keys())
-        cluster.view.report(
-          id,
-          { sessions: random.int(0, 300), memoryBytes: 0, busy: 0 },
-          cluster.now,
-        );
+        cluster.view.report(id, { ...IDLE, sessions: random.int(0, 300) }, cluster.now);
       cluster.advance(SETTLING_MS, () => {
         for (const id of cluster.nodes.keys()) {
           const load = cluster.view.nodes.get(id)?.load;

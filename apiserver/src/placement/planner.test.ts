@@ -5,6 +5,7 @@ import type { Intent } from "./intents.ts";
 import { DEFAULT_PLACEMENT, type PlacementSettings } from "./settings.ts";
 import { NO_FAULTS, SIM_STEP_MS, SimCluster } from "./sim-cluster.ts";
 
+const IDLE = { sessions: 0, memoryBytes: 0, busy: 0, tickMs: 0, bytesPerSecond: 0 };
 const capacity = (weight: number) => ({ capacity: { weight, sessions: 0, memoryBytes: 0 } });
 
 function clusterOf(settings: Partial<PlacementSettings> = {}): SimCluster {
@@ -48,24 +49,58 @@ test("a new leader declares nobody lost before one full lease has passed", () =>
   assert.ok(cluster.intents.some(({ intent }) => intent.type === "lost"));
 });
 
-test("from the proposal of a loss until its decision, no renewal counts", () => {
+test("from the proposal of a loss until its decision, no renewal is answered and nothing else proposed", () => {
   const cluster = clusterOf();
   cluster.addNode("a");
   cluster.advance(SIM_STEP_MS);
-  const { planner } = cluster;
-  const { intents } = planner.step(cluster.now + 10_000);
-  assert.deepEqual(
-    intents.map(({ type }) => type),
-    ["lost"],
-  );
-  assert.equal(planner.renewed("a", "a-1", cluster.now + 20_000), false);
-  const [proposed] = planner.transactions(intents);
-  assert.ok(proposed !== undefined);
-  planner.settled(proposed, "unknown", cluster.now + 10_000);
-  assert.equal(planner.renewed("a", "a-1", cluster.now + 20_000), false);
-  planner.settled(proposed, "failed", cluster.now + 10_000);
-  assert.equal(planner.renewed("a", "a-1", cluster.now + 20_000), true);
-  assert.equal(planner.renewed("a", "a-0", cluster.now + 20_000), false);
+  const { planner, leases } = cluster;
+  let now = cluster.now + 10_000;
+  const losses = () => {
+    const { intents } = planner.step(now);
+    return planner.transactions(intents.filter(({ type }) => type === "lost"));
+  };
+  const refusal = (boot: string) => {
+    const received = leases.receive({ node: "a", boot, number: 1 }, now);
+    const answer = "refused" in received ? received.refused : leases.confirmed(received);
+    return answer.ok ? undefined : answer.code;
+  };
+  assert.equal(refusal("a-0"), "unknown-node");
+  const [first, ...others] = losses();
+  assert.deepEqual(others, []);
+  assert.ok(first !== undefined);
+  assert.equal(refusal("a-1"), "lost");
+  now += 5000;
+  assert.deepEqual(losses(), []);
+  planner.settled(first, "unknown", now);
+  assert.equal(refusal("a-1"), "lost");
+  assert.deepEqual(losses(), []);
+  now += 1000;
+  const [second] = losses();
+  assert.ok(second !== undefined);
+  // The end of one proposal says nothing about the next.
+  planner.settled(first, "failed", now);
+  assert.equal(refusal("a-1"), "lost");
+  planner.settled(second, "failed", now);
+  assert.equal(refusal("a-1"), undefined);
+  now += 1000;
+  assert.deepEqual(losses(), []);
+});
+
+test("a proposal of a former reign says nothing about one of this reign", () => {
+  const cluster = clusterOf();
+  cluster.addNode("a");
+  cluster.advance(SIM_STEP_MS);
+  const { planner, leases } = cluster;
+  const later = cluster.now + 10_000;
+  const [old] = planner.transactions(planner.step(later).intents);
+  assert.ok(old !== undefined);
+  cluster.now = later;
+  cluster.changeLeader();
+  const evenLater = later + 10_000;
+  assert.equal(planner.step(evenLater).intents[0]?.type, "lost");
+  planner.settled(old, "failed", evenLater);
+  const received = leases.receive({ node: "a", boot: "a-1", number: 1 }, evenLater);
+  assert.deepEqual(received, { refused: { ok: false, code: "lost" } });
 });
 
 test("a node that does not take a world is passed over", () => {
@@ -161,7 +196,7 @@ test("overloaded nodes take nothing new", () => {
   cluster.addNode("a", capacity(100));
   cluster.addNode("b", capacity(10));
   cluster.advance(SIM_STEP_MS);
-  cluster.view.report("a", { sessions: 0, memoryBytes: 0, busy: 0.97 }, cluster.now);
+  cluster.view.report("a", { ...IDLE, busy: 0.97 }, cluster.now);
   cluster.setWorld("arena");
   cluster.advance(1000);
   assert.equal(cluster.ownerOf("arena"), "b");

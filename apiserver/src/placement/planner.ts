@@ -3,6 +3,7 @@ import { balance } from "./balance.ts";
 import { type Context, type Decision, decide } from "./decisions.ts";
 import type { NodeEntry, ShardEntry } from "./entries.ts";
 import { assumptionsOf, type Intent, type Proposed, transactionsOf } from "./intents.ts";
+import { type Leases, NO_LEASES } from "./leases.ts";
 import { LostNodes } from "./lost-nodes.ts";
 import type { PlacementSettings } from "./settings.ts";
 import { ShardTimers } from "./timers.ts";
@@ -53,10 +54,11 @@ export class PlacementPlanner {
   private term = 0;
   private balancedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(settings: PlacementSettings, view: ClusterView) {
+  /** Without leases no node is ever lost. */
+  constructor(settings: PlacementSettings, view: ClusterView, leases: Leases = NO_LEASES) {
     this.settings = settings;
     this.view = view;
-    this.lost = new LostNodes(view, settings);
+    this.lost = new LostNodes(view, leases);
   }
 
   get blockedShards(): number {
@@ -64,14 +66,13 @@ export class PlacementPlanner {
   }
 
   /**
-   * Leads from now on, in this term. What was proposed before is not known any more, leases begin anew, and
-   * every shard is looked at.
+   * Leads from now on, in this term. What was proposed before is not known any more, and every shard is
+   * looked at.
    */
   lead(term: number, now: number): void {
     this.resign(now);
     this.term = term;
     this.balancedAt = now;
-    this.lost.lead(now);
     const { view } = this;
     view.dirty.start();
     this.reign = this.reign + 1;
@@ -83,22 +84,17 @@ export class PlacementPlanner {
     const { view } = this;
     for (const shard of view.pending) view.propose(shard, undefined, now);
     this.sweep = undefined;
+    this.lost.clear();
     view.dirty.stop();
     this.timers.clear();
     this.blocked.clear();
     this.held.clear();
   }
 
-  /**
-   * A renewal was answered: the node's lease runs until then by this leader's clock, no earlier than by the
-   * node's own. False: it is about to be declared lost, or was, and the renewal must not be answered.
-   */
-  renewed(node: string, boot: string, until: number): boolean {
-    return this.lost.renewed(node, boot, until);
-  }
-
+  /** Losses among its intents are to be proposed at once: no renewal of those nodes is answered any more. */
   step(now: number): Step {
-    const intents: Intent[] = this.lost.isDue(now) ? this.lost.find(now) : [];
+    const intents: Intent[] =
+      now >= this.lost.nextAt ? this.lost.find(now, () => ++this.sequence) : [];
     this.wake(now);
     this.sweepOn();
     let visits = 0;
@@ -123,7 +119,7 @@ export class PlacementPlanner {
   settled({ intents }: Proposed, outcome: Outcome, now: number): void {
     for (const intent of intents) {
       if (intent.type === "lost") {
-        if (outcome === "failed") this.lost.failed(intent.node, intent.modified);
+        this.lost.settled(intent, outcome, now);
         continue;
       }
       const shard = this.view.shards.get(intent.shard);

@@ -18,8 +18,6 @@ export interface PlacementSettings {
   readonly avoidMs: number;
   /** Shards without a place are looked at again so often at most. */
   readonly blockedMs: number;
-  /** A lease counts as run out so much later than it does by this clock. */
-  readonly leaseMarginMs: number;
   /** A node whose reported load is from here on takes nothing new. */
   readonly overloadedAt: number;
   /** `pack` fills nodes up to this load before it takes the next one. */
@@ -58,7 +56,6 @@ export const DEFAULT_PLACEMENT: PlacementSettings = {
   claimMs: 30_000,
   avoidMs: 120_000,
   blockedMs: 1000,
-  leaseMarginMs: 100,
   overloadedAt: 0.95,
   packUpTo: 0.85,
   maxMoves: 64,

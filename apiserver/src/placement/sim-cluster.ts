@@ -27,6 +27,7 @@ import {
   worldKey,
 } from "@atlasnet/core";
 import { TinyStore, worldRecord } from "@atlasnet/core/testing";
+import { LeaseTable } from "../store/lease-table.ts";
 import type { Intent, Proposed } from "./intents.ts";
 import { PlacementPlanner } from "./planner.ts";
 import { DEFAULT_PLACEMENT, type PlacementSettings } from "./settings.ts";
@@ -68,6 +69,7 @@ export class SimCluster {
   readonly view: ClusterView;
   readonly settings: PlacementSettings;
   readonly planner: PlacementPlanner;
+  readonly leases = new LeaseTable();
   now = 0;
   readonly nodes = new Map<string, SimNode>();
   /** Every intent ever, for checks. */
@@ -87,9 +89,12 @@ export class SimCluster {
     this.faults = faults;
     this.settings = settings;
     this.view = new ClusterView(settings);
-    this.planner = new PlacementPlanner(settings, this.view);
-    this.planner.lead(this.store.term, this.now);
-    this.store.onChanges = (changes) => this.deliverLater(changes);
+    this.planner = new PlacementPlanner(settings, this.view, this.leases);
+    this.lead();
+    this.store.onChanges = (changes) => {
+      this.tellLeases(changes);
+      this.deliverLater(changes);
+    };
   }
 
   addNode(id: string, record: Partial<NodeRecord> = {}): void {
@@ -165,7 +170,35 @@ export class SimCluster {
   /** Another apiserver leads: what was under way may yet be applied, and fails by its term. */
   changeLeader(): void {
     this.store.term += 1;
-    this.planner.lead(this.store.term, this.now);
+    this.lead();
+  }
+
+  private lead(): void {
+    const { store } = this;
+    const holders = store.keys("nodes/").flatMap((key) => {
+      const { record } = store.seen("node", key);
+      if (record === undefined || record.state === "lost" || record.state === "stopped") return [];
+      return [{ node: key.slice("nodes/".length), boot: record.boot, leaseMs: record.leaseMs }];
+    });
+    this.leases.lead(this.now, holders);
+    this.planner.lead(store.term, this.now);
+  }
+
+  private tellLeases(changes: readonly Change[]): void {
+    for (const change of changes) {
+      const key = change.type === "put" ? change.item.key : change.key;
+      if (!key.startsWith("nodes/")) continue;
+      const node = key.slice("nodes/".length);
+      const { record } = this.store.seen("node", key);
+      if (record === undefined || record.state === "lost" || record.state === "stopped")
+        this.leases.removed(node);
+      else this.leases.registered({ node, boot: record.boot, leaseMs: record.leaseMs }, this.now);
+    }
+  }
+
+  private renew(node: string, boot: string): boolean {
+    const received = this.leases.receive({ node, boot, number: 1 }, this.now);
+    return "renewal" in received && this.leases.confirmed(received).ok;
   }
 
   /** Runs for so many ms. Calls back after every step of time. */
@@ -210,7 +243,7 @@ export class SimCluster {
   private runLeases(): void {
     for (const node of this.nodes.values()) {
       const { id, boot } = node;
-      if (node.isUp && !node.isCut && this.planner.renewed(id, boot, this.now + LEASE_MS)) {
+      if (node.isUp && !node.isCut && this.renew(id, boot)) {
         this.store.leases.add(id);
         node.leaseUntil = this.now + LEASE_MS;
       }

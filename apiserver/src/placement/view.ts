@@ -6,13 +6,19 @@ import {
   generationOf,
   type KeyValue,
   type ModuleRecord,
+  moduleKey,
+  type NodeLoad,
   type NodeRecord,
+  nodeKey,
   type OwnerRecord,
+  ownerKey,
   parseRecordKey,
   type ShardRecord,
+  shardKey,
   type WorldRecord,
+  worldKey,
 } from "@atlasnet/core";
-import { NodeEntry, type NodeLoad, type Pending, ShardEntry, type WorldEntry } from "./entries.ts";
+import { NodeEntry, type Pending, ShardEntry, type WorldEntry } from "./entries.ts";
 import { Occupancy } from "./occupancy.ts";
 import { WorkQueue } from "./work-queue.ts";
 import { digestKey, kindKey, WorldKind } from "./world-kind.ts";
@@ -163,8 +169,25 @@ export class ClusterView {
     else this.setModule(`${key.name}@${key.version}`, undefined);
   }
 
-  /** After a restore nobody owns anything: everything is looked at anew. */
-  private enterGeneration(revision: number, now: number): void {
+  /**
+   * Keys of the records that the view was made of. Whoever reads the store anew, as a whole, finds in it what
+   * has gone meanwhile.
+   */
+  *keys(): Generator<string> {
+    for (const [id, { record }] of this.nodes) if (record !== undefined) yield nodeKey(id);
+    for (const name of this.worlds.keys()) yield worldKey(name);
+    for (const { name, modified, ownerModified } of this.shards.values()) {
+      if (modified !== 0) yield shardKey(name);
+      if (ownerModified !== 0) yield ownerKey(name);
+    }
+    for (const module of this.modules.keys()) {
+      const at = module.lastIndexOf("@");
+      yield moduleKey(module.slice(0, at), module.slice(at + 1));
+    }
+  }
+
+  /** The store is of this revision or a later one. After a restore nobody owns anything: all is looked at anew. */
+  enterGeneration(revision: number, now: number): void {
     const generation = generationOf(revision);
     if (generation <= this.generation) return;
     this.generation = generation;
@@ -178,12 +201,9 @@ export class ClusterView {
     if (node.record?.boot !== record?.boot || node.record?.state === "lost") {
       node.load = undefined;
       node.loadAt = Number.NEGATIVE_INFINITY;
-      node.leaseUntil = Number.NEGATIVE_INFINITY;
-      node.since = now;
     }
     node.record = record;
     node.modified = modified;
-    node.condemned = false;
     this.nodesVersion += 1;
     this.occupancy.roomVersion += 1;
     for (const shard of [...node.shards]) {
