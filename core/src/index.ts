@@ -97,6 +97,7 @@ export {
   claimShard,
   isAlive,
   isOwned,
+  reclaimShard,
   releaseShard,
   whyRelease,
 } from "./control/ownership.ts";
@@ -179,6 +180,7 @@ export {
   controlPrefix,
   controlValue,
   exactly,
+  itemCheck,
   operationCheck,
   requestId,
   variants,
@@ -234,12 +236,18 @@ export {
   type LogLevel,
   noopLogger,
 } from "./logging/logger.ts";
-export type { Placement, PlacementView } from "./placement/placement-view.ts";
+export type { Placement, PlacementChanges, PlacementView } from "./placement/placement-view.ts";
 export { type Clock, MAX_TIMER_MS, type Timer } from "./ports/clock.ts";
 export { type Disk, DiskError, type DiskFile, SECTOR_BYTES } from "./ports/disk.ts";
 export type { PseudoRandom, Random, SecureRandom } from "./ports/random.ts";
 export type { ResumeClaims, TicketClaims, TicketKeys, Verified } from "./tickets/tickets.ts";
-export { type DecodedCbor, decodeCbor, encodeCbor, wireInteger } from "./wire/cbor.ts";
+export {
+  type DecodedCbor,
+  decodeCbor,
+  encodeCbor,
+  wireInteger,
+  withWireIntegers,
+} from "./wire/cbor.ts";
 export { MAX_SCAN_DEPTH, type Scan, type ScanLimits, scanCbor } from "./wire/cbor-scan.ts";
 export { type CborValue, writeCbor } from "./wire/client-cbor.ts";
 export {
@@ -308,6 +316,7 @@ export {
   isToProxy,
   isToShard,
   NODE_CHANNEL,
+  NODES_GROUP,
   RAFT_BULK_CHANNEL,
   RAFT_CHANNEL,
   shardChannel,

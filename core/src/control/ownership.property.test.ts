@@ -5,7 +5,7 @@ import { TinyStore } from "../testing/tiny-store.ts";
 import { worldRecord } from "../testing/world-record.ts";
 import type { KeyValue, TxnRequest } from "./control-store.ts";
 import { changeNodeState, markLost, registerNode, removeNode } from "./node-changes.ts";
-import { type ClaimView, claimShard, isOwned, releaseShard } from "./ownership.ts";
+import { type ClaimView, claimShard, isOwned, reclaimShard, releaseShard } from "./ownership.ts";
 import { firstShard, nodeKey, ownerKey, shardKey, worldKey } from "./record-keys.ts";
 import { ABSENT } from "./records.ts";
 import { createWorld, forgetShard, removeWorld, wantParts } from "./world-changes.ts";
@@ -33,6 +33,7 @@ const common = [
   "lose",
   "read",
   "claim",
+  "reclaim",
   "take",
   "take",
   "release",
@@ -85,6 +86,8 @@ class Model {
         return;
       case "claim":
         return this.claim(name, process);
+      case "reclaim":
+        return this.claim(name, process, reclaimShard);
       case "take":
         this.run(name, "want");
         this.run(name, "read");
@@ -192,10 +195,14 @@ class Model {
     this.propose(changeNodeState(name, this.store.seen("node", nodeKey(name)), boot, "ready"));
   }
 
-  private claim(name: NodeName, process: Process | undefined): void {
+  private claim(
+    name: NodeName,
+    process: Process | undefined,
+    make: typeof claimShard | typeof reclaimShard = claimShard,
+  ): void {
     if (process?.view === undefined) return;
     const { boot, generation, view } = process;
-    const done = this.propose(claimShard(shard, view, { node: name, boot, generation }));
+    const done = this.propose(make(shard, view, { node: name, boot, generation }));
     if (done === undefined) return;
     this.claims += 1;
     assert.ok(done > this.lastEpoch, `epoch ${done} after ${this.lastEpoch}`);

@@ -11,7 +11,14 @@ import {
   registerNode,
   removeNode,
 } from "./node-changes.ts";
-import { type ClaimView, claimShard, isOwned, releaseShard, whyRelease } from "./ownership.ts";
+import {
+  type ClaimView,
+  claimShard,
+  isOwned,
+  reclaimShard,
+  releaseShard,
+  whyRelease,
+} from "./ownership.ts";
 import { firstShard, nodeKey, ownerKey, shardKey, worldKey } from "./record-keys.ts";
 import { ABSENT, type NodeRecord } from "./records.ts";
 import { createWorld, forgetShard, removeWorld, updateWorld, wantParts } from "./world-changes.ts";
@@ -282,4 +289,42 @@ test("what is not there is said so", () => {
   assert.equal(create(), "exists");
   assert.equal(forget(), "exists");
   assert.equal(claim("a", "a1"), "disabled");
+});
+
+describe("a reclaim", () => {
+  const reclaim = (id: string, boot: string, seen = view(id)) =>
+    propose(reclaimShard(shard, seen, { node: id, boot, generation: store.generation }));
+  beforeEach(() => {
+    revision(create());
+    revision(enter("a", "a1"));
+    revision(enter("b", "b1"));
+    revision(want("a"));
+  });
+
+  test("gives the owner a new epoch, and nobody a gap to come in by", () => {
+    const first = revision(claim("a", "a1"));
+    const second = revision(reclaim("a", "a1"));
+    assert.ok(second > first);
+    assert.equal(owner().modified, second);
+    assert.equal(owner().created, first);
+    assert.ok(isOwned(owner(), node("a"), store.generation));
+  });
+
+  test("is only for the owner itself, under its lease, and as it saw it", () => {
+    assert.equal(reclaim("a", "a1"), "not-own");
+    revision(claim("a", "a1"));
+    assert.equal(reclaim("b", "b1"), "not-own");
+    assert.equal(reclaim("a", "a0"), "not-own");
+    const seen = view("a");
+    store.leases.delete("a");
+    assert.equal(reclaim("a", "a1"), "failed");
+    store.leases.add("a");
+    revision(reclaim("a", "a1"));
+    assert.equal(reclaim("a", "a1", seen), "failed");
+    const before = view("a");
+    revision(lose("a"));
+    assert.equal(reclaim("a", "a1", before), "failed");
+    assert.equal(reclaim("a", "a1"), "not-own");
+    assert.equal(reclaim("b", "b1"), "not-own");
+  });
 });

@@ -9,7 +9,7 @@ import { modifiedIs, type Proposal, refused, when } from "./txn-parts.ts";
  * itself makes itself owner, by one transaction that names all it assumed:
  *
  * 1. The epoch of an ownership is the revision of the transaction that wrote the owner's key. Only
- *    claims and releases write it, so every change of the owner has an epoch, each above all earlier ones.
+ *    claims, reclaims and releases write it, so every change of the owner has an epoch, each above all earlier ones.
  * 2. An owner is so while its record says "owned" in the present generation of the store, and its node's record
  *    names the same boot and neither "lost" nor "stopped". One write to a node's record thus takes all from
  *    it, and a claim compares that record, so that the claim and the node's return exclude each other.
@@ -111,6 +111,32 @@ export function claimShard(shard: string, view: ClaimView, me: Claimant): Propos
       ...when(compare, [
         { type: "put", key: ownerKey(shard), value: encodeRecord("owner", record) },
       ]),
+      leases: [me.node],
+    },
+  };
+}
+
+/**
+ * The transaction by which an owner goes on at a new epoch, its revision: what ran the shard before is gone
+ * (its thread died) or is another program (its module was changed). Nobody else owns it in between.
+ */
+export function reclaimShard(
+  shard: string,
+  { owner, node }: Pick<ClaimView, "owner" | "node">,
+  me: Claimant,
+): Proposal<"not-own"> {
+  const { record } = owner;
+  const isOwn = record?.node === me.node && record.boot === me.boot;
+  if (!isOwn || !isOwned(owner, node, me.generation))
+    return refused("not-own", `${me.node} does not own the shard ${shard}`);
+  return {
+    ok: true,
+    txn: {
+      ...(me.id === undefined ? {} : { id: me.id }),
+      ...when(
+        [modifiedIs(ownerKey(shard), owner.modified), modifiedIs(nodeKey(me.node), node.modified)],
+        [{ type: "put", key: ownerKey(shard), value: encodeRecord("owner", record) }],
+      ),
       leases: [me.node],
     },
   };

@@ -1,5 +1,5 @@
 import { OperatingError } from "../errors.ts";
-import { decodeCbor, encodeCbor, wireInteger } from "../wire/cbor.ts";
+import { decodeCbor, encodeCbor, withWireIntegers } from "../wire/cbor.ts";
 import {
   boolean,
   byteString,
@@ -207,7 +207,7 @@ export function encodeRecord<K extends RecordKind>(kind: K, value: Records[K]): 
   const map: { [field: string]: unknown } = {};
   for (const [field, content] of Object.entries(value)) {
     if (content === undefined) continue;
-    map[field] = field === "config" ? toPlain(content) : wireValue(content);
+    map[field] = field === "config" ? toPlain(content) : withWireIntegers(content);
   }
   const bytes = encodeCbor(map).slice();
   if (bytes.length > MAX_VALUE_BYTES)
@@ -235,12 +235,4 @@ export function decodeRecord<K extends RecordKind>(
 
 function bad(place: string, problem: string): DecodedRecord<never> {
   return { ok: false, code: "bad-record", problem: `${place}: ${problem}` };
-}
-
-/** Numbers in the form that is written as CBOR integers. */
-function wireValue(value: unknown): unknown {
-  if (typeof value === "number") return wireInteger(value);
-  if (value instanceof Uint8Array || typeof value !== "object" || value === null) return value;
-  if (Array.isArray(value)) return value.map(wireValue);
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, wireValue(item)]));
 }

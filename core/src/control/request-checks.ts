@@ -67,6 +67,15 @@ export const requestId: FieldCheck = (value) =>
       : undefined
     : `text of 1 to ${MAX_REQUEST_ID_LENGTH} letters is needed`;
 
+/** A KeyValue. */
+export const itemCheck: FieldCheck = exactly({
+  key: controlKey,
+  value: controlValue,
+  created: unsigned,
+  modified: unsigned,
+  version: unsigned,
+});
+
 /** A map with these fields and no others; optional ones may be absent. */
 export function exactly(fields: Fields): FieldCheck {
   const names = Object.keys(fields);
