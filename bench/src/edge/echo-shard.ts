@@ -24,7 +24,8 @@ const TICK_RATE = 1000;
 export const placements: PlacementView = {
   complete: true,
   lookup: (world) => (world === WORLD ? PLACEMENT : undefined),
-  list: () => [PLACEMENT],
+  placementOf: (shard) => (shard === SHARD ? PLACEMENT : undefined),
+  expects: () => false,
   watch: () => () => {},
 };
 const PLACEMENT: Placement = { world: WORLD, shard: SHARD, node: GAMESERVER, epoch: EPOCH };

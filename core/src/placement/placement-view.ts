@@ -7,6 +7,15 @@ export interface Placement {
   epoch: number;
 }
 
+/** What changed since watchers were called before. What is named here may be as it was; nothing is left out. */
+export interface PlacementChanges {
+  readonly shards: readonly string[];
+  /** Worlds that `lookup` or `expects` answers otherwise for. */
+  readonly worlds: readonly string[] | "all";
+  /** Nodes that nobody can go to any more, or not where they were. */
+  readonly gone: readonly string[];
+}
+
 /** A watched copy of the placements. */
 export interface PlacementView {
   /**
@@ -16,7 +25,10 @@ export interface PlacementView {
   readonly complete: boolean;
   /** The placement of a world's first shard; undefined when none is known. */
   lookup(world: string): Placement | undefined;
-  list(): readonly Placement[];
+  /** Who owns a shard; undefined while nobody does. */
+  placementOf(shard: string): Placement | undefined;
+  /** Whether a world without a placement exists all the same, so that whoever wants there waits. */
+  expects(world: string): boolean;
   /** Calls back after every change; returns a function that ends it. */
-  watch(changed: () => void): () => void;
+  watch(changed: (changes: PlacementChanges) => void): () => void;
 }

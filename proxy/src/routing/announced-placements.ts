@@ -1,4 +1,4 @@
-import type { HostedShard, Placement, PlacementView } from "@atlasnet/core";
+import type { HostedShard, Placement, PlacementChanges, PlacementView } from "@atlasnet/core";
 
 /** Two nodes say that they have the same world: a fault of the configuration. */
 export interface Conflict {
@@ -22,7 +22,9 @@ export class AnnouncedPlacements implements PlacementView {
   private readonly holders = new Map<string, string>();
   /** Conflicts that were told, by world: pairs of nodes. */
   private readonly told = new Map<string, ReadonlySet<string>>();
-  private readonly watchers = new Set<() => void>();
+  private readonly watchers = new Set<(changes: PlacementChanges) => void>();
+  /** What `list` says, by shard, until the next list comes. */
+  private byShard: ReadonlyMap<string, Placement> | undefined;
 
   /** `peers`: the nodes whose word is needed before a world is said to be unknown. */
   constructor(options: { peers: readonly string[] }) {
@@ -51,7 +53,17 @@ export class AnnouncedPlacements implements PlacementView {
     );
   }
 
-  watch(changed: () => void): () => void {
+  placementOf(shard: string): Placement | undefined {
+    this.byShard ??= new Map(this.list().map((placement) => [placement.shard, placement]));
+    return this.byShard.get(shard);
+  }
+
+  /** What nobody announced is not known to exist. */
+  expects(): boolean {
+    return false;
+  }
+
+  watch(changed: (changes: PlacementChanges) => void): () => void {
     this.watchers.add(changed);
     return () => this.watchers.delete(changed);
   }
@@ -69,7 +81,14 @@ export class AnnouncedPlacements implements PlacementView {
     this.unheard.delete(node);
     const worlds = new Set([...claim.keys(), ...(before?.keys() ?? [])]);
     const conflicts = [...worlds].flatMap((world) => this.settle(world));
-    for (const changed of [...this.watchers]) changed();
+    this.byShard = undefined;
+    const named = [...shards, ...[...(before?.values() ?? [])].flat()];
+    const changes: PlacementChanges = {
+      shards: [...new Set(named.map(({ shard }) => shard))],
+      worlds: "all",
+      gone: [],
+    };
+    for (const changed of [...this.watchers]) changed(changes);
     return conflicts;
   }
 

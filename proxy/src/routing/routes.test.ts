@@ -5,7 +5,7 @@ import { type Places, Routes } from "./routes.ts";
 
 const PLACEMENT: Placement = { world: "w", shard: "w.0", node: "g1", epoch: 1 };
 const lookup = (world: string): Placement | undefined => (world === "w" ? PLACEMENT : undefined);
-const known: Places = { lookup, complete: true };
+const known: Places = { lookup, complete: true, expects: () => false };
 
 function routes(peers: readonly string[] = [], float = 1): Routes<string> {
   return new Routes<string>(
@@ -38,7 +38,7 @@ test("an unknown world is said at once, a forgotten client never routed", () => 
 
 test("while not everything was heard an unknown world is waited for", () => {
   const r = routes();
-  assert.deepEqual(r.want("a", "x", 0, 0, { lookup, complete: false }), []);
+  assert.deepEqual(r.want("a", "x", 0, 0, { ...known, complete: false }), []);
   assert.equal(r.waitingCount, 1);
   assert.deepEqual(r.resolve(1, known), [{ type: "unknown-world", client: "a" }]);
   assert.equal(r.waitingCount, 0);
@@ -101,4 +101,31 @@ test("peers are linked to without anybody wanting there, from the start on and e
   assert.deepEqual(r.resolve(100, known), [{ type: "connect", node: "g2" }]);
   r.linkLost("g1", 2000);
   assert.deepEqual(r.resolve(2000, known), [{ type: "connect", node: "g1" }]);
+});
+
+test("a world that exists is waited for while it has no owner, and only those who want there are looked at", () => {
+  const r = routes();
+  let owner: Placement | undefined;
+  const places: Places = {
+    complete: true,
+    expects: (world) => world === "w",
+    lookup: (world) => (world === "w" ? owner : undefined),
+  };
+  assert.deepEqual(r.want("a", "w", 0, 0, places), []);
+  assert.deepEqual(r.want("b", "x", 0, 0, places), [{ type: "unknown-world", client: "b" }]);
+  owner = PLACEMENT;
+  assert.deepEqual(r.moved(["x"], 0, places), []);
+  assert.deepEqual(r.moved(["w"], 0, places), [{ type: "connect", node: "g1" }]);
+  const routed = [{ type: "routed", client: "a", placement: PLACEMENT }];
+  assert.deepEqual(r.linkUp("g1", 0, places), routed);
+  assert.deepEqual(r.moved(["w"], 0, places), [], "nobody waits any more");
+});
+
+test("a node that was unlinked is linked to anew at once, whatever failed before", () => {
+  const r = routes();
+  r.want("a", "w", 0, 0, known);
+  r.linkFailed("g1", 0);
+  assert.deepEqual(r.resolve(1, known), []);
+  r.unlinked("g1");
+  assert.deepEqual(r.resolve(1, known), [{ type: "connect", node: "g1" }]);
 });

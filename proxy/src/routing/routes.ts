@@ -22,19 +22,20 @@ type NodeState =
   | { state: "down"; failures: number; retryAt: number };
 
 /** What routes need to know of placements. */
-export type Places = Pick<PlacementView, "lookup" | "complete">;
+export type Places = Pick<PlacementView, "lookup" | "complete" | "expects">;
 
 /**
  * From worlds to owners to links. Holds who waits for an owner and which nodes can be reached; pure.
  *
  * 1. There is one link to a node, or one attempt to open it, at a time.
- * 2. Who wants to a world that nobody is known to have waits while not everything was heard. Whoever
- *    waits bounds the time; waiting clients are as many as there are connections.
+ * 2. Who wants to a world that nobody is known to have waits while it is said to exist, or not everything was
+ *    heard. Whoever waits bounds the time; waiting clients are as many as there are connections.
  */
 export class Routes<C> {
   private readonly options: RoutesOptions;
   private readonly random: Pick<PseudoRandom, "float">;
   private readonly waiting = new Map<C, { world: string; notBefore: number }>();
+  private readonly waitingFor = new Map<string, Set<C>>();
   private readonly nodes = new Map<string, NodeState>();
 
   constructor(options: RoutesOptions, dependencies: { random: Pick<PseudoRandom, "float"> }) {
@@ -48,12 +49,32 @@ export class Routes<C> {
 
   /** A client wants to the owner of a world, not before `notBefore`. */
   want(client: C, world: string, notBefore: number, now: number, places: Places): RouteEffect<C>[] {
+    this.forget(client);
     this.waiting.set(client, { world, notBefore });
+    const others = this.waitingFor.get(world);
+    if (others === undefined) this.waitingFor.set(world, new Set([client]));
+    else others.add(client);
     return this.routeAll([client], now, places);
   }
 
   forget(client: C): void {
+    const wish = this.waiting.get(client);
+    if (wish === undefined) return;
     this.waiting.delete(client);
+    const others = this.waitingFor.get(wish.world);
+    others?.delete(client);
+    if (others?.size === 0) this.waitingFor.delete(wish.world);
+  }
+
+  /** Worlds have other placements than before: looks again for those who wait for them. */
+  moved(worlds: readonly string[], now: number, places: Places): RouteEffect<C>[] {
+    const clients = worlds.flatMap((world) => [...(this.waitingFor.get(world) ?? [])]);
+    return this.routeAll(clients, now, places);
+  }
+
+  /** The node is no place to go to any more, or another one than before: what was known of it is not. */
+  unlinked(node: string): void {
+    this.nodes.delete(node);
   }
 
   linkUp(node: string, now: number, places: Places): RouteEffect<C>[] {
@@ -97,11 +118,11 @@ export class Routes<C> {
       if (wish === undefined || now < wish.notBefore) continue;
       const placement = places.lookup(wish.world);
       if (placement === undefined) {
-        if (!places.complete) continue;
-        this.waiting.delete(client);
+        if (!places.complete || places.expects(wish.world)) continue;
+        this.forget(client);
         effects.push({ type: "unknown-world", client });
       } else if (this.nodes.get(placement.node)?.state === "up") {
-        this.waiting.delete(client);
+        this.forget(client);
         effects.push({ type: "routed", client, placement });
       } else if (this.dials(placement.node, now)) effects.push(connect(placement.node));
     }

@@ -8,6 +8,7 @@ import {
   type Logger,
   NODE_CHANNEL,
   type Placement,
+  type PlacementChanges,
   type PlacementView,
   type PseudoRandom,
   shardChannel,
@@ -89,7 +90,7 @@ export class Hub {
       { random: dependencies.random },
     );
     for (const peer of options.peers) dependencies.counters.linksUp.set(peer, 0);
-    this.unwatch = dependencies.placements.watch(() => this.placementsChanged());
+    this.unwatch = dependencies.placements.watch((changes) => this.placementsChanged(changes));
   }
 
   /** Opens the links to the peers; others are opened when somebody wants there. */
@@ -168,7 +169,7 @@ export class Hub {
     if (again) counters.linkReconnects += 1;
     this.met.add(node);
     this.problems.delete(node);
-    if (counters.linksUp.has(node)) counters.linksUp.set(node, 1);
+    this.showLink(node, 1);
     logger.info(again ? "linked to a gameserver again" : "linked to a gameserver", { peer: node });
     const open = { link, ports: new Map<string, ShardPort>(), open: false };
     this.links.set(node, open);
@@ -209,7 +210,7 @@ export class Hub {
     if (this.stopped || open?.link !== link) return;
     const { clock, counters, logger } = this.dependencies;
     counters.linkFailures += 1;
-    if (counters.linksUp.has(node)) counters.linksUp.set(node, 0);
+    this.showLink(node, 0);
     const facts = { peer: node, code, detail, shards: open.ports.size };
     logger.warn("a link to a gameserver is gone; its players wait", facts);
     this.problems.set(node, `its link ended: ${detail === "" ? code : detail}`);
@@ -255,15 +256,47 @@ export class Hub {
     return port;
   }
 
-  private placementsChanged(): void {
-    const { placements } = this.dependencies;
-    const byShard = new Map(placements.list().map((placement) => [placement.shard, placement]));
-    for (const { ports } of this.links.values())
-      for (const [shard, port] of ports) {
-        const placement = byShard.get(shard);
+  private placementsChanged({ shards, worlds, gone }: PlacementChanges): void {
+    for (const node of gone) this.unlink(node);
+    for (const shard of shards) this.shardChanged(shard);
+    if (worlds === "all") return this.resolve();
+    const { clock, placements } = this.dependencies;
+    this.perform(this.routes.moved(worlds, clock.now(), placements));
+  }
+
+  private shardChanged(shard: string): void {
+    const placement = this.dependencies.placements.placementOf(shard);
+    for (const [node, { ports }] of this.links) {
+      const port = ports.get(shard);
+      if (port === undefined) continue;
+      if (this.options.announced) {
         // A shard without a placement may come back; its attachments last until its owner ends them.
         if (placement !== undefined) port.advance(placement.epoch);
-      }
-    this.resolve();
+      } else if (placement?.node === node) port.advance(placement.epoch);
+      else port.disown(placement?.epoch);
+    }
+  }
+
+  /** The node went away for good, or elsewhere. Those who want to a shard of its next life link to it anew. */
+  private unlink(node: string): void {
+    this.routes.unlinked(node);
+    this.problems.delete(node);
+    this.retries.get(node)?.cancel();
+    this.retries.delete(node);
+    const open = this.links.get(node);
+    if (open === undefined) return;
+    const facts = { peer: node, shards: open.ports.size };
+    this.dependencies.logger.info("a gameserver is gone; its link is closed", facts);
+    this.links.delete(node);
+    this.showLink(node, undefined);
+    open.link.close({ code: "closed" });
+    for (const port of open.ports.values()) port.close();
+  }
+
+  /** Without peers that are configured, every node is shown until it is gone. */
+  private showLink(node: string, up: 0 | 1 | undefined): void {
+    const { linksUp } = this.dependencies.counters;
+    if (up === undefined) linksUp.delete(node);
+    else if (!this.options.announced || linksUp.has(node)) linksUp.set(node, up);
   }
 }

@@ -82,9 +82,9 @@ export type ProxyReadiness = { ok: true } | { ok: false; reason: string };
 export interface ProxyService {
   /** Listens. @throws OperatingError when the port cannot be had or the certificate is not one. */
   start(): Promise<void>;
-  /** Resolves when every peer was heard once (it said what it hosts), or the proxy is stopped. */
+  /** Resolves once it is known where the worlds are (every peer said what it hosts), or the proxy is stopped. */
   heard(): Promise<void>;
-  /** Whether every peer was heard once, and which one not, for the health check. */
+  /** Whether it is known where the worlds are; with peers, which one was not heard yet. For the health check. */
   ready(): ProxyReadiness;
   /** Takes nobody in any more, tells everybody, and waits at most `deadlineMs` for them to go. */
   drain(deadlineMs: number): Promise<void>;
@@ -137,12 +137,14 @@ class ProxyServer implements ProxyService, Rooms {
   private readonly tracer: Tracer;
   private readonly tracing: MessageTracer;
   private readonly announced: AnnouncedPlacements;
+  private readonly placements: PlacementView;
   private listeners: (() => void)[] = [];
   private hub: Hub | undefined;
   private door: Door | undefined;
   private server: Server | undefined;
   private udp: UdpGateway | undefined;
   private timer: Timer | undefined;
+  private unwatch: (() => void) | undefined;
   private parts: ReturnType<ProxyServer["playerParts"]> | undefined;
   private state: "new" | "starting" | "ready" | "draining" | "stopped" = "new";
 
@@ -152,6 +154,7 @@ class ProxyServer implements ProxyService, Rooms {
     this.dependencies = dependencies;
     this.logger = dependencies.logger.child({ part: "proxy" });
     this.announced = new AnnouncedPlacements({ peers: options.peers ?? [] });
+    this.placements = dependencies.placements ?? this.announced;
     this.tracer = dependencies.tracer ?? trace.getTracer("atlasnet");
     this.tracing = new MessageTracer(
       { sampleOneIn: options.sampleOneIn ?? 0 },
@@ -190,6 +193,9 @@ class ProxyServer implements ProxyService, Rooms {
     this.udp = this.udpGateway();
     // Before the ports are open: whoever comes finds everything in place.
     this.hub = this.newHub();
+    this.unwatch = this.placements.watch(() => {
+      if (this.placements.complete) this.tellHeard();
+    });
     const { host, port } = options;
     try {
       this.server = await openPorts(
@@ -219,14 +225,13 @@ class ProxyServer implements ProxyService, Rooms {
       { limits, peers, announced: this.dependencies.placements === undefined },
       {
         ...this.dependencies,
-        placements: this.dependencies.placements ?? announced,
+        placements: this.placements,
         hosting: (node, worlds) => {
           for (const { world, holder, rival } of announced.announced(node, worlds))
             logger.error(
               `World ${world} is hosted by ${holder} and by ${rival}; players go to ${holder}. Take it out of the configuration of one of them.`,
               { world, holder, rival },
             );
-          if (announced.complete) this.tellHeard();
         },
         logger,
         counters,
@@ -235,7 +240,7 @@ class ProxyServer implements ProxyService, Rooms {
   }
 
   async heard(): Promise<void> {
-    if (this.announced.complete || this.state === "stopped") return;
+    if (this.placements.complete || this.state === "stopped") return;
     await new Promise<void>((resolve) => this.listeners.push(resolve));
   }
 
@@ -245,7 +250,9 @@ class ProxyServer implements ProxyService, Rooms {
 
   ready(): ProxyReadiness {
     const { awaited } = this.announced;
-    if (awaited.length === 0) return { ok: true };
+    if (this.placements.complete) return { ok: true };
+    if (this.placements !== this.announced)
+      return { ok: false, reason: "nobody has said yet where the worlds are" };
     const shown = awaited.slice(0, SHOWN_PEERS).map((peer) => {
       const problem = this.hub?.problem(peer);
       return problem === undefined ? peer : `${peer} (${problem})`;
@@ -288,6 +295,7 @@ class ProxyServer implements ProxyService, Rooms {
     if (this.state === "stopped") return;
     this.state = "stopped";
     this.tellHeard();
+    this.unwatch?.();
     this.timer?.cancel();
     await this.udp?.stop();
     const gone = this.visitors.cut();

@@ -169,6 +169,12 @@ export class ShardPort {
     this.loseAll("the world moved on to another epoch");
   }
 
+  /** The shard is not this node's any more: at this epoch it is somebody else's, or for now nobody's. */
+  disown(epoch: number | undefined): void {
+    this.epoch = Math.max(this.epoch, epoch ?? 0);
+    this.loseAll("the world has another owner, or none for now");
+  }
+
   /** The link is gone. */
   close(): void {
     this.gone = true;

@@ -5,6 +5,7 @@ import {
   type LinkMessage,
   type LinkNetwork,
   type Placement,
+  type PlacementChanges,
   type PlacementView,
   readUpstreamEntry,
   SessionFlag,
@@ -94,22 +95,27 @@ function writeEntry(writer: ByteWriter, entry: SessionEntry): void {
 export class FakePlacements implements PlacementView {
   readonly complete = true;
   private readonly placements = new Map<string, Placement>();
-  private readonly watchers = new Set<() => void>();
+  private readonly watchers = new Set<(changes: PlacementChanges) => void>();
 
   set(placement: Placement): void {
     this.placements.set(placement.world, placement);
-    for (const changed of this.watchers) changed();
+    const changes = { shards: [placement.shard], worlds: [placement.world], gone: [] };
+    for (const changed of this.watchers) changed(changes);
   }
 
   lookup(world: string): Placement | undefined {
     return this.placements.get(world);
   }
 
-  list(): readonly Placement[] {
-    return [...this.placements.values()];
+  placementOf(shard: string): Placement | undefined {
+    return [...this.placements.values()].find((placement) => placement.shard === shard);
   }
 
-  watch(changed: () => void): () => void {
+  expects(): boolean {
+    return false;
+  }
+
+  watch(changed: (changes: PlacementChanges) => void): () => void {
     this.watchers.add(changed);
     return () => this.watchers.delete(changed);
   }
