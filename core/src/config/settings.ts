@@ -2,6 +2,7 @@ import type { ValueOfSetting } from "./setting.ts";
 import { apiserverSettings } from "./settings/apiserver.ts";
 import { artifactSettings } from "./settings/artifacts.ts";
 import { clusterSettings } from "./settings/cluster.ts";
+import { discoverySettings } from "./settings/discovery.ts";
 import { gameserverSettings } from "./settings/gameserver.ts";
 import { linkSettings } from "./settings/links.ts";
 import { pageSettings } from "./settings/pages.ts";
@@ -22,6 +23,7 @@ export const settings = {
   ...apiserverSettings,
   ...clusterSettings,
   ...artifactSettings,
+  ...discoverySettings,
   ...linkSettings,
   ...ticketSettings,
   ...telemetrySettings,

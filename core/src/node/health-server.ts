@@ -87,6 +87,13 @@ export class HealthServer {
     };
   }
 
+  /** What `/ready` says, with the first reason why not. */
+  readiness(): Health {
+    const failing = [...this.drainCheck(), ...this.ask("all")].find(({ ok }) => !ok);
+    if (failing === undefined) return { ok: true };
+    return { ok: false, reason: `${failing.name}: ${failing.reason ?? "fails"}` };
+  }
+
   /** The port that is listened on; undefined while not started. */
   get boundPort(): number | undefined {
     const address = this.server?.address();

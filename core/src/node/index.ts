@@ -15,6 +15,13 @@ export {
   openControlPlane,
 } from "./control-plane.ts";
 export { type DataDirLock, type DataDirLockDependencies, lockDataDir } from "./data-dir-lock.ts";
+export type {
+  Announced,
+  Announcement,
+  DiscoveredProcess,
+  Discovery,
+} from "./discovery/discovery.ts";
+export { StaticDiscovery } from "./discovery/static-discovery.ts";
 export {
   asBuffer,
   BadFile,
