@@ -239,7 +239,7 @@ test("a node that lost its log is not taken for the one it was, and says what to
   const error = group.fatal.get(lost);
   assert.ok(error && "code" in error && "hint" in error);
   assert.equal(error.code, "log-retired");
-  assert.match(String(error.hint), /atlasnet backup.*atlasnet restore/);
+  assert.match(String(error.hint), /atlasnet raft rm .*atlasnet raft add /);
   await write(group, "k/b", "b");
 });
 

@@ -8,6 +8,7 @@ import {
   type OpenClusterLinks,
   type ServiceHost,
 } from "@atlasnet/core/node";
+import { AddressBook } from "./members/address-book.ts";
 import { parseApiservers } from "./server/peers.ts";
 import { type ApiserverService, createApiserverService } from "./service.ts";
 
@@ -70,6 +71,7 @@ async function startRole(
   host: ServiceHost,
 ): Promise<Role> {
   const peers = parseApiservers(config.apiserver.peers);
+  const book = new AddressBook(peers);
   const own = origins.get("links.port")?.kind === "default" && peers.get(config.node.id);
   const links = await openLinks(
     {
@@ -79,13 +81,13 @@ async function startRole(
       // The port that the others are told, unless it is translated on the way here.
       bind: { host: config.links.host, port: own ? own.port : config.links.port },
       lookup: (node) => {
-        const address = peers.get(node);
+        const address = book.lookup(node);
         return address === undefined ? undefined : { ...address, role: "apiserver" };
       },
     },
     host,
   );
-  const apiserver = await createApiserverService({ config, peers }, { host, links });
+  const apiserver = await createApiserverService({ config, peers, book }, { host, links });
   return { links, apiserver, drain: (deadlineMs) => apiserver.drain(deadlineMs) };
 }
 

@@ -11,6 +11,7 @@ import {
 } from "@atlasnet/core/node";
 import { ApiServer } from "./http/api-server.ts";
 import { isLoopback } from "./http/loopback.ts";
+import { AddressBook } from "./members/address-book.ts";
 import type { RaftStatus } from "./raft/core/types.ts";
 import { GroupBackup } from "./server/backup.ts";
 import { GroupMember } from "./server/group-member.ts";
@@ -26,6 +27,8 @@ export interface ApiserverServiceOptions {
   readonly config: Config;
   /** As `parsePeers` gives them, this node included unless it is to be added to a group. */
   readonly peers: ReadonlyMap<string, NodeAddress>;
+  /** The one that the links look up in. */
+  readonly book?: AddressBook;
 }
 
 export interface ApiserverServiceDependencies {
@@ -50,7 +53,7 @@ export interface ApiserverService {
  * there is a leader. @throws an error that says what to do.
  */
 export async function createApiserverService(
-  { config, peers }: ApiserverServiceOptions,
+  { config, peers, book = new AddressBook(peers) }: ApiserverServiceOptions,
   { host, links }: ApiserverServiceDependencies,
 ): Promise<ApiserverService> {
   const { logger } = host;
@@ -60,7 +63,7 @@ export async function createApiserverService(
   const stop = fatalOnce(host);
   const log = await openLog(config, peers, { host, links, onFailed: stop });
   const member = new GroupMember(
-    { node, peers: without(peers, node), ...raftPace(config.apiserver) },
+    { node, peers: without(peers, node), book, ...raftPace(config.apiserver) },
     {
       ...{ clock, random: systemRandom, logger, network: links.network },
       ...{ log: log.log, stored: log.stored },
@@ -68,6 +71,7 @@ export async function createApiserverService(
         onChange: () => readiness.changed(),
         onFailed: stop,
         onRetired: (reason) => stop(retiredError(node, reason, config.apiserver.dataDir)),
+        onRemoved: () => stop(removedError(node, config.apiserver.dataDir)),
       },
     },
   );
@@ -88,7 +92,8 @@ export async function createApiserverService(
     { node, host: address, port, tls, adminTokenFile: adminToken, maxStreams },
     {
       ...{ store: member.store, clock, random: systemRandom, logger, meter: host.meter },
-      cluster: membersView(() => member.runner.status, peers),
+      cluster: membersView(() => member.runner.status, book),
+      raft: member.admin,
       backup: new GroupBackup({ store: member.store, client: member.client, random: systemRandom }),
     },
   );
@@ -160,6 +165,17 @@ function retiredError(
     facts: { reason, dataDir },
     hint: `If the right folder still exists, start ${node} with it. ${REPLACE_NODE_HINT}`,
   });
+}
+
+function removedError(node: string, dataDir: string): OperatingError {
+  return new OperatingError(
+    "log-retired",
+    `${node} was removed from the group (\`atlasnet raft rm\`): its log in ${dataDir} is of no use any more`,
+    {
+      facts: { reason: "removed", dataDir },
+      hint: `To have it back, put ${dataDir} away, start ${node} again, and add it: \`atlasnet raft add ${node} --address HOST:PORT\`.`,
+    },
+  );
 }
 
 function without<V>(map: ReadonlyMap<string, V>, key: string): ReadonlyMap<string, V> {

@@ -77,8 +77,19 @@ export async function runCli(
   }
 }
 
-const NOT_THERE: ReadonlySet<string> = new Set(["not-found", "conflict"]);
-const TRY_AGAIN: ReadonlySet<string> = new Set(["unreachable", "no-quorum", "timeout", "busy"]);
+const NOT_THERE: ReadonlySet<string> = new Set([
+  "not-found",
+  "conflict",
+  "last-voter",
+  "below-quorum",
+]);
+const TRY_AGAIN: ReadonlySet<string> = new Set([
+  "unreachable",
+  "no-quorum",
+  "timeout",
+  "busy",
+  "not-caught-up",
+]);
 
 /** Scripts go by it. By name: the classes come with the client, which most commands do not load. */
 function clusterExitCode(error: unknown): ExitCode {

@@ -6,6 +6,12 @@ export type ApiErrorCode =
   | "not-found"
   /** What is there is not what the request assumes. */
   | "conflict"
+  /** The group of the apiservers would have nobody left who votes. */
+  | "last-voter"
+  /** Those who would be left in the group are no quorum. */
+  | "below-quorum"
+  /** A new apiserver has not caught up with the others in time. */
+  | "not-caught-up"
   /** This apiserver has no such part. */
   | "not-available"
   | "internal";
@@ -16,6 +22,9 @@ const STATUS: { readonly [code in ApiErrorCode]: number } = {
   forbidden: 403,
   "not-found": 404,
   conflict: 409,
+  "last-voter": 409,
+  "below-quorum": 409,
+  "not-caught-up": 409,
   "no-lease": 409,
   "too-large": 413,
   "too-many-watches": 429,

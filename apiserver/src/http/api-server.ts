@@ -14,7 +14,7 @@ import { AuditLog } from "./audit.ts";
 import type { EventStream } from "./event-stream.ts";
 import { isLoopback } from "./loopback.ts";
 import { apiMetrics } from "./metrics.ts";
-import type { BackupPort, ClusterPort, LogLevelPort, PlacementPort } from "./ports.ts";
+import type { BackupPort, ClusterPort, LogLevelPort, PlacementPort, RaftPort } from "./ports.ts";
 import { registerTokens } from "./register-token.ts";
 import { RequestHandler } from "./request-handler.ts";
 import { allRoutes } from "./routes/all-routes.ts";
@@ -42,6 +42,7 @@ export interface ApiServerDependencies {
   readonly meter?: Meter;
   readonly cluster?: ClusterPort;
   readonly placement?: PlacementPort;
+  readonly raft?: RaftPort;
   readonly backup?: BackupPort;
   readonly logLevel?: LogLevelPort;
 }
@@ -131,7 +132,7 @@ export class ApiServer {
 
   private createApp(local: ReadonlyMap<string, TokenRecord>): FastifyInstance {
     const { node, tls, maxStreams = DEFAULT_MAX_STREAMS } = this.options;
-    const { store, clock, random, logger, meter, cluster, placement, backup, logLevel } =
+    const { store, clock, random, logger, meter, cluster, placement, raft, backup, logLevel } =
       this.dependencies;
     const audit = new AuditLog({ logger, clock });
     const routes = allRoutes({
@@ -143,6 +144,7 @@ export class ApiServer {
       audit,
       cluster,
       placement,
+      raft,
       backup,
       logLevel,
     });

@@ -64,6 +64,7 @@ test("whatever is asked, the answer is one or a refusal with a code, never a fau
     audit: new AuditLog({ logger: noopLogger, clock: systemClock }),
     cluster: undefined,
     placement: undefined,
+    raft: undefined,
     backup: undefined,
     logLevel: undefined,
   }).filter((route): route is Extract<Route, { kind: "json" | "events" }> =>

@@ -27,6 +27,7 @@ const routes = allRoutes({
   audit,
   cluster: undefined,
   placement: undefined,
+  raft: undefined,
   backup: undefined,
   logLevel: undefined,
 });

@@ -19,6 +19,57 @@ export interface ClusterPort {
   members(): readonly MemberStatus[];
 }
 
+/** An apiserver as a member of the group, or one that is to become one. */
+export interface MemberView {
+  readonly node: string;
+  /** `joining`: its address is known, and it is no member yet. Learners get the log and do not vote. */
+  readonly state: "joining" | "learner" | "voter";
+  readonly leads: boolean;
+  /** host:port of its links. */
+  readonly address?: string | undefined;
+  /** Whether the leader has heard of it lately. */
+  readonly reachable?: boolean | undefined;
+  /** Entries of the leader's log that are not known to be on its disk. */
+  readonly lag?: number | undefined;
+  /** What it has of a checkpoint that is on its way to it. */
+  readonly checkpointBytes?: number | undefined;
+  /** What it says of itself; absent when it does not answer. */
+  readonly term?: number | undefined;
+  readonly commit?: number | undefined;
+  readonly applied?: number | undefined;
+  /** Bytes of its log on its disk. */
+  readonly logBytes?: number | undefined;
+}
+
+export interface GroupView {
+  /** Who answers. */
+  readonly node: string;
+  readonly leader?: string | undefined;
+  /** Of the leader, and of the one who answers while there is none. */
+  readonly term: number;
+  readonly commit: number;
+  readonly lastIndex: number;
+  readonly checkpointIndex: number;
+  /** A change of the members is not committed yet. */
+  readonly changing: boolean;
+  readonly transferTo?: string | undefined;
+  readonly members: readonly MemberView[];
+}
+
+/** The group that the apiservers form. Each request may be sent again. */
+export interface RaftPort {
+  view(): Promise<GroupView>;
+  /**
+   * Adds a member as a learner, and makes it a voter once it has caught up; for a moment that is waited for, then
+   * it is a learner still and is asked for again. @throws ApiError, ControlError
+   */
+  add(node: string, address: string): Promise<MemberView>;
+  /** @throws ApiError "not-found", "last-voter", "below-quorum"; ControlError */
+  remove(node: string): Promise<void>;
+  /** Who leads then. Without a name: whoever can soonest. @throws ApiError, ControlError */
+  transfer(to: string | undefined): Promise<string>;
+}
+
 /** Backup of the control state, as bytes that only the apiserver reads. */
 export interface BackupPort {
   /** @throws ControlError */

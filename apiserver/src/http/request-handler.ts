@@ -265,7 +265,7 @@ function texts(given: unknown): { [name: string]: string } {
 }
 
 /** Parts of a body that say what a change is about; never values. */
-const NAMED = ["world", "name", "role", "level"];
+const NAMED = ["world", "name", "role", "level", "node", "address"];
 
 function named(body: unknown): { [name: string]: string } {
   if (body instanceof Readable) return {};

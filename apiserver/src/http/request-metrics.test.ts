@@ -30,6 +30,7 @@ test("a request is measured once, a stream when it begins", async (t) => {
     audit,
     cluster: undefined,
     placement: undefined,
+    raft: undefined,
     backup: undefined,
     logLevel: undefined,
   });

@@ -1,6 +1,7 @@
 import type { Clock, ControlStore, Logger, Random } from "@atlasnet/core";
+import { ApiError } from "./api-error.ts";
 import type { AuditLog } from "./audit.ts";
-import type { BackupPort, ClusterPort, LogLevelPort, PlacementPort } from "./ports.ts";
+import type { BackupPort, ClusterPort, LogLevelPort, PlacementPort, RaftPort } from "./ports.ts";
 
 /** What routes are made of. */
 export interface RouteParts {
@@ -12,6 +13,18 @@ export interface RouteParts {
   readonly audit: AuditLog;
   readonly cluster: ClusterPort | undefined;
   readonly placement: PlacementPort | undefined;
+  readonly raft: RaftPort | undefined;
   readonly backup: BackupPort | undefined;
   readonly logLevel: LogLevelPort | undefined;
+}
+
+/** @throws ApiError "not-available" */
+export function wired<T>(port: T | undefined, what: string): T {
+  if (port === undefined)
+    throw new ApiError(
+      "not-available",
+      `this apiserver has no ${what}`,
+      "It is a part that was not built in; see docs/operations.md, section HTTP API.",
+    );
+  return port;
 }

@@ -1,5 +1,9 @@
 import type { Clock, LinkListener, LinkNetwork, Logger, Random } from "@atlasnet/core";
 import type { NodeAddress } from "@atlasnet/core/node";
+import { AddressBook } from "../members/address-book.ts";
+import { GroupAdmin } from "../members/group-admin.ts";
+import { MembersRecorder } from "../members/members-recorder.ts";
+import { RemovalWatch } from "../members/removal-watch.ts";
 import type { RaftSettings } from "../raft/core/options.ts";
 import type { StoredState } from "../raft/core/types.ts";
 import { AtlasRaft } from "../raft/shell/atlas-raft.ts";
@@ -23,6 +27,8 @@ export interface GroupMemberOptions {
   readonly node: string;
   /** Other apiservers, by node id, as the settings name them. */
   readonly peers: ReadonlyMap<string, NodeAddress>;
+  /** Where apiservers are, which the network looks up in, too; default: one of `peers` alone. */
+  readonly book?: AddressBook;
   readonly core: Omit<RaftSettings, "id" | "incarnation">;
   readonly runner: Partial<RunnerOptions>;
 }
@@ -36,7 +42,11 @@ export interface GroupMemberDependencies {
   /** The log, too, to be closed after `stop`. */
   readonly log: WriteAheadLog;
   readonly stored: StoredState;
-  readonly events: Pick<RunnerEvents, "onFailed" | "onRetired"> & { onChange(): void };
+  readonly events: Pick<RunnerEvents, "onFailed" | "onRetired"> & {
+    onChange(): void;
+    /** The group has removed this apiserver. */
+    onRemoved?(): void;
+  };
 }
 
 /** This node in the group of the control state: links, Raft, and the control store over it. */
@@ -46,6 +56,13 @@ export class GroupMember {
   readonly client: GroupClient;
   readonly transport: LinkTransport;
   readonly links: PeerLinks;
+  /** Changes of the group by operators. */
+  readonly admin: GroupAdmin;
+  private readonly book: AddressBook;
+  private readonly recorder: MembersRecorder;
+  private readonly removal: RemovalWatch;
+  private followed: { close(): void } | undefined;
+  private readonly clock: Clock;
   private readonly raft: AtlasRaft;
   private readonly calls: PeerCalls;
   private readonly contact: KeepContact;
@@ -53,9 +70,11 @@ export class GroupMember {
   private listener: LinkListener | undefined;
 
   constructor(options: GroupMemberOptions, dependencies: GroupMemberDependencies) {
-    const { node, core, runner, peers } = options;
+    const { node, core, runner, peers, book = new AddressBook(peers) } = options;
     const { clock, random, logger, network, log, stored, events } = dependencies;
     this.network = network;
+    this.clock = clock;
+    this.book = book;
     this.links = new PeerLinks({}, { network, clock, random, logger });
     this.transport = new LinkTransport({ node, group: GROUP }, { links: this.links, logger });
     this.calls = new PeerCalls({ group: GROUP }, { links: this.links, clock });
@@ -98,7 +117,20 @@ export class GroupMember {
       { runner: this.runner, calls: this.calls },
     );
     replicated.join({ runner: this.runner, client: this.client }, () => this.store.freeze());
-    this.contact = new KeepContact([...peers.keys()], { links: this.links, clock });
+    this.contact = new KeepContact(() => book.contacts.filter((id) => id !== node), {
+      links: this.links,
+      clock,
+    });
+    const { store, calls } = this;
+    this.admin = new GroupAdmin(
+      { node },
+      { runner: this.runner, calls, store, book, clock, logBytes: () => log.figures.segmentBytes },
+    );
+    this.recorder = new MembersRecorder({ runner: this.runner, store, book, clock, logger });
+    this.removal = new RemovalWatch(
+      { node },
+      { runner: this.runner, calls, book, clock, onRemoved: () => events.onRemoved?.() },
+    );
   }
 
   /** Takes links, loads what the log has, and takes part. @throws what stands in the way */
@@ -106,11 +138,17 @@ export class GroupMember {
     this.listener = await this.network.listen((link) => this.links.accept(link));
     await this.raft.start();
     this.contact.start();
+    this.followed = this.book.follow(this.store, this.clock);
+    this.recorder.start();
+    this.removal.start();
   }
 
   /** Takes no part any more; whoever waits is answered. Nothing of the log is in use once it resolves. */
   async stop(): Promise<void> {
     this.contact.stop();
+    this.removal.stop();
+    this.recorder.stop();
+    this.followed?.close();
     this.store.stop();
     const stopped = this.raft.stop();
     this.calls.stop();

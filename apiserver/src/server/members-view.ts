@@ -1,11 +1,11 @@
-import type { NodeAddress } from "@atlasnet/core/node";
 import type { ClusterPort, MemberStatus } from "../http/ports.ts";
+import type { AddressBook } from "../members/address-book.ts";
 import type { RaftStatus } from "../raft/core/types.ts";
 
 /** The apiservers for the HTTP API: who takes part, where, and whom the leader hears. */
 export function membersView(
   status: () => RaftStatus,
-  addresses: ReadonlyMap<string, NodeAddress>,
+  book: Pick<AddressBook, "shown">,
 ): ClusterPort {
   return {
     members: () => {
@@ -14,20 +14,16 @@ export function membersView(
       const show =
         (voter: boolean) =>
         (node: string): MemberStatus => {
-          const address = addresses.get(node);
+          const address = book.shown(node);
           const reachable = role === "leader" && node === self ? true : heard.get(node);
           return {
             node,
             voter,
-            ...(address && { address: textOf(address) }),
+            ...(address !== undefined && { address }),
             ...(reachable !== undefined && { reachable }),
           };
         };
       return [...members.voters.map(show(true)), ...members.learners.map(show(false))];
     },
   };
-}
-
-function textOf({ host, port }: NodeAddress): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }

@@ -24,9 +24,9 @@ export class WalError extends OperatingError {}
 /** What to do about a log that cannot be used: the copies of the other nodes are as good. */
 export const REPLACE_NODE_HINT =
   "Nothing was changed. Do not mend the file: bring it back from a copy of the disk, if there is one of this " +
-  "node's last moment. The other apiservers go on without this node while they have a quorum. To have all of " +
-  "them again, take a backup from one that runs (`atlasnet backup`), start the apiservers with empty data " +
-  "directories, and restore it (`atlasnet restore`). Members cannot be replaced one by one yet.";
+  "node's last moment. The other apiservers go on without this node while they have a quorum. To replace it, " +
+  "remove it from the group (`atlasnet raft rm ID`), put its folder away, start it with an empty one, and add it " +
+  'again (`atlasnet raft add ID --address HOST:PORT`); docs/operations.md, "Replacing an apiserver".';
 
 /** A file is not what was written to it. `at` is the byte where that shows. */
 export function damaged(path: string, at: number, problem: string, cause?: unknown): WalError {

@@ -176,7 +176,6 @@ test("status says who leads; events what happens", async (t) => {
   const { api, good, start } = await scene(t);
   const { out } = await good("status");
   assert.match(out, /^api-1 \(.+\) answers: local leads, term 1; revision \d+\n/);
-  assert.match((await good("raft", "status")).out, /^api-1 \(.+\) answers: local leads/);
   const { revision } = JSON.parse((await good("status", "-o", "json")).out);
   const events = start("events", "--after", String(revision));
   await good("kv", "put", "no-event", "x");
@@ -184,6 +183,51 @@ test("status says who leads; events what happens", async (t) => {
   await events.heard(/node gs-1 ready\n/);
   events.stop();
   assert.match((await events.done).out, /^\d+ node gs-1 ready\n$/);
+});
+
+test("raft: status as a table; add goes on until the new one votes; rm and transfer", async (t) => {
+  const calls: string[] = [];
+  let asked = 0;
+  const { good, run } = await scene(t, {
+    raft: {
+      view: async () => ({
+        ...{ node: "api-1", leader: "api-1", term: 7, commit: 90, lastIndex: 91 },
+        ...{ checkpointIndex: 50, changing: false },
+        members: [
+          {
+            ...{ node: "api-1", state: "voter", leads: true, address: "10.0.0.1:2556" },
+            ...{ reachable: true, lag: 0, term: 7, commit: 90, applied: 90, logBytes: 1024 },
+          },
+          { node: "api-2", state: "learner", leads: false, reachable: false, lag: 12 },
+        ],
+      }),
+      add: async (node, address) => {
+        calls.push(`add ${node} ${address}`);
+        asked += 1;
+        const state = asked < 3 ? "learner" : "voter";
+        return { node, state, leads: false, reachable: true, lag: 30 - 10 * asked };
+      },
+      remove: async (node) => void calls.push(`rm ${node}`),
+      transfer: async (to) => to ?? "api-2",
+    },
+  });
+  const { out } = await good("raft", "status");
+  const lines = out.trimEnd().split("\n");
+  assert.equal(lines[0], "api-1 leads, term 7; committed 90 of 91 entries, checkpoint at 50");
+  assert.match(lines[3] ?? "", /^api-1 +leader +7 +90 +0 +1024 +yes +10\.0\.0\.1:2556$/);
+  assert.match(lines[4] ?? "", /^api-2 +learner +- +- +12 +- +no +-$/);
+  const { talk } = await good("raft", "add", "api-3", "--address", "10.0.0.3:2556");
+  assert.deepEqual(
+    talk
+      .trimEnd()
+      .split("\n")
+      .map((line) => /lacks \d+|votes/.exec(line)?.[0]),
+    ["lacks 20", "lacks 10", "votes"],
+  );
+  await good("raft", "rm", "api-2");
+  assert.deepEqual(calls, [...Array(3).fill("add api-3 10.0.0.3:2556"), "rm api-2"]);
+  assert.match((await good("raft", "transfer")).talk, /api-2 leads now/);
+  assert.equal((await run("raft", "add", "api-3")).code, 2);
 });
 
 test("tokens are made, listed and revoked", async (t) => {

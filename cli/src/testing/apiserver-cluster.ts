@@ -13,6 +13,8 @@ const ANSWER_MS = 2_000;
 export class ApiserverNode extends AtlasnetChild {
   readonly node: string;
   readonly api: string;
+  /** host:port of its links. */
+  readonly links: string;
   /** Its own folder. */
   readonly dir: string;
   private readonly health: string;
@@ -21,13 +23,14 @@ export class ApiserverNode extends AtlasnetChild {
   constructor(options: {
     readonly node: string;
     readonly dir: string;
-    readonly ports: { readonly api: number; readonly health: number };
+    readonly ports: { readonly api: number; readonly links: number; readonly health: number };
     readonly args: readonly string[];
   }) {
     super();
     const { node, dir, ports, args } = options;
     this.node = node;
     this.dir = dir;
+    this.links = `${LOOPBACK}:${ports.links}`;
     this.api = `http://${LOOPBACK}:${ports.api}`;
     this.health = `http://${LOOPBACK}:${ports.health}`;
     this.args = args;
@@ -68,27 +71,37 @@ export class ApiserverNode extends AtlasnetChild {
  */
 export class ApiserverCluster {
   readonly dir: string;
+  /** Those that were there from the beginning. */
   readonly nodes: readonly ApiserverNode[];
+  /** Not started: they are in nobody's list of peers, and wait to be added to the group. */
+  readonly spares: readonly ApiserverNode[];
 
-  private constructor(dir: string, nodes: readonly ApiserverNode[]) {
+  private constructor(
+    dir: string,
+    nodes: readonly ApiserverNode[],
+    spares: readonly ApiserverNode[],
+  ) {
     this.dir = dir;
     this.nodes = nodes;
+    this.spares = spares;
   }
 
-  /** Resolves once all are ready. `settings` are for all, by path. */
+  /** Resolves once all but the spare ones are ready. `settings` are for all, by path. */
   static async start({
     count = 3,
+    spare = 0,
     settings = {},
   }: {
     readonly count?: number;
+    readonly spare?: number;
     readonly settings?: { readonly [path: string]: string };
   } = {}): Promise<ApiserverCluster> {
     const dir = await mkdtemp(join(tmpdir(), "atlasnet-apiservers-"));
     const ca = join(dir, "ca");
     await createCa(ca, { cluster: "test" });
     // Of each ten: the first for the API, then links and health, as for other roles.
-    const base = await freeBase(count, count);
-    const places = Array.from({ length: count }, (_, index) => ({
+    const base = await freeBase(count + spare, count + spare);
+    const places = Array.from({ length: count + spare }, (_, index) => ({
       node: `api-${index + 1}`,
       ports: {
         api: base + 10 * index,
@@ -96,14 +109,18 @@ export class ApiserverCluster {
         health: base + 10 * index + 2,
       },
     }));
-    const peers = places.map(({ node, ports }) => `${node}=${LOOPBACK}:${ports.links}`).join(",");
-    const nodes = places.map(({ node, ports }) => {
+    const peers = places
+      .slice(0, count)
+      .map(({ node, ports }) => `${node}=${LOOPBACK}:${ports.links}`)
+      .join(",");
+    const all = places.map(({ node, ports }) => {
       const own = {
         "node.id": node,
         "data.dir": join(dir, node),
         "log.format": "json",
         "health.port": String(ports.health),
         "links.host": LOOPBACK,
+        "links.port": String(ports.links),
         "apiserver.port": String(ports.api),
         "apiserver.peers": peers,
         "identity.ca": ca,
@@ -112,7 +129,8 @@ export class ApiserverCluster {
       const args = Object.entries(own).map(([path, text]) => `--${path}=${text}`);
       return new ApiserverNode({ node, dir: join(dir, node), ports, args });
     });
-    const cluster = new ApiserverCluster(dir, nodes);
+    const nodes = all.slice(0, count);
+    const cluster = new ApiserverCluster(dir, nodes, all.slice(count));
     await startAll(nodes, () => cluster.stop());
     return cluster;
   }
@@ -121,7 +139,7 @@ export class ApiserverCluster {
   async leader(): Promise<ApiserverNode> {
     let leader: ApiserverNode | undefined;
     await until("an apiserver leads", async () => {
-      for (const node of this.nodes)
+      for (const node of [...this.nodes, ...this.spares])
         if (node.isRunning && (await node.leads())) {
           leader = node;
           return true;
@@ -133,7 +151,7 @@ export class ApiserverCluster {
 
   /** Ends what there is, in whatever state. */
   async stop(): Promise<void> {
-    await Promise.all(this.nodes.filter(({ isRunning }) => isRunning).map((node) => node.kill()));
+    await Promise.all([...this.nodes, ...this.spares].map((node) => node.destroy()));
     await rm(this.dir, { recursive: true, force: true, maxRetries: 5 });
   }
 }

@@ -4,6 +4,7 @@ import { eventRoutes } from "./events.ts";
 import { kvRoutes } from "./kv.ts";
 import { nodeRoutes } from "./nodes.ts";
 import { placementRoutes } from "./placements.ts";
+import { raftRoutes } from "./raft.ts";
 import { storeRoutes } from "./store.ts";
 import { systemRoutes } from "./system.ts";
 import { tokenRoutes } from "./tokens.ts";
@@ -13,6 +14,7 @@ import { worldRoutes } from "./worlds.ts";
 export function allRoutes(parts: RouteParts): Route[] {
   return [
     ...systemRoutes(parts),
+    ...raftRoutes(parts),
     ...kvRoutes(parts),
     ...nodeRoutes(parts),
     ...worldRoutes(parts),

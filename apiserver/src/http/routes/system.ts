@@ -3,7 +3,7 @@ import { version } from "@atlasnet/core/node";
 import * as v from "valibot";
 import { ApiError } from "../api-error.ts";
 import { downloadRoute, jsonRoute, ROLES, type Route, uploadRoute } from "../route.ts";
-import type { RouteParts } from "../route-parts.ts";
+import { type RouteParts, wired } from "../route-parts.ts";
 import { revisionNumber } from "../schemas.ts";
 
 const levelSchema = v.strictObject({ level: v.picklist(LOG_LEVELS) });
@@ -132,14 +132,4 @@ export function systemRoutes(parts: RouteParts): Route[] {
       }),
     }),
   ];
-}
-
-function wired<T>(port: T | undefined, what: string): T {
-  if (port === undefined)
-    throw new ApiError(
-      "not-available",
-      `this apiserver has no ${what}`,
-      "It is a part that was not built in; see docs/operations.md, section HTTP API.",
-    );
-  return port;
 }
