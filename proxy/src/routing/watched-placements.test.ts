@@ -1,0 +1,291 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  type Change,
+  firstShard,
+  isOwned,
+  NODES,
+  nodeKey,
+  ownerKey,
+  type PlacementChanges,
+  SHARDS,
+  WORLDS,
+  worldKey,
+} from "@atlasnet/core";
+import fc from "fast-check";
+import { FakeControlStore } from "../testing/fake-control-store.ts";
+import { WATCHED_PREFIXES, WatchedPlacements, type WatchedPrefix } from "./watched-placements.ts";
+
+/** A store, and placements that are told every change of it. */
+function scene() {
+  const store = new FakeControlStore();
+  const placements = new WatchedPlacements();
+  const told: PlacementChanges[] = [];
+  placements.watch((changes) => told.push(changes));
+  const read = (...prefixes: WatchedPrefix[]) => {
+    for (const prefix of prefixes)
+      placements.read(prefix, store.tiny.revision, itemsOf(store, prefix));
+  };
+  const follow = () => {
+    read(...WATCHED_PREFIXES);
+    store.tiny.onChanges = (changes) => placements.changed(store.tiny.revision, changes);
+    told.length = 0;
+  };
+  return { store, placements, told, read, follow };
+}
+
+function itemsOf({ tiny }: FakeControlStore, prefix: string) {
+  return tiny.keys(prefix).flatMap((key) => tiny.get(key) ?? []);
+}
+
+test("a world is where its owner's record says, at the revision of that record", () => {
+  const { store, placements, told, read } = scene();
+  store.node("g1");
+  store.world("arena");
+  const epoch = store.own("arena", "g1");
+  read(NODES, SHARDS);
+  assert.deepEqual([placements.complete, placements.awaited], [false, [WORLDS]]);
+  assert.equal(placements.lookup("arena"), undefined, "whether it exists is not known yet");
+  read(WORLDS);
+  assert.equal(placements.complete, true);
+  assert.equal(told.at(-1)?.worlds, "all");
+  const placement = { world: "arena", shard: "arena/0", node: "g1", epoch };
+  assert.deepEqual(placements.lookup("arena"), placement);
+  assert.deepEqual(placements.placementOf("arena/0"), placement);
+  assert.deepEqual([placements.expects("arena"), placements.expects("cave")], [true, false]);
+  assert.equal(placements.addressOf("g1"), "10.0.0.5:2556");
+  assert.equal(placements.addressOf("g2"), undefined);
+});
+
+test("a change tells what it touches and nothing else", () => {
+  const { store, placements, told, follow } = scene();
+  store.node("g1");
+  store.node("g2");
+  for (const world of ["a", "b"]) {
+    store.world(world);
+    store.own(world, "g1");
+  }
+  follow();
+  store.world("a");
+  store.node("g2", { labels: { zone: "eu" } });
+  assert.deepEqual(
+    told,
+    [],
+    "what a world is made of, and what a node says of itself, moves nobody",
+  );
+  const epoch = store.own("b", "g2");
+  assert.deepEqual(told, [{ shards: ["b/0"], worlds: ["b"], gone: [] }]);
+  assert.deepEqual(placements.lookup("b")?.epoch, epoch);
+  assert.equal(placements.ownedCount, 2);
+});
+
+test("a node that is lost loses all its shards at once, and is nowhere to go to; a new boot owns nothing", () => {
+  const { store, placements, told, follow } = scene();
+  store.node("g1");
+  store.world("a");
+  store.world("b");
+  store.own("a", "g1");
+  store.own("b", "g1");
+  follow();
+  store.node("g1", { state: "lost" });
+  assert.deepEqual(told, [{ shards: ["a/0", "b/0"], worlds: ["a", "b"], gone: ["g1"] }]);
+  assert.equal(placements.lookup("a"), undefined);
+  assert.equal(placements.expects("a"), true);
+  assert.equal(placements.addressOf("g1"), undefined);
+  store.node("g1", { boot: "2" });
+  assert.equal(placements.lookup("a"), undefined);
+  const epoch = store.own("a", "g1", { boot: "2" });
+  assert.equal(placements.lookup("a")?.epoch, epoch);
+});
+
+test("a released shard has no owner; a node elsewhere is another one to link to", () => {
+  const { store, placements, told, follow } = scene();
+  store.node("g1");
+  store.world("a");
+  store.own("a", "g1");
+  follow();
+  store.own("a", "g1", { state: "released" });
+  assert.equal(placements.lookup("a"), undefined);
+  told.length = 0;
+  store.node("g1", { address: "10.0.0.6:2556" });
+  assert.deepEqual(told, [{ shards: [], worlds: [], gone: ["g1"] }]);
+});
+
+test("a world made anew under its name waits for the owner of the old one to go", () => {
+  const { store, placements, follow } = scene();
+  store.node("g1");
+  store.world("a");
+  store.own("a", "g1");
+  follow();
+  store.put({ type: "delete", key: worldKey("a") });
+  assert.deepEqual([placements.lookup("a"), placements.expects("a")], [undefined, false]);
+  assert.equal(placements.placementOf("a/0")?.node, "g1", "it tells its players itself");
+  store.world("a");
+  assert.deepEqual([placements.lookup("a"), placements.expects("a")], [undefined, true]);
+  const epoch = store.own("a", "g1");
+  assert.equal(placements.lookup("a")?.epoch, epoch);
+});
+
+test("an epoch never goes back, whatever comes late", () => {
+  const { store, placements, told, follow } = scene();
+  store.node("g1");
+  store.node("g2");
+  store.world("a");
+  store.own("a", "g1");
+  const old = store.tiny.get(ownerKey("a/0")) ?? assert.fail("an owner");
+  follow();
+  const epoch = store.own("a", "g2");
+  told.length = 0;
+  placements.changed(store.tiny.revision, [{ type: "put", item: old }]);
+  placements.changed(store.tiny.revision, [
+    { type: "delete", key: ownerKey("a/0"), modified: old.modified },
+  ]);
+  placements.read(SHARDS, old.modified, [old]);
+  assert.deepEqual(told, []);
+  assert.deepEqual(placements.lookup("a")?.epoch, epoch);
+});
+
+test("after a restore nobody owns anything until it says so anew", () => {
+  const { store, placements, follow } = scene();
+  store.node("g1");
+  store.world("a");
+  const before = store.own("a", "g1");
+  follow();
+  store.tiny.restore(store.tiny.backup());
+  placements.changed(store.tiny.revision, []);
+  assert.equal(placements.lookup("a"), undefined);
+  store.node("g1", { boot: "2" });
+  const epoch = store.own("a", "g1", { boot: "2" });
+  assert.ok(epoch > before);
+  assert.equal(placements.lookup("a")?.epoch, epoch);
+});
+
+test("records that cannot be read are counted, and take nobody anywhere", () => {
+  const { store, placements, follow } = scene();
+  store.node("g1");
+  store.world("a");
+  store.own("a", "g1");
+  follow();
+  store.put({ type: "put", key: ownerKey("a/0"), value: Uint8Array.of(255) });
+  assert.equal(placements.lookup("a"), undefined);
+  store.put({ type: "put", key: nodeKey("g1"), value: Uint8Array.of(255) });
+  assert.equal(placements.addressOf("g1"), undefined);
+  assert.equal(placements.unreadableCount, 2);
+});
+
+test("100,000 shards: one change looks at one of them", () => {
+  const { store, placements, told, follow } = scene();
+  store.node("g1");
+  store.world("w0");
+  store.own("w0", "g1");
+  const owner = store.tiny.get(ownerKey("w0/0")) ?? assert.fail("an owner");
+  const items = Array.from({ length: 100_000 }, (_, index) => ({
+    ...owner,
+    key: ownerKey(`w${index}/0`),
+  }));
+  follow();
+  placements.read(SHARDS, store.tiny.revision, items);
+  assert.equal(placements.ownedCount, 100_000);
+  told.length = 0;
+  const before = placements.placementOf("w7/0");
+  store.own("w0", "g1");
+  assert.deepEqual(told, [{ shards: ["w0/0"], worlds: ["w0"], gone: [] }]);
+  assert.equal(placements.placementOf("w7/0"), before);
+});
+
+/** Something that happens in the store. */
+const WORLD_NAMES = ["a", "b", "c"];
+const NODE_NAMES = ["g1", "g2"];
+const step = fc.oneof(
+  fc.record({
+    what: fc.constant("node" as const),
+    node: fc.constantFrom(...NODE_NAMES),
+    state: fc.constantFrom("ready" as const, "draining" as const, "lost" as const),
+    boot: fc.constantFrom("1", "2"),
+  }),
+  fc.record({
+    what: fc.constant("own" as const),
+    world: fc.constantFrom(...WORLD_NAMES),
+    node: fc.constantFrom(...NODE_NAMES),
+    boot: fc.constantFrom("1", "2"),
+    state: fc.constantFrom("owned" as const, "released" as const),
+  }),
+  fc.record({ what: fc.constant("world" as const), world: fc.constantFrom(...WORLD_NAMES) }),
+  fc.record({
+    what: fc.constant("delete" as const),
+    key: fc.constantFrom(
+      ...WORLD_NAMES.flatMap((world) => [worldKey(world), ownerKey(firstShard(world))]),
+      ...NODE_NAMES.map(nodeKey),
+    ),
+  }),
+  fc.record({ what: fc.constant("restore" as const) }),
+  /** A prefix's watch tells what has gathered, or has a gap and is read anew. */
+  fc.record({
+    what: fc.constantFrom("deliver" as const, "reread" as const),
+    prefix: fc.constantFrom(...WATCHED_PREFIXES),
+  }),
+);
+
+test("whatever happens in whatever order it is heard, the end is what the store says", () => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const { store, placements, read } = scene();
+      read(...WATCHED_PREFIXES);
+      const pending = new Map<string, Change[]>(WATCHED_PREFIXES.map((prefix) => [prefix, []]));
+      const epochs = new Map<string, number>();
+      placements.watch(({ shards }) => {
+        for (const shard of shards) {
+          const epoch = placements.placementOf(shard)?.epoch;
+          if (epoch === undefined) continue;
+          assert.ok(epoch >= (epochs.get(shard) ?? 0), "an epoch went back");
+          epochs.set(shard, epoch);
+        }
+      });
+      store.tiny.onChanges = (changes) => {
+        for (const change of changes) {
+          const key = change.type === "put" ? change.item.key : change.key;
+          pending.get(key.slice(0, key.indexOf("/") + 1))?.push(change);
+        }
+      };
+      const deliver = (prefix: string) => {
+        // Watches may leave out what was changed again since.
+        const newest = new Map<string, Change>();
+        for (const change of pending.get(prefix)?.splice(0) ?? [])
+          newest.set(change.type === "put" ? change.item.key : change.key, change);
+        placements.changed(store.tiny.revision, [...newest.values()]);
+      };
+      for (const one of steps) {
+        if (one.what === "node") store.node(one.node, { state: one.state, boot: one.boot });
+        else if (one.what === "own")
+          store.own(one.world, one.node, { boot: one.boot, state: one.state });
+        else if (one.what === "world") store.world(one.world);
+        else if (one.what === "delete") store.put({ type: "delete", key: one.key });
+        else if (one.what === "restore") store.tiny.restore(store.tiny.backup());
+        else if (one.what === "deliver") deliver(one.prefix);
+        else {
+          pending.get(one.prefix)?.splice(0);
+          read(one.prefix);
+        }
+      }
+      for (const prefix of WATCHED_PREFIXES) deliver(prefix);
+      let owned = 0;
+      for (const world of WORLD_NAMES) {
+        const record = store.tiny.seen("world", worldKey(world));
+        const owner = store.tiny.seen("owner", ownerKey(firstShard(world)));
+        const ownerNode = store.tiny.seen("node", nodeKey(owner.record?.node ?? "none"));
+        const holds = isOwned(owner, ownerNode, store.tiny.generation);
+        owned += Number(holds);
+        assert.equal(
+          placements.placementOf(firstShard(world))?.epoch,
+          holds ? owner.modified : undefined,
+        );
+        const leads =
+          holds && owner.record?.world === record.created && record.record !== undefined;
+        assert.equal(placements.lookup(world)?.node, leads ? owner.record?.node : undefined);
+        assert.equal(placements.expects(world), record.record !== undefined);
+      }
+      assert.equal(placements.ownedCount, owned);
+    }),
+    { numRuns: 200 },
+  );
+});
