@@ -1,0 +1,206 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Link, type LinkMessage, noopLogger, shardChannel } from "@atlasnet/core";
+import { settle } from "@atlasnet/core/node";
+import { SeededRandom, SimClock, SimNetwork } from "@atlasnet/core/sim";
+import { defaultLimits } from "../limits.ts";
+import { ProxyCounters } from "../metrics.ts";
+import { WATCHED_PREFIXES, WatchedPlacements } from "../routing/watched-placements.ts";
+import { FakeControlStore } from "../testing/fake-control-store.ts";
+import { Hub, type RoutedClient } from "./hub.ts";
+import type { ShardClient, ShardPort } from "./shard-port.ts";
+
+const SHARD = "arena/0";
+
+/** A proxy's hub over placements that a store tells, the gameservers g1 and g2, and one who plays. */
+async function scene() {
+  const clock = new SimClock();
+  const random = new SeededRandom(3);
+  const network = new SimNetwork({ idleTimeoutMs: 1000, connectTimeoutMs: 50 }, { clock, random });
+  const counters = new ProxyCounters();
+  const store = new FakeControlStore();
+  const placements = new WatchedPlacements();
+  const hub = new Hub(
+    { limits: defaultLimits, peers: [], announced: false },
+    {
+      links: network.node({ role: "proxy", node: "p1" }),
+      placements,
+      hosting: () => assert.fail("nobody listens to lists"),
+      clock,
+      random,
+      counters,
+      logger: noopLogger,
+    },
+  );
+  const attaches: string[] = [];
+  const links = new Map<string, Link[]>();
+  const gameserver = async (node: string) => {
+    const opened: Link[] = [];
+    links.set(node, opened);
+    await network.node({ role: "gameserver", node }).listen((link) => {
+      opened.push(link);
+      link.channel(shardChannel(SHARD)).onMessage((message: LinkMessage) => {
+        if (message.type === "watch") attaches.push(`${node} at ${message.epoch}`);
+      });
+    });
+  };
+  await gameserver("g1");
+  await gameserver("g2");
+  store.node("g1");
+  store.node("g2");
+  store.world("arena");
+  const complete = () => {
+    for (const prefix of WATCHED_PREFIXES) {
+      const items = store.tiny.keys(prefix).flatMap((key) => store.tiny.get(key) ?? []);
+      placements.read(prefix, store.tiny.revision, items);
+    }
+    store.tiny.onChanges = (changes) => placements.changed(store.tiny.revision, changes);
+  };
+  const elapse = (ms: number) => clock.elapse(ms, settle);
+  hub.start();
+  return { clock, network, store, placements, hub, links, attaches, counters, complete, elapse };
+}
+
+/** Attaches wherever it is sent, and goes on when that is lost. */
+class TestPlayer implements RoutedClient, ShardClient {
+  port: ShardPort | undefined;
+  attach = 0;
+  losses = 0;
+  unknown = 0;
+  private readonly hub: Hub;
+
+  constructor(hub: Hub) {
+    this.hub = hub;
+  }
+
+  join(): void {
+    this.hub.route(this, "arena", 0);
+  }
+
+  routed(port: ShardPort): void {
+    this.port = port;
+    this.attach = port.attach(this, { type: "watch", topic: "scores", authorized: true });
+  }
+
+  unknownWorld(): void {
+    this.unknown += 1;
+  }
+
+  lost(): void {
+    this.losses += 1;
+    this.port = undefined;
+    this.join();
+  }
+
+  shardMessage(): void {}
+  congested(): void {}
+  uncongested(): void {}
+}
+
+test("an owner that moves takes everybody along, once; the old one's words find nobody", async () => {
+  const { store, hub, attaches, links, complete, counters, elapse } = await scene();
+  const first = store.own("arena", "g1");
+  complete();
+  const player = new TestPlayer(hub);
+  player.join();
+  await elapse(100);
+  assert.deepEqual(attaches, [`g1 at ${first}`]);
+  const second = store.own("arena", "g2");
+  await elapse(100);
+  assert.deepEqual(attaches.slice(1), [`g2 at ${second}`]);
+  assert.equal(player.losses, 1);
+  const [old] = links.get("g1") ?? [];
+  old?.channel(shardChannel(SHARD)).send({ type: "shard-reset", shard: SHARD, epoch: first });
+  await elapse(100);
+  assert.equal(counters.staleMessages, 1);
+  assert.deepEqual([player.losses, player.port?.epoch], [1, second]);
+  // And back again, over the link that still stands.
+  const third = store.own("arena", "g1");
+  await elapse(100);
+  assert.deepEqual(attaches.slice(2), [`g1 at ${third}`]);
+  assert.equal(links.get("g1")?.length, 1);
+  hub.stop();
+});
+
+test("an owner that goes on at another epoch is attached to anew", async () => {
+  const { store, hub, attaches, complete, elapse } = await scene();
+  store.own("arena", "g1");
+  complete();
+  const player = new TestPlayer(hub);
+  player.join();
+  await elapse(100);
+  const epoch = store.own("arena", "g1");
+  await elapse(100);
+  assert.deepEqual(attaches.slice(1), [`g1 at ${epoch}`]);
+  hub.stop();
+});
+
+test("without an owner players wait, also those who come then; a lost node is unlinked", async () => {
+  const { store, hub, attaches, links, counters, complete, elapse } = await scene();
+  store.own("arena", "g1");
+  complete();
+  const [player, late] = [new TestPlayer(hub), new TestPlayer(hub)];
+  player.join();
+  await elapse(100);
+  assert.deepEqual([...counters.linksUp], [["g1", 1]]);
+  store.node("g1", { state: "lost" });
+  late.join();
+  await elapse(5_000);
+  assert.deepEqual([player.losses, player.unknown, late.unknown], [1, 0, 0]);
+  assert.equal((await links.get("g1")?.[0]?.closed)?.code, "closed");
+  assert.deepEqual([...counters.linksUp], []);
+  assert.equal(counters.linkFailures, 0, "to let go of it is no failure");
+  const epoch = store.own("arena", "g2");
+  await elapse(100);
+  assert.deepEqual(attaches.slice(1), [`g2 at ${epoch}`, `g2 at ${epoch}`]);
+  hub.stop();
+});
+
+test("a released shard's players wait on links that stay", async () => {
+  const { store, hub, attaches, links, complete, elapse } = await scene();
+  store.own("arena", "g1");
+  complete();
+  const player = new TestPlayer(hub);
+  player.join();
+  await elapse(100);
+  store.own("arena", "g1", { state: "released" });
+  assert.deepEqual([player.losses, player.port], [1, undefined]);
+  const epoch = store.own("arena", "g1");
+  await elapse(100);
+  assert.deepEqual(attaches.slice(1), [`g1 at ${epoch}`]);
+  assert.equal(links.get("g1")?.length, 1);
+  hub.stop();
+});
+
+test("a gameserver that dies before anybody declares it lost: its players wait for the link, then go to the next owner", async () => {
+  const { network, store, hub, attaches, complete, elapse } = await scene();
+  store.own("arena", "g1");
+  complete();
+  const player = new TestPlayer(hub);
+  player.join();
+  await elapse(100);
+  network.kill("g1");
+  await elapse(3_000);
+  assert.equal(player.losses, 1);
+  store.node("g1", { state: "lost" });
+  const epoch = store.own("arena", "g2");
+  await elapse(100);
+  assert.deepEqual(attaches.slice(1), [`g2 at ${epoch}`]);
+  hub.stop();
+});
+
+test("a world of the catalogue is waited for, another one is unknown; before all is read nothing is", async () => {
+  const { store, hub, placements, attaches, complete, elapse } = await scene();
+  const [early, nowhere] = [new TestPlayer(hub), new TestPlayer(hub)];
+  early.join();
+  hub.route(nowhere, "cave", 0);
+  await elapse(1_000);
+  assert.deepEqual([early.unknown, nowhere.unknown, placements.complete], [0, 0, false]);
+  complete();
+  await elapse(1_000);
+  assert.deepEqual([early.unknown, nowhere.unknown], [0, 1]);
+  const epoch = store.own("arena", "g2");
+  await elapse(100);
+  assert.deepEqual(attaches, [`g2 at ${epoch}`]);
+  hub.stop();
+});
