@@ -25,7 +25,7 @@ export { GroupClient } from "./raft/shell/group-client.ts";
 export { type GroupLog, openGroupLog } from "./raft/shell/group-log.ts";
 export { GroupReplicatedLog } from "./raft/shell/group-log-port.ts";
 export { LinkTransport } from "./raft/shell/link-transport.ts";
-export { type CallAnswer, PeerCalls } from "./raft/shell/peer-calls.ts";
+export { PeerCalls } from "./raft/shell/peer-calls.ts";
 export { PeerLinks } from "./raft/shell/peer-links.ts";
 export type { GroupMachine, RunnerDependencies, RunnerEvents } from "./raft/shell/ports.ts";
 export { RaftError, type RaftErrorCode } from "./raft/shell/raft-error.ts";

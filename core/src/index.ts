@@ -162,14 +162,41 @@ export {
   type WorldRecord,
 } from "./control/records.ts";
 export {
-  type ApiserverHello,
   ApiserverLink,
+  type ApiserverLinkDependencies,
   type ApiserverLinkEvents,
   type ApiserverLinkOptions,
-  type ApiserverMember,
 } from "./control/remote/apiserver-link.ts";
+export {
+  type ApiserverMember,
+  CONTROL_CALLS_VERSION,
+  type HelloAnswer,
+  helloAnswer,
+  helloRequest,
+  MAX_APISERVERS,
+  membersAnswer,
+  nodeRenewal,
+  nothing,
+  rangeAnswer,
+  rangeRequest,
+  renewalAnswer,
+  renewalRequest,
+  txnAnswer,
+  txnRequest,
+  type WatchNews,
+  watchAnswer,
+  watchName,
+  watchNews,
+  watchRequest,
+} from "./control/remote/control-call-codec.ts";
 export type { ControlCalls } from "./control/remote/control-calls.ts";
-export { RemoteStore, type RemoteStoreOptions } from "./control/remote/remote-store.ts";
+export { decodeRefusal, encodeRefusal } from "./control/remote/refusal.ts";
+export {
+  MAX_NODE_WATCHES,
+  RemoteStore,
+  type RemoteStoreOptions,
+} from "./control/remote/remote-store.ts";
+export { LONG_POLL_MS } from "./control/remote/remote-watch.ts";
 export type { RenewalAnswer, RenewalRequest } from "./control/remote/renewal.ts";
 export {
   checkRange,

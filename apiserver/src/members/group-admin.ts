@@ -1,7 +1,7 @@
-import { type Clock, type ControlStore, isNodeName } from "@atlasnet/core";
+import { type CallAnswer, type Clock, type ControlStore, isNodeName } from "@atlasnet/core";
 import { ApiError } from "../http/api-error.ts";
 import type { GroupView, MemberView, RaftPort } from "../http/ports.ts";
-import type { CallAnswer, PeerCalls } from "../raft/shell/peer-calls.ts";
+import type { PeerCalls } from "../raft/shell/peer-calls.ts";
 import { RaftError } from "../raft/shell/raft-error.ts";
 import type { RaftRunner } from "../raft/shell/raft-runner.ts";
 import { successorOf } from "../server/hand-over.ts";

@@ -1,12 +1,11 @@
 import {
   type Compare,
   compareCheck,
-  controlKey,
-  controlValue,
   decodeCbor,
   encodeCbor,
   exactly,
   type FieldCheck,
+  itemCheck,
   type KeyValue,
   listOf,
   MAX_TXN_PARTS,
@@ -17,7 +16,7 @@ import {
   requestId,
   unsigned,
   variants,
-  wireInteger,
+  withWireIntegers,
   word,
 } from "@atlasnet/core";
 import {
@@ -63,14 +62,6 @@ const txnFields = {
   refused: optional(word("no-lease")),
 };
 
-export const itemCheck: FieldCheck = exactly({
-  key: controlKey,
-  value: controlValue,
-  created: unsigned,
-  modified: unsigned,
-  version: unsigned,
-});
-
 const commandCheck: FieldCheck = variants({
   txns: { txns: listOf(MAX_COMMAND_TXNS, exactly(txnFields)) },
   quota: { bytes: upTo(MAX_QUOTA_BYTES) },
@@ -114,17 +105,6 @@ export function decodeCommand(bytes: Uint8Array, index: number): Command {
   const problem = commandCheck(decoded.value);
   if (problem !== undefined) throw new CommandError(problem, index);
   return decoded.value as Command;
-}
-
-/** Numbers anywhere in a command become what is written as CBOR integers. */
-export function withWireIntegers(value: unknown): unknown {
-  if (typeof value === "number") return wireInteger(value);
-  if (Array.isArray(value)) return value.map(withWireIntegers);
-  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return value;
-  const copy: { [key: string]: unknown } = {};
-  for (const [key, field] of Object.entries(value))
-    if (field !== undefined) copy[key] = withWireIntegers(field);
-  return copy;
 }
 
 function upTo(max: number): FieldCheck {

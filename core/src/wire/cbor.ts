@@ -56,6 +56,17 @@ export function wireInteger(value: number): number | bigint {
   return value > MAX_PLAIN_INTEGER ? BigInt(value) : value;
 }
 
+/** The same for integers anywhere in a value made of maps and lists; fields that are undefined are left out. */
+export function withWireIntegers(value: unknown): unknown {
+  if (typeof value === "number") return Number.isSafeInteger(value) ? wireInteger(value) : value;
+  if (Array.isArray(value)) return value.map(withWireIntegers);
+  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return value;
+  const copy: { [key: string]: unknown } = {};
+  for (const [key, field] of Object.entries(value))
+    if (field !== undefined) copy[key] = withWireIntegers(field);
+  return copy;
+}
+
 /** Node's Buffers as what they are: slices of a Buffer would be Buffers again. */
 function plainView(bytes: Uint8Array): Uint8Array {
   return bytes.constructor === Uint8Array

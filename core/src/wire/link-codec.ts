@@ -1,5 +1,5 @@
 import { canonicalJson, parseDefinition } from "@atlasnet/world";
-import { decodeCbor, encodeCbor, wireInteger } from "./cbor.ts";
+import { decodeCbor, encodeCbor, wireInteger, withWireIntegers } from "./cbor.ts";
 import {
   boolean,
   byteString,
@@ -220,18 +220,6 @@ export function decodeLinkMessage(
   if ("definition" in message && message.definition !== undefined)
     message.definition = parseDefinition(message.definition);
   return { ok: true, message };
-}
-
-/** A list of flat records with their numbers in the form that is written as CBOR integers. */
-function withWireIntegers(records: readonly object[]): object[] {
-  return records.map((item) =>
-    Object.fromEntries(
-      Object.entries(item).map(([key, value]) => [
-        key,
-        typeof value === "number" ? wireInteger(value) : value,
-      ]),
-    ),
-  );
 }
 
 function bad(problem: string): DecodedLinkMessage {

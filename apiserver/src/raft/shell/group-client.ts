@@ -1,7 +1,7 @@
-import type { LeaderInfo } from "@atlasnet/core";
+import type { CallAnswer, LeaderInfo } from "@atlasnet/core";
 import { ByteReader, UnreadableBytes } from "./byte-reader.ts";
 import { ByteWriter } from "./byte-writer.ts";
-import type { CallAnswer, PeerCalls } from "./peer-calls.ts";
+import type { PeerCalls } from "./peer-calls.ts";
 import { RaftError } from "./raft-error.ts";
 import type { RaftRunner } from "./raft-runner.ts";
 import type { Position } from "./waiting-proposals.ts";

@@ -1,83 +1,307 @@
-import { type CallAnswer, callCode } from "../../link/calls.ts";
-import type { LinkNetwork } from "../../link/link.ts";
+import { AskedCalls, type CallAnswer, callCode } from "../../link/calls.ts";
+import type { Channel, Link, LinkClosed, LinkNetwork } from "../../link/link.ts";
+import { LinkError } from "../../link/link-error.ts";
 import type { Logger } from "../../logging/logger.ts";
-import type { Clock } from "../../ports/clock.ts";
+import type { Clock, Timer } from "../../ports/clock.ts";
 import type { PseudoRandom } from "../../ports/random.ts";
+import { CONTROL_CHANNEL, NODES_GROUP } from "../../wire/link-messages.ts";
 import type { LeaderInfo } from "../control-store.ts";
+import { ApiserverChoice } from "./apiserver-choice.ts";
+import {
+  type ApiserverMember,
+  CONTROL_CALLS_VERSION,
+  type HelloAnswer,
+  helloAnswer,
+  helloRequest,
+  membersAnswer,
+  nothing,
+} from "./control-call-codec.ts";
 import type { ControlCalls } from "./control-calls.ts";
-
-/** What an apiserver says of itself when a link to it stands. */
-export interface ApiserverHello {
-  readonly cluster: string;
-  readonly node: string;
-  readonly leader: LeaderInfo | undefined;
-  /** For logs: its software and version. */
-  readonly software: string;
-}
-
-export interface ApiserverMember {
-  readonly node: string;
-  /** host:port where it takes links. */
-  readonly address: string;
-}
+import { outcomeOf } from "./outcome.ts";
+import { Pauses } from "./pauses.ts";
 
 export interface ApiserverLinkOptions {
   /** Node ids. They stay known; those that apiservers tell of are added. */
   readonly apiservers: readonly string[];
   /** The apiserver has to be of this cluster; absent: any. */
   readonly cluster?: string | undefined;
-  /** For the apiserver's log. */
+  /** Name and version of this process, for the apiserver's log; at most 128 bytes. */
   readonly software: string;
   /** First pause after all of them were tried; it doubles up to the longest. Default 50 and 2,000. */
   readonly minPauseMs?: number;
   readonly maxPauseMs?: number;
-  /** After so long without an answer to a connect or a hello the next one is tried. Default 1,500. */
+  /** After so long without a link and a hello the next one is tried; longer in later rounds. Default 1,500. */
   readonly patienceMs?: number;
 }
 
 /** None of them is called from within a call of the link. */
 export interface ApiserverLinkEvents {
-  connected(hello: ApiserverHello): void;
+  connected(hello: HelloAnswer): void;
   /** Others are tried at once. */
   disconnected(node: string, why: string): void;
   /**
    * All known apiservers refused this node, one after another. It goes on trying, but somebody has to change
-   * something: the error says what.
+   * something: the error says what. Told in each round.
    */
   refused(error: Error): void;
   /** The apiservers of the cluster, each time they were told. For whoever looks up addresses. */
   members(members: readonly ApiserverMember[]): void;
 }
 
-/** Keeps a link to one of several apiservers. */
-export class ApiserverLink implements ControlCalls {
-  constructor(
-    _options: ApiserverLinkOptions,
-    _dependencies: {
-      readonly network: Pick<LinkNetwork, "connect">;
-      readonly clock: Clock;
-      readonly random: PseudoRandom;
-      readonly logger: Logger;
-      readonly events: Partial<ApiserverLinkEvents>;
-    },
-  ) {}
+export interface ApiserverLinkDependencies {
+  /** The network stays its creator's. */
+  readonly network: Pick<LinkNetwork, "connect">;
+  readonly clock: Clock;
+  readonly random: PseudoRandom;
+  readonly logger: Logger;
+  readonly events?: Partial<ApiserverLinkEvents>;
+}
 
-  /** The apiserver that is linked now. */
-  get connected(): ApiserverHello | undefined {
-    return undefined;
+const DEFAULT_MIN_PAUSE_MS = 50;
+const DEFAULT_MAX_PAUSE_MS = 2_000;
+const DEFAULT_PATIENCE_MS = 1_500;
+/** Questions that wait for their answers; the next are answered with `busy`. */
+export const MAX_PENDING_CONTROL_CALLS = 20_000;
+/** The apiservers are asked for all of them so often. */
+const MEMBERS_PERIOD_MS = 30_000;
+const MEMBERS_TIMEOUT_MS = 5_000;
+
+/** A link to an apiserver that said hello. */
+interface Standing {
+  readonly link: Link;
+  readonly channel: Channel;
+  readonly hello: HelloAnswer;
+  congested: boolean;
+}
+
+/** Keeps a link to one of several apiservers, and asks over it. */
+export class ApiserverLink implements ControlCalls {
+  private readonly options: ApiserverLinkOptions;
+  private readonly dependencies: ApiserverLinkDependencies;
+  private readonly events: Partial<ApiserverLinkEvents>;
+  private readonly choice: ApiserverChoice;
+  private readonly asked: AskedCalls;
+  private readonly pauses: Pauses;
+  private readonly handlers: ((leader: LeaderInfo | undefined) => void)[] = [];
+  private standing: Standing | undefined;
+  private membersTimer: Timer | undefined;
+  private started = false;
+  private stopped = false;
+  readonly counts = { connected: 0, failed: 0, movedOn: 0 };
+
+  /** @throws RangeError without any apiserver */
+  constructor(options: ApiserverLinkOptions, dependencies: ApiserverLinkDependencies) {
+    const { clock, random, events = {} } = dependencies;
+    const { apiservers, minPauseMs, maxPauseMs, patienceMs } = options;
+    this.options = options;
+    this.dependencies = dependencies;
+    this.events = events;
+    this.choice = new ApiserverChoice(
+      {
+        apiservers,
+        minPauseMs: minPauseMs ?? DEFAULT_MIN_PAUSE_MS,
+        maxPauseMs: maxPauseMs ?? DEFAULT_MAX_PAUSE_MS,
+        patienceMs: patienceMs ?? DEFAULT_PATIENCE_MS,
+      },
+      { random },
+    );
+    this.pauses = new Pauses({ clock, random });
+    this.asked = new AskedCalls(
+      { group: NODES_GROUP, maxPending: MAX_PENDING_CONTROL_CALLS },
+      { clock },
+    );
+  }
+
+  /** What the apiserver said that is linked now. */
+  get connected(): HelloAnswer | undefined {
+    return this.standing?.hello;
   }
 
   /** Begins to connect. Idempotent. */
-  start(): void {}
-
-  async ask(_method: string, _body: Uint8Array, _timeoutMs: number): Promise<CallAnswer> {
-    return callCode("unreachable");
+  start(): void {
+    if (this.started || this.stopped) return;
+    this.started = true;
+    void this.run();
   }
 
-  onConnected(_handler: () => void): void {}
+  async ask(method: string, body: Uint8Array, timeoutMs: number): Promise<CallAnswer> {
+    const { standing } = this;
+    if (standing === undefined) return callCode("unreachable");
+    if (standing.congested) return callCode("busy");
+    const answer = await this.asked.ask(standing.channel, { method, body, timeoutMs }, () => {
+      standing.congested = true;
+    });
+    if (answer.code === "timeout" && this.standing === standing)
+      standing.link.close({ code: "closed", detail: `no answer to ${method} in ${timeoutMs} ms` });
+    return answer;
+  }
 
-  moveOn(): void {}
+  onConnected(handler: (leader: LeaderInfo | undefined) => void): void {
+    this.handlers.push(handler);
+    const { standing } = this;
+    if (standing !== undefined)
+      queueMicrotask(() => {
+        if (this.standing === standing) handler(standing.hello.leader);
+      });
+  }
+
+  moveOn(): void {
+    const { standing } = this;
+    if (standing === undefined || !this.choice.mayLeave(this.dependencies.clock.now())) return;
+    this.counts.movedOn += 1;
+    standing.link.close({ code: "closed", detail: "another apiserver is tried" });
+  }
 
   /** Closes the link; what waits is answered with `lost`. Idempotent. */
-  stop(): void {}
+  stop(): void {
+    if (this.stopped) return;
+    this.stopped = true;
+    this.standing?.link.close({ code: "closed", detail: "this node stops" });
+    this.standing = undefined;
+    this.membersTimer?.cancel();
+    this.pauses.endAll();
+    this.asked.stop();
+  }
+
+  private async run(): Promise<void> {
+    while (!this.stopped) {
+      const { node, pauseMs, patienceMs } = this.choice.next();
+      if (pauseMs > 0) await this.pauses.pause(pauseMs);
+      if (this.stopped) return;
+      const reached = await this.reach(node, patienceMs);
+      if (this.stopped) return;
+      if (reached.ok) await this.stand(reached.standing);
+      else this.failed(node, reached.error, reached.isRefusal);
+    }
+  }
+
+  private failed(node: string, error: Error, isRefusal: boolean): void {
+    const { logger } = this.dependencies;
+    this.counts.failed += 1;
+    logger.debug("An apiserver cannot be linked.", { node, error });
+    const refusal = this.choice.failed(isRefusal ? error : undefined);
+    if (refusal !== undefined) this.events.refused?.(refusal);
+  }
+
+  /** Until the link has ended. */
+  private async stand(standing: Standing): Promise<void> {
+    const { clock, logger } = this.dependencies;
+    const { hello, link } = standing;
+    this.standing = standing;
+    this.choice.linked(clock.now());
+    this.counts.connected += 1;
+    logger.info("Linked to an apiserver.", { node: hello.node, software: hello.software });
+    this.events.connected?.(hello);
+    for (const handler of this.handlers) handler(hello.leader);
+    void this.askMembers(standing);
+    const closed = await link.closed;
+    this.membersTimer?.cancel();
+    if (this.stopped) return;
+    this.standing = undefined;
+    this.choice.lost();
+    const why = closed.detail ?? closed.code;
+    logger.info("The link to an apiserver has ended; another one is tried.", {
+      node: hello.node,
+      why,
+    });
+    this.events.disconnected?.(hello.node, why);
+  }
+
+  private async reach(
+    node: string,
+    patienceMs: number,
+  ): Promise<
+    | { readonly ok: true; readonly standing: Standing }
+    | { readonly ok: false; readonly error: Error; readonly isRefusal: boolean }
+  > {
+    const { clock } = this.dependencies;
+    const deadline = clock.now() + patienceMs;
+    try {
+      const link = await this.connect(node, patienceMs);
+      const channel = link.channel(CONTROL_CHANNEL);
+      channel.onMessage((message) => {
+        if (message.type === "answer" && message.group === NODES_GROUP)
+          this.asked.answered(channel, message);
+      });
+      const gone = () => this.asked.lost(channel);
+      link.closed.then(gone, gone);
+      const left = Math.max(1, deadline - clock.now());
+      return await this.greet(link, channel, left);
+    } catch (cause) {
+      const error = cause instanceof Error ? cause : new Error(String(cause));
+      return {
+        ok: false,
+        error,
+        isRefusal: error instanceof LinkError && error.code === "refused",
+      };
+    }
+  }
+
+  private async greet(
+    link: Link,
+    channel: Channel,
+    timeoutMs: number,
+  ): Promise<
+    | { readonly ok: true; readonly standing: Standing }
+    | { readonly ok: false; readonly error: Error; readonly isRefusal: boolean }
+  > {
+    const { cluster, software } = this.options;
+    const versions = { oldest: CONTROL_CALLS_VERSION, newest: CONTROL_CALLS_VERSION };
+    const body = helloRequest.encode({ versions, cluster, software });
+    const answer = await this.asked.ask(
+      channel,
+      { method: "hello", body, timeoutMs },
+      () => undefined,
+    );
+    const outcome = outcomeOf(answer, (bytes) => helloAnswer.decode(bytes));
+    if (outcome.type !== "answer" || this.stopped) {
+      const why: LinkClosed = { code: "closed", detail: "there was no good hello" };
+      link.close(why);
+      const { error } = outcome.type === "answer" ? { error: new Error("stopped") } : outcome;
+      return { ok: false, error, isRefusal: outcome.type === "refused" };
+    }
+    const standing: Standing = { link, channel, hello: outcome.value, congested: false };
+    channel.onDrain(() => {
+      standing.congested = false;
+    });
+    return { ok: true, standing };
+  }
+
+  /** A link that comes too late is closed. @throws LinkError */
+  private connect(node: string, patienceMs: number): Promise<Link> {
+    const { network, clock } = this.dependencies;
+    return new Promise((resolve, reject) => {
+      let late = false;
+      const timer = clock.setTimer(patienceMs, () => {
+        late = true;
+        reject(new LinkError("unreachable", `${node} did not answer in ${patienceMs} ms`, node));
+      });
+      network.connect(node).then(
+        (link) => {
+          timer.cancel();
+          if (late || this.stopped) link.close({ code: "closed", detail: "too late" });
+          if (this.stopped && !late) reject(new LinkError("unreachable", "stopped", node));
+          else resolve(link);
+        },
+        (error: unknown) => {
+          timer.cancel();
+          reject(error);
+        },
+      );
+    });
+  }
+
+  private async askMembers(standing: Standing): Promise<void> {
+    const answer = await this.ask("members", nothing.encode({}), MEMBERS_TIMEOUT_MS);
+    if (this.standing !== standing) return;
+    const outcome = outcomeOf(answer, (body) => membersAnswer.decode(body));
+    if (outcome.type === "answer") {
+      const { members } = outcome.value;
+      this.choice.learn(members.map(({ node }) => node));
+      this.events.members?.(members);
+    }
+    this.membersTimer = this.dependencies.clock.setTimer(MEMBERS_PERIOD_MS, () => {
+      void this.askMembers(standing);
+    });
+  }
 }

@@ -1,68 +1,218 @@
 import type { Clock } from "../../ports/clock.ts";
 import type { Random } from "../../ports/random.ts";
 import { ControlError } from "../control-error.ts";
-import type {
-  ControlStore,
-  LeaderInfo,
-  RangeRequest,
-  RangeResult,
-  TxnRequest,
-  TxnResult,
-  Watch,
-  WatchEvents,
-  WatchRequest,
+import {
+  type ControlStore,
+  type LeaderInfo,
+  MAX_RETRY_MS,
+  type RangeRequest,
+  type RangeResult,
+  type TxnRequest,
+  type TxnResult,
+  type Watch,
+  type WatchEvents,
+  type WatchRequest,
 } from "../control-store.ts";
+import { checkWatch } from "../request-checks.ts";
+import {
+  rangeAnswer,
+  rangeRequest,
+  renewalAnswer,
+  renewalRequest,
+  txnAnswer,
+  txnRequest,
+} from "./control-call-codec.ts";
 import type { ControlCalls } from "./control-calls.ts";
+import { outcomeOf, stopped, undecided } from "./outcome.ts";
+import { Pauses } from "./pauses.ts";
+import { failedWatch, RemoteWatch, type WatchPort } from "./remote-watch.ts";
 import type { RenewalAnswer, RenewalRequest } from "./renewal.ts";
 
 export interface RemoteStoreOptions {
-  /** Longest time over which one request is tried again, at most MAX_RETRY_MS. Default 10,000. */
+  /** A request is tried again for so long, at most MAX_RETRY_MS less one try. Default 10,000. */
   readonly timeoutMs?: number;
-  /** One try has this long; default 3,000. */
+  /** One try has this long; longer than an apiserver takes to say that there is no quorum. Default 3,000. */
   readonly attemptMs?: number;
-  /** Requests that wait here; the next are refused with "busy". Default 10,000. */
+  /** Ranges and transactions that wait here; the next are refused with "busy". Default 10,000. */
   readonly maxPending?: number;
+  /** Watches; the next fail with "too-many-watches". Default 1,024, as many as an apiserver takes of a node. */
+  readonly maxWatches?: number;
 }
 
-/** The control store as a node has it, over its link to an apiserver. */
+const DEFAULT_TIMEOUT_MS = 10_000;
+const DEFAULT_ATTEMPT_MS = 3_000;
+const DEFAULT_MAX_PENDING = 10_000;
+/** Also what an apiserver takes of one node. */
+export const MAX_NODE_WATCHES = 1024;
+const MIN_PAUSE_MS = 20;
+const MAX_PAUSE_MS = 500;
+const ID_BYTES = 16;
+
+/**
+ * The control store as a node has it, over its link to whichever apiserver.
+ *
+ * 1. A transaction gets an id when it has none: it may be sent again, to any apiserver, and is applied once.
+ * 2. A request is answered within `timeoutMs` and one try. When any of its tries may have been acted upon,
+ *    the error is "timeout" or "no-quorum", and none that says otherwise.
+ * 3. A watch outlives links and apiservers without a gap.
+ */
 export class RemoteStore implements ControlStore {
+  private readonly options: Required<RemoteStoreOptions>;
+  private readonly calls: ControlCalls;
+  private readonly clock: Clock;
+  private readonly random: Random;
+  private readonly pauses: Pauses;
+  private readonly watches = new Set<RemoteWatch>();
+  private readonly watchPort: WatchPort;
+  private known: LeaderInfo | undefined;
+  private pending = 0;
+  private isStopped = false;
+
   constructor(
-    _options: RemoteStoreOptions,
-    _dependencies: {
-      readonly calls: ControlCalls;
-      readonly clock: Clock;
-      readonly random: Random;
-    },
-  ) {}
+    options: RemoteStoreOptions,
+    {
+      calls,
+      clock,
+      random,
+    }: { readonly calls: ControlCalls; readonly clock: Clock; readonly random: Random },
+  ) {
+    const attemptMs = options.attemptMs ?? DEFAULT_ATTEMPT_MS;
+    this.options = {
+      timeoutMs: Math.min(options.timeoutMs ?? DEFAULT_TIMEOUT_MS, MAX_RETRY_MS - attemptMs),
+      attemptMs,
+      maxPending: options.maxPending ?? DEFAULT_MAX_PENDING,
+      maxWatches: options.maxWatches ?? MAX_NODE_WATCHES,
+    };
+    this.calls = calls;
+    this.clock = clock;
+    this.random = random;
+    this.pauses = new Pauses({ clock, random });
+    this.watchPort = {
+      ask: (method, body, longMs = 0) => calls.ask(method, body, attemptMs + longMs),
+      pause: (ms) => this.pauses.pause(ms),
+      moveOn: () => calls.moveOn(),
+      newId: () => this.newId(),
+      learn: (leader) => {
+        this.known = leader;
+      },
+      ended: (watch) => this.watches.delete(watch),
+    };
+    calls.onConnected((leader) => {
+      this.known = leader;
+      this.pauses.endAll();
+    });
+  }
 
+  /** As the apiserver knew it that answered last. */
   leader(): LeaderInfo | undefined {
-    return undefined;
+    return this.known;
   }
 
-  async range(_request: RangeRequest): Promise<RangeResult> {
-    throw notYet();
+  get figures(): { readonly pending: number; readonly watches: number } {
+    return { pending: this.pending, watches: this.watches.size };
   }
 
-  async txn(_request: TxnRequest): Promise<TxnResult> {
-    throw notYet();
+  async range(request: RangeRequest): Promise<RangeResult> {
+    const { leader, ...result } = await this.ask("range", rangeRequest.encode(request), (body) =>
+      rangeAnswer.decode(body),
+    );
+    this.known = leader;
+    return result;
   }
 
-  watch(_request: WatchRequest, _events: WatchEvents): Watch {
-    throw notYet();
+  async txn(request: TxnRequest): Promise<TxnResult> {
+    const body = txnRequest.encode({ ...request, id: request.id ?? this.newId() });
+    const { leader, ...result } = await this.ask("txn", body, (answer) => txnAnswer.decode(answer));
+    this.known = leader;
+    return result;
+  }
+
+  watch(request: WatchRequest, events: WatchEvents): Watch {
+    try {
+      if (this.isStopped) throw stopped();
+      checkWatch(request);
+      const { maxWatches } = this.options;
+      if (this.watches.size >= maxWatches)
+        throw new ControlError("too-many-watches", `${maxWatches} watches run in this process`, {
+          hint: "Watch prefixes instead of single keys.",
+        });
+    } catch (error) {
+      return failedWatch(error, events);
+    }
+    const watch = new RemoteWatch(request, { events, port: this.watchPort });
+    this.watches.add(watch);
+    return watch;
   }
 
   /**
    * Asks once, within `timeoutMs`: who renews goes on with another renewal.
    * @throws ControlError: nobody knows, or no apiserver is linked
    */
-  async renew(_request: RenewalRequest, _timeoutMs: number): Promise<RenewalAnswer> {
-    throw notYet();
+  async renew(request: RenewalRequest, timeoutMs: number): Promise<RenewalAnswer> {
+    if (this.isStopped) throw stopped();
+    const answer = await this.calls.ask("renew", renewalRequest.encode(request), timeoutMs);
+    const outcome = outcomeOf(answer, (body) => renewalAnswer.decode(body));
+    if (outcome.type === "answer") return outcome.value;
+    if (outcome.type === "again" && outcome.elsewhere) this.calls.moveOn();
+    throw outcome.error;
   }
 
-  /** Answers what waits with "unreachable"; watches fail. Idempotent. */
-  stop(): void {}
+  /** Answers what waits at its next try with "unreachable"; watches fail. The calls stay their creator's. Idempotent. */
+  stop(): void {
+    if (this.isStopped) return;
+    this.isStopped = true;
+    for (const watch of [...this.watches]) watch.stop();
+    this.pauses.endAll();
+  }
+
+  private async ask<T>(
+    method: string,
+    body: Uint8Array,
+    decode: (body: Uint8Array) => T,
+  ): Promise<T> {
+    const { maxPending } = this.options;
+    if (this.isStopped) throw stopped();
+    if (this.pending >= maxPending)
+      throw new ControlError("busy", `${maxPending} requests to the apiservers wait already`, {
+        hint: "Try again later, with fewer requests at a time.",
+      });
+    this.pending += 1;
+    try {
+      return await this.askUntilDecided(method, body, decode);
+    } finally {
+      this.pending -= 1;
+    }
+  }
+
+  private async askUntilDecided<T>(
+    method: string,
+    body: Uint8Array,
+    decode: (body: Uint8Array) => T,
+  ): Promise<T> {
+    const { timeoutMs, attemptMs } = this.options;
+    const deadline = this.clock.now() + timeoutMs;
+    let open: ControlError | undefined;
+    for (let pauseMs = MIN_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS)) {
+      const outcome = outcomeOf(await this.calls.ask(method, body, attemptMs), decode);
+      if (outcome.type === "answer") return outcome.value;
+      const { error } = outcome;
+      if (outcome.type === "refused") throw error.code === "unreachable" ? (open ?? error) : error;
+      if (outcome.isOpen) open = isUndecided(error) ? error : undecided("lost");
+      if (outcome.elsewhere) this.calls.moveOn();
+      if (this.isStopped) throw open ?? stopped();
+      if (this.clock.now() + pauseMs > deadline) throw open ?? error;
+      await this.pauses.pause(pauseMs);
+      if (this.isStopped) throw open ?? stopped();
+    }
+  }
+
+  private newId(): string {
+    return [...this.random.bytes(ID_BYTES)]
+      .map((byte) => byte.toString(16).padStart(2, "0"))
+      .join("");
+  }
 }
 
-function notYet(): ControlError {
-  return new ControlError("unreachable", "no apiserver can be reached");
+function isUndecided({ code }: ControlError): boolean {
+  return code === "timeout" || code === "no-quorum";
 }
