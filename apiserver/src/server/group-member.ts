@@ -1,5 +1,6 @@
 import type { Clock, LinkListener, LinkNetwork, Logger, Random } from "@atlasnet/core";
 import type { NodeAddress } from "@atlasnet/core/node";
+import { LeaderRole } from "../leader/leader-role.ts";
 import { AddressBook } from "../members/address-book.ts";
 import { GroupAdmin } from "../members/group-admin.ts";
 import { MembersRecorder } from "../members/members-recorder.ts";
@@ -56,6 +57,8 @@ export class GroupMember {
   readonly client: GroupClient;
   readonly transport: LinkTransport;
   readonly links: PeerLinks;
+  /** Leases and placement, while this node leads. */
+  readonly leader: LeaderRole;
   /** Changes of the group by operators. */
   readonly admin: GroupAdmin;
   private readonly book: AddressBook;
@@ -85,12 +88,12 @@ export class GroupMember {
         log: replicated,
         clock,
         random,
-        // Nodes do not register here yet, so nobody has a lease.
-        holdsLease: () => false,
+        holdsLease: (holder) => this.leader.leases.holds(holder),
         forward: forwardTxns(() => this.calls, DEFAULT_REQUEST_TIMEOUT_MS),
       },
     );
     answerTxns(this.calls, this.store);
+    this.leader = new LeaderRole({ node }, { store: this.store, clock, logger });
     this.raft = new AtlasRaft(
       { core: { ...core, id: node, incarnation: log.identity.incarnation }, runner },
       stored,
@@ -105,6 +108,7 @@ export class GroupMember {
           ...events,
           onChange: () => {
             replicated.leaderChanged();
+            this.leader.changed();
             events.onChange();
           },
         },
@@ -137,6 +141,7 @@ export class GroupMember {
   async start(): Promise<void> {
     this.listener = await this.network.listen((link) => this.links.accept(link));
     await this.raft.start();
+    this.leader.start();
     this.contact.start();
     this.followed = this.book.follow(this.store, this.clock);
     this.recorder.start();
@@ -149,6 +154,7 @@ export class GroupMember {
     this.removal.stop();
     this.recorder.stop();
     this.followed?.close();
+    this.leader.stop();
     this.store.stop();
     const stopped = this.raft.stop();
     this.calls.stop();

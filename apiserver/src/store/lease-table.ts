@@ -154,6 +154,22 @@ export class LeaseTable {
     if (entry !== undefined) entry.declaring = false;
   }
 
+  /** How the leases stand; `held` and `expired` are of `known`. */
+  counts(now: number): { readonly known: number; readonly held: number; readonly expired: number } {
+    let held = 0;
+    let expired = 0;
+    for (const { heldUntil, mayActUntil, declaring } of this.entries.values()) {
+      if (!declaring && now < heldUntil) held += 1;
+      if (now >= mayActUntil) expired += 1;
+    }
+    return { known: this.entries.size, held, expired };
+  }
+
+  /** The nodes that are counted. */
+  nodes(): string[] {
+    return [...this.entries.keys()];
+  }
+
   private add(holder: LeaseHolder, from: number): void {
     this.entries.set(holder.node, {
       holder,

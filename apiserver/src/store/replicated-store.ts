@@ -10,6 +10,7 @@ import {
   LinkError,
   type RangeRequest,
   type RangeResult,
+  type Revision,
   type SecureRandom,
   type TxnRequest,
   type TxnResult,
@@ -114,6 +115,11 @@ export class ReplicatedStore implements ControlStore, LogConsumer {
 
   leader(): LeaderInfo | undefined {
     return this.dependencies.log.leader();
+  }
+
+  /** Of the state that is applied here. */
+  get revision(): Revision {
+    return this.machine.revision;
   }
 
   async range(request: RangeRequest): Promise<RangeResult> {

@@ -20,6 +20,7 @@ import {
   RequestMemory,
   type TxnOutcome,
 } from "./request-memory.ts";
+import { fenceOf } from "./restore-fence.ts";
 import { holds, plan } from "./txn.ts";
 
 /** A committed entry of the log; those without a command belong to Raft. */
@@ -280,8 +281,10 @@ export class StateMachine {
     this.staged = undefined;
     if (staged?.restore !== command.restore || staged.nextPart !== command.parts) return NOTHING;
     const newest = Math.max(this.current, staged.items.newest);
-    this.items = staged.items;
     this.current = firstRevision(generationOf(newest) + 1);
+    const fence = fenceOf(this.items, staged.items, this.current);
+    this.items = staged.items;
+    if (fence !== undefined) this.items.put(fence);
     this.history.reset(this.current);
     return { outcomes: [], changes: [], replaced: true };
   }

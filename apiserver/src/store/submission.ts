@@ -2,6 +2,7 @@ import type { TxnRequest, TxnResult } from "@atlasnet/core";
 import type { TxnCommand } from "./commands.ts";
 import type { TakenIn } from "./replicated-store.ts";
 import type { TxnOutcome } from "./request-memory.ts";
+import { fenced } from "./restore-fence.ts";
 import { decidedError, undecidedError } from "./store-errors.ts";
 import type { Batched } from "./txn-batcher.ts";
 
@@ -36,11 +37,11 @@ export class Submission implements Batched {
   }
 
   get txn(): TxnCommand {
-    const { id, compare, then, otherwise } = this.request;
+    const { id, then, otherwise } = this.request;
     if (this.refused && id !== undefined) return { id, compare: [], then: [], refused: "no-lease" };
     return {
       ...(id !== undefined && { id }),
-      compare,
+      compare: fenced(this.request),
       then,
       ...(otherwise !== undefined && { otherwise }),
     };

@@ -1,0 +1,137 @@
+import type { Clock, Logger, NodeLoad } from "@atlasnet/core";
+import { explainWorld } from "../placement/explain.ts";
+import { PlacementPlanner } from "../placement/planner.ts";
+import { DEFAULT_PLACEMENT, type PlacementSettings } from "../placement/settings.ts";
+import { ClusterView } from "../placement/view.ts";
+import type { ReplicatedStore } from "../store/replicated-store.ts";
+import { ClusterWatch } from "./cluster-watch.ts";
+import { Leadership, type Reign } from "./leadership.ts";
+import { LeaseKeeper } from "./lease-keeper.ts";
+import { PlacementLoop } from "./placement-loop.ts";
+import { RestoreWait } from "./restore-wait.ts";
+
+export interface LeaderRoleOptions {
+  /** This apiserver. */
+  readonly node: string;
+  readonly placement?: PlacementSettings;
+}
+
+export interface LeaderRoleDependencies {
+  readonly store: Pick<
+    ReplicatedStore,
+    "leader" | "range" | "txn" | "watch" | "pull" | "readBarrier" | "revision"
+  >;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/**
+ * What the leading apiserver does besides keeping the log: it renews the leases of nodes, declares those lost
+ * whose lease ran out, and places worlds. The others keep a view of the cluster, to be able to begin at once.
+ */
+export class LeaderRole {
+  readonly leases: LeaseKeeper;
+  private readonly view: ClusterView;
+  private readonly planner: PlacementPlanner;
+  private readonly leadership: Leadership;
+  private readonly watch: ClusterWatch;
+  private readonly loop: PlacementLoop;
+  private readonly restoreWait: RestoreWait;
+
+  constructor({ node, placement }: LeaderRoleOptions, dependencies: LeaderRoleDependencies) {
+    const settings = placement ?? DEFAULT_PLACEMENT;
+    const { clock } = dependencies;
+    this.view = new ClusterView(settings);
+    this.leadership = new Leadership(
+      node,
+      { lead: (reign) => this.lead(reign), follow: () => this.follow() },
+      dependencies,
+    );
+    this.leases = new LeaseKeeper({
+      ...dependencies,
+      leadership: this.leadership,
+      onLoad: (from, load) => this.view.report(from, load, clock.now()),
+    });
+    this.planner = new PlacementPlanner(settings, this.view, this.leases);
+    this.watch = new ClusterWatch({
+      ...dependencies,
+      view: this.view,
+      onChange: () => this.loop.wake(),
+    });
+    this.loop = new PlacementLoop({
+      ...dependencies,
+      planner: this.planner,
+      canStep: () => this.watch.isComplete && this.leadership.reign !== undefined,
+    });
+    this.restoreWait = new RestoreWait(dependencies);
+  }
+
+  start(): void {
+    this.watch.start();
+    this.changed();
+  }
+
+  /** Who leads, or the term, may be another. */
+  changed(): void {
+    this.leadership.changed();
+  }
+
+  /** Idempotent. Before the store is stopped. */
+  stop(): void {
+    this.leadership.stop();
+    this.watch.stop();
+  }
+
+  /** Why a world is nowhere, as sentences; undefined unless this apiserver places. */
+  problems(world: string): readonly string[] | undefined {
+    if (this.leadership.reign === undefined || !this.watch.isComplete) return undefined;
+    const { problems } = explainWorld(this.view, world);
+    return problems.length === 0 ? undefined : problems;
+  }
+
+  /** What a node said with its last renewal; undefined where that is not known: only the leader hears it. */
+  load(node: string): NodeLoad | undefined {
+    return this.leadership.reign === undefined ? undefined : this.view.nodes.get(node)?.load;
+  }
+
+  get figures() {
+    const { leases, loop, planner, view, restoreWait } = this;
+    return {
+      leads: this.leadership.reign !== undefined,
+      leases: leases.figures,
+      placement: {
+        ...loop.figures,
+        pending: view.pending.size,
+        blocked: planner.blockedShards,
+        moving: view.occupancy.moving,
+      },
+      waitsAfterRestore: restoreWait.isWaiting,
+    };
+  }
+
+  /** The longest step of placement since the last call, in ms. */
+  takeLongestStepMs(): number {
+    return this.loop.takeLongestStepMs();
+  }
+
+  private lead(reign: Reign): void {
+    this.forgetLoads();
+    this.leases.lead(reign);
+    this.restoreWait.lead(reign);
+    this.loop.lead(reign.term);
+  }
+
+  private follow(): void {
+    this.loop.follow();
+    this.leases.follow();
+    this.restoreWait.follow();
+  }
+
+  /** What nodes said in an earlier reign is old. */
+  private forgetLoads(): void {
+    for (const node of this.view.nodes.values()) {
+      node.load = undefined;
+      node.loadAt = Number.NEGATIVE_INFINITY;
+    }
+  }
+}
