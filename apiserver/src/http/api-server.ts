@@ -1,3 +1,4 @@
+import { Server } from "node:https";
 import type { Socket } from "node:net";
 import {
   type Clock,
@@ -89,6 +90,12 @@ export class ApiServer {
   start(): Promise<void> {
     this.starting ??= this.listen();
     return this.starting;
+  }
+
+  /** For connections from now on, when it was started with TLS. @throws what OpenSSL has against the pair */
+  setTls(tls: { readonly cert: string; readonly key: string }): void {
+    const server = this.app?.server;
+    if (server instanceof Server) server.setSecureContext({ ...tls, minVersion: "TLSv1.3" });
   }
 
   /** Takes nothing new; what is under way is answered, streams end and their readers go elsewhere. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { OperatingError } from "../errors.ts";
-import { createLogger, type LoggerSettings } from "./logger.ts";
+import { createAdjustableLogger, createLogger, type LoggerSettings } from "./logger.ts";
 
 async function capture(settings: LoggerSettings, isTTY = false) {
   const lines: string[] = [];
@@ -37,6 +37,26 @@ test("the level drops what is below it", async () => {
   const silent = await capture({ level: "silent" });
   silent.logger.error("e");
   assert.deepEqual(silent.lines, []);
+});
+
+test("the level is changed for children that are there already, too", async () => {
+  const lines: string[] = [];
+  const { logger, level } = await createAdjustableLogger(
+    { level: "warn" },
+    { write: (line) => lines.push(line) },
+  );
+  const child = logger.child({ world: "arena" }).child({ shard: 0 });
+  child.info("dropped");
+  assert.equal(level.get(), "warn");
+  level.set("debug");
+  child.debug("one");
+  logger.debug("two");
+  level.set("silent");
+  child.error("dropped");
+  assert.deepEqual(
+    lines.map((line) => JSON.parse(line).msg),
+    ["one", "two"],
+  );
 });
 
 test("an error comes with code, stack and cause", async () => {

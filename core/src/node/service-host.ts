@@ -2,7 +2,7 @@ import type { Meter, Tracer } from "@opentelemetry/api";
 import type { Config } from "../config/build-config.ts";
 import type { Logger } from "../logging/logger.ts";
 import { type Health, HealthServer } from "./health-server.ts";
-import { createLogger } from "./logger.ts";
+import { createAdjustableLogger, type LogLevelControl } from "./logger.ts";
 import { registerProcessMetrics } from "./process-metrics.ts";
 import { Telemetry } from "./telemetry.ts";
 import { version } from "./version.ts";
@@ -38,6 +38,8 @@ interface Part {
  */
 export class ServiceHost {
   readonly logger: Logger;
+  /** Undefined when the logger was given. */
+  readonly logLevel: LogLevelControl | undefined;
   readonly meter: Meter;
   readonly tracer: Tracer;
   readonly health: HealthServer;
@@ -54,11 +56,20 @@ export class ServiceHost {
     const { log } = config;
     const node = config.node.id;
     const facts = { node, role };
-    const logger = dependencies.logger ?? (await createLogger({ ...log, facts }));
+    const made: { readonly logger: Logger; readonly level?: LogLevelControl } =
+      dependencies.logger === undefined
+        ? await createAdjustableLogger({ ...log, facts })
+        : { logger: dependencies.logger };
+    const { logger, level } = made;
     const { otlpEndpoint } = config.telemetry;
-    const service = role === "monolith" ? "atlasnet" : `atlasnet-${role}`;
+    const serviceName = role === "monolith" ? "atlasnet" : `atlasnet-${role}`;
     const telemetry = new Telemetry(
-      { service, version, node, ...(otlpEndpoint === undefined ? {} : { otlpEndpoint }) },
+      {
+        service: serviceName,
+        version,
+        node,
+        ...(otlpEndpoint === undefined ? {} : { otlpEndpoint }),
+      },
       { logger },
     );
     const { host, port } = config.health;
@@ -68,24 +79,27 @@ export class ServiceHost {
     );
     // Instruments that are made before telemetry runs measure nothing.
     await telemetry.start();
-    const made = new ServiceHost({ logger, telemetry, health, onFatal: dependencies.onFatal });
+    const { onFatal } = dependencies;
+    const service = new ServiceHost({ logger, level, telemetry, health, onFatal });
     try {
       await health.start();
     } catch (error) {
-      await made.stop();
+      await service.stop();
       throw error;
     }
-    return made;
+    return service;
   }
 
   private constructor(has: {
     logger: Logger;
+    level: LogLevelControl | undefined;
     telemetry: Telemetry;
     health: HealthServer;
     onFatal: ((error: Error) => void) | undefined;
   }) {
     const { logger, telemetry, health } = has;
     this.logger = logger;
+    this.logLevel = has.level;
     this.health = health;
     this.onFatal = has.onFatal;
     this.meter = telemetry.meter("atlasnet");
