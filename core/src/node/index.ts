@@ -4,6 +4,7 @@ export type {
   ClusterIdentity,
   ClusterLinks,
   ClusterLinksOptions,
+  LinkCertificate,
   NodeAddress,
   OpenClusterLinks,
 } from "./cluster-links.ts";
@@ -42,7 +43,13 @@ export {
 export { KeyFileError, loadOrCreateKeyFile, readKeyFile } from "./key-file.ts";
 export { registerLinkMetrics } from "./link-metrics.ts";
 export { type LoadConfigOptions, loadConfig } from "./load-config.ts";
-export { createLogger, type LoggerSettings, type LogTarget } from "./logger.ts";
+export {
+  createAdjustableLogger,
+  createLogger,
+  type LoggerSettings,
+  type LogLevelControl,
+  type LogTarget,
+} from "./logger.ts";
 export { NodeDisk } from "./node-disk.ts";
 export { type PeersSetting, parsePeers } from "./peers.ts";
 export { registerProcessMetrics } from "./process-metrics.ts";
