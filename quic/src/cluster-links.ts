@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import type { Clock, Config } from "@atlasnet/core";
 import {
   type ClusterLinks,
@@ -132,5 +133,14 @@ function linksOf(network: QuicNetwork, own: OwnIdentity): ClusterLinks {
       const { cluster, role, node, notAfter } = own.now;
       return { cluster, role, node, notAfter };
     },
+    get certificate() {
+      const { certificate, authorities } = own.now;
+      return { fingerprint: fingerprintOf(certificate), authorities };
+    },
   };
+}
+
+/** Of the node's own certificate, which comes first. */
+function fingerprintOf(pem: string): string {
+  return new X509Certificate(pem).fingerprint256.replaceAll(":", "").toLowerCase();
 }

@@ -26,12 +26,21 @@ export interface ClusterLinks {
   readonly address: NodeAddress | undefined;
   /** As renewed last. */
   readonly identity: ClusterIdentity;
+  /** As renewed last, too. */
+  readonly certificate: LinkCertificate;
 }
 
 export interface ClusterIdentity extends Peer {
   readonly cluster: string;
   /** End of the certificate, Unix time in ms. */
   readonly notAfter: number;
+}
+
+export interface LinkCertificate {
+  /** SHA-256 of the node's own certificate, in hexadecimal digits. */
+  readonly fingerprint: string;
+  /** PEM: CA certificates of the cluster. */
+  readonly authorities: string;
 }
 
 /**

@@ -1,13 +1,34 @@
 import type { Config } from "../config/build-config.ts";
-import type { ControlPlane } from "../control/control-plane.ts";
+import type {
+  ControlPlane,
+  ControlPlaneEvents,
+  NodeLoad,
+  NodeRegistration,
+} from "../control/control-plane.ts";
+import { bootsInMemory } from "../control/member/boots.ts";
+import { NodeSession } from "../control/member/node-session.ts";
+import type { NodeDescription } from "../control/member/register.ts";
+import type { NodeState } from "../control/records.ts";
+import { RemoteStore } from "../control/remote/remote-store.ts";
 import type { Peer } from "../link/link.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Random } from "../ports/random.ts";
+import { BootFile } from "./boot-file.ts";
 import type {
   ClusterLinks,
   ClusterLinksOptions,
   NodeAddress,
   OpenClusterLinks,
 } from "./cluster-links.ts";
+import { type FindApiservers, findApiservers } from "./control-plane-discovery.ts";
+import { registerControlPlaneMetrics } from "./control-plane-metrics.ts";
+import { ApiserverTie } from "./control-plane-tie.ts";
+import type { Health } from "./health-server.ts";
+import { advertisedAddress, labelsOf } from "./node-description.ts";
 import type { ServiceHost } from "./service-host.ts";
+import { systemClock } from "./system-clock.ts";
+import { systemRandom } from "./system-random.ts";
+import { version } from "./version.ts";
 
 export interface OpenControlPlaneOptions {
   /** `cluster.apiservers` names at least one. */
@@ -32,6 +53,10 @@ export interface OpenControlPlaneDependencies {
   /** Stops the links and the control plane, in the right order: both are its parts. */
   readonly host: ServiceHost;
   readonly openLinks: OpenClusterLinks;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  /** Default: by HTTP. */
+  readonly findApiservers?: FindApiservers;
 }
 
 /**
@@ -50,12 +75,159 @@ export interface NodeControlPlane extends ControlPlane {
  */
 export async function openControlPlane(
   options: OpenControlPlaneOptions,
-  { host, openLinks }: OpenControlPlaneDependencies,
+  dependencies: OpenControlPlaneDependencies,
 ): Promise<NodeControlPlane> {
-  const { config, role, accepts, bind, lookup } = options;
+  const { config, role, accepts, bind } = options;
+  const { host, openLinks } = dependencies;
+  // The links ask the tie for addresses, and the tie opens links.
+  let tie: ApiserverTie | undefined;
+  const lookup: ClusterLinksOptions["lookup"] = (node) => tie?.lookup(node) ?? options.lookup(node);
   const links = await openLinks(
     { config, role, accepts: [...accepts, "apiserver"], bind, lookup },
     host,
   );
-  throw new Error(`the control plane of ${links.identity.node} is not wired yet`);
+  tie = new ApiserverTie(
+    {
+      urls: config.cluster.apiservers,
+      cluster: links.identity.cluster,
+      software: `atlasnet ${version} (${role})`,
+    },
+    {
+      network: links.network,
+      clock: dependencies.clock ?? systemClock,
+      random: dependencies.random ?? systemRandom,
+      logger: host.logger,
+      find: dependencies.findApiservers ?? findApiservers,
+      authorities: () => links.certificate.authorities,
+    },
+  );
+  const plane = new LinkedControlPlane(options, dependencies, { links, tie });
+  host.part("control plane", () => plane.stop());
+  host.health.add({ name: "control plane", check: () => plane.health() });
+  registerControlPlaneMetrics(host.meter, plane);
+  // A start that waits for apiservers ends when the process is to stop.
+  const giveUp = () => {
+    if (plane.registration === undefined) void plane.stop();
+  };
+  host.stopSignal.addEventListener("abort", giveUp, { once: true });
+  if (host.stopSignal.aborted) giveUp();
+  return plane;
+}
+
+class LinkedControlPlane implements NodeControlPlane {
+  readonly node: string;
+  readonly links: ClusterLinks;
+  readonly store: RemoteStore;
+  readonly counts = { registrations: 0, seals: 0, losses: 0 };
+  private readonly options: OpenControlPlaneOptions;
+  private readonly tie: ApiserverTie;
+  private readonly session: NodeSession;
+
+  constructor(
+    options: OpenControlPlaneOptions,
+    {
+      host,
+      clock = systemClock,
+      random = systemRandom,
+    }: Pick<OpenControlPlaneDependencies, "host" | "clock" | "random">,
+    { links, tie }: { readonly links: ClusterLinks; readonly tie: ApiserverTie },
+  ) {
+    const { config, ownsDataDir } = options;
+    const node = config.node.id;
+    const { logger } = host;
+    this.node = node;
+    this.options = options;
+    this.links = links;
+    this.tie = tie;
+    this.store = new RemoteStore({}, { calls: tie, clock, random });
+    this.session = new NodeSession(
+      { node, leaseMs: config.node.leaseMs },
+      {
+        store: this.store,
+        renewals: this.store,
+        ...{ clock, random, logger },
+        boots: ownsDataDir ? new BootFile({ dir: config.data.dir, node }) : bootsInMemory(),
+        describe: async () => this.describe(),
+        fatal: (error) => host.fatal("This node cannot be a part of the cluster any more.", error),
+      },
+    );
+  }
+
+  get registration(): NodeRegistration | undefined {
+    return this.session.registration;
+  }
+
+  /** @throws OperatingError "wrong-cluster", "stopped"; LinkError when every apiserver refuses this node */
+  async start(events: ControlPlaneEvents, load: () => NodeLoad): Promise<void> {
+    try {
+      await this.tie.start();
+      const refused = new Promise<never>((_, reject) => this.tie.refused(reject));
+      // It may come before or after somebody waits for it.
+      refused.catch(() => undefined);
+      await Promise.race([this.session.start(this.counted(events), load), refused]);
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  mayAct(): boolean {
+    return this.session.mayAct();
+  }
+
+  setState(state: Exclude<NodeState, "lost" | "starting">): Promise<void> {
+    return this.session.setState(state);
+  }
+
+  /** Idempotent. */
+  async stop(): Promise<void> {
+    await this.session.stop();
+    this.store.stop();
+    this.tie.stop();
+  }
+
+  health(): Health {
+    const { session, tie } = this;
+    if (session.mayAct()) return { ok: true };
+    const reason =
+      tie.problem ??
+      session.waitsFor ??
+      `this node does not act until its lease is renewed (${session.sealedBy ?? "stopped"})`;
+    return { ok: false, reason };
+  }
+
+  private counted(events: ControlPlaneEvents): ControlPlaneEvents {
+    const { counts } = this;
+    return {
+      registered: (registration) => {
+        counts.registrations += 1;
+        events.registered(registration);
+      },
+      sealed: (reason) => {
+        counts.seals += 1;
+        events.sealed(reason);
+      },
+      unsealed: () => events.unsealed(),
+      lost: () => {
+        counts.losses += 1;
+        return events.lost();
+      },
+    };
+  }
+
+  private describe(): NodeDescription {
+    const { config, role, modules } = this.options;
+    const { links, tie } = this;
+    return {
+      role,
+      labels: labelsOf(config.node.labels),
+      capacity: { weight: config.node.weight, sessions: 0, memoryBytes: 0 },
+      modules,
+      address: advertisedAddress(config, role, {
+        bound: links.address,
+        localAddress: tie.localAddress,
+      }),
+      fingerprint: links.certificate.fingerprint,
+    };
+  }
 }

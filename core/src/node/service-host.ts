@@ -20,6 +20,8 @@ export interface ServiceHostDependencies {
   readonly logger?: Logger | undefined;
   /** The process must not go on (another one took its data); whoever owns it stops it. */
   onFatal?(error: Error): void;
+  /** The process is to stop. */
+  readonly stopSignal?: AbortSignal;
 }
 
 export type HostState = "starting" | "ready" | "draining" | "stopped";
@@ -43,6 +45,8 @@ export class ServiceHost {
   readonly meter: Meter;
   readonly tracer: Tracer;
   readonly health: HealthServer;
+  /** Aborted when the process is to stop, also while it starts: what waits for others during a start ends then. */
+  readonly stopSignal: AbortSignal;
   private readonly onFatal: ((error: Error) => void) | undefined;
   private readonly parts: Part[] = [];
   private now: HostState = "starting";
@@ -79,8 +83,8 @@ export class ServiceHost {
     );
     // Instruments that are made before telemetry runs measure nothing.
     await telemetry.start();
-    const { onFatal } = dependencies;
-    const service = new ServiceHost({ logger, level, telemetry, health, onFatal });
+    const { onFatal, stopSignal = new AbortController().signal } = dependencies;
+    const service = new ServiceHost({ logger, level, telemetry, health, onFatal, stopSignal });
     try {
       await health.start();
     } catch (error) {
@@ -96,12 +100,14 @@ export class ServiceHost {
     telemetry: Telemetry;
     health: HealthServer;
     onFatal: ((error: Error) => void) | undefined;
+    stopSignal: AbortSignal;
   }) {
     const { logger, telemetry, health } = has;
     this.logger = logger;
     this.logLevel = has.level;
     this.health = health;
     this.onFatal = has.onFatal;
+    this.stopSignal = has.stopSignal;
     this.meter = telemetry.meter("atlasnet");
     this.tracer = telemetry.tracer("atlasnet");
     registerProcessMetrics(this.meter);

@@ -21,6 +21,7 @@ export class ServiceProcess<Service extends HostedService> {
   private host: ServiceHost | undefined;
   private built: Service | undefined;
   private starting: Promise<void> | undefined;
+  private readonly stopping = new AbortController();
 
   /** `build` names each part to the host before or right after it starts it. */
   constructor(
@@ -52,7 +53,10 @@ export class ServiceProcess<Service extends HostedService> {
   }
 
   private async begin(): Promise<void> {
-    const host = await ServiceHost.start(this.options, this.dependencies);
+    const host = await ServiceHost.start(this.options, {
+      ...this.dependencies,
+      stopSignal: this.stopping.signal,
+    });
     try {
       this.built = await this.build(host);
     } catch (error) {
@@ -68,8 +72,9 @@ export class ServiceProcess<Service extends HostedService> {
     if (this.host?.drain() === true) await this.built?.drain(deadlineMs);
   }
 
-  /** Idempotent; a start that is under way is waited for. @throws what the parts threw. */
+  /** Idempotent; a start that is under way is told and waited for. @throws what the parts threw. */
   async stop(): Promise<void> {
+    this.stopping.abort();
     // A start that fails has told its caller, and has stopped what it started.
     await this.starting?.catch(() => undefined);
     await this.host?.stop();
