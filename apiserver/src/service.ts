@@ -1,9 +1,7 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Config, type ControlStore, OperatingError } from "@atlasnet/core";
+import { type Config, type ControlStore, type Logger, OperatingError } from "@atlasnet/core";
 import {
   type ClusterLinks,
-  messageOf,
   type NodeAddress,
   type ServiceHost,
   systemClock,
@@ -11,6 +9,7 @@ import {
 } from "@atlasnet/core/node";
 import { ApiServer } from "./http/api-server.ts";
 import { isLoopback } from "./http/loopback.ts";
+import { registerLeaderMetrics } from "./leader/metrics.ts";
 import { AddressBook } from "./members/address-book.ts";
 import type { RaftStatus } from "./raft/core/types.ts";
 import { GroupBackup } from "./server/backup.ts";
@@ -21,6 +20,7 @@ import { membersView } from "./server/members-view.ts";
 import { registerGroupMetrics } from "./server/metrics.ts";
 import { raftPace } from "./server/raft-pace.ts";
 import { Readiness } from "./server/readiness.ts";
+import { TlsFiles } from "./server/tls-files.ts";
 import { REPLACE_NODE_HINT } from "./wal/wal-error.ts";
 
 export interface ApiserverServiceOptions {
@@ -59,7 +59,8 @@ export async function createApiserverService(
   const { logger } = host;
   const clock = systemClock;
   const node = config.node.id;
-  const tls = await readTls(config);
+  const certificate = tlsFiles(config, logger);
+  const tls = await certificate?.read();
   const stop = fatalOnce(host);
   const log = await openLog(config, peers, { host, links, onFailed: stop });
   const member = new GroupMember(
@@ -82,6 +83,7 @@ export async function createApiserverService(
   });
   host.health.add({ name: "group", check: () => readiness.check() });
   registerGroupMetrics(host.meter, member, log.log);
+  registerLeaderMetrics(host.meter, member.leader);
   host.part("group", async () => {
     readiness.stop();
     await member.stop();
@@ -94,11 +96,18 @@ export async function createApiserverService(
       ...{ store: member.store, clock, random: systemRandom, logger, meter: host.meter },
       cluster: membersView(() => member.runner.status, book),
       raft: member.admin,
+      placement: { problems: (world) => member.leader.problems(world) },
+      load: { load: (name) => member.leader.load(name) },
+      ...(host.logLevel && { logLevel: host.logLevel }),
       backup: new GroupBackup({ store: member.store, client: member.client, random: systemRandom }),
     },
   );
-  host.part("HTTP API", () => api.stop());
+  host.part("HTTP API", async () => {
+    certificate?.stop();
+    await api.stop();
+  });
   await api.start();
+  certificate?.follow((pair) => api.setTls(pair));
   return {
     store: member.store,
     get status() {
@@ -183,27 +192,17 @@ function without<V>(map: ReadonlyMap<string, V>, key: string): ReadonlyMap<strin
 }
 
 /** The certificate of the HTTP API: the configured one, or the node's own where the network is not to be trusted. */
-async function readTls({
-  apiserver: { tls, host },
-  identity,
-  node,
-}: Config): Promise<{ readonly cert: string; readonly key: string } | undefined> {
+function tlsFiles(
+  { apiserver: { tls, host }, identity, node }: Config,
+  logger: Logger,
+): TlsFiles | undefined {
   const configured = tls.cert !== undefined && tls.key !== undefined;
   if (!configured && isLoopback(host)) return undefined;
-  const [cert, key] = await Promise.all([
-    readPem("apiserver.tls.cert", tls.cert ?? join(identity.dir, `${node.id}.crt`)),
-    readPem("apiserver.tls.key", tls.key ?? join(identity.dir, `${node.id}.key`)),
-  ]);
-  return { cert, key };
-}
-
-async function readPem(setting: string, file: string): Promise<string> {
-  try {
-    return await readFile(file, "utf8");
-  } catch (cause) {
-    throw new OperatingError("unreadable-file", `${setting}: ${messageOf(cause)}`, {
-      cause,
-      hint: "Let it name a PEM file that this user may read.",
-    });
-  }
+  return new TlsFiles(
+    {
+      cert: tls.cert ?? join(identity.dir, `${node.id}.crt`),
+      key: tls.key ?? join(identity.dir, `${node.id}.key`),
+    },
+    { clock: systemClock, logger },
+  );
 }

@@ -15,7 +15,14 @@ import { AuditLog } from "./audit.ts";
 import type { EventStream } from "./event-stream.ts";
 import { isLoopback } from "./loopback.ts";
 import { apiMetrics } from "./metrics.ts";
-import type { BackupPort, ClusterPort, LogLevelPort, PlacementPort, RaftPort } from "./ports.ts";
+import type {
+  BackupPort,
+  ClusterPort,
+  LoadPort,
+  LogLevelPort,
+  PlacementPort,
+  RaftPort,
+} from "./ports.ts";
 import { registerTokens } from "./register-token.ts";
 import { RequestHandler } from "./request-handler.ts";
 import { allRoutes } from "./routes/all-routes.ts";
@@ -43,6 +50,7 @@ export interface ApiServerDependencies {
   readonly meter?: Meter;
   readonly cluster?: ClusterPort;
   readonly placement?: PlacementPort;
+  readonly load?: LoadPort;
   readonly raft?: RaftPort;
   readonly backup?: BackupPort;
   readonly logLevel?: LogLevelPort;
@@ -139,8 +147,9 @@ export class ApiServer {
 
   private createApp(local: ReadonlyMap<string, TokenRecord>): FastifyInstance {
     const { node, tls, maxStreams = DEFAULT_MAX_STREAMS } = this.options;
-    const { store, clock, random, logger, meter, cluster, placement, raft, backup, logLevel } =
+    const { store, clock, random, logger, meter, cluster, placement, load, raft } =
       this.dependencies;
+    const { backup, logLevel } = this.dependencies;
     const audit = new AuditLog({ logger, clock });
     const routes = allRoutes({
       node,
@@ -151,6 +160,7 @@ export class ApiServer {
       audit,
       cluster,
       placement,
+      load,
       raft,
       backup,
       logLevel,

@@ -6,6 +6,7 @@ export { kvPrefix } from "./kv-values.ts";
 export type {
   BackupPort,
   ClusterPort,
+  LoadPort,
   LogLevelPort,
   MemberStatus,
   PlacementPort,

@@ -1,4 +1,4 @@
-import type { LogLevel } from "@atlasnet/core";
+import type { LogLevel, NodeLoad } from "@atlasnet/core";
 
 /**
  * What the HTTP API shows of an apiserver besides the control store. What is not wired is answered with 501.
@@ -82,6 +82,12 @@ export interface BackupPort {
 export interface PlacementPort {
   /** Sentences; undefined where this apiserver does not place, and only the records are known. */
   problems(world: string): readonly string[] | undefined;
+}
+
+/** How nodes are loaded, from whoever hears their renewals. */
+export interface LoadPort {
+  /** Undefined where that is not known: a node that has not renewed, an apiserver that does not lead. */
+  load(node: string): NodeLoad | undefined;
 }
 
 /** The level of this process's log. */

@@ -7,6 +7,7 @@ import {
   MAX_VERSION_BYTES,
   MAX_WORLD_WEIGHT,
   type ModuleSource,
+  type NodeLoad,
   type NodeRecord,
   plainProblem,
   type WorldRecord,
@@ -40,10 +41,25 @@ export const nodeSchema = v.strictObject({
   /** ISO 8601. */
   registered: v.string(),
   modified: revisionNumber,
+  /** As it said with its last renewal; only the leader knows. */
+  load: v.optional(
+    v.strictObject({
+      sessions: v.number(),
+      memoryBytes: v.number(),
+      busy: v.number(),
+      tickMs: v.number(),
+      bytesPerSecond: v.number(),
+    }),
+  ),
 });
 export type NodeJson = v.InferOutput<typeof nodeSchema>;
 
-export function nodeJson(node: string, record: NodeRecord, modified: number): NodeJson {
+export function nodeJson(
+  node: string,
+  record: NodeRecord,
+  modified: number,
+  load?: NodeLoad | undefined,
+): NodeJson {
   const { registered, capacity, modules, labels, ...rest } = record;
   return {
     node,
@@ -53,6 +69,7 @@ export function nodeJson(node: string, record: NodeRecord, modified: number): No
     modules: [...modules],
     registered: dateText(registered),
     modified,
+    ...(load === undefined ? {} : { load: { ...load } }),
   };
 }
 

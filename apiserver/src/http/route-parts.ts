@@ -1,7 +1,14 @@
 import type { Clock, ControlStore, Logger, Random } from "@atlasnet/core";
 import { ApiError } from "./api-error.ts";
 import type { AuditLog } from "./audit.ts";
-import type { BackupPort, ClusterPort, LogLevelPort, PlacementPort, RaftPort } from "./ports.ts";
+import type {
+  BackupPort,
+  ClusterPort,
+  LoadPort,
+  LogLevelPort,
+  PlacementPort,
+  RaftPort,
+} from "./ports.ts";
 
 /** What routes are made of. */
 export interface RouteParts {
@@ -13,6 +20,7 @@ export interface RouteParts {
   readonly audit: AuditLog;
   readonly cluster: ClusterPort | undefined;
   readonly placement: PlacementPort | undefined;
+  readonly load?: LoadPort | undefined;
   readonly raft: RaftPort | undefined;
   readonly backup: BackupPort | undefined;
   readonly logLevel: LogLevelPort | undefined;

@@ -16,7 +16,7 @@ import { changedSchema, limitText, nodeName, revisionNumber } from "../schemas.t
 
 const params = v.strictObject({ node: nodeName });
 
-export function nodeRoutes({ store, logger }: RouteParts): Route[] {
+export function nodeRoutes({ store, logger, load }: RouteParts): Route[] {
   return [
     jsonRoute({
       method: "GET",
@@ -41,7 +41,9 @@ export function nodeRoutes({ store, logger }: RouteParts): Route[] {
         const nodes = items.flatMap((item) => {
           const node = item.key.slice(NODES.length);
           const record = recordOf("node", item, logger);
-          return record === undefined ? [] : [nodeJson(node, record, item.modified)];
+          return record === undefined
+            ? []
+            : [nodeJson(node, record, item.modified, load?.load(node))];
         });
         const last = items.at(-1)?.key.slice(NODES.length);
         return { revision, nodes, more, ...(last === undefined ? {} : { last }) };
@@ -58,7 +60,7 @@ export function nodeRoutes({ store, logger }: RouteParts): Route[] {
       handle: async ({ params: { node } }) => {
         const { record, modified } = await readRecord(store, "node", nodeKey(node));
         if (record === undefined) throw noNode(node);
-        return nodeJson(node, record, modified);
+        return nodeJson(node, record, modified, load?.load(node));
       },
     }),
     ...[true, false].map((cordoned) =>
