@@ -9,6 +9,7 @@ import {
   type ServiceHost,
 } from "@atlasnet/core/node";
 import { clusterKeys } from "./cluster-keys.ts";
+import { startInCluster } from "./control/start-in-cluster.ts";
 import { parseGameservers } from "./peers.ts";
 import type { ProxyService } from "./server/proxy.ts";
 import { createProxyService, type PlayersAddress, playersAddress } from "./service.ts";
@@ -16,8 +17,8 @@ import { createProxyService, type PlayersAddress, playersAddress } from "./servi
 /** A proxy of a cluster, which has this process to itself. */
 export interface ProxyProcess {
   /**
-   * Lets players in. It does not wait for the gameservers: `/ready` says whether they were heard, and players
-   * wait meanwhile. @throws an error that says what to do.
+   * Lets players in. It does not wait for the gameservers, or the control plane: `/ready` says whether it is known
+   * where worlds are, and players wait meanwhile. @throws an error that says what to do.
    */
   start(): Promise<void>;
   /** Lets nobody in any more, and tells the players, who go to other proxies; at most for so long. */
@@ -28,7 +29,7 @@ export interface ProxyProcess {
   readonly addresses: { readonly players: PlayersAddress; readonly health: NodeAddress };
   /** Undefined until `start` resolved. */
   readonly identity: ClusterIdentity | undefined;
-  /** Resolves when every gameserver was heard once, or the proxy stopped. Only once `start` resolved. */
+  /** Resolves when it is known where worlds are, or the proxy stopped. Only once `start` resolved. */
   heard(): Promise<void>;
 }
 
@@ -36,8 +37,11 @@ export function createProxyProcess(
   loaded: LoadedConfig,
   dependencies: ClusterProcessDependencies = {},
 ): ProxyProcess {
+  const { openLinks = quicLinks } = dependencies;
   return new Process({ config: loaded.config, role: "proxy" }, dependencies, (host) =>
-    startRole(loaded, dependencies, host),
+    loaded.config.cluster.apiservers.length > 0
+      ? startInCluster(loaded, { openLinks }, host)
+      : startWithPeers(loaded, openLinks, host),
   );
 }
 
@@ -60,9 +64,10 @@ class Process extends ClusterProcess<Role> implements ProxyProcess {
   }
 }
 
-async function startRole(
+/** Without a control plane: gameservers that are named say themselves what they host. */
+async function startWithPeers(
   loaded: LoadedConfig,
-  { openLinks = quicLinks }: ClusterProcessDependencies,
+  openLinks: OpenClusterLinks,
   host: ServiceHost,
 ): Promise<Role> {
   const { config } = loaded;

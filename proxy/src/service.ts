@@ -1,5 +1,11 @@
 import { readFile } from "node:fs/promises";
-import { type Config, type LinkNetwork, OperatingError, type TicketKeys } from "@atlasnet/core";
+import {
+  type Config,
+  type LinkNetwork,
+  OperatingError,
+  type PlacementView,
+  type TicketKeys,
+} from "@atlasnet/core";
 import {
   loadOrCreateKeyFile,
   loadOrCreateUdpKey,
@@ -31,6 +37,8 @@ export interface ProxyServiceDependencies {
   readonly host: ServiceHost;
   /** Where gameservers are reached. The network stays its creator's. */
   readonly links: LinkNetwork;
+  /** Where worlds are, with the health check of whoever keeps them; default: where the peers say. */
+  readonly placements?: PlacementView;
 }
 
 /**
@@ -39,13 +47,14 @@ export interface ProxyServiceDependencies {
  */
 export async function createProxyService(
   { config, keys, peers }: ProxyServiceOptions,
-  { host, links }: ProxyServiceDependencies,
+  { host, links, placements }: ProxyServiceDependencies,
 ): Promise<ProxyService> {
   const { tickets, udp } = keys ?? (await ownKeys(config));
   const proxy = createProxy(
     { ...(await proxyOptions(config, udp)), peers },
     {
       links,
+      ...(placements === undefined ? {} : { placements }),
       keys: tickets,
       clock: systemClock,
       random: systemRandom,
@@ -55,7 +64,8 @@ export async function createProxyService(
     },
   );
   host.part("proxy", () => proxy.stop());
-  host.health.add({ name: "gameservers", check: () => proxy.ready() });
+  if (placements === undefined)
+    host.health.add({ name: "gameservers", check: () => proxy.ready() });
   await proxy.start();
   return proxy;
 }
