@@ -77,7 +77,7 @@ async function startRole(
     {
       config,
       role: "apiserver",
-      accepts: ["apiserver"],
+      accepts: ["apiserver", "proxy", "gameserver"],
       // The port that the others are told, unless it is translated on the way here.
       bind: { host: config.links.host, port: own ? own.port : config.links.port },
       lookup: (node) => {

@@ -11,6 +11,7 @@ import { ApiServer } from "./http/api-server.ts";
 import { isLoopback } from "./http/loopback.ts";
 import { registerLeaderMetrics } from "./leader/metrics.ts";
 import { AddressBook } from "./members/address-book.ts";
+import { registerNodeLinkMetrics } from "./node-links/metrics.ts";
 import type { RaftStatus } from "./raft/core/types.ts";
 import { GroupBackup } from "./server/backup.ts";
 import { GroupMember } from "./server/group-member.ts";
@@ -64,7 +65,13 @@ export async function createApiserverService(
   const stop = fatalOnce(host);
   const log = await openLog(config, peers, { host, links, onFailed: stop });
   const member = new GroupMember(
-    { node, peers: without(peers, node), book, ...raftPace(config.apiserver) },
+    {
+      cluster: links.identity.cluster,
+      node,
+      peers: without(peers, node),
+      book,
+      ...raftPace(config.apiserver),
+    },
     {
       ...{ clock, random: systemRandom, logger, network: links.network },
       ...{ log: log.log, stored: log.stored },
@@ -84,6 +91,7 @@ export async function createApiserverService(
   host.health.add({ name: "group", check: () => readiness.check() });
   registerGroupMetrics(host.meter, member, log.log);
   registerLeaderMetrics(host.meter, member.leader);
+  registerNodeLinkMetrics(host.meter, member.nodes);
   host.part("group", async () => {
     readiness.stop();
     await member.stop();

@@ -89,6 +89,7 @@ export {
   type Registration,
   registerNode,
   removeNode,
+  undrainNode,
 } from "./control/node-changes.ts";
 export {
   type Claimant,
@@ -171,6 +172,7 @@ export {
   type ApiserverMember,
   CONTROL_CALLS_VERSION,
   type HelloAnswer,
+  type HelloRequest,
   helloAnswer,
   helloRequest,
   MAX_APISERVERS,
@@ -240,6 +242,7 @@ export {
   type CallAnswer,
   type CallLine,
   callCode,
+  type TakenCallEvents,
   TakenCalls,
 } from "./link/calls.ts";
 export {

@@ -1,10 +1,13 @@
 import type { Clock, LinkListener, LinkNetwork, Logger, Random } from "@atlasnet/core";
-import type { NodeAddress } from "@atlasnet/core/node";
+import { type NodeAddress, version } from "@atlasnet/core/node";
 import { LeaderRole } from "../leader/leader-role.ts";
 import { AddressBook } from "../members/address-book.ts";
 import { GroupAdmin } from "../members/group-admin.ts";
 import { MembersRecorder } from "../members/members-recorder.ts";
 import { RemovalWatch } from "../members/removal-watch.ts";
+import { GroupRenewals } from "../node-links/group-renewals.ts";
+import { linkedMembers } from "../node-links/linked-members.ts";
+import { NodeLinks } from "../node-links/node-links.ts";
 import type { RaftSettings } from "../raft/core/options.ts";
 import type { StoredState } from "../raft/core/types.ts";
 import { AtlasRaft } from "../raft/shell/atlas-raft.ts";
@@ -25,6 +28,7 @@ import { answerTxns, forwardTxns } from "./store-calls.ts";
 const GROUP = "control";
 
 export interface GroupMemberOptions {
+  readonly cluster: string;
   readonly node: string;
   /** Other apiservers, by node id, as the settings name them. */
   readonly peers: ReadonlyMap<string, NodeAddress>;
@@ -59,6 +63,8 @@ export class GroupMember {
   readonly links: PeerLinks;
   /** Leases and placement, while this node leads. */
   readonly leader: LeaderRole;
+  /** Proxies and gameservers that are linked here. */
+  readonly nodes: NodeLinks;
   /** Changes of the group by operators. */
   readonly admin: GroupAdmin;
   private readonly book: AddressBook;
@@ -73,7 +79,7 @@ export class GroupMember {
   private listener: LinkListener | undefined;
 
   constructor(options: GroupMemberOptions, dependencies: GroupMemberDependencies) {
-    const { node, core, runner, peers, book = new AddressBook(peers) } = options;
+    const { cluster, node, core, runner, peers, book = new AddressBook(peers) } = options;
     const { clock, random, logger, network, log, stored, events } = dependencies;
     this.network = network;
     this.clock = clock;
@@ -126,6 +132,17 @@ export class GroupMember {
       clock,
     });
     const { store, calls } = this;
+    const timeoutMs = DEFAULT_REQUEST_TIMEOUT_MS;
+    const leader = () => store.leader();
+    const { leases } = this.leader;
+    this.nodes = new NodeLinks(
+      { cluster, node, software: `atlasnet ${version}` },
+      {
+        ...{ store, clock, logger },
+        renewals: new GroupRenewals({ node, timeoutMs }, { calls, leader, leases }),
+        members: () => linkedMembers(this.runner.status.members, book),
+      },
+    );
     this.admin = new GroupAdmin(
       { node },
       { runner: this.runner, calls, store, book, clock, logBytes: () => log.figures.segmentBytes },
@@ -139,7 +156,9 @@ export class GroupMember {
 
   /** Takes links, loads what the log has, and takes part. @throws what stands in the way */
   async start(): Promise<void> {
-    this.listener = await this.network.listen((link) => this.links.accept(link));
+    this.listener = await this.network.listen((link) =>
+      link.peer.role === "apiserver" ? this.links.accept(link) : this.nodes.accept(link),
+    );
     await this.raft.start();
     this.leader.start();
     this.contact.start();
@@ -150,6 +169,7 @@ export class GroupMember {
 
   /** Takes no part any more; whoever waits is answered. Nothing of the log is in use once it resolves. */
   async stop(): Promise<void> {
+    this.nodes.stop();
     this.contact.stop();
     this.removal.stop();
     this.recorder.stop();

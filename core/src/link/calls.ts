@@ -100,6 +100,12 @@ export class AskedCalls {
   }
 }
 
+export interface TakenCallEvents {
+  answered(answer: CallAnswer): void;
+  /** Why a handler rejected. */
+  failed(error: unknown): void;
+}
+
 /** The answering half: every question gets an answer while its line stands. */
 export class TakenCalls {
   private readonly group: string;
@@ -116,19 +122,17 @@ export class TakenCalls {
     return this.count;
   }
 
-  /**
-   * Without a handler the method is not known. A handler that rejects is a fault: it is answered with
-   * `failed` and told to `onFault`.
-   */
+  /** Without a handler the method is not known. A handler that rejects is a fault, answered with `failed`. */
   take(
     line: CallLine,
     { id, body }: Call,
     handler: ((body: Uint8Array) => Promise<CallAnswer>) | undefined,
-    onFault: (error: unknown) => void = () => undefined,
+    told: Partial<TakenCallEvents> = {},
   ): void {
     const { group } = this;
-    const reply = ({ code, body: answer }: CallAnswer) => {
-      line.send({ type: "answer", group, id, code, body: answer });
+    const reply = (answer: CallAnswer) => {
+      line.send({ type: "answer", group, id, ...answer });
+      told.answered?.(answer);
     };
     if (handler === undefined) return reply(callCode("unknown-method"));
     if (this.count >= this.maxRunning) return reply(callCode("busy"));
@@ -141,7 +145,7 @@ export class TakenCalls {
       (error: unknown) => {
         this.count--;
         reply(callCode("failed"));
-        onFault(error);
+        told.failed?.(error);
       },
     );
   }

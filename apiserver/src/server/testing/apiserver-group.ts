@@ -130,6 +130,9 @@ export class ApiserverGroup {
         get identity() {
           return links.identity;
         },
+        get certificate() {
+          return links.certificate;
+        },
         network: {
           connect: async (peer) => {
             if (isCut) throw new Error(`${node} is cut off`);

@@ -1,0 +1,81 @@
+import {
+  type CallAnswer,
+  ControlError,
+  callCode,
+  decodeRefusal,
+  encodeRefusal,
+  type LeaderInfo,
+  nodeRenewal,
+  type RenewalAnswer,
+  type RenewalRequest,
+  renewalAnswer,
+} from "@atlasnet/core";
+import type { Renewals } from "../leader/lease-keeper.ts";
+import type { PeerCalls } from "../raft/shell/peer-calls.ts";
+
+const METHOD = "node-renew";
+const NOT_LEADER: RenewalAnswer = { ok: false, code: "not-leader" };
+
+export interface GroupRenewalsOptions {
+  /** This apiserver. */
+  readonly node: string;
+  /** How long the leader may take to answer another apiserver, in ms. */
+  readonly timeoutMs: number;
+}
+
+export interface GroupRenewalsDependencies {
+  readonly calls: Pick<PeerCalls, "ask" | "handle">;
+  readonly leader: () => LeaderInfo | undefined;
+  /** Of this apiserver, for while it leads. */
+  readonly leases: Renewals;
+}
+
+/** Renewals at any apiserver: the leader answers them, and it is asked once. */
+export class GroupRenewals implements Renewals {
+  private readonly options: GroupRenewalsOptions;
+  private readonly dependencies: GroupRenewalsDependencies;
+
+  constructor(options: GroupRenewalsOptions, dependencies: GroupRenewalsDependencies) {
+    this.options = options;
+    this.dependencies = dependencies;
+    dependencies.calls.handle(METHOD, (_from, body) => this.takeIn(body));
+  }
+
+  /** @throws ControlError: nobody knows */
+  async renew(node: string, { boot, number, load }: RenewalRequest): Promise<RenewalAnswer> {
+    const { calls, leases } = this.dependencies;
+    const leader = this.dependencies.leader();
+    if (leader === undefined) return NOT_LEADER;
+    if (leader.node === this.options.node) return leases.renew(node, { boot, number, load });
+    const body = nodeRenewal.encode({ node, boot, number, load });
+    return renewed(await calls.ask(leader.node, METHOD, body, this.options.timeoutMs), leader);
+  }
+
+  /** Of another apiserver, which takes this one for the leader. Not handed on once more. */
+  private async takeIn(body: Uint8Array): Promise<CallAnswer> {
+    try {
+      const { node, boot, number, load } = nodeRenewal.decode(body);
+      const answer = await this.dependencies.leases.renew(node, { boot, number, load });
+      return { ...callCode("ok"), body: renewalAnswer.encode(answer) };
+    } catch (error) {
+      if (error instanceof ControlError) return encodeRefusal(error);
+      throw error;
+    }
+  }
+}
+
+function renewed({ code, body }: CallAnswer, leader: LeaderInfo): RenewalAnswer {
+  switch (code) {
+    case "ok":
+      return renewalAnswer.decode(body);
+    case "refused":
+      throw decodeRefusal(body);
+    // It did not come to the leader.
+    case "unreachable":
+    case "busy":
+    case "unknown-method":
+      return NOT_LEADER;
+    default:
+      throw new ControlError("timeout", `${leader.node} gave no answer to a renewal`);
+  }
+}
