@@ -1,3 +1,4 @@
+import { constants } from "node:fs";
 import { type FileHandle, mkdir, open, readdir, readFile, rename, unlink } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Disk, DiskError, type DiskFile } from "../ports/disk.ts";
@@ -18,9 +19,13 @@ const ZEROS = new Uint8Array(1024 * 1024);
 /** The machine's file system, by way of `node:fs/promises`; works in worker threads. */
 export class NodeDisk implements Disk {
   private readonly windows: boolean;
+  /** Linux syncs with the write itself, in one visit to a thread; elsewhere that promises less than a sync. */
+  private readonly writesDurably: boolean;
 
   constructor(options: { platform?: string } = {}) {
-    this.windows = (options.platform ?? process.platform) === "win32";
+    const platform = options.platform ?? process.platform;
+    this.windows = platform === "win32";
+    this.writesDurably = platform === "linux";
   }
 
   async makeDir(path: string): Promise<void> {
@@ -72,7 +77,10 @@ export class NodeDisk implements Disk {
       await handle.close();
       throw error;
     }
-    return new NodeDiskFile(path, handle, 0);
+    if (!this.writesDurably) return new NodeDiskFile(path, handle, 0);
+    await named("close", path, () => handle.close());
+    const flags = constants.O_WRONLY | constants.O_DSYNC;
+    return new NodeDiskFile(path, await named("open", path, () => open(path, flags)), 0, true);
   }
 
   rename(from: string, to: string): Promise<void> {
@@ -116,12 +124,15 @@ class NodeDiskFile implements DiskFile {
   private readonly handle: FileHandle;
   /** Where the next write goes; undefined: to the end. */
   private position: number | undefined;
+  /** What `write` has resolved is durable, and what it rejected may be lost as after a failed sync. */
+  private readonly writesDurably: boolean;
   private closed = false;
 
-  constructor(path: string, handle: FileHandle, position?: number) {
+  constructor(path: string, handle: FileHandle, position?: number, writesDurably = false) {
     this.path = path;
     this.handle = handle;
     this.position = position;
+    this.writesDurably = writesDurably;
   }
 
   async write(bytes: Uint8Array): Promise<void> {
@@ -136,8 +147,9 @@ class NodeDiskFile implements DiskFile {
     });
   }
 
-  sync(): Promise<void> {
-    return named("sync", this.path, () => this.handle.datasync());
+  async sync(): Promise<void> {
+    if (this.writesDurably) return;
+    await named("sync", this.path, () => this.handle.datasync());
   }
 
   async close(): Promise<void> {

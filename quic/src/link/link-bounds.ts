@@ -16,7 +16,10 @@ export const MAX_CHANNEL_NAME_BYTES = 384;
 export const LINK_QUEUE_FACTOR = 4;
 /** Bytes that are gathered for one call of the transport. */
 export const SCRATCH_BYTES = 64 * 1024;
-/** What was taken is reported with the next bytes that leave anyhow, at once above this many bytes … */
+/**
+ * What was taken is reported at once above this many bytes (not with whatever leaves anyhow: quiche puts one
+ * stream into a packet, so a report is a packet of its own) …
+ */
 export const CREDIT_EAGER_BYTES = 64 * 1024;
 /** … and after this long at the latest. */
 export const CREDIT_DELAY_MS = 25;

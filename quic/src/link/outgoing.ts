@@ -114,8 +114,6 @@ export class Outgoing {
   flush(): void {
     this.gathering = false;
     if (this.over) return;
-    if (this.source.unreported > 0 && this.writers.some((writer) => writer.hasWork))
-      this.source.due = true;
     if (this.source.due) {
       this.reportTimer?.cancel();
       this.reportTimer = undefined;

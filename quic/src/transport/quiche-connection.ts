@@ -1,3 +1,4 @@
+import type { Timer } from "@atlasnet/core";
 import { formatAddress, type HostPort } from "./address.ts";
 import type { NativeConnection } from "./binding.ts";
 import {
@@ -24,6 +25,16 @@ import { isBesideQuic } from "./size-probe.ts";
 const TIMER_ROUNDING_MS = 1;
 
 const KEEP_ALIVES_PER_TIMEOUT = 3;
+
+/**
+ * An acknowledgement with nothing else to send waits so long for something to go with: most packets ask for
+ * an answer that comes a moment later. quiche itself would send it at once. Less than the 25 ms that
+ * a QUIC peer reckons with.
+ */
+export const LATE_ACK_MS = 5;
+
+/** Packets that are acknowledged at once when they came without anything being sent, so that a sender's window opens. */
+export const PACKETS_PER_ACK = 8;
 
 /** How long after our close a peer that did not hear of it is told again. */
 const LINGER_MS = 1000;
@@ -74,6 +85,12 @@ export class QuicheConnection implements QuicConnection {
   /** Nothing of the handshake is under way any more: the peer speaks with the keys of the connection. */
   private confirmed = false;
   private received = false;
+  /** Packets that came since anything was sent. */
+  private unanswered = 0;
+  private unansweredSince = 0;
+  /** There may be more to send than acknowledgements. */
+  private hasOutput = true;
+  private lateAck: Timer | undefined;
   /** Events are being raised. */
   private listening = false;
   private lingerUntil = 0;
@@ -137,6 +154,7 @@ export class QuicheConnection implements QuicConnection {
   write(stream: number, bytes: Uint8Array): number {
     const native = this.native;
     if (!this.isOpen() || native === undefined) return 0;
+    this.hasOutput = true;
     this.wake();
     try {
       return this.ownStreams.write(native, stream, bytes);
@@ -155,6 +173,7 @@ export class QuicheConnection implements QuicConnection {
       this.host.counters.datagramsDropped += 1;
       return false;
     }
+    this.hasOutput = true;
     this.wake();
     return true;
   }
@@ -216,12 +235,16 @@ export class QuicheConnection implements QuicConnection {
     const isShort = !isLongHeader(packet);
     try {
       native.recv(packet, this.path);
+      // The end of the handshake has its own answers: tickets, ids, the word that it is done.
+      if (!this.confirmed) this.hasOutput = true;
       this.confirmed ||= isShort;
     } catch {
       // Forged, damaged or against the rules; in the last case quiche closes and says so in `flush`.
       this.host.counters.dropped.unreadable += 1;
     }
     this.received = true;
+    if (this.unanswered === 0) this.unansweredSince = this.host.clock.now();
+    this.unanswered += 1;
     this.host.schedule(this);
   }
 
@@ -236,7 +259,7 @@ export class QuicheConnection implements QuicConnection {
     }
     if (this.isOpen() && this.ownStreams.freed(native)) this.events?.writable();
     this.listening = false;
-    if (this.phase === "opening" || this.isOpen()) this.send(native);
+    if (this.phase === "opening" || this.isOpen()) this.sendInTime(native);
     this.settle(native);
   }
 
@@ -254,6 +277,7 @@ export class QuicheConnection implements QuicConnection {
     const pause = this.host.options.idleTimeoutMs / KEEP_ALIVES_PER_TIMEOUT;
     if (now - this.sender.lastAt < pause) return;
     this.attempt(() => native.sendAckEliciting());
+    this.hasOutput = true;
     this.host.schedule(this);
   }
 
@@ -314,8 +338,34 @@ export class QuicheConnection implements QuicConnection {
     }
   }
 
+  /** At once, unless there is only an acknowledgement that can wait a little. */
+  private sendInTime(native: NativeConnection): void {
+    const settled = this.confirmed && this.isOpen();
+    if (settled && !this.hasOutput && this.unanswered > 0 && this.unanswered < PACKETS_PER_ACK) {
+      this.acknowledgeLater(LATE_ACK_MS);
+      return;
+    }
+    this.hasOutput = false;
+    this.unanswered = 0;
+    this.send(native);
+  }
+
+  /** One timer serves many packets: it looks how long the oldest has waited, and waits on. */
+  private acknowledgeLater(ms: number): void {
+    this.lateAck ??= this.host.clock.setTimer(ms, () => {
+      this.lateAck = undefined;
+      if (this.unanswered === 0) return;
+      const left = this.unansweredSince + LATE_ACK_MS - this.host.clock.now();
+      if (left > 0) return this.acknowledgeLater(left);
+      this.hasOutput = true;
+      this.host.schedule(this);
+    });
+  }
+
   private send(native: NativeConnection): void {
-    if (this.attempt(() => this.sender.pump(native)) === true) this.host.schedule(this);
+    if (this.attempt(() => this.sender.pump(native)) !== true) return;
+    this.hasOutput = true;
+    this.host.schedule(this);
   }
 
   /** A call of the native library that has no reason to fail; when it does, the connection ends. */
@@ -351,6 +401,7 @@ export class QuicheConnection implements QuicConnection {
       this.attempt(() => native.onTimeout());
       if (this.isOpen()) this.sender.timedOut();
     }
+    this.hasOutput = true;
     this.host.schedule(this);
   }
 
@@ -372,6 +423,7 @@ export class QuicheConnection implements QuicConnection {
   /** The QUIC layer is done with it. */
   private release(): void {
     this.timer.cancel();
+    this.lateAck?.cancel();
     this.lastStats = this.stats;
     this.native = undefined;
     this.sender.release();

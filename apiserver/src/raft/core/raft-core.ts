@@ -207,6 +207,12 @@ export class RaftCore {
     return this.state.members;
   }
 
+  /** The part of `status` that is asked for all the time. */
+  get outline(): Pick<RaftStatus, "role" | "term" | "leader" | "transferTo" | "retired"> {
+    const { role, term, leader, leading, retired } = this.state;
+    return { role, term, leader, transferTo: leading?.transfer?.to, retired };
+  }
+
   get status(): RaftStatus {
     const { state } = this;
     const { log, leading } = state;

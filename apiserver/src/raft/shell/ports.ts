@@ -12,7 +12,7 @@ export interface RaftTransport {
 /** What of the write-ahead log a runner uses. Its creator closes it, after the runner was stopped. */
 export type RaftStorage = Pick<
   WriteAheadLog,
-  "save" | "beginCheckpoint" | "readCheckpoint" | "figures" | "identity"
+  "save" | "beginCheckpoint" | "readCheckpoint" | "bytesSinceCheckpoint" | "identity"
 >;
 
 /** What the log is for. Nothing else changes it. */

@@ -108,7 +108,7 @@ export class RaftRunner {
 
   /** Who leads, as far as is known here; a node without contact to a quorum names nobody. */
   get leader(): LeaderInfo | undefined {
-    const { leader, term } = this.core.status;
+    const { leader, term } = this.core.outline;
     return leader === undefined || this.state !== "running" ? undefined : { node: leader, term };
   }
 
@@ -374,7 +374,7 @@ export class RaftRunner {
     if (!this.maker.isFree) return false;
     const { checkpointEntries, checkpointBytes } = this.options;
     const behind = this.appliedIndex - this.checkpointIndex;
-    const { bytesSinceCheckpoint } = this.dependencies.log.figures;
+    const { bytesSinceCheckpoint } = this.dependencies.log;
     return behind >= checkpointEntries || (behind > 0 && bytesSinceCheckpoint >= checkpointBytes);
   }
 
@@ -387,8 +387,7 @@ export class RaftRunner {
   }
 
   private tellChange(): void {
-    const status = this.core.status;
-    const { role, term, leader, transferTo, retired } = status;
+    const { role, term, leader, transferTo, retired } = this.core.outline;
     const { events, logger } = this.dependencies;
     this.transfer.look({ leader, transferTo });
     if (retired && !this.toldRetired) {
@@ -410,7 +409,7 @@ export class RaftRunner {
         leader === undefined ? "The group has no leader that is known." : "The group has a leader.",
         { leader, term, state: role },
       );
-    events?.onChange?.(status);
+    events?.onChange?.(this.core.status);
   }
 
   private tellMembers(): void {

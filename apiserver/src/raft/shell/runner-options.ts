@@ -24,7 +24,7 @@ export const DEFAULT_RUNNER_OPTIONS: RunnerOptions = {
   tickMs: 25,
   requestTimeoutMs: 1800,
   maxWaitingProposals: 20_000,
-  commitNoticeMs: 2,
+  commitNoticeMs: 5,
   checkpointEntries: 100_000,
   checkpointBytes: 64 * MIB,
   checkpointBytesPerSecond: 64 * MIB,
