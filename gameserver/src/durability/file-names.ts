@@ -1,7 +1,8 @@
 import { comparePositions, type Position } from "./position.ts";
 
 /**
- * Names of the files in a shard's folder. Numbers are padded, so a listing sorts by history:
+ * Names of the files in a shard's folder. Numbers are padded, so that a listing sorts by history as long
+ * as epochs have ten digits; those of a cluster are revisions of its store and may have more:
  *
  * - `run`: the epoch, the timeline and the mark of a clean stop (run-file.ts)
  * - `<epoch>-<tick>.snapshot`: the state after that tick (snapshot-file.ts)
@@ -36,7 +37,8 @@ export interface ShardFiles {
   highestEpoch: number;
 }
 
-const NAMED = /^(\d{10})-(\d{16})(?:-(\d{6}))?\.(snapshot|journal)((?:\.damaged|\.discarded)+)?$/;
+const NAMED =
+  /^(\d{10,16})-(\d{16})(?:-(\d{6}))?\.(snapshot|journal)((?:\.damaged|\.discarded)+)?$/;
 
 export function snapshotName({ epoch, tick }: Position): string {
   return `${padded(epoch, 10)}-${padded(tick, 16)}.snapshot`;
@@ -78,6 +80,10 @@ export function sortShardFiles(names: readonly string[]): ShardFiles {
     if (parts[5] !== undefined) continue;
     (parts[4] === "snapshot" ? files.snapshots : files.journals).push(file);
   }
+  // As numbers: names of epochs with more digits do not sort behind shorter ones. The parts of one
+  // journal stay in the order of their names.
+  files.snapshots.sort(comparePositions);
+  files.journals.sort(comparePositions);
   return files;
 }
 

@@ -7,6 +7,21 @@ import type { RunState } from "./run-file.ts";
  */
 export const LOST_RUN_EPOCH_JUMP = 1000;
 
+/** How the control plane gave a shard to this node. */
+export interface Ownership {
+  /** The revision of the claim: the shard acts at exactly this epoch. */
+  epoch: number;
+  /** `created` of the world's record: files of an earlier world of the same name are not its own. */
+  world: number;
+  /** Counts the changes of the shard's owner, this one included: one more with every claim and release. */
+  turn: number;
+  /**
+   * The turn of the ownership before this one, if it was this node's; "none" if the shard had no owner
+   * before. Undefined: somebody else acted since, or that cannot be told.
+   */
+  lastTurn: number | "none" | undefined;
+}
+
 /** What the last run left behind, as far as it could be read. */
 export interface Remains {
   /** Undefined when there is no good run file. */
@@ -30,13 +45,38 @@ export function isClean({ run, anyFile, tip }: Remains): boolean {
   return run.clean !== undefined && tip !== undefined && samePosition(run.clean, tip);
 }
 
-/** The epoch and timeline of the next run. */
-export function planRun(remains: Remains): RunState {
+/** Whether the files are of this world, and not of one that was removed and made anew. */
+export function isSameWorld({ run }: Remains, ownership: Ownership): boolean {
+  return run?.owner === undefined || run.owner.world === ownership.world;
+}
+
+/**
+ * The epoch and timeline of the next run. With an ownership, a new timeline is its epoch: other nodes have
+ * had timelines that these files know nothing of. The files' epochs grow by themselves where they are
+ * above it, as after a time without a control plane.
+ */
+export function planRun(remains: Remains, ownership?: Ownership): RunState {
   const { run, anyFile, highestEpoch, highestTimeline } = remains;
   const jump = run === undefined && anyFile ? LOST_RUN_EPOCH_JUMP : 1;
+  const epoch = Math.max(run?.epoch ?? 0, highestEpoch) + jump;
   const timeline = Math.max(run?.timeline ?? 0, highestTimeline);
+  if (ownership === undefined)
+    return { epoch, timeline: isClean(remains) ? Math.max(timeline, 1) : timeline + 1 };
+  const { world, turn } = ownership;
   return {
-    epoch: Math.max(run?.epoch ?? 0, highestEpoch) + jump,
-    timeline: isClean(remains) ? Math.max(timeline, 1) : timeline + 1,
+    epoch: Math.max(epoch, ownership.epoch),
+    timeline: goesOn(remains, ownership)
+      ? Math.max(timeline, 1)
+      : Math.max(timeline + 1, ownership.epoch),
+    owner: { epoch: ownership.epoch, world, turn },
   };
+}
+
+/** Whether the files hold the state that the shard was last seen in, by anybody. */
+function goesOn(remains: Remains, { world, lastTurn }: Ownership): boolean {
+  if (!isClean(remains)) return false;
+  const owner = remains.run?.owner;
+  // Nobody had it in this cluster: what ran here before goes on.
+  if (lastTurn === "none") return owner === undefined && remains.run !== undefined;
+  return owner !== undefined && owner.world === world && owner.turn === lastTurn;
 }

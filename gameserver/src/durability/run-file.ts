@@ -10,6 +10,17 @@ export interface RunState {
   timeline: number;
   /** Where the shard stood when it was stopped in order; absent while it runs and after a crash. */
   clean?: Position;
+  /** Under which ownership it ran; absent for a world that no control plane gave to this node. */
+  owner?: RunOwner;
+}
+
+export interface RunOwner {
+  /** At which the shard acted. */
+  epoch: number;
+  /** `created` of the world's record in the catalogue. */
+  world: number;
+  /** See Ownership. */
+  turn: number;
 }
 
 /**
@@ -32,9 +43,19 @@ export function decodeRun(bytes: Uint8Array): RunState {
   const version = reader.count("version");
   if (version > VERSION) throw new NewerFormat(version, VERSION);
   const run: RunState = { epoch: reader.count("epoch"), timeline: reader.count("timeline") };
-  if (reader.raw("clean") === undefined) return run;
-  const clean = reader.nested("clean");
-  return { ...run, clean: { epoch: clean.count("epoch"), tick: clean.count("tick") } };
+  if (reader.raw("clean") !== undefined) {
+    const clean = reader.nested("clean");
+    run.clean = { epoch: clean.count("epoch"), tick: clean.count("tick") };
+  }
+  if (reader.raw("owner") !== undefined) {
+    const owner = reader.nested("owner");
+    run.owner = {
+      epoch: owner.count("epoch"),
+      world: owner.count("world"),
+      turn: owner.count("turn"),
+    };
+  }
+  return run;
 }
 
 function checksum(line: string): string {

@@ -6,7 +6,7 @@ import { writeAtomically } from "./atomic-write.ts";
 import { discardedName, folderName, RUN_FILE, sortShardFiles } from "./file-names.ts";
 import { RECORD_OVERHEAD_BYTES } from "./journal-file.ts";
 import { JournalWriter } from "./journal-writer.ts";
-import { planRun, type Remains } from "./plan-run.ts";
+import { isSameWorld, type Ownership, planRun, type Remains } from "./plan-run.ts";
 import { type Position, samePosition } from "./position.ts";
 import { type Recovery, recoverShard } from "./recover-shard.ts";
 import { encodeRun, type RunState } from "./run-file.ts";
@@ -110,29 +110,38 @@ export class ShardStorage {
     const { disk } = this.dependencies;
     const names = await disk.list(this.dir);
     const files = sortShardFiles(names);
-    for (const name of files.discarded) await disk.remove(join(this.dir, name));
     const old = [...files.snapshots, ...files.journals].map((file) => file.name);
-    for (const name of [...old, ...files.damagedSnapshots])
+    old.push(...files.damagedSnapshots);
+    // A second try after a start that failed: what the first one put aside is worth keeping.
+    if (old.length > 0) for (const name of files.discarded) await disk.remove(join(this.dir, name));
+    for (const name of old)
       await disk.rename(join(this.dir, name), join(this.dir, discardedName(name)));
     await disk.syncDir(this.dir);
     this.remains = { ...this.remains, tip: undefined };
   }
 
+  /** After `recover`: false when the files are of a world that was removed, and the name is another's now. */
+  isOf(ownership: Ownership): boolean {
+    assert.ok(this.remains !== undefined, "isOf comes after recover");
+    return isSameWorld(this.remains, ownership);
+  }
+
   /**
    * Begins a run: an epoch above all before it, on the same timeline if the last run ended clean, on
    * a new one otherwise. Both are durable when it resolves, and the mark of the clean stop is gone.
+   * With an `ownership` the shard is at that epoch, and on the same timeline only if nobody else had it
+   * since, too.
    * @throws StorageError
    */
-  async nextEpoch(): Promise<{ epoch: number; timeline: number }> {
+  async nextEpoch(ownership?: Ownership): Promise<{ epoch: number; timeline: number }> {
     assert.ok(this.remains !== undefined, "nextEpoch comes after recover");
     assert.equal(this.run, undefined, "one run per storage");
-    const { epoch, timeline } = planRun(this.remains);
-    const run: RunState = { epoch, timeline };
+    const run = planRun(this.remains, ownership);
     await this.writeRun(run);
     this.run = run;
     this.tip = this.remains.tip;
     if (this.options.journal) this.writer = this.openWriter(run);
-    return { epoch, timeline };
+    return { epoch: ownership?.epoch ?? run.epoch, timeline: run.timeline };
   }
 
   /**

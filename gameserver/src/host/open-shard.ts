@@ -77,7 +77,14 @@ export async function openStorage(
     { disk, clock, logger },
   );
   const recovery = await storage.recover();
-  if (settings.fresh) {
+  const { ownership } = settings;
+  const isOther = ownership !== undefined && !storage.isOf(ownership);
+  if (isOther)
+    logger.warn(
+      "The files are of an earlier world of this name and are put aside; this one starts empty.",
+      { world: settings.world, shard: settings.shard, dir: storage.dir },
+    );
+  if (settings.fresh || isOther) {
     await storage.discard();
     return { storage, recovery: undefined };
   }

@@ -1,5 +1,6 @@
 import type { ToProxy, ToShard } from "@atlasnet/core";
 import type { Plain, Response } from "@atlasnet/world";
+import type { Ownership } from "../durability/plan-run.ts";
 import type { Fault, TraceReport } from "../shard/shard.ts";
 
 /** Messages between a gameserver's main thread and its world threads. */
@@ -26,6 +27,8 @@ export interface WorldSettings {
   seed: number;
   /** The highest epoch known of the shard: a world that keeps nothing goes on above it. */
   lastEpoch: number;
+  /** Given by a control plane; absent without one: epochs are then the node's own. */
+  ownership?: Ownership | undefined;
 }
 
 export interface ThreadSettings {
@@ -43,7 +46,9 @@ export interface ThreadSettings {
 export type ToThread =
   | { type: "open"; settings: WorldSettings }
   | { type: "close"; shard: string }
-  | { type: "swap"; shard: string; file: string; generation: number }
+  | { type: "swap"; shard: string; file: string; generation: number; ownership?: Ownership }
+  /** Nothing may leave this process for now: no world ticks. */
+  | { type: "seal"; sealed: boolean }
   | { type: "messages"; shard: string; peer: number; messages: ToShard[] }
   | { type: "disconnect"; peer: number }
   | { type: "response"; shard: string; response: Response };

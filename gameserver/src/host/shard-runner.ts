@@ -1,5 +1,6 @@
 import { type Clock, type Disk, type Logger, OperatingError, type ToShard } from "@atlasnet/core";
 import type { Response } from "@atlasnet/world";
+import type { Ownership } from "../durability/plan-run.ts";
 import type { ShardStorage } from "../durability/shard-storage.ts";
 import type { Shard, TickResult } from "../shard/shard.ts";
 import { carryOver } from "./carry-over.ts";
@@ -43,6 +44,8 @@ export class ShardRunner implements Ticking {
   private pace: Pace;
   /** Set while the shard must not tick: a swap or the end. */
   private paused = false;
+  /** Nothing may leave the process: the world stands still. */
+  private sealed = false;
   /** Nothing was left to do after the last tick: the time until the next one is no delay. */
   private rested = false;
   nextAt = Number.POSITIVE_INFINITY;
@@ -94,7 +97,7 @@ export class ShardRunner implements Ticking {
       );
     }
     // Only now: a module that does not fit must not make the next start look like one after a crash.
-    shard.assume(await runner.nextRun(storage));
+    shard.assume(await runner.nextRun(storage, settings));
     if (same) storage?.continueRecovered();
     // From here on this is the world that was opened: a swap does not start it empty again.
     settings.fresh = false;
@@ -105,10 +108,11 @@ export class ShardRunner implements Ticking {
   /** Epoch and timeline to act under; above all before them. */
   private async nextRun(
     storage: ShardStorage | undefined,
+    { ownership }: WorldSettings,
   ): Promise<{ epoch: number; timeline: number }> {
-    if (storage !== undefined) return storage.nextEpoch();
+    if (storage !== undefined) return storage.nextEpoch(ownership);
     // What keeps nothing has a new history whenever it begins.
-    const epoch = this.settings.lastEpoch + 1;
+    const epoch = ownership?.epoch ?? this.settings.lastEpoch + 1;
     return { epoch, timeline: epoch };
   }
 
@@ -196,8 +200,16 @@ export class ShardRunner implements Ticking {
     if (this.nextAt !== before) this.dependencies.loop.wake(this);
   }
 
+  /** Stands still from here on, or goes on as if no time had passed. */
+  seal(sealed: boolean): void {
+    if (this.sealed === sealed) return;
+    this.sealed = sealed;
+    if (!sealed) this.pace = this.newPace();
+    this.schedule();
+  }
+
   private due(): number {
-    if (this.paused) return Number.POSITIVE_INFINITY;
+    if (this.paused || this.sealed) return Number.POSITIVE_INFINITY;
     const next = this.shard.store.tick + 1;
     if (this.shard.busy) return this.pace.dueAt(next);
     const due = this.shard.nextDue();
@@ -268,8 +280,8 @@ export class ShardRunner implements Ticking {
    * Goes on with a changed module: the state is carried over, players stay. When the new module does
    * not load or does not fit, the old one goes on and the error is thrown.
    */
-  async swap(file: string, generation: number): Promise<void> {
-    const settings = { ...this.settings, file, generation, fresh: false };
+  async swap(file: string, generation: number, ownership?: Ownership): Promise<void> {
+    const settings = { ...this.settings, file, generation, fresh: false, ownership };
     const loaded = await loadModule(settings);
     const old = this.shard;
     this.pause(true);
@@ -287,6 +299,7 @@ export class ShardRunner implements Ticking {
       this.loaded = loaded;
       this.settings.file = file;
       this.settings.generation = generation;
+      this.settings.ownership = ownership;
       this.pace = this.newPace();
     } finally {
       this.pause(false);
@@ -305,10 +318,11 @@ export class ShardRunner implements Ticking {
   private async renewStorage(
     settings: WorldSettings,
   ): Promise<{ storage: ShardStorage | undefined; epoch: number }> {
-    if (this.keeper.kept === undefined) return { storage: undefined, epoch: this.epoch + 1 };
+    if (this.keeper.kept === undefined)
+      return { storage: undefined, epoch: settings.ownership?.epoch ?? this.epoch + 1 };
     await this.keeper.release();
     const { storage } = await openStorage(settings, this.thread, this.dependencies);
-    const { epoch } = await this.nextRun(storage);
+    const { epoch } = await this.nextRun(storage, settings);
     return { storage, epoch };
   }
 

@@ -1,6 +1,7 @@
 import { Worker } from "node:worker_threads";
 import type { Logger } from "@atlasnet/core";
 import { OperatingError } from "@atlasnet/core";
+import type { Ownership } from "../durability/plan-run.ts";
 import type {
   FromThread,
   ThreadError,
@@ -46,6 +47,7 @@ export class ThreadPool {
   private readonly pending = new Map<string, Pending>();
   private readonly turns = new Map<string, Promise<void>>();
   private stopping = false;
+  private sealed = false;
 
   constructor(
     options: { threads: number; settings: ThreadSettings },
@@ -63,6 +65,7 @@ export class ThreadPool {
       name: `worlds-${index}`,
     });
     const thread: Thread = { index, worker, shards: new Set() };
+    if (this.sealed) worker.postMessage({ type: "seal", sealed: true } satisfies ToThread);
     worker.on("message", (message: FromThread) => this.receive(message));
     worker.on("error", (error: unknown) => {
       this.lost(thread, error instanceof Error ? error : new Error(String(error)));
@@ -91,8 +94,19 @@ export class ThreadPool {
   }
 
   /** Loads a changed module into a running shard; its new epoch. @throws OperatingError */
-  async swap(shard: string, file: string, generation: number): Promise<number> {
-    const answer = await this.ask(shard, { type: "swap", shard, file, generation });
+  async swap(
+    shard: string,
+    file: string,
+    generation: number,
+    ownership?: Ownership,
+  ): Promise<number> {
+    const answer = await this.ask(shard, {
+      type: "swap",
+      shard,
+      file,
+      generation,
+      ...(ownership !== undefined && { ownership }),
+    });
     if (answer.type !== "swapped") throw new Error(`"${answer.type}" is no answer to "swap"`);
     return answer.epoch;
   }
@@ -113,6 +127,12 @@ export class ThreadPool {
 
   send(shard: string, message: ToThread): void {
     this.threadOf.get(shard)?.worker.postMessage(message);
+  }
+
+  /** While sealed, no world ticks, on threads that start meanwhile neither. */
+  seal(sealed: boolean): void {
+    this.sealed = sealed;
+    this.broadcast({ type: "seal", sealed });
   }
 
   broadcast(message: ToThread): void {

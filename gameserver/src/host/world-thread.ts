@@ -1,6 +1,7 @@
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
 import { describeError, OperatingError } from "@atlasnet/core";
 import { NodeDisk, systemClock } from "@atlasnet/core/node";
+import type { Ownership } from "../durability/plan-run.ts";
 import { forbidNondeterminism, withinWorld } from "./determinism.ts";
 import { createGuard } from "./guard.ts";
 import { portLogger } from "./port-logger.ts";
@@ -25,6 +26,7 @@ class WorldThread {
   private readonly runners = new Map<string, ShardRunner>();
   private readonly loop = new TickLoop(systemClock);
   private readonly disk = new NodeDisk();
+  private sealed = false;
   private readonly guard: (run: () => void) => "done" | "interrupted";
 
   constructor(settings: ThreadSettings, post: (message: FromThread) => void) {
@@ -42,8 +44,12 @@ class WorldThread {
         return;
       case "swap":
         this.attempt(message.shard, "swap", () =>
-          this.swap(message.shard, message.file, message.generation),
+          this.swap(message.shard, message.file, message.generation, message.ownership),
         );
+        return;
+      case "seal":
+        this.sealed = message.sealed;
+        for (const runner of this.runners.values()) runner.seal(message.sealed);
         return;
       case "close":
         this.attempt(message.shard, "close", () => this.close(message.shard));
@@ -79,6 +85,7 @@ class WorldThread {
       post: this.post,
       unixMs: () => performance.timeOrigin + performance.now(),
     });
+    runner.seal(this.sealed);
     this.runners.set(settings.shard, runner);
     this.post({
       type: "opened",
@@ -89,9 +96,14 @@ class WorldThread {
     });
   }
 
-  private async swap(shard: string, file: string, generation: number): Promise<void> {
+  private async swap(
+    shard: string,
+    file: string,
+    generation: number,
+    ownership: Ownership | undefined,
+  ): Promise<void> {
     const runner = this.runner(shard);
-    await runner.swap(file, generation);
+    await runner.swap(file, generation, ownership);
     this.post({ type: "swapped", shard, epoch: runner.epoch });
   }
 

@@ -1,0 +1,74 @@
+import {
+  ABSENT,
+  type Change,
+  decodeRecord,
+  type KeyValue,
+  type RecordKind,
+  type Records,
+  type Seen,
+  seen,
+} from "@atlasnet/core";
+
+/**
+ * The part of the control store that a gameserver goes by, as its watches showed it last. Records are read
+ * when they are asked for: most are of shards that live elsewhere.
+ */
+export class ClusterRecords {
+  private readonly items = new Map<string, KeyValue>();
+
+  get size(): number {
+    return this.items.size;
+  }
+
+  /** Takes in a state; false when a newer one of the key is here already. */
+  apply(change: Change): boolean {
+    const key = change.type === "put" ? change.item.key : change.key;
+    const modified = change.type === "put" ? change.item.modified : change.modified;
+    const before = this.items.get(key);
+    if (before !== undefined && before.modified >= modified) return false;
+    if (change.type === "put") this.items.set(key, change.item);
+    else this.items.delete(key);
+    return true;
+  }
+
+  /**
+   * Everything below a prefix, read anew: keys that differ from what was here. It counts whatever was here:
+   * after a restore from a backup, revisions of keys may be lower.
+   */
+  replace(prefix: string, items: readonly KeyValue[]): readonly string[] {
+    const changed: string[] = [];
+    const found = new Set<string>();
+    for (const item of items) {
+      found.add(item.key);
+      if (this.items.get(item.key)?.modified === item.modified) continue;
+      this.items.set(item.key, item);
+      changed.push(item.key);
+    }
+    for (const key of this.items.keys()) {
+      if (!key.startsWith(prefix) || found.has(key)) continue;
+      this.items.delete(key);
+      changed.push(key);
+    }
+    return changed;
+  }
+
+  /** A record that cannot be read (a newer version wrote it) is none; `problem` says so. */
+  seen<K extends RecordKind>(kind: K, key: string): Seen<Records[K]> {
+    const item = this.items.get(key);
+    if (item === undefined) return ABSENT;
+    const decoded = decodeRecord(kind, item.value);
+    return decoded.ok ? seen(decoded.record, item) : { ...ABSENT, modified: item.modified };
+  }
+
+  problem(kind: RecordKind, key: string): string | undefined {
+    const item = this.items.get(key);
+    if (item === undefined) return undefined;
+    const decoded = decodeRecord(kind, item.value);
+    return decoded.ok ? undefined : decoded.problem;
+  }
+
+  /** How many states the key has had since it was made; 0 when it is not there. */
+  version(key: string): number {
+    return this.items.get(key)?.version ?? 0;
+  }
+}

@@ -1,0 +1,77 @@
+import type { Ownership } from "../durability/plan-run.ts";
+
+/**
+ * Where a shard is on its way into this node and out of it:
+ *
+ *     rest → preparing → claiming → claimed → opening → open ⇄ renewing
+ *       ↑                   └──────────┴─────────┴──→ closing → releasing → rest
+ */
+export type Phase =
+  | "rest"
+  /** Its module is fetched. */
+  | "preparing"
+  /** A claim or reclaim is under way. */
+  | "claiming"
+  /** Owned; it waits for its turn to be opened. */
+  | "claimed"
+  | "opening"
+  | "open"
+  /** It runs, and a reclaim is under way. */
+  | "renewing"
+  | "closing"
+  | "releasing";
+
+/** A shard that is wanted here, owned here, or was a moment ago. */
+export class HostedShard {
+  readonly shard: string;
+  readonly world: string;
+  phase: Phase = "rest";
+  /** Of the effect that is under way. */
+  attempt = 0;
+  /** From `claimed` on: how it is owned. */
+  ownership: Ownership | undefined;
+  /** The claim that was proposed last: it may have been applied without an answer. */
+  proposed: Omit<Ownership, "epoch"> | undefined;
+  /**
+   * The newest revision of the owner's key that this node's own transactions are known to have made. A view
+   * below it is behind.
+   */
+  floor = 0;
+  /** The highest epoch at which it was opened: never again at that one. */
+  usedEpoch = 0;
+  /** The world's record as it was opened, as far as that matters to what runs. */
+  runsAs: Uint8Array | undefined;
+  openedAt = 0;
+  /** Why it closes or is released, for people. */
+  reason = "";
+  /** Closing: what comes then. */
+  then: "release" | "rest" = "release";
+
+  /** Transactions that failed in a row, and when the next one may be made. */
+  txnFailures = 0;
+  txnAt = 0;
+  /** Preparing, opening or running that failed in a row, and when the next try may be made. */
+  failures = 0;
+  retryAt = 0;
+  /** It could not be opened: until `retryAt`, this node does not keep it. */
+  givenUp = false;
+  /** What the world and its placement were when it failed: another one is tried at once. */
+  failedAt = "";
+
+  constructor(shard: string, world: string) {
+    this.shard = shard;
+    this.world = world;
+  }
+
+  /** Everything that a registration brought is gone with it. */
+  reset(): void {
+    this.phase = "rest";
+    this.attempt = 0;
+    this.ownership = undefined;
+    this.proposed = undefined;
+    this.floor = 0;
+    this.runsAs = undefined;
+    this.txnFailures = 0;
+    this.txnAt = 0;
+  }
+}
