@@ -4,7 +4,7 @@ import type { Checkpoint, Entry, RaftStatus } from "../../core/types.ts";
 /** A node as checkers see it, right after something happened to it. */
 export interface NodeView {
   readonly id: string;
-  readonly core: RaftCore;
+  readonly core: Pick<RaftCore, "entryAt">;
   readonly status: RaftStatus;
 }
 

@@ -1,0 +1,458 @@
+import { SeededRandom, SimClock, SimDisk } from "@atlasnet/core/sim";
+import { SimViolation } from "../raft/sim/violation.ts";
+import { SimApiserver } from "./apiserver.ts";
+import { Books } from "./books.ts";
+import { checkKeyHistory, type KeyOperation } from "./checkers/key-history.ts";
+import type { ControlFaults } from "./faults.ts";
+import { type GameserverDisk, SimGameserver } from "./gameserver.ts";
+import { KvClient } from "./kv-client.ts";
+import { type Host, Net } from "./net.ts";
+import { Operator } from "./operator.ts";
+import { drawPlan, type Plan } from "./plan.ts";
+import { Machine, SimProcess } from "./process.ts";
+import { whatIsMissing } from "./progress.ts";
+import { type ClientParts, StoreClient } from "./store-client.ts";
+import { Watcher } from "./watcher.ts";
+
+const TROUBLE_EVERY_MS = 100;
+const LOOK_EVERY_MS = 100;
+/** Nothing may move for so long once all is well. */
+const QUIET_MS = 3000;
+/** Apiservers that may join, besides the first. */
+const MAX_JOINS = 2;
+const MAX_EVENTS = 5_000_000;
+
+export interface RunResult {
+  readonly plan: Plan;
+  readonly trace: string;
+  readonly simulatedMs: number;
+  readonly figures: { readonly [name: string]: number };
+}
+
+interface ApiserverSlot {
+  readonly id: string;
+  readonly machine: Machine;
+  readonly disk: SimDisk;
+  readonly firstVoters: readonly string[] | undefined;
+  process: SimProcess | undefined;
+  running: SimApiserver | undefined;
+}
+
+interface GameserverSlot {
+  readonly id: string;
+  readonly machine: Machine;
+  readonly disk: GameserverDisk;
+  running: SimGameserver | undefined;
+  host: Host | undefined;
+}
+
+/**
+ * A whole control plane under one seed: apiservers with their logs, stores, leases and placement, gameservers, and
+ * clients; first in trouble, then healed. `run` rejects with a SimViolation when a promise was broken. The same seed
+ * is the same run, event by event.
+ */
+export class ControlSimulation {
+  private readonly sim = new SimClock();
+  private readonly random: SeededRandom;
+  private readonly plan: Plan;
+  private readonly faults: ControlFaults;
+  private readonly books: Books;
+  private readonly net: Net<SimApiserver>;
+  private readonly apiservers = new Map<string, ApiserverSlot>();
+  private readonly gameservers: readonly GameserverSlot[];
+  private readonly clients: readonly KvClient[];
+  private readonly watchers: readonly Watcher[];
+  private readonly operator: Operator;
+  private readonly counts = { crashes: 0, failedDisks: 0, pauses: 0, changes: 0, transfers: 0 };
+  private lives = 0;
+  private joins = 0;
+
+  constructor(seed: number, faults: ControlFaults = new Set(), changes: Partial<Plan> = {}) {
+    this.random = new SeededRandom(`control/${seed}`);
+    this.faults = faults;
+    const { sim, random } = this;
+    this.plan = { ...drawPlan(random), ...changes };
+    const { plan } = this;
+    this.books = new Books(sim);
+    this.net = new Net(plan, { sim, random: random.fork("network") });
+    const first = names("a", plan.apiservers);
+    for (const id of first) this.addApiserver(id, first);
+    this.gameservers = names("gs", plan.gameservers).map((id) => ({
+      id,
+      machine: this.machine(),
+      disk: { boots: 0, lastBoot: undefined },
+      running: undefined,
+      host: undefined,
+    }));
+    this.clients = names("client", plan.clients).map((id) => new KvClient(this.parts(id)));
+    this.watchers = names("watcher", plan.watchers).map((id, at) => {
+      const parts = this.parts(id);
+      const prefix = ["kv/", "shards/", ""][at % 3] ?? "";
+      const { historyChanges } = plan;
+      return new Watcher({ prefix, historyChanges }, parts, new StoreClient(parts));
+    });
+    const nodes = this.gameservers.map(({ id }) => id);
+    this.operator = new Operator({ worlds: names("world", plan.worlds), nodes }, this.parts("op"));
+  }
+
+  /** `settle` lets promises get on between two events. */
+  async run(settle: () => Promise<void>): Promise<RunResult> {
+    const { sim, books } = this;
+    const { violations } = books;
+    let over = false;
+    this.story().then(
+      () => {
+        over = true;
+      },
+      (error: unknown) => {
+        if (error instanceof SimViolation) violations.first ??= error;
+        else violations.add("no faults of the simulation", String(error));
+      },
+    );
+    for (let events = 0; ; events++) {
+      await settle();
+      if (violations.first) throw violations.first;
+      if (over) break;
+      if (events > MAX_EVENTS) violations.add("progress", `more than ${MAX_EVENTS} events`);
+      if (!sim.step()) violations.add("progress", "nothing is left to happen");
+    }
+    return {
+      plan: this.plan,
+      trace: books.traceHash,
+      simulatedMs: sim.now(),
+      figures: this.figures,
+    };
+  }
+
+  private get figures(): { readonly [name: string]: number } {
+    const { books, counts, clients, net, gameservers } = this;
+    const { history, raft, actors, losses, moves } = books;
+    return {
+      leaders: raft.leaders,
+      entries: history.counts.entries,
+      installs: history.counts.installs,
+      acknowledged: history.counts.acknowledged,
+      unanswered: clients.reduce((sum, client) => sum + client.counts.open, 0),
+      acts: actors.acts,
+      lost: losses.lost,
+      boots: gameservers.reduce((sum, { disk }) => sum + disk.boots, 0),
+      moves: moves.moves,
+      watchEvents: this.watchers.reduce((sum, { book }) => sum + book.events, 0),
+      messages: net.sent,
+      undecided: this.undecided,
+      ...counts,
+    };
+  }
+
+  private undecided = 0;
+
+  private async story(): Promise<void> {
+    const { plan, books } = this;
+    for (const slot of this.apiservers.values()) this.startApiserver(slot);
+    for (const slot of this.gameservers) this.startGameserver(slot);
+    this.go(this.operator.arrange());
+    for (const client of this.clients) this.go(client.run());
+    for (const watcher of this.watchers) this.go(watcher.run());
+    while (this.sim.now() < plan.troubleMs) {
+      await this.sleep(TROUBLE_EVERY_MS);
+      this.trouble();
+    }
+    this.heal();
+    const moved = await this.settleDown();
+    await this.sleep(QUIET_MS);
+    if (books.moves.moves !== moved)
+      books.violations.add("progress after healing", "shards move though nothing is asked for");
+    this.checkEnd();
+  }
+
+  private trouble(): void {
+    const { random, plan, net } = this;
+    const ids = [...this.apiservers.keys(), ...this.gameservers.map(({ id }) => id), "op"];
+    if (random.float() < plan.cut) net.recut(ids);
+    for (const slot of this.apiservers.values()) this.troubleApiserver(slot);
+    for (const slot of this.gameservers) this.troubleGameserver(slot);
+    const leader = this.leader();
+    if (leader && random.float() < plan.transfer) {
+      const { voters } = leader.runner.status.members;
+      this.counts.transfers += 1;
+      leader.runner
+        .transferLeadership(voters[random.int(0, voters.length - 1)] ?? "")
+        .catch(() => {});
+    }
+    if (leader && random.float() < plan.members) this.changeMembers(leader);
+    if (random.float() < plan.operator) this.go(this.operator.meddle());
+  }
+
+  private troubleApiserver(slot: ApiserverSlot): void {
+    const { random, plan } = this;
+    const { running, process } = slot;
+    if (running === undefined || process === undefined) return;
+    if (running.failed || random.float() < plan.crash)
+      this.crashApiserver(slot, random.float() < 0.5 ? "power" : "process");
+    else if (random.float() < plan.pause) this.pause(process, random.float() < 0.3);
+    else if (random.float() < plan.failingDisk) {
+      this.counts.failedDisks += 1;
+      slot.disk.setFaults({ syncError: 1 });
+      this.sim.setTimer(random.int(50, 400), () => {
+        if (slot.process === process) this.crashApiserver(slot, "power");
+      });
+    }
+  }
+
+  private troubleGameserver(slot: GameserverSlot): void {
+    const { random, plan } = this;
+    const { running, host, machine } = slot;
+    if (running === undefined || host === undefined) return;
+    if (random.float() < plan.gameserverCrash) this.crashGameserver(slot);
+    else if (random.float() < plan.gameserverPause)
+      this.pause(
+        host.process,
+        random.float() < 0.4,
+        random.float() < 0.5 ? () => running.act() : undefined,
+      );
+    else if (random.float() < plan.clockJump) machine.setTime(random.int(-4000, 4000));
+  }
+
+  private pause(process: SimProcess, isSleep: boolean, first?: () => void): void {
+    this.counts.pauses += 1;
+    process.pause(this.random.int(20, 3000), isSleep, first);
+  }
+
+  private changeMembers(leader: SimApiserver): void {
+    const { random, plan } = this;
+    const { runner } = leader;
+    const { voters, learners } = runner.status.members;
+    const [learner] = learners;
+    const change = (work: Promise<unknown>): void => {
+      work.then(
+        () => {
+          this.counts.changes += 1;
+        },
+        () => {},
+      );
+    };
+    if (learner !== undefined) change(runner.changeMembers({ type: "promote", id: learner }));
+    else if (voters.length > plan.apiservers - 1 && voters.length > 3) {
+      const id = voters[random.int(0, voters.length - 1)] ?? "";
+      change(runner.changeMembers({ type: "remove", id }));
+    } else if (this.joins < MAX_JOINS) {
+      this.joins += 1;
+      const id = `a${plan.apiservers + this.joins}`;
+      const slot = this.addApiserver(id, undefined);
+      this.startApiserver(slot, ({ incarnation }) =>
+        change(runner.changeMembers({ type: "add-learner", id, incarnation })),
+      );
+    }
+  }
+
+  private leader(): SimApiserver | undefined {
+    for (const { running } of this.apiservers.values())
+      if (running?.runner.isRunning && running.runner.status.role === "leader") return running;
+    return undefined;
+  }
+
+  private addApiserver(id: string, firstVoters: readonly string[] | undefined): ApiserverSlot {
+    const { random, plan } = this;
+    const own = random.fork(`disk ${id}`);
+    const slot: ApiserverSlot = {
+      id,
+      machine: this.machine(),
+      firstVoters,
+      process: undefined,
+      running: undefined,
+      disk: new SimDisk(
+        {},
+        {
+          random: own,
+          latency: (operation) => {
+            const isSync = operation === "sync";
+            if (!isSync && !plan.slowWrites) return Promise.resolve();
+            const ms =
+              isSync && own.float() < plan.stall ? own.int(20, 400) : own.float() * plan.syncMs;
+            return slot.process?.sleep(ms) ?? Promise.resolve();
+          },
+        },
+      ),
+    };
+    this.apiservers.set(id, slot);
+    return slot;
+  }
+
+  private startApiserver(slot: ApiserverSlot, onStarted?: (server: SimApiserver) => void): void {
+    const { sim, books, net, faults, plan, random } = this;
+    const { id, machine, disk, firstVoters } = slot;
+    const process = new SimProcess(machine, { sim });
+    slot.process = process;
+    disk.setFaults({});
+    const host = { id, process };
+    SimApiserver.start(
+      { plan, firstVoters },
+      {
+        host,
+        random: random.fork(`${id} ${this.lives++}`),
+        disk: disk.process(),
+        net,
+        books,
+        faults,
+      },
+    ).then(
+      (server) => {
+        if (!process.isAlive) return;
+        slot.running = server;
+        net.serve(host, server);
+        onStarted?.(server);
+      },
+      (error: unknown) => {
+        if (process.isAlive)
+          books.violations.add("apiservers start", `${id} did not: ${String(error)}`);
+      },
+    );
+  }
+
+  private crashApiserver(slot: ApiserverSlot, kind: "power" | "process"): void {
+    this.counts.crashes += 1;
+    this.endApiserver(slot, kind);
+    this.sim.setTimer(this.random.int(10, 1500), () => {
+      if (!slot.process?.isAlive) this.startApiserver(slot);
+    });
+  }
+
+  private endApiserver(slot: ApiserverSlot, kind: "power" | "process"): void {
+    slot.process?.kill();
+    slot.disk.crash(kind);
+    this.books.raft.crashed(slot.id);
+    slot.running?.end();
+    slot.running = undefined;
+  }
+
+  private startGameserver(slot: GameserverSlot): void {
+    const { plan } = this;
+    const parts = this.parts(slot.id, slot.machine);
+    slot.host = parts.host;
+    slot.running = new SimGameserver(
+      { leaseMs: plan.leaseMs, historyChanges: plan.historyChanges, labels: {} },
+      parts,
+      slot.disk,
+    );
+    slot.running.start();
+  }
+
+  private crashGameserver(slot: GameserverSlot): void {
+    slot.host?.process.kill();
+    this.books.losses.ended(slot.running?.bootName ?? "");
+    slot.running = undefined;
+    this.sim.setTimer(this.random.int(50, 4000), () => {
+      if (slot.running === undefined) this.startGameserver(slot);
+    });
+  }
+
+  private heal(): void {
+    this.net.heal();
+    for (const client of this.clients) client.over = true;
+    for (const slot of this.apiservers.values()) {
+      slot.disk.setFaults({});
+      if (slot.running?.failed) this.endApiserver(slot, "process");
+      if (!slot.process?.isAlive) this.startApiserver(slot);
+    }
+    for (const slot of this.gameservers) if (slot.running === undefined) this.startGameserver(slot);
+    this.go(this.operator.arrange());
+  }
+
+  /** The moves there were when all was well. */
+  private async settleDown(): Promise<number> {
+    const { books, plan } = this;
+    const end = this.sim.now() + plan.healMs;
+    let wrote = false;
+    const write = async () => {
+      while (!wrote) wrote = await this.operator.write("kv/cluster/end");
+    };
+    this.go(write());
+    for (;;) {
+      await this.sleep(LOOK_EVERY_MS);
+      // A disk that failed right before all was healed.
+      for (const slot of this.apiservers.values())
+        if (slot.running?.failed) {
+          this.endApiserver(slot, "process");
+          this.startApiserver(slot);
+        }
+      this.endRemoved();
+      const missing =
+        wrote && this.clients.every(({ isIdle }) => isIdle) ? this.missing() : "no write yet";
+      if (missing === undefined) return books.moves.moves;
+      if (this.sim.now() > end) throw new SimViolation("progress after healing", missing);
+    }
+  }
+
+  /** Whoever is no member (any more) has nothing to say: operators take it away. */
+  private endRemoved(): void {
+    const { voters, learners } = this.leader()?.runner.status.members ?? {};
+    if (voters === undefined) return;
+    for (const slot of this.apiservers.values())
+      if (slot.running && !voters.includes(slot.id) && !learners?.includes(slot.id))
+        this.endApiserver(slot, "process");
+  }
+
+  private missing(): string | undefined {
+    const gameservers = this.gameservers.flatMap(({ running }) => running ?? []);
+    return whatIsMissing({
+      apiservers: [...this.apiservers.values()].flatMap(({ running }) => running ?? []),
+      gameservers,
+      watchers: [...this.watchers, ...gameservers.flatMap(({ watchers }) => watchers)],
+      history: this.books.history,
+    });
+  }
+
+  private checkEnd(): void {
+    const { books } = this;
+    const missing = this.missing();
+    if (missing !== undefined) books.violations.add("progress after healing", missing);
+    const byKey = new Map<string, KeyOperation[]>();
+    for (const client of this.clients) {
+      client.finish();
+      for (const [key, operations] of client.operations)
+        byKey.set(key, [...(byKey.get(key) ?? []), ...operations]);
+    }
+    for (const [key, operations] of byKey) {
+      const verdict = checkKeyHistory(operations);
+      if (verdict === "undecided") this.undecided += 1;
+      if (verdict === "violated")
+        books.violations.add("linearizable keys", `no order explains what was seen of ${key}`);
+    }
+  }
+
+  private machine(): Machine {
+    const { random, plan, sim, faults } = this;
+    const drift = faults.has("too-much-drift") ? 0.25 : plan.drift;
+    const rate = 1 + (random.float() * 2 - 1) * drift;
+    return new Machine({ rate, start: random.int(0, 10_000) }, { sim });
+  }
+
+  private parts(id: string, machine = this.machine()): ClientParts {
+    const { sim, net, books, faults, random } = this;
+    const host = { id, process: new SimProcess(machine, { sim }) };
+    return {
+      host,
+      net,
+      random: random.fork(`${id} ${this.lives++}`),
+      books,
+      faults,
+      apiservers: () => [...this.apiservers.keys()],
+    };
+  }
+
+  private sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.sim.setTimer(ms, resolve);
+    });
+  }
+
+  private go(work: Promise<unknown>): void {
+    work.catch((error: unknown) =>
+      this.books.violations.add("no faults of the simulation", String(error)),
+    );
+  }
+}
+
+function names(prefix: string, count: number): string[] {
+  return Array.from({ length: count }, (_, at) => `${prefix}${at + 1}`);
+}
