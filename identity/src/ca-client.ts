@@ -25,7 +25,7 @@ const TIMEOUT_MS = 15_000;
 const MAX_CHAIN = 4;
 
 /** What to do about a refusal, for the person who starts the node. */
-const HINTS = new Map<string, string>([
+export const HINTS = new Map<string, string>([
   [
     "token-expired",
     "Make a new token where the CA is: `atlasnet ca token`, with --ttl for a longer life. If it is new, compare the clocks.",
@@ -50,6 +50,10 @@ const HINTS = new Map<string, string>([
     "Fetch a new certificate with a token of `atlasnet ca token --node NODE`.",
   ],
   ["too-many-requests", "Wait some seconds."],
+  [
+    "not-available",
+    "Give one of the apiservers the folder of the CA: apiserver --ca FOLDER. Or use a token of `atlasnet ca token --address HOST:PORT`, where `atlasnet ca serve` is.",
+  ],
   ["failed", "Read the log of `atlasnet ca serve`."],
 ]);
 
@@ -167,7 +171,8 @@ function exchange(
   });
 }
 
-async function readBounded(response: IncomingMessage): Promise<string> {
+/** @throws what the socket does, and for an answer that is too long */
+export async function readBounded(response: IncomingMessage): Promise<string> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of response) {

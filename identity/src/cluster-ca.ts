@@ -195,14 +195,15 @@ export class ClusterCa {
   }
 
   /**
-   * A join token: who has it may fetch a certificate for that role (and node) from `ca serve` at the address.
+   * A join token: who has it may fetch a certificate for that role (and node) from `ca serve` at the address, or
+   * from any apiserver that has this CA.
    * @throws OperatingError "bad-node"
    */
   token(options: {
     readonly role: Peer["role"];
     readonly node?: string | undefined;
     readonly ttlSeconds: number;
-    readonly address: Address;
+    readonly address?: Address | undefined;
   }): Promise<string> {
     const { role, node, ttlSeconds, address } = options;
     if (node !== undefined) checkNode(node);

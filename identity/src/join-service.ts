@@ -1,11 +1,18 @@
 import type { Logger, Peer } from "@atlasnet/core";
 import * as v from "valibot";
-import { dateText, parseCertificate } from "./certificate.ts";
+import { certificatesOf, dateText, parseCertificate } from "./certificate.ts";
 import type { ClusterCa } from "./cluster-ca.ts";
 import { createVerifyPeer } from "./create-verify-peer.ts";
 import { checkJoinToken, type JoinToken } from "./join-token.ts";
 import { keyFingerprint, keyOfRequest } from "./node-key.ts";
-import { type CertificateAnswer, JoinRequest, type RefusalCode, RenewRequest } from "./wire.ts";
+import { checkRenewalProof } from "./renewal-proof.ts";
+import {
+  type CertificateAnswer,
+  JoinRequest,
+  ProvedRenewRequest,
+  type RefusalCode,
+  RenewRequest,
+} from "./wire.ts";
 
 export type JoinAnswer =
   | { readonly ok: true; readonly answer: CertificateAnswer }
@@ -13,7 +20,7 @@ export type JoinAnswer =
 
 type PublicKey = Parameters<ClusterCa["certify"]>[1];
 
-/** What `atlasnet ca serve` decides: who gets a certificate. Nothing a stranger sends makes it throw. */
+/** What `atlasnet ca serve` decides, and an apiserver that has the CA's folder: who gets a certificate. Nothing a stranger sends makes it throw. */
 export class JoinService {
   private readonly ca: ClusterCa;
   private readonly logger: Logger;
@@ -53,6 +60,23 @@ export class JoinService {
   async renew(der: Uint8Array | undefined, body: unknown): Promise<JoinAnswer> {
     const parsed = v.safeParse(RenewRequest, body);
     if (!parsed.success) return badRequest("POST /v1/renew takes {csr}");
+    return this.renewFor(der, parsed.output.csr);
+  }
+
+  /** The same where no TLS handshake has proved it: the body has the certificate, and a proof that is a signature. */
+  async renewProved(body: unknown): Promise<JoinAnswer> {
+    const parsed = v.safeParse(ProvedRenewRequest, body);
+    if (!parsed.success) return badRequest("POST /v1/renew takes {csr, certificate, proof}");
+    const { csr, certificate, proof } = parsed.output;
+    const [der] = certificatesOf(certificate);
+    const present = der && parseCertificate(der);
+    if (present === undefined) return badRequest("certificate: one in PEM is needed");
+    const problem = await checkRenewalProof({ csr, proof, certificate: present }, this.now());
+    if (problem !== undefined) return { ok: false, code: "bad-certificate", message: problem };
+    return this.renewFor(der, csr);
+  }
+
+  private async renewFor(der: Uint8Array | undefined, csr: string): Promise<JoinAnswer> {
     const verified = this.verifyPeer(der === undefined ? [] : [der], this.now());
     const present = der && parseCertificate(der);
     if (!verified.ok || present === undefined)
@@ -69,7 +93,7 @@ export class JoinService {
         code: "unknown-certificate",
         message: `the certificate of ${node} is not in the CA's records (${dir}, issued): it was removed there, or another CA issued it`,
       };
-    const request = await keyOfRequest(parsed.output.csr);
+    const request = await keyOfRequest(csr);
     if (!request.ok) return { ok: false, code: "bad-csr", message: request.problem };
     return this.certify(role, node, request.publicKey, "A node renewed its certificate.");
   }

@@ -8,8 +8,8 @@ import { isNodeId, ROLES } from "./node-uri.ts";
 
 /** What a join token says. */
 export interface JoinToken {
-  /** Where `atlasnet ca serve` is. */
-  readonly address: Address;
+  /** Where `atlasnet ca serve` is; undefined: the node joins at the apiservers that it is told of. */
+  readonly address: Address | undefined;
   /** SHA-256 of the CA certificate: the node trusts the server whose chain ends there, and no other. */
   readonly ca: string;
   readonly role: Peer["role"];
@@ -32,7 +32,7 @@ const ALGORITHM = "ES256";
 const Claims = v.object({
   aud: v.literal(AUDIENCE),
   exp: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(1e11)),
-  address: v.pipe(v.string(), v.maxLength(300)),
+  address: v.optional(v.pipe(v.string(), v.maxLength(300))),
   ca: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
   role: v.picklist(ROLES),
   node: v.optional(v.pipe(v.string(), v.check(isNodeId))),
@@ -44,7 +44,7 @@ export async function signJoinToken(
   { address, role, node, expiresAt }: Omit<JoinToken, "ca">,
 ): Promise<string> {
   const claims = {
-    address: addressText(address),
+    ...(address === undefined ? {} : { address: addressText(address) }),
     ca: fingerprint,
     role,
     ...(node === undefined ? {} : { node }),
@@ -117,6 +117,8 @@ function tokenOf(claims: unknown): JoinToken | undefined {
   const parsed = v.safeParse(Claims, claims);
   if (!parsed.success) return undefined;
   const { exp, ca, role, node } = parsed.output;
-  const address = parseAddress(parsed.output.address);
-  return address && { address, ca, role, node, expiresAt: exp * 1000 };
+  const text = parsed.output.address;
+  const address = text === undefined ? undefined : parseAddress(text);
+  if (text !== undefined && address === undefined) return undefined;
+  return { address, ca, role, node, expiresAt: exp * 1000 };
 }

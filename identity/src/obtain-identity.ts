@@ -23,6 +23,8 @@ export interface ObtainIdentityOptions extends NodePlace {
   readonly ca?: string;
   /** Join token of `atlasnet ca token`. */
   readonly join?: string;
+  /** HTTP APIs of the cluster's apiservers: where the token is taken to, before any other place. */
+  readonly apiservers?: readonly string[];
 }
 
 export interface IdentityDependencies {
@@ -85,12 +87,12 @@ export async function obtainIdentity(
 }
 
 async function newCertificate(
-  { dir, role, node, ca, join }: ObtainIdentityOptions,
+  { dir, role, node, ca, join, apiservers = [] }: ObtainIdentityOptions,
   now: () => number,
 ): Promise<NewCertificate> {
   const place = { dir, role, node };
   if (ca !== undefined) return issueFrom(await openCa(ca, { now }), place);
-  if (join !== undefined) return fetchByToken(place, join, now);
+  if (join !== undefined) return fetchByToken(place, join, { apiservers }, now);
   throw identityError("no-identity", place, `node ${node} has no certificate in ${dir}`);
 }
 

@@ -1,5 +1,5 @@
 import { OperatingError } from "@atlasnet/core";
-import { type Address, addressText } from "./address.ts";
+import type { Address } from "./address.ts";
 import { dateText } from "./certificate.ts";
 import { openCa } from "./cluster-ca.ts";
 import { fetchByCertificate, readSource } from "./fetch-certificate.ts";
@@ -23,6 +23,8 @@ import {
 export interface RenewIdentityOptions extends NodePlace {
   /** Folder of the CA on this machine. */
   readonly ca?: string;
+  /** HTTP APIs of apiservers; asked first, unless `address` says otherwise. */
+  readonly apiservers?: readonly string[];
   /** Where `atlasnet ca serve` is; by default where the node's certificate was fetched. */
   readonly address?: Address;
 }
@@ -49,7 +51,7 @@ export async function renewIdentity(
     throw identityError("no-identity", place, `node ${node} has no certificate in ${dir}`);
   const fresh =
     options.ca === undefined
-      ? await fromServer(place, present, options.address, { now, signal })
+      ? await fromServer(place, present, options, { now, signal })
       : await fromFolder(place, present, options.ca, now);
   await storeCertificate(place, fresh);
   const stored = await readAgain(place);
@@ -72,18 +74,21 @@ async function fromFolder(
 async function fromServer(
   place: NodePlace,
   { identity }: StoredIdentity,
-  address: Address | undefined,
+  { address, apiservers = [] }: Pick<RenewIdentityOptions, "address" | "apiservers">,
   { now, signal }: { now(): number; signal: AbortSignal | undefined },
 ) {
-  const at = address ?? (await readSource(place));
-  if (at === undefined) throw noSource(place);
+  const servers = {
+    apiservers: address === undefined ? apiservers : [],
+    address: address ?? (await readSource(place)),
+  };
+  if (servers.apiservers.length === 0 && servers.address === undefined) throw noSource(place);
   if (now() > identity.notAfter)
     throw identityError(
       "expired",
       place,
-      `${certificateFile(place)} expired at ${dateText(identity.notAfter)}, so ${addressText(at)} would not renew it`,
+      `${certificateFile(place)} expired at ${dateText(identity.notAfter)}, so it cannot be renewed over the network`,
     );
-  return fetchByCertificate(place, identity, at, { now, signal });
+  return fetchByCertificate(place, identity, servers, { now, signal });
 }
 
 function noSource({ dir, role, node }: NodePlace): OperatingError {

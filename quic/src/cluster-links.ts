@@ -75,12 +75,16 @@ export async function openClusterLinks(
   return linksOf(network, own);
 }
 
-function placeOf({ identity, node }: Config, role: NodeIdentity["role"]): ObtainIdentityOptions {
+function placeOf(
+  { identity, node, cluster }: Config,
+  role: NodeIdentity["role"],
+): ObtainIdentityOptions {
   const { dir, ca, join } = identity;
   return {
     dir,
     role,
     node: node.id,
+    apiservers: cluster.apiservers,
     ...(ca === undefined ? {} : { ca }),
     ...(join === undefined ? {} : { join }),
   };
