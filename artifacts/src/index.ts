@@ -27,6 +27,7 @@ export {
   listModules,
   type ModuleLibrary,
   type ModuleLibraryDependencies,
+  type ModuleName,
   type PushedModule,
   type StoredModule,
   StoreLibrary,

@@ -1,5 +1,6 @@
 import { Server } from "node:https";
 import type { Socket } from "node:net";
+import type { ArtifactStore } from "@atlasnet/artifacts";
 import {
   type Clock,
   type ControlStore,
@@ -26,6 +27,7 @@ import type {
 import { registerTokens } from "./register-token.ts";
 import { RequestHandler } from "./request-handler.ts";
 import { allRoutes } from "./routes/all-routes.ts";
+import type { JoiningPort } from "./routes/join.ts";
 import { type TokenRecord, TokenVerifier } from "./tokens.ts";
 
 export interface ApiServerOptions {
@@ -54,10 +56,16 @@ export interface ApiServerDependencies {
   readonly raft?: RaftPort;
   readonly backup?: BackupPort;
   readonly logLevel?: LogLevelPort;
+  /** How nodes find the apiservers and get their certificates; undefined: not here. */
+  readonly joining?: JoiningPort | undefined;
+  /** Where modules are kept. */
+  readonly artifacts?: ArtifactStore | undefined;
 }
 
 /** Largest body of a JSON request: a transaction in base64, or a value whose every letter is escaped. */
 export const MAX_BODY_BYTES = 2 * 1024 * 1024;
+/** Of one part of a path: the longest is the name of a module. */
+const MAX_PARAM_LENGTH = 300;
 /** Connections at a time; more are closed at once. */
 const MAX_CONNECTIONS = 4096;
 const DEFAULT_MAX_STREAMS = 1000;
@@ -149,7 +157,7 @@ export class ApiServer {
     const { node, tls, maxStreams = DEFAULT_MAX_STREAMS } = this.options;
     const { store, clock, random, logger, meter, cluster, placement, load, raft } =
       this.dependencies;
-    const { backup, logLevel } = this.dependencies;
+    const { backup, logLevel, artifacts, joining } = this.dependencies;
     const audit = new AuditLog({ logger, clock });
     const routes = allRoutes({
       node,
@@ -164,6 +172,8 @@ export class ApiServer {
       raft,
       backup,
       logLevel,
+      artifacts,
+      joining,
     });
     const common = {
       logger: false,
@@ -171,7 +181,7 @@ export class ApiServer {
       bodyLimit: MAX_BODY_BYTES,
       requestTimeout: REQUEST_TIMEOUT_MS,
       exposeHeadRoutes: false,
-      routerOptions: { maxParamLength: 200 },
+      routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
       return503OnClosing: true,
       // What is refused before there is a route.
       frameworkErrors: (error: Error, _request: FastifyRequest, reply: FastifyReply) => {

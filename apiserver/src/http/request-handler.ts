@@ -179,13 +179,14 @@ export class RequestHandler {
 
   private callOf(request: FastifyRequest): Call {
     const id = request.headers[IDEMPOTENCY_HEADER];
-    if (id === undefined) return { caller: this.callers.get(request), id };
+    const who = { caller: this.callers.get(request), from: request.ip };
+    if (id === undefined) return { ...who, id };
     if (typeof id !== "string" || id.length === 0 || id.length > MAX_REQUEST_ID_LENGTH)
       throw new ApiError(
         "bad-request",
         `${IDEMPOTENCY_HEADER}: 1 to ${MAX_REQUEST_ID_LENGTH} letters are needed`,
       );
-    return { caller: this.callers.get(request), id };
+    return { ...who, id };
   }
 
   /** One entry for each change: its result, or that the role was not enough. */
@@ -250,7 +251,7 @@ function bytesOf(body: unknown): Readable {
   if (body instanceof Readable) return body;
   throw new ApiError(
     "bad-request",
-    "the body has to be the bytes of a backup",
+    "the body has to be bytes",
     "Send it with content-type application/octet-stream.",
   );
 }

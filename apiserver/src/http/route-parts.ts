@@ -1,3 +1,4 @@
+import type { ArtifactStore } from "@atlasnet/artifacts";
 import type { Clock, ControlStore, Logger, Random } from "@atlasnet/core";
 import { ApiError } from "./api-error.ts";
 import type { AuditLog } from "./audit.ts";
@@ -9,6 +10,7 @@ import type {
   PlacementPort,
   RaftPort,
 } from "./ports.ts";
+import type { JoiningPort } from "./routes/join.ts";
 
 /** What routes are made of. */
 export interface RouteParts {
@@ -24,6 +26,9 @@ export interface RouteParts {
   readonly raft: RaftPort | undefined;
   readonly backup: BackupPort | undefined;
   readonly logLevel: LogLevelPort | undefined;
+  readonly joining?: JoiningPort | undefined;
+  /** Where modules are kept; undefined: they are only listed. */
+  readonly artifacts?: ArtifactStore | undefined;
 }
 
 /** @throws ApiError "not-available" */

@@ -15,6 +15,7 @@ import {
 } from "@atlasnet/core";
 import { ArtifactError } from "../artifact-error.ts";
 import type { ArtifactStore } from "../artifact-store.ts";
+import { badModule } from "../bad-module.ts";
 import { type Digest, digestBytes, digestText } from "../digest.ts";
 import { type InspectedModule, inspectModule } from "./inspect-module.ts";
 import type { TarballSource } from "./tarball-source.ts";
@@ -29,6 +30,11 @@ export interface StoredModule {
   readonly bytes: number;
 }
 
+export interface ModuleName {
+  readonly name: string;
+  readonly version: string;
+}
+
 export interface PushedModule extends StoredModule {
   /** False: exactly this module was there already. */
   readonly added: boolean;
@@ -41,9 +47,10 @@ export interface ModuleLibrary {
   /**
    * Checks a tarball and keeps it under its name and version. The same one again is content, and mends a store
    * that has lost it.
+   * `as`: what it has to call itself.
    * @throws ArtifactError "bad-module", "module-exists", those of the store; ControlError
    */
-  push(source: TarballSource): Promise<PushedModule>;
+  push(source: TarballSource, as?: ModuleName): Promise<PushedModule>;
   /** Sorted by name, the newest version last. @throws ControlError */
   list(): Promise<readonly StoredModule[]>;
   /** @throws ArtifactError "module-not-found", "module-in-use", those of the store; ControlError */
@@ -74,9 +81,14 @@ export class StoreLibrary implements ModuleLibrary {
     this.control = control;
   }
 
-  async push(source: TarballSource): Promise<PushedModule> {
+  async push(source: TarballSource, as?: ModuleName): Promise<PushedModule> {
     const { digest, bytes } = source;
     const module = await inspectModule(source.open());
+    if (as !== undefined && (module.name !== as.name || module.version !== as.version))
+      throw badModule(
+        `it calls itself ${module.name} ${module.version}, and was pushed as ${as.name} ${as.version}`,
+        { path: "package.json" },
+      );
     checkDependencies(module);
     const { name, version, entry, scripts } = module;
     const stored: StoredModule = { name, version, digest, entry, bytes };

@@ -1,7 +1,9 @@
 import type { Route } from "../route.ts";
 import type { RouteParts } from "../route-parts.ts";
 import { eventRoutes } from "./events.ts";
+import { joinRoutes } from "./join.ts";
 import { kvRoutes } from "./kv.ts";
+import { moduleRoutes } from "./modules.ts";
 import { nodeRoutes } from "./nodes.ts";
 import { placementRoutes } from "./placements.ts";
 import { raftRoutes } from "./raft.ts";
@@ -19,8 +21,10 @@ export function allRoutes(parts: RouteParts): Route[] {
     ...nodeRoutes(parts),
     ...worldRoutes(parts),
     ...placementRoutes(parts),
+    ...moduleRoutes(parts),
     ...eventRoutes(),
     ...tokenRoutes(parts),
     ...storeRoutes(parts),
+    ...joinRoutes(parts),
   ];
 }
