@@ -15,7 +15,9 @@ import { addApiserverCommand } from "./commands/apiserver.ts";
 import { addBackupCommands } from "./commands/backup.ts";
 import { addBuildCommand } from "./commands/build.ts";
 import { addCaCommand } from "./commands/ca.ts";
+import { addCompletionCommand } from "./commands/completion.ts";
 import { addConfigCommand } from "./commands/config.ts";
+import { addContextCommand } from "./commands/context.ts";
 import { addDevCommand } from "./commands/dev.ts";
 import { addDevClusterCommand } from "./commands/dev-cluster.ts";
 import { addEventsCommand } from "./commands/events.ts";
@@ -23,6 +25,7 @@ import { addGameserverCommand } from "./commands/gameserver.ts";
 import { addInitCommand } from "./commands/init.ts";
 import { addKvCommand } from "./commands/kv.ts";
 import { addLoadgenCommand } from "./commands/loadgen.ts";
+import { addLogLevelCommand } from "./commands/log-level.ts";
 import { addModuleCommand } from "./commands/module.ts";
 import { addMonitorCommand } from "./commands/monitor.ts";
 import { addMonolithCommand } from "./commands/monolith.ts";
@@ -141,6 +144,9 @@ function createProgram(io: CliIo, dependencies: CliDependencies): Command {
   addEventsCommand(program, io);
   addTokenCommand(program, io);
   addBackupCommands(program, io);
+  addLogLevelCommand(program, io);
+  addContextCommand(program, io);
+  addCompletionCommand(program, io);
   return program;
 }
 

@@ -24,10 +24,10 @@ export interface ApiClientOptions {
 }
 
 export interface ApiRequest {
-  readonly method: "GET" | "PUT" | "POST" | "DELETE";
+  readonly method: "GET" | "PUT" | "PATCH" | "POST" | "DELETE";
   readonly path: string;
   readonly query?: { readonly [name: string]: string | number | undefined };
-  /** JSON, or a function that begins the bytes of a backup anew: they may be sent more than once. */
+  /** JSON, or a function that begins bytes anew: they may be sent more than once. */
   readonly body?: unknown;
   /** Sent as the idempotency key; a change without one is not sent again once it may have arrived. */
   readonly id?: string;
@@ -89,11 +89,20 @@ export class ApiClient {
 
   /** The bytes of the answer, which have to be read. @throws ControlError, ApiError */
   async download(request: ApiRequest): Promise<AsyncIterable<Uint8Array>> {
-    const { body } = await this.anywhere(
-      request,
-      async (message) => message,
-      new AbortController(),
-    );
+    const { body } = await this.anywhere(request, async (message) => message, {
+      abort: new AbortController(),
+      idleMs: ATTEMPT_MS,
+    });
+    return body;
+  }
+
+  /**
+   * Sends bytes, for as long as they take, and gives the JSON of the answer. Only silence is bounded: `idleMs` has to
+   * be enough for what the apiserver does before it answers. @throws ControlError, ApiError
+   */
+  async upload(request: ApiRequest, { idleMs }: { idleMs: number }): Promise<unknown> {
+    const patience = { abort: new AbortController(), idleMs };
+    const { body } = await this.anywhere(request, async (message) => readJson(message), patience);
     return body;
   }
 
@@ -126,20 +135,20 @@ export class ApiClient {
   private async anywhere<T>(
     request: ApiRequest,
     read: (message: IncomingMessage) => Promise<T>,
-    abort?: AbortController,
+    patience?: { readonly abort: AbortController; readonly idleMs: number },
   ): Promise<{ body: T }> {
     const deadline = this.clock.now() + this.retryMs;
     const mayRepeat = request.method === "GET" || request.id !== undefined;
     for (let tries = 1, pauseMs = MIN_PAUSE_MS, refusals = 0; ; tries++) {
       const at = this.current;
-      const attempt = abort ?? new AbortController();
+      const attempt = patience?.abort ?? new AbortController();
       const timer = this.clock.setTimer(ATTEMPT_MS, () => {
-        if (abort === undefined) attempt.abort();
+        if (patience === undefined) attempt.abort();
       });
       try {
         const message = await this.open(request, {
           at,
-          idleMs: ATTEMPT_MS,
+          idleMs: patience?.idleMs ?? ATTEMPT_MS,
           signal: attempt.signal,
         });
         return { body: await read(message) };

@@ -152,7 +152,7 @@ test("what is wrong is refused with a code, a message and a fitting status", asy
       /not JSON/,
     ],
     [ask("GET", "/v1/nodes/%ZZ"), 400, "bad-request", /%ZZ/],
-    [ask("GET", `/v1/nodes/${"a".repeat(300)}`), 400, "bad-request", /aaaa/],
+    [ask("GET", `/v1/nodes/${"a".repeat(301)}`), 400, "bad-request", /aaaa/],
     [
       ask("GET", "/v1/status", { headers: { "x-much": "y".repeat(20_000) } }),
       400,
@@ -373,7 +373,7 @@ test("worlds are created with defaults, shown and removed; their placement says 
       constraints: { nodeLabels: {}, nodes: [] },
       policy: "spread",
       weight: 1,
-      failover: "automatic",
+      failover: "manual",
       enabled: true,
       modified: 0,
     },

@@ -6,7 +6,6 @@ import {
   MAX_MODULE_NAME_BYTES,
   MAX_VERSION_BYTES,
   MAX_WORLD_WEIGHT,
-  type ModuleSource,
   type NodeLoad,
   type NodeRecord,
   plainProblem,
@@ -94,6 +93,20 @@ const moduleSchema = v.variant("source", [
     digest: digestText,
   }),
 ]);
+/** As it is asked for: the digest is looked up by name and version. */
+const askedModuleSchema = v.variant("source", [
+  v.strictObject({
+    source: v.literal("node"),
+    path: v.pipe(v.string(), v.minLength(1), v.maxLength(MAX_MODULE_NAME_BYTES)),
+  }),
+  v.strictObject({
+    source: v.literal("store"),
+    name: v.pipe(v.string(), v.maxLength(MAX_MODULE_NAME_BYTES)),
+    version: v.pipe(v.string(), v.maxLength(MAX_VERSION_BYTES)),
+    digest: v.optional(digestText),
+  }),
+]);
+export type AskedModule = v.InferOutput<typeof askedModuleSchema>;
 
 /** What a world is handed as its configuration: any JSON within the bounds of plain values. */
 const plainSchema = v.pipe(
@@ -112,7 +125,7 @@ const constraintsSchema = v.strictObject({
 /** What a new world is made of; the module is all that is needed. */
 export const newWorldSchema = v.strictObject({
   world: worldName,
-  module: moduleSchema,
+  module: askedModuleSchema,
   config: v.optional(plainSchema, null),
   durability: v.optional(v.picklist(["journal", "snapshot", "none"]), "journal"),
   graceSeconds: v.optional(integer(0, MAX_GRACE_SECONDS), 30),
@@ -120,9 +133,30 @@ export const newWorldSchema = v.strictObject({
   constraints: v.optional(constraintsSchema, { nodeLabels: {}, nodes: [] }),
   policy: v.optional(v.picklist(["spread", "pack"]), "spread"),
   weight: v.optional(integer(1, MAX_WORLD_WEIGHT), 1),
-  failover: v.optional(v.picklist(["automatic", "manual"]), "automatic"),
+  /** Default: automatic for worlds that lose nothing by it, those with durability none. */
+  failover: v.optional(v.picklist(["automatic", "manual"])),
   enabled: v.optional(v.boolean(), true),
 });
+
+/** What is to be another way; the rest stays. */
+export const worldChangesSchema = v.strictObject({
+  module: v.optional(askedModuleSchema),
+  config: v.optional(plainSchema),
+  durability: v.optional(v.picklist(["journal", "snapshot", "none"])),
+  graceSeconds: v.optional(integer(0, MAX_GRACE_SECONDS)),
+  labels: v.optional(labelsSchema),
+  constraints: v.optional(
+    v.strictObject({
+      nodeLabels: v.optional(labelsSchema),
+      nodes: v.optional(v.pipe(v.array(nodeName), v.maxLength(MAX_CONSTRAINT_NODES))),
+    }),
+  ),
+  policy: v.optional(v.picklist(["spread", "pack"])),
+  weight: v.optional(integer(1, MAX_WORLD_WEIGHT)),
+  failover: v.optional(v.picklist(["automatic", "manual"])),
+  enabled: v.optional(v.boolean()),
+});
+export type WorldChanges = v.InferOutput<typeof worldChangesSchema>;
 
 export const worldSchema = v.strictObject({
   world: v.string(),
@@ -150,12 +184,6 @@ export function worldJson(world: string, record: WorldRecord, modified: number):
     constraints: { nodeLabels: { ...constraints.nodeLabels }, nodes: [...constraints.nodes] },
     modified,
   };
-}
-
-export function moduleSource(module: v.InferOutput<typeof moduleSchema>): ModuleSource {
-  return module.source === "node"
-    ? module
-    : { ...module, digest: Uint8Array.from(Buffer.from(module.digest, "hex")) };
 }
 
 export function hex(bytes: Uint8Array): string {

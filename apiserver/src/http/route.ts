@@ -22,6 +22,8 @@ export interface Caller {
 export interface Call {
   /** Undefined on routes for anyone. */
   readonly caller: Caller | undefined;
+  /** Address that the request came from. */
+  readonly from: string;
   /** Of the header `idempotency-key`: the same for every retry of one change. */
   readonly id: string | undefined;
 }
@@ -29,7 +31,7 @@ export interface Call {
 interface RouteHead {
   /** As in OpenAPI: `/v1/nodes/{node}`. */
   readonly path: string;
-  readonly method: "GET" | "PUT" | "POST" | "DELETE";
+  readonly method: "GET" | "PUT" | "PATCH" | "POST" | "DELETE";
   /** The operation, also in the audit log: `kv.put`. */
   readonly name: string;
   readonly summary: string;
@@ -154,20 +156,21 @@ export function downloadRoute(
 }
 
 /** A route that takes bytes, and answers with JSON. */
-export function uploadRoute<A>(
-  spec: Head & {
-    readonly answer: v.GenericSchema<unknown, A>;
-    handle(body: Readable, call: Call): Promise<A>;
-  },
+export function uploadRoute<A, P = Nothing, Q = Nothing>(
+  spec: Head &
+    Schemas<P, Q, undefined> & {
+      readonly answer: v.GenericSchema<unknown, A>;
+      handle(body: Readable, input: Input<P, Q, undefined>, call: Call): Promise<A>;
+    },
 ): Route {
-  const { head, parse } = common<Nothing, Nothing, undefined>(spec);
+  const { head, parse } = common<P, Q, undefined>(spec);
   return {
     ...head,
     kind: "upload",
     answer: spec.answer,
     run: async (raw, call) => {
-      parse({ ...raw, body: undefined });
-      return spec.handle(raw.body, call);
+      const input = parse({ ...raw, body: undefined });
+      return spec.handle(raw.body, input, call);
     },
   };
 }

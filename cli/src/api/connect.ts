@@ -51,9 +51,27 @@ export async function withApi<T>(
   }
 }
 
-async function connect(io: CliIo, options: ApiOptions): Promise<ApiClient> {
-  const { ApiClient, parseApiAddresses } = await loadClient();
+/** Runs `work` for each address by itself: what an apiserver has for itself is not that of another. */
+export async function withEachApi(
+  io: CliIo,
+  options: ApiOptions,
+  work: (client: ApiClient, address: string) => Promise<void>,
+): Promise<void> {
+  const { parseApiAddresses } = await loadClient();
   const context = await chosenContext(io, options);
+  for (const { origin } of parseApiAddresses(context.addresses)) {
+    const client = await connect(io, options, { ...context, addresses: [origin] });
+    try {
+      await work(client, origin);
+    } finally {
+      client.close();
+    }
+  }
+}
+
+async function connect(io: CliIo, options: ApiOptions, given?: Context): Promise<ApiClient> {
+  const { ApiClient, parseApiAddresses } = await loadClient();
+  const context = given ?? (await chosenContext(io, options));
   const urls = parseApiAddresses(context.addresses);
   const local = urls.every(({ hostname }) => isLoopback(hostname));
   const token = await tokenOf(io, options, context, local);

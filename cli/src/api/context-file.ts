@@ -1,7 +1,8 @@
-import { readFile } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { OperatingError } from "@atlasnet/core";
-import { parse, TomlError } from "smol-toml";
+import { parse, stringify, TomlError } from "smol-toml";
 import * as v from "valibot";
 import type { CliIo } from "../cli-io.ts";
 import { UsageError } from "../usage-error.ts";
@@ -70,6 +71,46 @@ export async function readContext(
     ...(tokenFile === undefined ? {} : { tokenFile: resolve(folder, tokenFile) }),
     ...(ca === undefined ? {} : { ca: resolve(folder, ca) }),
   };
+}
+
+/** The contexts file as it is written: paths as in the file. */
+export interface ContextsFile {
+  readonly current?: string | undefined;
+  readonly contexts: { readonly [name: string]: Context };
+}
+
+/** Nothing is there: no contexts. @throws OperatingError "bad-contexts" */
+export async function readContexts(io: CliIo): Promise<ContextsFile> {
+  const file = contextsFile(io);
+  const text = await textOf(file);
+  return text === undefined ? { contexts: {} } : parsed(file, text);
+}
+
+/**
+ * Writes the file as a whole, for this user's eyes only: a token may be in it. Comments of before are gone.
+ * @throws OperatingError "bad-contexts"
+ */
+export async function writeContexts(io: CliIo, { current, contexts }: ContextsFile): Promise<void> {
+  const file = contextsFile(io);
+  const draft = `${file}.${randomUUID()}`;
+  const kept = Object.fromEntries(
+    Object.entries(contexts).map(([name, context]) => [
+      name,
+      Object.fromEntries(Object.entries(context).filter(([, value]) => value !== undefined)),
+    ]),
+  );
+  try {
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+    await writeFile(
+      draft,
+      `${stringify({ ...(current !== undefined && { current }), contexts: kept })}\n`,
+      { mode: 0o600, flag: "wx" },
+    );
+    await rename(draft, file);
+  } catch (cause) {
+    await rm(draft, { force: true });
+    throw bad(file, "cannot be written", cause);
+  }
 }
 
 async function textOf(file: string): Promise<string | undefined> {

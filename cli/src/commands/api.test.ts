@@ -1,10 +1,18 @@
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type TestContext } from "node:test";
 import { type ApiScene, apiScene } from "@atlasnet/apiserver/testing";
-import { encodeRecord, type NodeRecord, nodeKey } from "@atlasnet/core";
+import {
+  encodeCbor,
+  encodeRecord,
+  moduleKey,
+  type NodeRecord,
+  nodeKey,
+  ownerKey,
+  shardKey,
+} from "@atlasnet/core";
 import { runCli } from "../program.ts";
 
 interface End {
@@ -172,6 +180,110 @@ test("worlds are created, listed with where they run, shown and removed", async 
   assert.equal((await run("world", "rm", "arena")).code, 3);
 });
 
+test("worlds: the default of failover follows durability; update changes what is named", async (t) => {
+  const { api, good, run } = await scene(t);
+  const record = async (name: string) =>
+    JSON.parse((await good("world", "show", name, "-o", "json")).out);
+  await good("world", "create", "kept", "--module", "./arena.js", "--label", "kind=test");
+  await good("world", "create", "free", "--module", "./arena.js", "--durability", "none");
+  assert.equal((await record("kept")).failover, "manual");
+  assert.equal((await record("free")).failover, "automatic");
+  assert.match((await good("world", "create", "--help")).out, /`manual` is the default/);
+
+  const update = ["world", "update", "kept"];
+  await good(...update, "--enabled", "false", "--on", "gs-1", "--world-config", '{"level": 4}');
+  const changed = await record("kept");
+  assert.deepEqual(
+    [changed.enabled, changed.constraints.nodes, changed.config, changed.labels],
+    [false, ["gs-1"], { level: 4 }, { kind: "test" }],
+  );
+  await good(...update, "--enabled", "true", "--any-node", "--failover", "automatic");
+  const again = await record("kept");
+  assert.deepEqual(
+    [again.enabled, again.constraints.nodes, again.failover, again.config],
+    [true, [], "automatic", { level: 4 }],
+  );
+  assert.match((await run(...update)).talk, /nothing to change/);
+  const nowhere = await run("world", "update", "none", "--enabled", "true");
+  assert.equal(nowhere.code, 3);
+
+  const missing = await run("world", "create", "stored", "--module", "@games/arena@1.2.0");
+  assert.equal(missing.code, 3);
+  assert.match(missing.talk, /there is no module @games\/arena@1\.2\.0.*\n.*module push/);
+  const digest = new Uint8Array(32).fill(7);
+  const value = encodeRecord("module", { digest, entry: "dist/world.js", bytes: 10 });
+  const key = moduleKey("@games/arena", "1.2.0");
+  await api.store.txn({ compare: [], then: [{ type: "put", key, value }] });
+  await good("world", "create", "stored", "--module", "@games/arena@1.2.0");
+  assert.deepEqual((await record("stored")).module, {
+    ...{ source: "store", name: "@games/arena", version: "1.2.0" },
+    digest: "07".repeat(32),
+  });
+  await good(...update, "--module", "@games/arena@1.2.0");
+  assert.equal((await record("kept")).module.source, "store");
+});
+
+test("a node is drained and takes worlds again", async (t) => {
+  const { api, good, run } = await scene(t);
+  await putNode(api, "gs-1");
+  const { talk } = await good("node", "drain", "gs-1");
+  assert.match(talk, /failover manual stay and run on/);
+  assert.match((await good("node", "ls")).out, /gs-1 +gameserver +draining/);
+  await good("node", "drain", "gs-1");
+  await good("node", "undrain", "gs-1");
+  assert.match((await good("node", "ls")).out, /gs-1 +gameserver +ready/);
+  const twice = await run("node", "undrain", "gs-1");
+  assert.equal(twice.code, 3);
+  assert.match(twice.talk, /gs-1 is ready \(conflict\)/);
+  await putNode(api, "gs-2", { state: "lost" });
+  assert.match((await run("node", "drain", "gs-2")).talk, /gs-2 is lost/);
+  assert.equal((await run("node", "drain", "gs-9")).code, 3);
+});
+
+test("log-level shows and sets the level of each apiserver", async (t) => {
+  const levels: string[] = [];
+  const { good, run, address } = await scene(t, {
+    logLevel: {
+      get: () => "info",
+      set: (level) => void levels.push(level),
+    },
+  });
+  assert.match((await good("log-level")).out, new RegExp(`${address} +info`));
+  assert.match((await good("log-level", "debug")).out, new RegExp(`${address} +debug`));
+  assert.deepEqual(levels, ["debug"]);
+  assert.equal((await run("log-level", "loud")).code, 2);
+});
+
+test("contexts are made, used, listed without their tokens, and forgotten", async (t) => {
+  const { address, api, runIn, workingDir } = await scene(t);
+  const env = { ATLASNET_CONTEXTS: join("conf", "contexts.toml"), ATLASNET_TOKEN: api.token };
+  const quiet = { ATLASNET_CONTEXTS: env.ATLASNET_CONTEXTS };
+  assert.match((await runIn(quiet, "context", "ls")).talk, /There are no contexts/);
+  assert.equal((await runIn(quiet, "context", "set", "a")).code, 2);
+  const made = await runIn(
+    env,
+    ...["context", "set", "a", "--api", `http://127.0.0.1:1,${address}`, "--save-token"],
+  );
+  assert.equal(made.code, 0, made.talk);
+  const file = join(workingDir, "conf", "contexts.toml");
+  if (process.platform !== "win32") assert.equal((await stat(file)).mode & 0o777, 0o600);
+  assert.equal((await runIn(quiet, "status")).code, 0, "the first one is current");
+  await writeFile(join(workingDir, "conf", "b.token"), `${api.token}\n`);
+  const b = ["context", "set", "b", "--api", address, "--token-file", join("conf", "b.token")];
+  assert.equal((await runIn(quiet, ...b)).code, 0);
+  assert.equal((await runIn(quiet, "context", "use", "b")).code, 0);
+  assert.equal((await runIn(quiet, "status")).code, 0, "the token's path counts from the file");
+  const { out } = await runIn(quiet, "context", "ls");
+  assert.match(out, /^ +a +http:\/\/127\.0\.0\.1:1,\S+ +in the contexts file$/m);
+  assert.match(out, /^\* +b +\S+ +b\.token$/m);
+  assert.ok(!(await runIn(quiet, "context", "ls", "-o", "json")).out.includes(api.token));
+  assert.equal((await runIn(quiet, "context", "rm", "b")).code, 0);
+  assert.equal((await runIn(quiet, "context", "use", "b")).code, 2);
+  assert.equal((await runIn(quiet, "status", "--context", "a")).code, 0);
+  const bad = await runIn(quiet, "context", "set", "c", "--api", "here");
+  assert.match(bad.talk, /Allowed: http:\/\/HOST:PORT/);
+});
+
 test("status says who leads; events what happens", async (t) => {
   const { api, good, start } = await scene(t);
   const { out } = await good("status");
@@ -181,8 +293,31 @@ test("status says who leads; events what happens", async (t) => {
   await good("kv", "put", "no-event", "x");
   await putNode(api, "gs-1");
   await events.heard(/node gs-1 ready\n/);
+  // A node is lost, and its world is placed anew.
+  await putNode(api, "gs-1", { state: "lost" });
+  const put = (key: string, value: Uint8Array) =>
+    api.store.txn({ compare: [], then: [{ type: "put", key, value }] });
+  await put(shardKey("w/0"), encodeRecord("shard", { wanted: "gs-2", reason: "failover" }));
+  const owner = { world: 1, node: "gs-2", boot: "b", state: "owned" } as const;
+  await put(ownerKey("w/0"), encodeRecord("owner", owner));
+  // Members of the apiservers' group come and go.
+  const member = encodeCbor({ address: "10.0.0.4:2556", state: "joining" }).slice();
+  await put("apiservers/api-4", member);
+  await api.store.txn({ compare: [], then: [{ type: "delete", key: "apiservers/api-4" }] });
+  await events.heard(/apiserver api-4 removed\n/);
   events.stop();
-  assert.match((await events.done).out, /^\d+ node gs-1 ready\n$/);
+  const told = (await events.done).out.trimEnd().split("\n");
+  assert.deepEqual(
+    told.map((line) => line.replace(/^\d+ /, "")),
+    [
+      "node gs-1 ready",
+      "node gs-1 lost",
+      "shard w/0 wanted on gs-2 (failover)",
+      "owner w/0 owned by gs-2",
+      "apiserver api-4 joining",
+      "apiserver api-4 removed",
+    ],
+  );
 });
 
 test("raft: status as a table; add goes on until the new one votes; rm and transfer", async (t) => {

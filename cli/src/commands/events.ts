@@ -19,11 +19,11 @@ const eventSchema = v.looseObject({
 });
 type Event = v.InferOutput<typeof eventSchema>;
 
-/** `atlasnet events`: what happens to nodes, worlds and shards. */
+/** `atlasnet events`: what happens to nodes, worlds, shards and apiservers. */
 export function addEventsCommand(program: Command, io: CliIo): void {
   const command = program
     .command("events")
-    .description("print what happens to nodes, worlds and shards, until it is stopped")
+    .description("print what happens to nodes, worlds, shards and apiservers, until it is stopped")
     .option("--after <revision>", "begin with what happened behind this revision");
   addOutputOption(addApiOptions(command)).action((options: EventsOptions) =>
     withApi(io, options, (client) =>
@@ -44,5 +44,6 @@ function eventText(event: Event, { output }: OutputOptions): string {
   const state = "state" in record ? ` ${String(record["state"])}` : "";
   const node = kind === "owner" && "node" in record ? ` by ${String(record["node"])}` : "";
   const wanted = "wanted" in record ? ` wanted on ${String(record["wanted"])}` : "";
-  return `${modified} ${kind} ${name}${change === "delete" ? " removed" : `${state}${node}${wanted}`}\n`;
+  const reason = kind === "shard" && "reason" in record ? ` (${String(record["reason"])})` : "";
+  return `${modified} ${kind} ${name}${change === "delete" ? " removed" : `${state}${node}${wanted}${reason}`}\n`;
 }

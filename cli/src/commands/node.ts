@@ -58,6 +58,23 @@ export function addNodeCommand(program: Command, io: CliIo): void {
       client.request({ method: "POST", path: `${pathOf(name)}/uncordon`, id: client.newId() }),
   );
   change(
+    "drain <node>",
+    "empty a gameserver: worlds that lose nothing by it are opened elsewhere",
+    (name) =>
+      `Node ${name} drains: it gets no new worlds. Its worlds with failover automatic are released and opened on other\n` +
+      `nodes, one by one; those with failover manual stay and run on until it stops, for moving them with their state\n` +
+      "comes later. `atlasnet world ls` shows what it still has.",
+    (client, name) =>
+      client.request({ method: "POST", path: `${pathOf(name)}/drain`, id: client.newId() }),
+  );
+  change(
+    "undrain <node>",
+    "take a drain back; what has left does not come back by itself",
+    (name) => `Node ${name} takes worlds again.`,
+    (client, name) =>
+      client.request({ method: "POST", path: `${pathOf(name)}/undrain`, id: client.newId() }),
+  );
+  change(
     "rm <node>",
     "forget a node that is lost or stopped",
     (name) => `Node ${name} is forgotten.`,

@@ -10,8 +10,8 @@ import { yamlText } from "../api/yaml.ts";
 import type { CliIo } from "../cli-io.ts";
 import { UsageError } from "../usage-error.ts";
 
-interface CreateOptions extends ApiOptions {
-  readonly module: string;
+interface WorldOptions extends ApiOptions {
+  readonly module?: string;
   readonly worldConfig?: string;
   readonly durability?: string;
   readonly graceSeconds?: string;
@@ -21,8 +21,20 @@ interface CreateOptions extends ApiOptions {
   readonly policy?: string;
   readonly weight?: string;
   readonly failover?: string;
+}
+interface CreateOptions extends WorldOptions {
   readonly disabled?: boolean;
 }
+interface UpdateOptions extends WorldOptions {
+  readonly enabled?: string;
+  readonly anyNode?: boolean;
+}
+
+const FAILOVER_HELP = `
+Failover: a world's snapshots and journals are on the disk of the node that had it, until there is a store of
+snapshots that all nodes reach. So \`manual\` is the default for worlds with durability journal or snapshot: when the
+node is lost they wait for it. With durability none it is \`automatic\`: another node opens the world anew. Setting
+\`automatic\` for a durable world lets it begin without its state elsewhere.`;
 
 /** `atlasnet world`: the catalogue of worlds, and where they run. */
 export function addWorldCommand(program: Command, io: CliIo): void {
@@ -58,32 +70,44 @@ export function addWorldCommand(program: Command, io: CliIo): void {
       }),
   );
 
-  sub("create <world>", "make a world; the control plane chooses where it runs")
-    .requiredOption("--module <path>", "the module, as gameservers have it (see `node show`)")
-    .option("--world-config <json>", "handed to the world as ctx.config")
-    .addOption(
-      new Option("--durability <how>", "what a crash may cost").choices([
-        "journal",
-        "snapshot",
-        "none",
-      ]),
-    )
-    .option("--grace-seconds <n>", "how long a lost player's place is kept")
-    .option("--label <name=value>", "a label of the world; may be repeated", collect, [])
-    .option("--node-label <name=value>", "only nodes with this label; may be repeated", collect, [])
-    .option("--on <node>", "only this node; may be repeated", collect, [])
-    .addOption(new Option("--policy <policy>", "where to").choices(["spread", "pack"]))
-    .option("--weight <n>", "how much of a node's capacity it takes")
-    .addOption(
-      new Option("--failover <how>", "when its node is lost").choices(["automatic", "manual"]),
-    )
+  withSettings(
+    sub("create <world>", "make a world; the control plane chooses where it runs").requiredOption(
+      "--module <module>",
+      "NAME@VERSION of the artifact store, or a path as gameservers have it (see `node show`)",
+    ),
+  )
     .option("--disabled", "do not run it yet")
     .action((name: string, options: CreateOptions) =>
       withApi(io, options, async (client) => {
-        const body = { world: name, ...recordOf(options) };
+        const { disabled = false } = options;
+        const body = { world: name, ...recordOf(options), enabled: !disabled };
         const id = client.newId();
         await client.request({ method: "POST", path: "/v1/worlds", body, id });
         io.talk(`Made the world ${name}. \`atlasnet world show ${name}\` says where it runs.\n`);
+      }),
+    );
+
+  withSettings(
+    sub("update <world>", "change a world; what is not named stays").option(
+      "--module <module>",
+      "another NAME@VERSION or path, for when a node opens it next",
+    ),
+  )
+    .addOption(new Option("--enabled <yes>", "whether it is to run").choices(["true", "false"]))
+    .option("--any-node", "take the list of nodes back that --on made")
+    .action((name: string, options: UpdateOptions) =>
+      withApi(io, options, async (client) => {
+        const body = changesOf(options);
+        if (Object.values(body).every((value) => value === undefined))
+          throw new UsageError(
+            "world update: nothing to change",
+            "Name what is to be another way, as in --enabled false; `--help` lists it.",
+          );
+        const path = `/v1/worlds/${encodeURIComponent(name)}`;
+        await client.request({ method: "PATCH", path, body, id: client.newId() });
+        io.talk(
+          `Changed the world ${name}. Where it runs counts at once; module, configuration, durability and grace when a node opens it next.\n`,
+        );
       }),
     );
 
@@ -133,10 +157,45 @@ function table(io: CliIo, worlds: readonly Placed[]): string {
   );
 }
 
-function recordOf(options: CreateOptions) {
+function withSettings(command: Command): Command {
+  return command
+    .option("--world-config <json>", "handed to the world as ctx.config")
+    .addOption(
+      new Option("--durability <how>", "what a crash may cost").choices([
+        "journal",
+        "snapshot",
+        "none",
+      ]),
+    )
+    .option("--grace-seconds <n>", "how long a lost player's place is kept")
+    .option("--label <name=value>", "a label of the world; may be repeated", collect, [])
+    .option("--node-label <name=value>", "only nodes with this label; may be repeated", collect, [])
+    .option("--on <node>", "only this node; may be repeated", collect, [])
+    .addOption(new Option("--policy <policy>", "where to").choices(["spread", "pack"]))
+    .option("--weight <n>", "how much of a node's capacity it takes")
+    .addOption(
+      new Option("--failover <how>", "when its node is lost; see below").choices([
+        "automatic",
+        "manual",
+      ]),
+    )
+    .addHelpText("after", FAILOVER_HELP);
+}
+
+/** `arena@1.2.0`, `@games/arena@1.2.0`; anything else is a path. */
+const STORED = /^((?:@[^@/\s]+\/)?[^@/\\\s.][^@/\\\s]*)@(\d+\.\d+\.\d+\S*)$/;
+
+export function moduleOf(text: string) {
+  const [, name, version] = STORED.exec(text) ?? [];
+  return name === undefined || version === undefined
+    ? ({ source: "node", path: text } as const)
+    : ({ source: "store", name, version } as const);
+}
+
+function recordOf(options: WorldOptions) {
   const { module, worldConfig, label, nodeLabel, on, durability, policy, failover } = options;
   return {
-    module: { source: "node", path: module },
+    module: module === undefined ? undefined : moduleOf(module),
     config: worldConfig === undefined ? undefined : parseConfig(worldConfig),
     durability,
     graceSeconds: parseWhole("--grace-seconds", options.graceSeconds),
@@ -145,7 +204,23 @@ function recordOf(options: CreateOptions) {
     policy,
     weight: parseWhole("--weight", options.weight),
     failover,
-    enabled: options.disabled !== true,
+  };
+}
+
+/** Labels and constraints only where some are named: an empty list would take away what is there. */
+function changesOf(options: UpdateOptions) {
+  const { labels, constraints, ...rest } = recordOf(options);
+  const { on, nodeLabel, anyNode = false, enabled } = options;
+  if (anyNode && on.length > 0)
+    throw new UsageError("--any-node: --on names nodes", "Leave one of them out.");
+  const nodes = anyNode || on.length > 0 ? constraints.nodes : undefined;
+  const nodeLabels = nodeLabel.length > 0 ? constraints.nodeLabels : undefined;
+  const constrained = nodes !== undefined || nodeLabels !== undefined;
+  return {
+    ...rest,
+    labels: options.label.length > 0 ? labels : undefined,
+    constraints: constrained ? { nodes, nodeLabels } : undefined,
+    enabled: enabled === undefined ? undefined : enabled === "true",
   };
 }
 

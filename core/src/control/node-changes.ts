@@ -72,6 +72,17 @@ export function drainNode(node: string, before: Seen<NodeRecord>): Proposal<"no-
   return put(node, before, { ...record, state: "draining" });
 }
 
+/** An operator takes a drain back: what is on the node stays there. */
+export function undrainNode(
+  node: string,
+  before: Seen<NodeRecord>,
+): Proposal<"no-node" | "not-draining"> {
+  const { record } = before;
+  if (record === undefined) return refused("no-node", `there is no node ${node}`);
+  if (record.state !== "draining") return refused("not-draining", `${node} is ${record.state}`);
+  return put(node, before, { ...record, state: "ready" });
+}
+
 /**
  * The leader takes everything from a node whose lease has run out. From the moment this is proposed until it
  * is decided, no renewal of that node may be answered.

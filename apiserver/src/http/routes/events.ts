@@ -1,12 +1,13 @@
 import { type Change, decodeRecord, parseRecordKey } from "@atlasnet/core";
 import * as v from "valibot";
+import { apiserverOfKey, decodeApiserver } from "../../members/apiserver-record.ts";
 import { hex, nodeJson, worldJson } from "../record-schemas.ts";
 import { eventsRoute, type Route } from "../route.ts";
 import { revisionNumber, revisionText } from "../schemas.ts";
 
 const eventSchema = v.strictObject({
-  kind: v.picklist(["node", "world", "shard", "owner", "module"]),
-  /** Of the node, the world, the shard; `name/version` of a module. */
+  kind: v.picklist(["node", "world", "shard", "owner", "module", "apiserver"]),
+  /** Of the node, the world, the shard, the apiserver; `name/version` of a module. */
   name: v.string(),
   change: v.picklist(["put", "delete"]),
   modified: revisionNumber,
@@ -21,7 +22,8 @@ export function eventRoutes(): Route[] {
       method: "GET",
       path: "/v1/events",
       name: "events.watch",
-      summary: "What happens to nodes, worlds, shards and modules, behind the revision `after`.",
+      summary:
+        "What happens to nodes, worlds, shards, modules and the members of the apiservers' group, behind the revision `after`.",
       role: "read",
       query: v.strictObject({ after: v.optional(revisionText) }),
       answer: v.strictObject({ revision: revisionNumber, changes: v.array(eventSchema) }),
@@ -37,6 +39,8 @@ export function eventRoutes(): Route[] {
 export function eventOf(change: Change): EventJson | undefined {
   const full = change.type === "put" ? change.item.key : change.key;
   const modified = change.type === "put" ? change.item.modified : change.modified;
+  const apiserver = apiserverOfKey(full);
+  if (apiserver !== undefined) return apiserverEvent(apiserver, change);
   const key = parseRecordKey(full);
   if (key === undefined) return undefined;
   const { kind } = key;
@@ -54,8 +58,16 @@ export function eventOf(change: Change): EventJson | undefined {
   return { ...head, change: "put", ...(record === undefined ? {} : { record }) };
 }
 
+function apiserverEvent(name: string, change: Change): EventJson {
+  const kind = "apiserver";
+  if (change.type === "delete") return { kind, name, modified: change.modified, change: "delete" };
+  const { value, modified } = change.item;
+  const record = decodeApiserver(value);
+  return { kind, name, modified, change: "put", ...(record === undefined ? {} : { record }) };
+}
+
 function recordJson(
-  kind: EventJson["kind"],
+  kind: Exclude<EventJson["kind"], "apiserver">,
   name: string,
   value: Uint8Array,
   modified: number,

@@ -1,10 +1,15 @@
 import {
   type ControlStore,
   cordonNode,
+  drainNode,
   isNodeName,
   NODES,
+  type NodeRecord,
   nodeKey,
+  type Proposal,
   removeNode,
+  type Seen,
+  undrainNode,
 } from "@atlasnet/core";
 import * as v from "valibot";
 import { ApiError } from "../api-error.ts";
@@ -86,6 +91,30 @@ export function nodeRoutes({ store, logger, load }: RouteParts): Route[] {
         },
       }),
     ),
+    ...DRAINS.map(({ what, summary, change }) =>
+      jsonRoute({
+        method: "POST",
+        path: `/v1/nodes/{node}/${what}`,
+        name: `nodes.${what}`,
+        summary,
+        role: "operate",
+        changes: true,
+        params,
+        answer: changedSchema,
+        handle: async ({ params: { node } }) => {
+          const revision = await propose(
+            store,
+            () => readRecord(store, "node", nodeKey(node)),
+            (before) => change(node, before),
+            (code, problem) =>
+              code === "no-node"
+                ? noNode(node)
+                : new ApiError("conflict", problem, "`atlasnet node show` says how it is."),
+          );
+          return { revision };
+        },
+      }),
+    ),
     jsonRoute({
       method: "DELETE",
       path: "/v1/nodes/{node}",
@@ -99,6 +128,28 @@ export function nodeRoutes({ store, logger, load }: RouteParts): Route[] {
     }),
   ];
 }
+
+const DRAINS: readonly {
+  readonly what: string;
+  readonly summary: string;
+  change(node: string, before: Seen<NodeRecord>): Proposal<"no-node" | "gone" | "not-draining">;
+}[] = [
+  {
+    what: "drain",
+    summary:
+      "Empties a gameserver of the worlds whose failover is automatic, one by one; the others stay until it stops.",
+    change: (node, before) =>
+      // A second time changes nothing, and says so with the same answer.
+      before.record?.state === "draining"
+        ? { ok: true, txn: { compare: [], then: [] } }
+        : drainNode(node, before),
+  },
+  {
+    what: "undrain",
+    summary: "Takes a drain back.",
+    change: undrainNode,
+  },
+];
 
 async function remove(store: ControlStore, node: string, { id }: Call): Promise<number> {
   const key = nodeKey(node);

@@ -1,11 +1,19 @@
-import { encodeRecord, toPlain, WORLDS, type WorldRecord, worldKey } from "@atlasnet/core";
+import {
+  encodeRecord,
+  toPlain,
+  updateWorld,
+  WORLDS,
+  type WorldRecord,
+  worldKey,
+} from "@atlasnet/core";
 import * as v from "valibot";
 import { ApiError } from "../api-error.ts";
-import { readRecord, recordOf } from "../record-access.ts";
-import { moduleSource, newWorldSchema, worldJson, worldSchema } from "../record-schemas.ts";
+import { propose, readRecord, recordOf } from "../record-access.ts";
+import { newWorldSchema, worldChangesSchema, worldJson, worldSchema } from "../record-schemas.ts";
 import { jsonRoute, type Route } from "../route.ts";
 import type { RouteParts } from "../route-parts.ts";
 import { changedSchema, limitText, revisionNumber, worldName } from "../schemas.ts";
+import { askedModule, changedWorld, usualFailover } from "../world-changes.ts";
 
 const params = v.strictObject({ world: worldName });
 
@@ -69,10 +77,11 @@ export function worldRoutes({ store, logger }: RouteParts): Route[] {
         const record: WorldRecord = {
           ...rest,
           config: toPlain(config),
-          module: moduleSource(module),
+          failover: rest.failover ?? usualFailover(rest.durability),
+          module: await askedModule(store, module),
         };
         const key = worldKey(world);
-        // Without reading first: so a retry gets the answer of the first try, and not "exists".
+        // Without reading the world first: so a retry gets the answer of the first try, and not "exists".
         const { succeeded, revision } = await store.txn({
           ...(id === undefined ? {} : { id }),
           compare: [{ type: "modified", key, is: "equal", revision: 0 }],
@@ -84,6 +93,32 @@ export function worldRoutes({ store, logger }: RouteParts): Route[] {
             `there is a world ${world} already`,
             "Choose another name, or remove that one.",
           );
+        return { revision };
+      },
+    }),
+    jsonRoute({
+      method: "PATCH",
+      path: "/v1/worlds/{world}",
+      name: "worlds.update",
+      summary:
+        "Changes what is named of a world. Where it runs counts at once; module, configuration, durability and grace when a node opens it next.",
+      role: "operate",
+      changes: true,
+      params,
+      body: worldChangesSchema,
+      answer: changedSchema,
+      handle: async ({ params: { world }, body }) => {
+        const { module } = body;
+        const source = module === undefined ? undefined : await askedModule(store, module);
+        const revision = await propose(
+          store,
+          () => readRecord(store, "world", worldKey(world)),
+          (before) =>
+            before.record === undefined
+              ? { ok: false, code: "no-world", problem: "" }
+              : updateWorld(world, before, changedWorld(before.record, body, source)),
+          () => noWorld(world),
+        );
         return { revision };
       },
     }),

@@ -1,0 +1,63 @@
+import {
+  type ControlStore,
+  isModuleName,
+  isModuleVersion,
+  type ModuleSource,
+  moduleKey,
+  toPlain,
+  type WorldRecord,
+} from "@atlasnet/core";
+import { ApiError } from "./api-error.ts";
+import { readRecord } from "./record-access.ts";
+import { type AskedModule, hex, type WorldChanges } from "./record-schemas.ts";
+
+/**
+ * The module as a world names it. Modules of the artifact store are named by name and version; the digest is
+ * that of the record. @throws ApiError "not-found", "conflict" when another digest was asked for
+ */
+export async function askedModule(store: ControlStore, asked: AskedModule): Promise<ModuleSource> {
+  if (asked.source === "node") return asked;
+  const { name, version } = asked;
+  const known = isModuleName(name) && isModuleVersion(version);
+  const { record } = known
+    ? await readRecord(store, "module", moduleKey(name, version))
+    : { record: undefined };
+  if (record === undefined)
+    throw new ApiError(
+      "not-found",
+      `there is no module ${name}@${version}`,
+      "`atlasnet module ls` shows them; `atlasnet module push` stores one.",
+    );
+  if (asked.digest !== undefined && asked.digest !== hex(record.digest))
+    throw new ApiError(
+      "conflict",
+      `the module ${name}@${version} has the digest ${hex(record.digest)}`,
+      "Leave the digest out, or name the version that has it.",
+    );
+  return { source: "store", name, version, digest: record.digest };
+}
+
+/** What becomes of a world when its node is lost and nobody has said so. */
+export function usualFailover(durability: WorldRecord["durability"]): WorldRecord["failover"] {
+  // Its snapshots and journals are on the disk of the node that had it: elsewhere it would begin anew.
+  return durability === "none" ? "automatic" : "manual";
+}
+
+export function changedWorld(
+  before: WorldRecord,
+  changes: WorldChanges,
+  module: ModuleSource | undefined,
+): WorldRecord {
+  const { module: _, config, constraints, ...rest } = changes;
+  const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
+  return {
+    ...before,
+    ...given,
+    ...(module !== undefined && { module }),
+    ...(config !== undefined && { config: toPlain(config) }),
+    constraints: {
+      nodeLabels: constraints?.nodeLabels ?? before.constraints.nodeLabels,
+      nodes: constraints?.nodes ?? before.constraints.nodes,
+    },
+  };
+}
