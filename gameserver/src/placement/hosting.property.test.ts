@@ -128,7 +128,12 @@ class Model {
   }
 
   private take(node: NodeName, process: Process, effect: HostingEffect): void {
-    if (effect.type === "report" || effect.type === "renewed") return;
+    if (effect.type === "report") return;
+    if (effect.type === "renewed") {
+      const epoch = effect.ownership?.epoch;
+      if (epoch !== undefined) this.runAt(process, effect.shard, epoch);
+      return;
+    }
     const { boot } = process;
     this.work.push({
       node,
@@ -144,17 +149,20 @@ class Model {
         }
         const problem = this.fails ? { problem: "planted" } : {};
         if (effect.type === "open" && !this.fails) {
-          const { epoch } = effect.ownership;
-          assert.ok(!this.ranAt.has(`${shard} ${epoch}`), `${shard} runs at ${epoch} twice`);
-          this.ranAt.add(`${shard} ${epoch}`);
           this.opens += 1;
           assert.ok(!process.running.has(shard));
-          process.running.set(shard, epoch);
+          this.runAt(process, shard, effect.ownership.epoch);
         }
         const type = effect.type === "open" ? "opened" : "prepared";
         this.tell(node, { type, shard, attempt, ...problem });
       },
     });
+  }
+
+  private runAt(process: Process, shard: string, epoch: number): void {
+    assert.ok(!this.ranAt.has(`${shard} ${epoch}`), `${shard} runs at ${epoch} twice`);
+    this.ranAt.add(`${shard} ${epoch}`);
+    process.running.set(shard, epoch);
   }
 
   private fails = false;
