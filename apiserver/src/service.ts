@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { configuredStore } from "@atlasnet/artifacts";
 import { type Config, type ControlStore, type Logger, OperatingError } from "@atlasnet/core";
 import {
   type ClusterLinks,
@@ -16,6 +17,7 @@ import type { RaftStatus } from "./raft/core/types.ts";
 import { GroupBackup } from "./server/backup.ts";
 import { GroupMember } from "./server/group-member.ts";
 import { handOver } from "./server/hand-over.ts";
+import { joiningOf } from "./server/joining.ts";
 import { type MemberLog, openMemberLog } from "./server/member-log.ts";
 import { membersView } from "./server/members-view.ts";
 import { registerGroupMetrics } from "./server/metrics.ts";
@@ -35,7 +37,7 @@ export interface ApiserverServiceOptions {
 export interface ApiserverServiceDependencies {
   /** Parts of the apiserver are its parts: it stops them. */
   readonly host: ServiceHost;
-  readonly links: Pick<ClusterLinks, "network" | "identity">;
+  readonly links: Pick<ClusterLinks, "network" | "identity" | "certificate">;
 }
 
 /** A running apiserver. Its host stops it. */
@@ -107,6 +109,8 @@ export async function createApiserverService(
       placement: { problems: (world) => member.leader.problems(world) },
       load: { load: (name) => member.leader.load(name) },
       ...(host.logLevel && { logLevel: host.logLevel }),
+      joining: await joiningOf(config, { links, logger, clock }),
+      artifacts: configuredStore(config),
       backup: new GroupBackup({ store: member.store, client: member.client, random: systemRandom }),
     },
   );

@@ -1,16 +1,19 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type TestContext } from "node:test";
 import { apiScene } from "@atlasnet/apiserver/testing";
+import { configuredStore } from "@atlasnet/artifacts";
 import { moduleFiles, rawTarball, tarballOf } from "@atlasnet/artifacts/testing";
 import { runCli } from "../program.ts";
 
-/** A cluster's API, a folder as artifact store, and command lines against both. */
-async function scene(t: TestContext) {
-  const api = await apiScene();
+/** A cluster's API with a folder as artifact store, and command lines against it. */
+async function scene(t: TestContext, { withStore = true } = {}) {
   const workingDir = await mkdtemp(join(tmpdir(), "atlasnet-module-cli-"));
+  const config = { artifacts: { store: join(workingDir, "artifacts"), cacheBytes: 1_048_576 } };
+  const api = await apiScene({}, withStore ? { artifacts: configuredStore(config, {}) } : {});
   t.after(async () => {
     await api.close();
     await rm(workingDir, { recursive: true, force: true });
@@ -19,10 +22,13 @@ async function scene(t: TestContext) {
   const environment: { [name: string]: string } = {
     ATLASNET_API: address,
     ATLASNET_TOKEN: api.token,
-    ATLASNET_ARTIFACTS: "artifacts",
     HOME: workingDir,
   };
-  const runIn = async (env: { [name: string]: string }, ...args: string[]) => {
+  const runIn = async (
+    env: { [name: string]: string },
+    args: readonly string[],
+    { live = false } = {},
+  ) => {
     const said = { out: "", talk: "" };
     const io = {
       out: (text: string) => {
@@ -32,6 +38,7 @@ async function scene(t: TestContext) {
         said.talk += text;
       },
       width: 80,
+      live,
       env,
       workingDir,
       stop: new AbortController().signal,
@@ -41,7 +48,7 @@ async function scene(t: TestContext) {
     });
     return { code, ...said };
   };
-  const run = (...args: string[]) => runIn(environment, ...args);
+  const run = (...args: string[]) => runIn(environment, args);
   const write = (name: string, bytes: Uint8Array) => writeFile(join(workingDir, name), bytes);
   const artifacts = () => readdir(join(workingDir, "artifacts"));
   return { api, environment, runIn, run, write, artifacts, workingDir };
@@ -73,24 +80,63 @@ test("a version with another content, hostile and missing files are refused", as
   await write("evil.tgz", rawTarball([{ path: "package/../../x" }]));
   assert.equal((await run("push", "one.tgz")).code, 0);
   const other = await run("push", "two.tgz");
-  assert.match(other.talk, /\(module-exists\)\n {2}Raise the version/);
-  assert.equal(other.code, 1);
+  assert.match(other.talk, /exists with another content.*\(conflict\)\n {2}Raise the version/);
+  assert.equal(other.code, 3);
   assert.match((await run("push", "evil.tgz")).talk, /leads out of the module \(bad-module\)/);
   assert.match((await run("push", "three.tgz")).talk, /there is no .*three\.tgz/);
-  assert.match((await run("rm", "arena@2.0.0")).talk, /module-not-found/);
+  assert.match(
+    (await run("rm", "arena@2.0.0")).talk,
+    /there is no module arena 2\.0\.0 \(not-found\)/,
+  );
   assert.equal((await run("rm", "arena")).code, 2);
   assert.equal((await artifacts()).length, 1);
 });
 
-test("only an administrator pushes, and nothing is done without a store", async (t) => {
-  const { run, runIn, write, environment, workingDir } = await scene(t);
+test("only an administrator pushes, and only where the apiserver has a store", async (t) => {
+  const { api, runIn, write, environment, workingDir } = await scene(t);
   await write("one.tgz", await tarballOf(moduleFiles("arena", "1.0.0")));
-  const { ATLASNET_ARTIFACTS: _, ...without } = environment;
-  const lost = await runIn(without, "push", "one.tgz");
-  assert.deepEqual([lost.code, /--store/.test(lost.talk)], [2, true]);
-  const stranger = await runIn({ ...environment, ATLASNET_TOKEN: "wrong" }, "push", "one.tgz");
+  const stranger = await runIn({ ...environment, ATLASNET_TOKEN: "wrong" }, ["push", "one.tgz"]);
   assert.equal(stranger.code, 1, stranger.talk);
   assert.match(stranger.talk, /unauthorized/);
+  const body = { name: "ops", role: "operate" };
+  const answer = await api.client().request({ method: "POST", path: "/v1/tokens", body });
+  const { token = "" } = Object(answer);
+  const operator = await runIn({ ...environment, ATLASNET_TOKEN: token }, ["push", "one.tgz"]);
+  assert.match(operator.talk, /modules\.push needs the role admin.*\(forbidden\)/);
   assert.ok(!(await readdir(workingDir)).includes("artifacts"), "nothing was stored");
-  assert.match((await run("push", "one.tgz", "--store", "ftp://x/y")).talk, /bad-artifact-store/);
+  const without = await scene(t, { withStore: false });
+  await without.write("one.tgz", await tarballOf(moduleFiles("arena", "1.0.0")));
+  const lost = await without.run("push", "one.tgz");
+  assert.match(
+    lost.talk,
+    /not told where modules are kept \(not-available\)\n {2}Set artifacts\.store/,
+  );
+  assert.match((await without.run("ls")).talk, /no modules/);
+});
+
+test("a module is not removed while a world names it; a world finds it by name and version", async (t) => {
+  const { api, run, write } = await scene(t);
+  await write("one.tgz", await tarballOf(moduleFiles("@studio/arena", "1.0.0")));
+  assert.equal((await run("push", "one.tgz")).code, 0);
+  const module = { source: "store", name: "@studio/arena", version: "1.0.0" };
+  const client = api.client();
+  await client.request({ method: "POST", path: "/v1/worlds", body: { world: "arena", module } });
+  const refused = await run("rm", "@studio/arena@1.0.0");
+  assert.match(refused.talk, /@studio\/arena 1\.0\.0 is used by arena \(conflict\)/);
+  await client.request({ method: "DELETE", path: "/v1/worlds/arena" });
+  assert.equal((await run("rm", "@studio/arena@1.0.0")).code, 0);
+});
+
+test("on a terminal a bar shows how far an upload is, and goes away", async (t) => {
+  const { environment, runIn, write } = await scene(t);
+  const noise = randomBytes(400_000).toString("base64");
+  await write(
+    "one.tgz",
+    await tarballOf(moduleFiles("arena", "1.0.0", `export const world = "${noise}";`)),
+  );
+  const { talk, code } = await runIn(environment, ["push", "one.tgz"], { live: true });
+  assert.equal(code, 0, talk);
+  assert.match(talk, /\rPushing \[#+-+\] \d+ %/);
+  assert.match(talk, /\rChecking \[#{24}\] 100 % {2}0\.\d of 0\.\d MiB/);
+  assert.ok(talk.endsWith("\r\u001b[K"), JSON.stringify(talk.slice(-60)));
 });
