@@ -266,7 +266,7 @@ test("after a restore nobody owns a shard before one longest lease has passed", 
   assert.ok(granted !== "failed" && granted.ok);
   assert.equal(role.leases.holds("gs-1"), true);
   // Placed anew, for the backup does not know gs-2.
-  await group.elapse(100);
+  await group.elapse(1500);
   assert.equal(await wantedOf(store, "arena"), "gs-1");
   assert.equal(await run(one.claim("arena")), false);
   assert.equal(role.figures.waitsAfterRestore, true);
