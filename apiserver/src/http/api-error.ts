@@ -12,6 +12,17 @@ export type ApiErrorCode =
   | "below-quorum"
   /** A new apiserver has not caught up with the others in time. */
   | "not-caught-up"
+  /** A node is not let in, or not given a certificate: see the CA's refusals. */
+  | "bad-csr"
+  | "bad-token"
+  | "foreign-token"
+  | "token-expired"
+  | "bad-certificate"
+  | "unknown-certificate"
+  | "wrong-role"
+  | "wrong-node"
+  | "node-taken"
+  | "too-many-requests"
   /** This apiserver has no such part. */
   | "not-available"
   | "internal";
@@ -28,6 +39,16 @@ const STATUS: { readonly [code in ApiErrorCode]: number } = {
   "no-lease": 409,
   "too-large": 413,
   "too-many-watches": 429,
+  "bad-csr": 400,
+  "bad-token": 401,
+  "foreign-token": 401,
+  "token-expired": 401,
+  "bad-certificate": 401,
+  "unknown-certificate": 401,
+  "wrong-role": 403,
+  "wrong-node": 403,
+  "node-taken": 409,
+  "too-many-requests": 429,
   internal: 500,
   "not-available": 501,
   busy: 503,

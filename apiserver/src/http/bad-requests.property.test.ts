@@ -82,7 +82,7 @@ test("whatever is asked, the answer is one or a refusal with a code, never a fau
         const named = Object.fromEntries(own.map((name) => [name, params[name] ?? "gs-1"]));
         const input = { params: named, query, body: route.body === undefined ? undefined : body };
         try {
-          await route.run(input, { caller: undefined, id: undefined });
+          await route.run(input, { caller: undefined, from: "127.0.0.1", id: undefined });
           counts.answered += 1;
         } catch (error) {
           const answer = errorAnswer(error);
