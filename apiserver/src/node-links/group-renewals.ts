@@ -24,7 +24,7 @@ export interface GroupRenewalsOptions {
 }
 
 export interface GroupRenewalsDependencies {
-  readonly calls: Pick<PeerCalls, "ask" | "handle">;
+  readonly calls: Pick<PeerCalls, "askLeader" | "handle">;
   readonly leader: () => LeaderInfo | undefined;
   /** Of this apiserver, for while it leads. */
   readonly leases: Renewals;
@@ -48,7 +48,8 @@ export class GroupRenewals implements Renewals {
     if (leader === undefined) return NOT_LEADER;
     if (leader.node === this.options.node) return leases.renew(node, { boot, number, load });
     const body = nodeRenewal.encode({ node, boot, number, load });
-    return renewed(await calls.ask(leader.node, METHOD, body, this.options.timeoutMs), leader);
+    const { timeoutMs } = this.options;
+    return renewed(await calls.askLeader(leader.node, METHOD, body, timeoutMs), leader);
   }
 
   /** Of another apiserver, which takes this one for the leader. Not handed on once more. */

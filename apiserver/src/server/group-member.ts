@@ -113,6 +113,8 @@ export class GroupMember {
         events: {
           ...events,
           onChange: () => {
+            const leader = replicated.leader();
+            if (leader !== undefined) this.calls.leaderIs(leader.node);
             replicated.leaderChanged();
             this.leader.changed();
             events.onChange();

@@ -25,11 +25,12 @@ export function answerTxns(calls: PeerCalls, store: Pick<ReplicatedStore, "takeI
 
 /** For `ReplicatedStoreDependencies.forward`. */
 export function forwardTxns(
-  calls: () => Pick<PeerCalls, "ask"> | undefined,
+  calls: () => Pick<PeerCalls, "askLeader"> | undefined,
   timeoutMs: number,
 ): (leader: LeaderInfo, request: TxnRequest) => Promise<TakenIn> {
   return async (leader, request) => {
-    const answer = await calls()?.ask(leader.node, METHOD, txnRequest.encode(request), timeoutMs);
+    const body = txnRequest.encode(request);
+    const answer = await calls()?.askLeader(leader.node, METHOD, body, timeoutMs);
     const taken = answer === undefined ? undefined : decodeTaken(answer);
     if (taken !== undefined) return taken;
     throw new ControlError("timeout", `${leader.node} gave no answer to a transaction`);

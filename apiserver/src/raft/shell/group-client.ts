@@ -93,7 +93,7 @@ export class GroupClient {
   }
 
   private ask(leader: LeaderInfo, method: string, body: Uint8Array): Promise<CallAnswer> {
-    return this.calls.ask(leader.node, method, body, this.options.timeoutMs);
+    return this.calls.askLeader(leader.node, method, body, this.options.timeoutMs);
   }
 }
 

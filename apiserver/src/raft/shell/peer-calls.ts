@@ -17,6 +17,8 @@ export class PeerCalls {
   private readonly asked: AskedCalls;
   private readonly taken: TakenCalls;
   private readonly handlers = new Map<string, CallHandler>();
+  /** Questions that are for whoever leads. */
+  private readonly forLeader = new Set<{ readonly node: string; giveUp(): void }>();
 
   constructor(
     { group }: { readonly group: string },
@@ -47,6 +49,29 @@ export class PeerCalls {
     return this.asked.ask(link.main, { method, body, timeoutMs }, () => {
       link.congested.main = true;
     });
+  }
+
+  /** As `ask`, and answered with `lost` once another one is known to lead: a dead leader says nothing more. */
+  askLeader(
+    leader: string,
+    method: string,
+    body: Uint8Array,
+    timeoutMs: number,
+  ): Promise<CallAnswer> {
+    return new Promise((resolve) => {
+      const settle = (answer: CallAnswer) => {
+        this.forLeader.delete(asked);
+        resolve(answer);
+      };
+      const asked = { node: leader, giveUp: () => settle(callCode("lost")) };
+      this.forLeader.add(asked);
+      void this.ask(leader, method, body, timeoutMs).then(settle);
+    });
+  }
+
+  /** Another one may lead from now on. */
+  leaderIs(node: string): void {
+    for (const asked of [...this.forLeader]) if (asked.node !== node) asked.giveUp();
   }
 
   /** Answers questions of a method. A handler that rejects is a fault, and is answered with `failed`. */
