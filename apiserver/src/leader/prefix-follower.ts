@@ -5,6 +5,7 @@ import type { ReplicatedStore } from "../store/replicated-store.ts";
 export interface FollowerEvents {
   /** Everything there is, as of a revision; also again, after a gap. */
   replaced(read: ReadAll): void;
+  /** At least one. */
   changed(changes: readonly Change[]): void;
 }
 
@@ -79,7 +80,10 @@ export class PrefixFollower {
     this.watch = store.watch(
       { prefix, after },
       {
-        changed: ({ changes }) => this.events.changed(changes),
+        // Without changes it only says how far the watch is.
+        changed: ({ changes }) => {
+          if (changes.length > 0) this.events.changed(changes);
+        },
         compacted: () => this.start(),
         failed: (error) => {
           this.current = false;

@@ -41,7 +41,10 @@ export class RestoreWait {
       RESTORE_FENCE,
       {
         replaced: ({ items }) => this.look(items[0]),
-        changed: ([change]) => this.look(change?.type === "put" ? change.item : undefined),
+        changed: (changes) => {
+          const last = changes.at(-1);
+          this.look(last?.type === "put" ? last.item : undefined);
+        },
       },
       dependencies,
     );

@@ -3,7 +3,8 @@ import {
   decodeRecord,
   type KeyValue,
   NODES,
-  SHARDS,
+  type Operation,
+  parseRecordKey,
   type TxnRequest,
 } from "@atlasnet/core";
 import type { Items } from "./items.ts";
@@ -30,18 +31,19 @@ export function fenceMs({ value }: Pick<KeyValue, "value">): number {
 }
 
 /**
- * The compares of a transaction as it goes into the log. Claims of shards (they write an owner and
- * name a lease) fail while the fence stands. So does one that was taken in before a restore and comes after it in the
- * log.
+ * The compares of a transaction as it goes into the log. Claims of shards fail while the fence stands. So does
+ * one that was taken in before a restore and comes after it in the log.
  */
-export function fenced({ compare, then, leases = [] }: TxnRequest): readonly Compare[] {
-  const claims =
-    leases.length > 0 &&
-    then.some(
-      (each) => "key" in each && each.key.startsWith(SHARDS) && each.key.endsWith("/owner"),
-    );
-  if (!claims) return compare;
+export function fenced({ compare, then }: TxnRequest): readonly Compare[] {
+  if (!then.some(claims)) return compare;
   return [...compare, { type: "modified", key: RESTORE_FENCE, is: "equal", revision: 0 }];
+}
+
+/** Whether it makes somebody the owner of a shard; releases write the same key. */
+function claims(operation: Operation): boolean {
+  if (operation.type !== "put" || parseRecordKey(operation.key)?.kind !== "owner") return false;
+  const decoded = decodeRecord("owner", operation.value);
+  return decoded.ok && decoded.record.state === "owned";
 }
 
 function longestLease(items: Items): number {
