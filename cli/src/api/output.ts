@@ -24,6 +24,13 @@ export function show(io: CliIo, form: OutputForm, answer: unknown, table: () => 
   else io.out(table());
 }
 
+/** One of several that come one after the other: a line for people, a line of JSON, a document of YAML. */
+export function showNext(io: CliIo, form: OutputForm, value: unknown, line: () => string): void {
+  if (form === "json") io.out(`${JSON.stringify(value)}\n`);
+  else if (form === "yaml") io.out(`---\n${yamlText(value)}`);
+  else io.out(line());
+}
+
 /** The fields that a table needs; what else an apiserver of a later version sends is left alone. */
 export function understood<T>(schema: v.GenericSchema<unknown, T>, answer: unknown): T {
   const parsed = v.safeParse(schema, answer);

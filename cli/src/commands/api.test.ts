@@ -139,6 +139,19 @@ test("kv watch prints changes until it is stopped", async (t) => {
   const { code, out } = await watch.done;
   assert.equal(code, 0);
   assert.match(out, /^\d+ put w\/1 before\n\d+ put w\/2 now\n\d+ delete w\/1\n$/);
+  const after = String(modified - 1);
+  const json = start("kv", "watch", "w/", "--after", after, "-o", "json");
+  await json.heard(/delete.*\n/);
+  json.stop();
+  const lines = (await json.done).out.trimEnd().split("\n");
+  assert.deepEqual(
+    lines.map((line) => JSON.parse(line).type),
+    ["put", "put", "delete"],
+  );
+  const yaml = start("kv", "watch", "w/", "--after", after, "-o", "yaml");
+  await yaml.heard(/type: delete\n/);
+  yaml.stop();
+  assert.match((await yaml.done).out, /^---\ntype: put\nitem:\n {2}key: w\/1\n/);
 });
 
 test("nodes are listed, shown, cordoned and forgotten", async (t) => {

@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { type ApiOptions, addApiOptions, withApi } from "../api/connect.ts";
 import { parseRevision } from "../api/flags.ts";
 import { followStream } from "../api/follow.ts";
-import { addOutputOption, type OutputOptions } from "../api/output.ts";
+import { addOutputOption, type OutputOptions, showNext } from "../api/output.ts";
 import type { CliIo } from "../cli-io.ts";
 
 interface EventsOptions extends ApiOptions, OutputOptions {
@@ -32,15 +32,13 @@ export function addEventsCommand(program: Command, io: CliIo): void {
         query: {},
         after: parseRevision("--after", options.after),
         change: eventSchema,
-        changed: (event) => io.out(eventText(event, options)),
+        changed: (event) => showNext(io, options.output, event, () => eventText(event)),
       }),
     ),
   );
 }
 
-function eventText(event: Event, { output }: OutputOptions): string {
-  if (output !== "table") return `${JSON.stringify(event)}\n`;
-  const { kind, name, change, modified, record = {} } = event;
+function eventText({ kind, name, change, modified, record = {} }: Event): string {
   const state = "state" in record ? ` ${String(record["state"])}` : "";
   const node = kind === "owner" && "node" in record ? ` by ${String(record["node"])}` : "";
   const wanted = "wanted" in record ? ` wanted on ${String(record["wanted"])}` : "";

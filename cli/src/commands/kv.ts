@@ -6,7 +6,7 @@ import { type ApiOptions, addApiOptions, withApi } from "../api/connect.ts";
 import { parseRevision } from "../api/flags.ts";
 import { followStream } from "../api/follow.ts";
 import { changedSchema, type Item, itemSchema, valueText } from "../api/items.ts";
-import { addOutputOption, type OutputOptions, show, understood } from "../api/output.ts";
+import { addOutputOption, type OutputOptions, show, showNext, understood } from "../api/output.ts";
 import { allPages } from "../api/pages.ts";
 import { tableText } from "../api/table.ts";
 import type { CliIo } from "../cli-io.ts";
@@ -105,7 +105,7 @@ export function addKvCommand(program: Command, io: CliIo): void {
           query: { ...what, node: options.node },
           after,
           change: changeSchema,
-          changed: (change) => io.out(changeText(change, options)),
+          changed: (change) => showNext(io, options.output, change, () => changeText(change)),
         });
       }),
     );
@@ -116,9 +116,7 @@ const changeSchema = v.variant("type", [
   v.looseObject({ type: v.literal("delete"), key: v.string(), modified: v.number() }),
 ]);
 
-function changeText(change: v.InferOutput<typeof changeSchema>, { output }: OutputOptions): string {
-  // One change is one line, so that it can be read by a program as it comes.
-  if (output !== "table") return `${JSON.stringify(change)}\n`;
+function changeText(change: v.InferOutput<typeof changeSchema>): string {
   return change.type === "put"
     ? `${change.item.modified} put ${change.item.key} ${valueText(change.item)}\n`
     : `${change.modified} delete ${change.key}\n`;
