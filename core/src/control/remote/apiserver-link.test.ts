@@ -1,0 +1,164 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { callCode, TakenCalls } from "../../link/calls.ts";
+import type { Link } from "../../link/link.ts";
+import { noopLogger } from "../../logging/logger.ts";
+import { settle } from "../../node/settle.ts";
+import { SeededRandom } from "../../sim/seeded-random.ts";
+import { SimClock } from "../../sim/sim-clock.ts";
+import { SimNetwork } from "../../sim/sim-link.ts";
+import { CONTROL_CHANNEL, NODES_GROUP } from "../../wire/link-messages.ts";
+import { ControlError } from "../control-error.ts";
+import { ApiserverLink, type ApiserverLinkOptions } from "./apiserver-link.ts";
+import { helloAnswer, helloRequest, membersAnswer } from "./control-call-codec.ts";
+import { encodeRefusal } from "./refusal.ts";
+
+const NO_BYTES = new Uint8Array(0);
+const leader = { node: "api-2", term: 3 };
+
+/** What an apiserver does with a question besides hello and members. */
+interface FakeApiserver {
+  refuses?: boolean;
+  /** Takes questions and does not answer. */
+  hangs?: boolean;
+}
+
+function scene(options: Partial<ApiserverLinkOptions> = {}) {
+  const clock = new SimClock();
+  const random = new SeededRandom("links");
+  const network = new SimNetwork({}, { clock, random });
+  const told: string[] = [];
+  const links: Link[] = [];
+  const serve = async (node: string, fake: FakeApiserver = {}) => {
+    await network.node({ role: "apiserver", node }).listen((link) => {
+      links.push(link);
+      const channel = link.channel(CONTROL_CHANNEL);
+      const taken = new TakenCalls({ group: NODES_GROUP, maxRunning: 10 });
+      channel.onMessage((message) => {
+        if (message.type !== "call") return;
+        const { method } = message;
+        taken.take(channel, message, async (body) => {
+          if (fake.refuses) return encodeRefusal(new ControlError("forbidden", `${node}: no`));
+          if (fake.hangs) return await new Promise(() => {});
+          if (method === "hello") {
+            assert.equal(helloRequest.decode(body).software, "test");
+            const hello = { version: 1, cluster: "c", node, software: "fake", leader };
+            return { code: "ok", body: helloAnswer.encode(hello) };
+          }
+          if (method !== "members") return callCode(method);
+          const members = [{ node: "api-2", address: "10.0.0.2:2556" }];
+          return { code: "ok", body: membersAnswer.encode({ members }) };
+        });
+      });
+    });
+    return fake;
+  };
+  const link = new ApiserverLink(
+    { apiservers: ["api-1"], software: "test", ...options },
+    {
+      network: network.node({ role: "proxy", node: "p" }),
+      ...{ clock, random, logger: noopLogger },
+      events: {
+        connected: ({ node }) => told.push(`+${node}`),
+        disconnected: (node) => told.push(`-${node}`),
+        refused: ({ message }) => told.push(message),
+        members: (members) => told.push(members.map(({ address }) => address).join()),
+      },
+    },
+  );
+  const pass = (ms: number) => clock.elapse(ms, settle);
+  const linkedTo = () => link.connected?.node;
+  return { clock, network, link, linkedTo, links, told, serve, pass };
+}
+
+test("links to one that answers, says what it heard, and goes to another when it is gone", async () => {
+  const { link, linkedTo, links, network, told, serve, pass } = scene();
+  assert.equal((await link.ask("x", NO_BYTES, 100)).code, "unreachable");
+  await serve("api-1");
+  await serve("api-2");
+  const leaders: unknown[] = [];
+  link.onConnected((known) => leaders.push(known));
+  link.start();
+  link.start();
+  await pass(100);
+  assert.equal(linkedTo(), "api-1");
+  assert.deepEqual(told, ["+api-1", "10.0.0.2:2556"]);
+  const asked = link.ask("x", NO_BYTES, 100);
+  await pass(50);
+  assert.equal((await asked).code, "x");
+  links[0]?.close({ code: "closed" });
+  await pass(100);
+  assert.deepEqual(told.slice(2), ["-api-1", "+api-2", "10.0.0.2:2556"]);
+  assert.deepEqual(leaders, [leader, leader]);
+  network.kill("api-2");
+  await pass(20_000);
+  assert.equal(linkedTo(), "api-1");
+  let late: unknown;
+  link.onConnected((known) => {
+    late = known;
+  });
+  await settle();
+  assert.deepEqual(late, leader);
+  link.stop();
+});
+
+test("an apiserver that is silent is given up: at its hello, and later", async () => {
+  const { link, linkedTo, told, serve, pass } = scene({ apiservers: ["api-1", "api-2"] });
+  const fakes = [await serve("api-1", { hangs: true }), await serve("api-2", { hangs: true })];
+  link.start();
+  await pass(5_000);
+  assert.equal(linkedTo(), undefined);
+  assert.ok(link.counts.failed >= 2);
+  for (const fake of fakes) fake.hangs = false;
+  await pass(10_000);
+  const first = linkedTo();
+  assert.ok(first !== undefined);
+  for (const fake of fakes) fake.hangs = true;
+  const asked = link.ask("x", NO_BYTES, 1000);
+  await pass(1000);
+  for (const fake of fakes) fake.hangs = false;
+  assert.equal((await asked).code, "timeout");
+  await pass(2000);
+  assert.ok(told.includes(`-${first}`));
+  assert.ok(linkedTo() !== undefined && linkedTo() !== first);
+  link.stop();
+});
+
+test("refusals of all are told, and one that is only away keeps them back", async () => {
+  const { link, linkedTo, told, serve, pass } = scene({ apiservers: ["api-1", "api-2"] });
+  await serve("api-1", { refuses: true });
+  link.start();
+  await pass(5_000);
+  assert.deepEqual(told, []);
+  const second = await serve("api-2", { refuses: true });
+  await pass(5_000);
+  assert.match(String(told[0]), /^api-[12]: no$/);
+  second.refuses = false;
+  await pass(5_000);
+  assert.equal(linkedTo(), "api-2");
+  link.stop();
+});
+
+test("one that cannot serve is left after a while, and nothing goes on after the end", async () => {
+  const { link, linkedTo, serve, pass, clock } = scene({ apiservers: ["api-1", "api-2"] });
+  await serve("api-1");
+  await serve("api-2");
+  link.start();
+  await pass(500);
+  const first = linkedTo();
+  link.moveOn();
+  await pass(100);
+  assert.equal(linkedTo(), first);
+  await pass(1000);
+  link.moveOn();
+  await pass(500);
+  assert.notEqual(linkedTo(), first);
+  assert.equal(link.counts.movedOn, 1);
+  const asked = link.ask("x", NO_BYTES, 1000);
+  link.stop();
+  link.stop();
+  assert.equal((await asked).code, "lost");
+  await pass(60_000);
+  assert.equal(linkedTo(), undefined);
+  assert.equal(clock.pending, 0);
+});
