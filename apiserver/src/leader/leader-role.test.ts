@@ -133,6 +133,40 @@ test("a renewal whose round goes over a change of the leader is not answered", a
   assert.deepEqual(await run(asked), { ok: false, code: "not-leader" });
 });
 
+test("from the moment that this apiserver does not lead any more it holds no lease, also before it was told", async (t) => {
+  const { group, run, node } = await scene(t);
+  const one = await node("gs-1");
+  const old = group.get("a");
+  assert.equal(old.role.leases.holds("gs-1"), true);
+  const renewal = { boot: one.boot, number: 99, load: LOAD };
+  const asked = old.role.leases.renew("gs-1", renewal);
+  old.isCut = true;
+  group.elect("b");
+  old.learnSilently();
+  assert.equal(old.role.leases.holds("gs-1"), false);
+  old.isCut = false;
+  assert.deepEqual(await run(asked), { ok: false, code: "not-leader" });
+  assert.deepEqual(old.role.leases.expired(1e9), []);
+  assert.equal(old.role.leases.declare("gs-1", 1e9), false);
+});
+
+test("a new leader begins once it has applied what it inherited", async (t) => {
+  const { group, run, node, stateOf } = await scene(t);
+  const next = group.get("b");
+  next.isBehind = true;
+  const one = await node("gs-1");
+  group.elect("b");
+  await group.elapse(500);
+  assert.equal(next.role.figures.leads, false);
+  assert.deepEqual(await run(one.renew()), { ok: false, code: "not-leader" });
+  next.isBehind = false;
+  next.catchUp();
+  await group.elapse(500);
+  assert.equal(next.role.figures.leads, true);
+  await group.elapse(3 * LEASE_MS);
+  assert.equal(await stateOf("gs-1"), "ready");
+});
+
 test("while a loss is on its way no renewal is answered; when it fails they are again", async (t) => {
   const { group, run, node, stateOf } = await scene(t);
   const one = await node("gs-1");
@@ -260,7 +294,8 @@ test("after a restore nobody owns a shard before one longest lease has passed", 
   const restoredAt = group.clock.now();
   const { store, role } = group.leading;
   assert.equal(generationOf(store.revision), 1);
-  assert.deepEqual(await run(one.renew()), { ok: false, code: "unknown-node" });
+  for (const each of [one, two])
+    assert.deepEqual(await run(each.renew()), { ok: false, code: "unknown-node" });
   assert.ok(await run(one.register()));
   const granted = await run(one.renew());
   assert.ok(granted !== "failed" && granted.ok);
@@ -353,6 +388,21 @@ test("what a restore took away is gone from the view", async (t) => {
   assert.deepEqual(role.problems("arena"), ["no gameserver is registered"]);
 });
 
+test("after a restore the view has nobody own anything", async (t) => {
+  const all = await scene(t);
+  const { group, run, node, world } = all;
+  const one = await node("gs-1");
+  await world("arena");
+  await group.elapse(200);
+  assert.equal(await run(one.claim("arena")), true);
+  await group.elapse(50);
+  const { role } = group.leading;
+  assert.equal(role.problems("arena"), undefined);
+  await restore(all, "r", await itemsOf(all));
+  await group.elapse(10);
+  assert.deepEqual(role.problems("arena"), ["gs-1 has not registered"]);
+});
+
 test("a role that was stopped sets no timer and answers nobody", async (t) => {
   const { group, run, node } = await scene(t);
   const one = await node("gs-1");
@@ -363,6 +413,10 @@ test("a role that was stopped sets no timer and answers nobody", async (t) => {
   const { pending } = group.clock;
   await group.elapse(60_000);
   assert.equal(pending, 0);
+  assert.deepEqual(
+    group.replicas.map(({ store }) => store.figures.watches),
+    [0, 0, 0],
+  );
   assert.deepEqual(await run(leases.renew("gs-1", { boot: one.boot, number: 9, load: LOAD })), {
     ok: false,
     code: "not-leader",

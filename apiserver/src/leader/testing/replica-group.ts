@@ -112,6 +112,8 @@ export class Replica implements ReplicatedLog {
   readonly store: ReplicatedStore;
   readonly role: LeaderRole;
   isCut = false;
+  /** It has the log, and applies nothing of it yet. */
+  isBehind = false;
   private readonly group: ReplicaGroup;
   private known: LeaderInfo | undefined;
   private applied = 0;
@@ -136,6 +138,11 @@ export class Replica implements ReplicatedLog {
       },
     );
     this.role = new LeaderRole({ node }, { store: this.store, clock, logger });
+  }
+
+  /** Knows who leads, and has told nobody. */
+  learnSilently(): void {
+    this.known = this.group.leader;
   }
 
   /** Hears who leads, and gets what it missed. */
@@ -171,7 +178,7 @@ export class Replica implements ReplicatedLog {
   }
 
   catchUp(): void {
-    if (this.isCut) return;
+    if (this.isCut || this.isBehind) return;
     const entries = this.group.committed.slice(this.applied);
     this.applied = this.group.committed.length;
     this.lost = 0;
