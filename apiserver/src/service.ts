@@ -82,6 +82,7 @@ export async function createApiserverService(
         onFailed: stop,
         onRetired: (reason) => stop(retiredError(node, reason, config.apiserver.dataDir)),
         onRemoved: () => stop(removedError(node, config.apiserver.dataDir)),
+        onOldCopy: () => stop(retiredError(node, "old-copy", config.apiserver.dataDir)),
       },
     },
   );
@@ -175,13 +176,15 @@ function fatalOnce(host: ServiceHost): (error: unknown) => void {
 
 function retiredError(
   node: string,
-  reason: NonNullable<RaftStatus["retired"]>,
+  reason: NonNullable<RaftStatus["retired"]> | "old-copy",
   dataDir: string,
 ): OperatingError {
   const what =
     reason === "another-incarnation"
       ? `the group knows ${node} with another log than the one in ${dataDir}: this one was made anew, or is an old copy`
-      : `the log in ${dataDir} lacks entries that ${node} has acknowledged to the group`;
+      : reason === "lost-entries"
+        ? `the log in ${dataDir} lacks entries that ${node} has acknowledged to the group`
+        : `the log in ${dataDir} is an old copy: ${node} has run with a later one since`;
   return new OperatingError("log-retired", what, {
     facts: { reason, dataDir },
     hint: `If the right folder still exists, start ${node} with it. ${REPLACE_NODE_HINT}`,

@@ -30,6 +30,7 @@ import {
 } from "./group-calls.ts";
 import { groupError, mayComeTrue } from "./group-change-error.ts";
 import { groupView, memberView } from "./group-view.ts";
+import { lifeKey } from "./life-check.ts";
 
 /** One request is tried again for so long; below what a client gives one attempt. */
 const PATIENCE_MS = 3_500;
@@ -118,7 +119,10 @@ export class GroupAdmin implements RaftPort {
     }
     await this.parts.store.txn({
       compare: [],
-      then: [{ type: "delete", key: apiserverKey(node) }],
+      then: [
+        { type: "delete", key: apiserverKey(node) },
+        { type: "delete", key: lifeKey(node) },
+      ],
     });
   }
 

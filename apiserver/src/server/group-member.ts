@@ -3,6 +3,7 @@ import { type NodeAddress, version } from "@atlasnet/core/node";
 import { LeaderRole } from "../leader/leader-role.ts";
 import { AddressBook } from "../members/address-book.ts";
 import { GroupAdmin } from "../members/group-admin.ts";
+import { LifeCheck } from "../members/life-check.ts";
 import { MembersRecorder } from "../members/members-recorder.ts";
 import { RemovalWatch } from "../members/removal-watch.ts";
 import { GroupRenewals } from "../node-links/group-renewals.ts";
@@ -51,6 +52,8 @@ export interface GroupMemberDependencies {
     onChange(): void;
     /** The group has removed this apiserver. */
     onRemoved?(): void;
+    /** Its log is an old copy: a later life of it has been here. */
+    onOldCopy?(): void;
   };
 }
 
@@ -70,6 +73,7 @@ export class GroupMember {
   private readonly book: AddressBook;
   private readonly recorder: MembersRecorder;
   private readonly removal: RemovalWatch;
+  private readonly life: LifeCheck;
   private followed: { close(): void } | undefined;
   private readonly clock: Clock;
   private readonly raft: AtlasRaft;
@@ -154,6 +158,10 @@ export class GroupMember {
       { node },
       { runner: this.runner, calls, book, clock, onRemoved: () => events.onRemoved?.() },
     );
+    this.life = new LifeCheck(
+      { node, incarnation: log.identity.incarnation, life: log.life },
+      { store, clock, random, onOldCopy: () => events.onOldCopy?.() },
+    );
   }
 
   /** Takes links, loads what the log has, and takes part. @throws what stands in the way */
@@ -167,6 +175,7 @@ export class GroupMember {
     this.followed = this.book.follow(this.store, this.clock);
     this.recorder.start();
     this.removal.start();
+    this.life.start();
   }
 
   /** Takes no part any more; whoever waits is answered. Nothing of the log is in use once it resolves. */
@@ -174,6 +183,7 @@ export class GroupMember {
     this.nodes.stop();
     this.contact.stop();
     this.removal.stop();
+    this.life.stop();
     this.recorder.stop();
     this.followed?.close();
     this.leader.stop();
