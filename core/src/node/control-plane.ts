@@ -189,6 +189,8 @@ class LinkedControlPlane implements NodeControlPlane {
   health(): Health {
     const { session, tie } = this;
     if (session.mayAct()) return { ok: true };
+    // Proxies own nothing: once they were told where worlds are, they go on without the apiservers.
+    if (this.options.role === "proxy" && this.counts.registrations > 0) return { ok: true };
     const reason =
       tie.problem ??
       session.waitsFor ??

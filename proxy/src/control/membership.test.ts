@@ -56,6 +56,11 @@ test("what cannot be told does no harm; a refusal is told, unless the proxy stop
   refused.plane.refuse(new Error("wrong cluster"));
   await settle();
   assert.deepEqual(refused.refusals, ["wrong cluster"]);
+  const ending = scene();
+  ending.membership.ending();
+  await ending.plane.stop();
+  await settle();
+  assert.deepEqual(ending.refusals, [], "what waits for a registration ends first");
   const stopped = scene();
   await stopped.membership.stop();
   await stopped.plane.stop();

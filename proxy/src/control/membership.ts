@@ -21,6 +21,8 @@ export class Membership {
   private readonly dependencies: MembershipDependencies;
   private state: Said = "ready";
   private registered = false;
+  /** Nothing that goes wrong from here on is news. */
+  private over = false;
 
   constructor(dependencies: MembershipDependencies) {
     this.dependencies = dependencies;
@@ -43,8 +45,7 @@ export class Membership {
     };
     plane.start(events, load).catch((error: unknown) => {
       // Whoever stops ends the wait for a registration, too.
-      if (this.state !== "stopped")
-        refused(error instanceof Error ? error : new Error(String(error)));
+      if (!this.over) refused(error instanceof Error ? error : new Error(String(error)));
     });
   }
 
@@ -54,15 +55,31 @@ export class Membership {
     if (this.registered) void this.say();
   }
 
+  /** The process is to stop: a registration that is waited for will not come, and that is as it should be. */
+  ending(): void {
+    if (!this.registered) this.over = true;
+  }
+
   /** It leaves. Waits a moment for that to be decided. */
   async stop(): Promise<void> {
     this.state = "stopped";
-    if (!this.registered) return;
+    if (!this.registered) {
+      this.over = true;
+      return;
+    }
+    const { clock, logger } = this.dependencies;
     let timer: Timer | undefined;
     const enough = new Promise<void>((resolve) => {
-      timer = this.dependencies.clock.setTimer(LAST_WORD_MS, resolve);
+      timer = clock.setTimer(LAST_WORD_MS, () => {
+        logger.warn(
+          "nobody could be told that this proxy stops; it counts as lost when its lease ends",
+        );
+        this.over = true;
+        resolve();
+      });
     });
     await Promise.race([this.say(), enough]);
+    this.over = true;
     timer?.cancel();
   }
 
@@ -72,6 +89,7 @@ export class Membership {
     try {
       await plane.setState(state);
     } catch (error) {
+      if (this.over) return;
       logger.warn("the cluster could not be told how this proxy is", { state, error });
     }
   }

@@ -70,6 +70,11 @@ export async function startInCluster(
     logger,
   });
   host.part("placements", async () => follower.stop());
+  // The plane gives up what waits for it, and that is no trouble to be told.
+  host.stopSignal.addEventListener("abort", () => {
+    membership.ending();
+    if (plane.registration === undefined) follower.stop();
+  });
   follower.observe(host.meter);
   host.health.add({ name: "placements", check: () => readiness(placements, follower) });
   // After the identity: the CA hands both over together.
