@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import { type Link, type LoadedConfig, noopLogger } from "@atlasnet/core";
+import { type InProcessNetwork, type Link, type LoadedConfig, noopLogger } from "@atlasnet/core";
 import { loadConfig, type NodeAddress, type OpenClusterLinks } from "@atlasnet/core/node";
 import { reached } from "@atlasnet/core/testing";
 import { createCa } from "@atlasnet/identity";
@@ -17,7 +17,7 @@ export interface Settings {
   readonly [path: string]: string;
 }
 
-/** Apiservers as their processes have them, with QUIC, disks and a CA in a folder; all in this process. */
+/** Apiservers as their processes have them, with links, disks and a CA in a folder; all in this process. */
 export class ApiserverGroup {
   readonly dir: string;
   readonly running = new Map<string, ApiserverProcess>();
@@ -25,13 +25,17 @@ export class ApiserverGroup {
   readonly fatal = new Map<string, Error>();
   private readonly addresses = new Map<string, NodeAddress>();
   private readonly cuts = new Map<string, () => Promise<void>>();
+  private readonly network: InProcessNetwork | undefined;
 
-  private constructor(dir: string) {
+  private constructor(dir: string, network: InProcessNetwork | undefined) {
     this.dir = dir;
+    this.network = network;
   }
 
-  static async create(t: TestContext): Promise<ApiserverGroup> {
-    const group = new ApiserverGroup(await mkdtemp(join(tmpdir(), "atlasnet-apiserver-")));
+  /** Links are QUIC, or those of a network within this process. */
+  static async create(t: TestContext, network?: InProcessNetwork): Promise<ApiserverGroup> {
+    const dir = await mkdtemp(join(tmpdir(), "atlasnet-apiserver-"));
+    const group = new ApiserverGroup(dir, network);
     t.after(async () => {
       for (const process of [...group.running.values()]) await process.stop();
       await rm(group.dir, { recursive: true, force: true, maxRetries: 5 });
@@ -99,10 +103,10 @@ export class ApiserverGroup {
     return loadConfig({ env: {}, flags, workingDir: this.dir });
   }
 
-  /** QUIC, but for the addresses: those are where the nodes listen really. */
+  /** Of QUIC the addresses are those where the nodes listen really. */
   private openLinks(node: string): OpenClusterLinks {
     return async (options, host) => {
-      const links = await openClusterLinks(
+      const links = await this.linksOf(node)(
         {
           ...options,
           lookup: (peer) => {
@@ -146,5 +150,17 @@ export class ApiserverGroup {
         },
       };
     };
+  }
+
+  private linksOf(node: string): OpenClusterLinks {
+    const { network } = this;
+    if (network === undefined) return openClusterLinks;
+    const self = { role: "apiserver", node } as const;
+    return async () => ({
+      network: network.node(self),
+      address: { host: "127.0.0.1", port: ANY_PORT },
+      identity: { ...self, cluster: "test", notAfter: Number.MAX_SAFE_INTEGER },
+      certificate: { fingerprint: "0".repeat(64), authorities: "" },
+    });
   }
 }
