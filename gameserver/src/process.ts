@@ -6,6 +6,7 @@ import {
   type ClusterProcessDependencies,
   type NodeAddress,
   type OpenClusterLinks,
+  openControlPlane,
   type ServiceHost,
 } from "@atlasnet/core/node";
 import type { WorldFault } from "./server/gameserver.ts";
@@ -64,24 +65,41 @@ async function startRole(
   { onFault, openLinks = quicLinks }: GameserverProcessDependencies,
   host: ServiceHost,
 ): Promise<Role> {
+  const { host: address, port } = config.links;
+  const bind = { host: address, port };
+  const onWorldFault = (world: string, fault: WorldFault) => onFault?.(world, fault);
+  if (config.cluster.apiservers.length > 0) {
+    const control = await openControlPlane(
+      {
+        config,
+        role: "gameserver",
+        // Paths are looked up when a world asks for one: nobody lists a folder's files.
+        modules: ["*"],
+        accepts: ["proxy"],
+        bind,
+        lookup: () => undefined,
+        ownsDataDir: true,
+      },
+      { host, openLinks },
+    );
+    const { links } = control;
+    const gameserver = await createGameserverService(
+      { config },
+      { host, links: links.network, control, onFault: onWorldFault },
+    );
+    return { links, gameserver, drain: () => gameserver.drain() };
+  }
   if (config.worlds.length === 0)
     throw new OperatingError("no-worlds", "worlds: this gameserver has no world to run", {
-      hint: "Name one: --world game=./world.js, or [worlds.game] in the configuration file.",
+      hint: "Name one: --world game=./world.js, or [worlds.game] in the configuration file. Or name the cluster's apiservers with --apiserver, and make worlds with `atlasnet world create`.",
     });
-  const { host: address, port } = config.links;
   const links = await openLinks(
-    {
-      config,
-      role: "gameserver",
-      accepts: ["proxy"],
-      bind: { host: address, port },
-      lookup: () => undefined,
-    },
+    { config, role: "gameserver", accepts: ["proxy"], bind, lookup: () => undefined },
     host,
   );
   const gameserver = await createGameserverService(
     { config },
-    { host, links: links.network, onFault: (world, fault) => onFault?.(world, fault) },
+    { host, links: links.network, onFault: onWorldFault },
   );
   return { links, gameserver, drain: () => gameserver.drain() };
 }

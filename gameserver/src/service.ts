@@ -1,6 +1,10 @@
 import inspector from "node:inspector";
-import type { Config, LinkNetwork } from "@atlasnet/core";
+import { type Config, type ControlPlane, type LinkNetwork, worldOfShard } from "@atlasnet/core";
 import { lockDataDir, type ServiceHost, systemClock, systemRandom } from "@atlasnet/core/node";
+import { createWorldHost, registerHostingMetrics } from "./cluster/create-world-host.ts";
+import { kvServices, noKvServices } from "./cluster/kv-services.ts";
+import { LoadMeter } from "./cluster/node-load.ts";
+import type { WorldHost } from "./cluster/world-host.ts";
 import { loadServices } from "./load-services.ts";
 import { createMulticast } from "./multicast/create-multicast.ts";
 import {
@@ -23,6 +27,8 @@ export interface GameserverServiceDependencies {
   readonly host: ServiceHost;
   /** Where proxies come in. The network stays its creator's. */
   readonly links: LinkNetwork;
+  /** Gives this gameserver its worlds. Absent: it runs those of its configuration. */
+  readonly control?: ControlPlane | undefined;
   /** Told of the faults of world code, of equal ones every few seconds. */
   onFault?(world: string, fault: WorldFault): void;
 }
@@ -34,7 +40,10 @@ export interface GameserverService {
   swap(world: string, moduleFile: string): Promise<void>;
   /** Shows a line for people to every client of a world; an empty one takes it away. */
   notice(world: string, text: string): void;
-  /** Saves every world. @throws the first failure, after all were tried. */
+  /**
+   * Saves every world, and gives it back to whoever gave it. @throws the first failure, after all were
+   * tried.
+   */
   drain(): Promise<void>;
 }
 
@@ -48,19 +57,30 @@ export async function createGameserverService(
   { config, development = false }: GameserverServiceOptions,
   dependencies: GameserverServiceDependencies,
 ): Promise<GameserverService> {
-  const { host, links } = dependencies;
+  const { host, links, control } = dependencies;
   await holdDataDir(config, host);
   const metrics = new WorldMetrics(host.meter);
   addHealthChecks(host, metrics);
-  const multicast = createMulticast(config, host);
+  const multicast = createMulticast(config, host, control);
+  const load = new LoadMeter();
+  const cluster =
+    control &&
+    (await createWorldHost(config, host, control, (shard) => {
+      metrics.forget(shard);
+      load.forget(shard);
+      multicast?.publisher.left({ world: worldOfShard(shard) ?? shard, shard });
+    }));
+  const services = control === undefined ? noKvServices() : kvServices(control.node, control.store);
   const gameserver = new Gameserver(gameserverOptions(config, development), {
     links: multicast === undefined ? links : bothOf(links, multicast.links),
     logger: host.logger,
     randomSeed: () => new DataView(systemRandom.bytes(8).buffer).getUint32(0),
-    services: await loadServices(config.services),
+    services: new Map([...services, ...(await loadServices(config.services))]),
+    control: cluster,
     tracer: config.telemetry.otlpEndpoint === undefined ? undefined : host.tracer,
     onStats: (stats) => {
       metrics.record(stats);
+      load.record(stats, systemClock.now());
       multicast?.publisher.record(stats);
     },
     onPlaced: (world) => multicast?.publisher.placed(world),
@@ -77,7 +97,45 @@ export async function createGameserverService(
     host.part("multicast", () => multicast.publisher.stop());
     await multicast.publisher.start();
   }
-  return gameserver;
+  if (cluster !== undefined) {
+    host.part("worlds", async () => cluster.stop());
+    registerHostingMetrics(host.meter, cluster, gameserver);
+    // It listens already: its address is registered.
+    await cluster.start(gameserver, () =>
+      load.at(systemClock.now(), {
+        bytes: gameserver.traffic,
+        memoryBytes: process.memoryUsage.rss(),
+      }),
+    );
+  }
+  return new Service(gameserver, cluster);
+}
+
+class Service implements GameserverService {
+  private readonly gameserver: Gameserver;
+  private readonly cluster: WorldHost | undefined;
+
+  constructor(gameserver: Gameserver, cluster: WorldHost | undefined) {
+    this.gameserver = gameserver;
+    this.cluster = cluster;
+  }
+
+  get hosted(): readonly HostedWorld[] {
+    return this.gameserver.hosted;
+  }
+
+  swap(world: string, moduleFile: string): Promise<void> {
+    return this.gameserver.swap(world, moduleFile);
+  }
+
+  notice(world: string, text: string): void {
+    this.gameserver.notice(world, text);
+  }
+
+  async drain(): Promise<void> {
+    await this.cluster?.drain();
+    await this.gameserver.drain();
+  }
 }
 
 async function holdDataDir(config: Config, host: ServiceHost): Promise<void> {

@@ -75,6 +75,11 @@ export class WorldMetrics {
     }
   }
 
+  /** A shard runs here no more: its figures are somebody else's now. */
+  forget(shard: string): void {
+    this.latest.delete(shard);
+  }
+
   fault(world: string, event: string): void {
     this.faults.add(1, { world, event });
   }

@@ -93,6 +93,11 @@ export class ThreadPool {
     }
   }
 
+  /** All that are open, being opened or being closed. */
+  get shards(): readonly string[] {
+    return [...this.threadOf.keys()];
+  }
+
   /** Loads a changed module into a running shard; its new epoch. @throws OperatingError */
   async swap(
     shard: string,

@@ -17,12 +17,17 @@ export interface Multicast {
 }
 
 /** The multicast of a gameserver; undefined when it is not configured. @throws OperatingError */
-export function createMulticast(config: Config, host: ServiceHost): Multicast | undefined {
+export function createMulticast(
+  config: Config,
+  host: ServiceHost,
+  control?: { mayAct(): boolean },
+): Multicast | undefined {
   const { address, interface: by, topics, allowPrivate } = config.gameserver.multicast;
   if (address === undefined) return undefined;
   const group = parseGroupAddress(address);
   if (group === undefined) throw new Error(`${address} passed its check and is no group`);
-  checkWorlds(config, topics);
+  // With a control plane any world may come here.
+  if (control === undefined) checkWorlds(config, topics);
   const { health, logger, meter } = host;
   const node = config.node.id;
   const network = new InProcessNetwork();
@@ -40,6 +45,7 @@ export function createMulticast(config: Config, host: ServiceHost): Multicast | 
       links: network.node({ role: "proxy", node: `${node}/multicast` }),
       clock: systemClock,
       logger,
+      mayAct: control && (() => control.mayAct()),
     },
   );
   registerMetrics(meter, publisher.stats);

@@ -14,6 +14,8 @@ export const WAIT_MS = 2_000;
 export interface FillDependencies {
   clock: Clock;
   stats: MulticastStats;
+  /** Whether anything of a world may leave this node. */
+  mayAct?(): boolean;
   /** The followed world of that name. */
   world(name: string): WorldWatch | undefined;
 }
@@ -74,6 +76,8 @@ export class FillEndpoint {
         404,
         "no topic of this world is multicast; gameserver.multicast.topics names them",
       );
+    if (this.dependencies.mayAct?.() === false)
+      return refusal(503, "this node may not speak for its worlds at the moment; ask again later");
     if (target.topic === "") return definitionOf(watch);
     if (this.waiting >= MAX_WAITING)
       return refusal(503, `${MAX_WAITING} requests wait already; ask again later`);

@@ -41,6 +41,8 @@ export interface MulticastDependencies {
   links: LinkNetwork;
   clock: Clock;
   logger: Logger;
+  /** Whether anything of a world may leave this node; default: always. */
+  mayAct?: (() => boolean) | undefined;
 }
 
 /**
@@ -77,6 +79,7 @@ export class MulticastPublisher {
       clock: dependencies.clock,
       stats: this.stats,
       world: (name) => this.worlds.get(name),
+      mayAct: () => this.mayAct,
     });
     for (const [world, topics] of byWorld(options.topics)) {
       const watch = this.newWatch(world, topics);
@@ -126,6 +129,12 @@ export class MulticastPublisher {
     this.worlds.get(world)?.placed(shard, epoch);
   }
 
+  /** A shard runs here no more: nothing of it is sent from here, nor told to those who ask. */
+  left({ world, shard }: { world: string; shard: string }): void {
+    this.figures.forget(shard);
+    this.worlds.get(world)?.lost();
+  }
+
   /** What the worlds report once a second. */
   record(stats: readonly ShardStats[]): void {
     this.figures.record(stats, this.dependencies.clock.now());
@@ -159,7 +168,13 @@ export class MulticastPublisher {
     this.timer = clock.setTimer(this.announceAt - clock.now(), () => this.announce());
   }
 
+  private get mayAct(): boolean {
+    return this.dependencies.mayAct?.() ?? true;
+  }
+
   private publish(datagrams: readonly Uint8Array[]): void {
+    // Numbered and kept: whoever missed them asks for them later.
+    if (!this.mayAct) return;
     const now = this.dependencies.clock.now();
     for (const datagram of datagrams) {
       if (this.rate.take(now)) {

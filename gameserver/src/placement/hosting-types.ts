@@ -1,7 +1,6 @@
 import type {
   Change,
   KeyValue,
-  LogLevel,
   NodeRegistration,
   Revision,
   TxnRequest,
@@ -99,7 +98,7 @@ export type HostingEffect =
   /** For people. */
   | {
       readonly type: "report";
-      readonly level: LogLevel;
+      readonly level: "info" | "warn" | "error";
       readonly message: string;
       readonly facts: { readonly [name: string]: string | number };
     };

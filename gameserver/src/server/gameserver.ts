@@ -1,4 +1,4 @@
-import type { Link, LinkListener, LinkNetwork, Logger, ToShard } from "@atlasnet/core";
+import type { Link, LinkListener, LinkNetwork, Logger, ToProxy, ToShard } from "@atlasnet/core";
 import {
   clipText,
   type Hosting,
@@ -10,6 +10,7 @@ import {
 } from "@atlasnet/core";
 import type { Plain } from "@atlasnet/world";
 import type { Tracer } from "@opentelemetry/api";
+import type { Ownership } from "../durability/plan-run.ts";
 import { resolveModule } from "../host/load-module.ts";
 import type {
   Durability,
@@ -20,6 +21,7 @@ import type {
 } from "../host/protocol.ts";
 import { ThreadPool } from "../host/thread-pool.ts";
 import type { Fault } from "../shard/shard.ts";
+import { MAX_HELD_BYTES_PER_SHARD, OutGate } from "./out-gate.ts";
 import { Repeats } from "./repeats.ts";
 import { type Service, Services } from "./services.ts";
 import { TraceRelay } from "./trace-relay.ts";
@@ -47,8 +49,22 @@ export interface GameserverDependencies {
   onPlaced(world: HostedWorld): void;
   /** Every fault of world code; `repeated` when the same was reported a moment ago. */
   onFault(world: string, fault: WorldFault, repeated: boolean): void;
+  /** Who gives worlds to this server. Absent: it keeps what it opens, at epochs of its own. */
+  control?: GameserverControl | undefined;
   /** Spans of the messages that proxies trace. Absent: their marks are ignored. */
   tracer?: Tracer | undefined;
+}
+
+/** What a gameserver asks of whoever gives it its worlds. */
+export interface GameserverControl {
+  /** See ControlPlane; asked before anything leaves this process. */
+  mayAct(): boolean;
+  /** A new epoch for a world that goes on. @throws when there is none: it goes on as it is. */
+  renew(shard: string): Promise<Ownership>;
+  /** A shard is no more: its thread died, or its output could not be held. */
+  died(shard: string, problem: string): void;
+  /** A shard runs here no more. */
+  gone(shard: string): void;
 }
 
 export type WorldFault = Pick<Fault, "event" | "tick" | "message" | "stack">;
@@ -62,6 +78,8 @@ export interface WorldRequest {
   durability: Durability;
   graceSeconds: number;
   fresh: boolean;
+  /** From the control plane that gives the world to this server. */
+  ownership?: Ownership | undefined;
 }
 
 export interface HostedWorld {
@@ -77,6 +95,10 @@ export interface HostedWorld {
 export const DEFAULT_OUTBOX_BYTES = 1024 * 1024;
 /** Worlds of one gameserver: links have a channel for each, and name all in one message. */
 const MAX_WORLDS = 10_000;
+/** What a request weighs while it is held, as a rule. */
+const REQUEST_BYTES = 1024;
+/** What a message weighs while it is held, beside the batch it carries. */
+const MESSAGE_BYTES = 256;
 /** A world whose thread died is opened again after this long. */
 const REOPEN_DELAY_MS = 1_000;
 
@@ -90,12 +112,16 @@ export class Gameserver {
   private readonly pool: ThreadPool;
   private readonly services: Services;
   private readonly traces: TraceRelay;
+  private readonly gate: OutGate;
   private readonly worlds = new Map<string, { hosted: HostedWorld; settings: WorldSettings }>();
   private readonly peers = new Map<number, Link>();
   private readonly repeats = new Repeats(performance.now.bind(performance));
   private readonly reopening = new Set<NodeJS.Timeout>();
   private listener: LinkListener | undefined;
   private nextPeer = 1;
+  /** Grows with every registration that is lost: what was begun under it is not finished. */
+  private losses = 0;
+  private bytes = 0;
   private state: "starting" | "ready" | "draining" | "stopped" = "starting";
 
   constructor(options: GameserverOptions, dependencies: GameserverDependencies) {
@@ -103,6 +129,13 @@ export class Gameserver {
     this.dependencies = dependencies;
     this.services = new Services(dependencies.services, (shard, response) =>
       this.pool.send(shard, { type: "response", shard, response }),
+    );
+    this.gate = new OutGate(
+      {},
+      {
+        mayAct: () => dependencies.control?.mayAct() ?? true,
+        overflowed: (shard) => this.spoiled(shard),
+      },
     );
     this.traces = new TraceRelay({
       tracer: dependencies.tracer,
@@ -118,6 +151,16 @@ export class Gameserver {
         },
       },
     );
+  }
+
+  /** Bytes of batches that came from proxies and went to them, since the start. */
+  get traffic(): number {
+    return this.bytes;
+  }
+
+  /** What waits for the lease to hold again. */
+  get heldBytes(): number {
+    return this.gate.heldBytes;
   }
 
   /** Takes links from here on. Proxies take the worlds that are open now for all there are. */
@@ -153,6 +196,7 @@ export class Gameserver {
       outboxBytes: this.options.outboxBytes,
       seed: this.dependencies.randomSeed(),
       lastEpoch: 0,
+      ownership: request.ownership,
     };
     const hosted = await this.openShard(settings);
     this.announceHosting();
@@ -161,7 +205,11 @@ export class Gameserver {
 
   private async openShard(settings: WorldSettings): Promise<HostedWorld> {
     const { world, shard, file } = settings;
+    const { losses } = this;
+    this.gate.forget(shard);
     const { epoch, tickRate, definition } = await this.pool.open(settings);
+    if (losses !== this.losses)
+      throw new OperatingError("ownership-lost", `world ${world} was given away while it opened`);
     const hosted: HostedWorld = { world, shard, epoch, tickRate, definition, file };
     this.worlds.set(shard, { hosted, settings });
     for (const [peer, link] of this.peers) this.listen(peer, link, shard);
@@ -181,7 +229,9 @@ export class Gameserver {
       throw new OperatingError("unknown-world", `world ${world} does not run here`);
     const { hosted, settings } = entry;
     settings.generation += 1;
-    hosted.epoch = await this.pool.swap(hosted.shard, file, settings.generation);
+    const ownership = await this.dependencies.control?.renew(hosted.shard);
+    hosted.epoch = await this.pool.swap(hosted.shard, file, settings.generation, ownership);
+    settings.ownership = ownership;
     settings.file = file;
     hosted.file = file;
     this.announce(hosted);
@@ -193,23 +243,27 @@ export class Gameserver {
     if (hosted === undefined) return;
     const { shard, epoch } = hosted;
     const message = { type: "notice", shard, epoch, kind: "dev-error" } as const;
-    for (const link of this.peers.values())
-      link
-        .channel(shardChannel(shard))
-        .send({ ...message, text: clipText(text, MAX_NOTICE_BYTES) });
+    this.sendToAll(shard, { ...message, text: clipText(text, MAX_NOTICE_BYTES) });
+  }
+
+  private sendToAll(shard: string, message: ToProxy): void {
+    this.gate.send(shard, 0, () => {
+      for (const link of this.peers.values()) link.channel(shardChannel(shard)).send(message);
+    });
   }
 
   /** The shard is at a new epoch: proxies attach their clients anew. */
   private announce(hosted: HostedWorld): void {
     this.dependencies.onPlaced(hosted);
     const { shard, epoch } = hosted;
-    for (const link of this.peers.values())
-      link.channel(shardChannel(shard)).send({ type: "shard-reset", shard, epoch });
+    this.sendToAll(shard, { type: "shard-reset", shard, epoch });
     this.announceHosting();
   }
 
   /** What runs here, for proxies to route by: the whole list, on every link. */
   private announceHosting(): void {
+    // Said again once it may be.
+    if (!this.gate.isOpen) return;
     const message = this.hosting();
     for (const link of this.peers.values()) link.channel(NODE_CHANNEL).send(message);
   }
@@ -227,7 +281,7 @@ export class Gameserver {
     for (const shard of this.worlds.keys()) this.listen(peer, link, shard);
     const node = link.channel(NODE_CHANNEL);
     node.onMessage(({ type }) => this.refuse(link, `"${type}" is not for a gameserver`));
-    node.send(this.hosting());
+    if (this.gate.isOpen) node.send(this.hosting());
     link.closed.then(
       ({ code, detail }) => {
         this.peers.delete(peer);
@@ -248,6 +302,8 @@ export class Gameserver {
     link.channel(shardChannel(shard)).onMessage((message) => {
       if (!isToShard(message))
         return this.refuse(link, `"${message.type}" is not for a gameserver`, shard);
+      if (this.dependencies.control !== undefined && !this.worlds.has(shard))
+        return this.turnAway(link, message);
       let onward = message;
       if (message.type === "upstream" && message.trace !== undefined) {
         const place = { ...this.factsOf(shard), proxy: link.peer.node };
@@ -267,8 +323,18 @@ export class Gameserver {
           for (const end of posted) end();
           posted = [];
         });
+      if (onward.type === "upstream") this.bytes += onward.batch.length;
       batch.push(onward);
     });
+  }
+
+  /** The shard was here, and is not any more: proxies find out where it is. */
+  private turnAway(link: Link, message: ToShard): void {
+    if ((message.type !== "attach" && message.type !== "watch") || !this.gate.isOpen) return;
+    const { shard, epoch, attach } = message;
+    const reason = "the shard is not here any more";
+    const code = "world-unavailable";
+    link.channel(shardChannel(shard)).send({ type: "closed", shard, epoch, attach, code, reason });
   }
 
   private refuse(link: Link, detail: string, shard?: string): void {
@@ -289,11 +355,17 @@ export class Gameserver {
   private receive(message: FromThread): void {
     switch (message.type) {
       case "out":
-        for (const { peer, message: out } of message.messages)
-          this.peers.get(peer)?.channel(shardChannel(message.shard)).send(out);
+        this.gate.send(message.shard, bytesOf(message), () => {
+          this.bytes += bytesOf(message);
+          for (const { peer, message: out } of message.messages)
+            this.peers.get(peer)?.channel(shardChannel(message.shard)).send(out);
+        });
         return;
       case "request":
-        this.services.ask(message.shard, message);
+        this.gate.send(message.shard, REQUEST_BYTES, () => {
+          const { epoch = 0 } = this.worlds.get(message.shard)?.hosted ?? {};
+          this.services.ask(message.shard, message, epoch);
+        });
         return;
       case "fault":
         this.reportFault(message);
@@ -336,6 +408,12 @@ export class Gameserver {
   }
 
   private reopen(shards: readonly string[]): void {
+    const { control } = this.dependencies;
+    if (control !== undefined) {
+      for (const shard of shards) if (this.drop(shard)) control.died(shard, "its thread died");
+      this.announceHosting();
+      return;
+    }
     for (const shard of shards) {
       const entry = this.worlds.get(shard);
       if (entry === undefined) continue;
@@ -355,6 +433,84 @@ export class Gameserver {
       }, REOPEN_DELAY_MS);
       this.reopening.add(timer);
     }
+  }
+
+  /** What a shard still had to say does not leave any more. False: it did not run here. */
+  private drop(shard: string): boolean {
+    this.gate.forget(shard);
+    const found = this.worlds.delete(shard);
+    if (found) this.dependencies.control?.gone(shard);
+    return found;
+  }
+
+  /** Part of its output is gone: it must not go on as if it had been said. */
+  private spoiled(shard: string): void {
+    const facts = this.factsOf(shard);
+    this.dependencies.logger.error(
+      "A world said more than is held while this node may not act; it is closed and opened again.",
+      { ...facts, bound: MAX_HELD_BYTES_PER_SHARD },
+    );
+    const found = this.worlds.delete(shard);
+    this.dependencies.control?.gone(shard);
+    const problem = "its output was more than is held while the node may not act";
+    const told = () => {
+      if (found) this.dependencies.control?.died(shard, problem);
+    };
+    this.pool.close(shard).then(told, (error: unknown) => {
+      this.dependencies.logger.error("A world was closed without its last state.", {
+        ...facts,
+        error,
+      });
+      told();
+    });
+  }
+
+  /**
+   * Stops a world in order: nobody comes in any more, its last state is written. Nothing to do when it
+   * does not run here. @throws OperatingError when its state could not be written; it runs no more then, either.
+   */
+  async close(world: string): Promise<void> {
+    const shard = `${world}/0`;
+    if (!this.worlds.delete(shard)) return;
+    try {
+      await this.pool.close(shard);
+    } finally {
+      this.gate.forget(shard);
+      this.dependencies.control?.gone(shard);
+      this.announceHosting();
+    }
+  }
+
+  /** Nothing leaves from here on, and no world ticks: the lease does not hold. */
+  seal(): void {
+    this.gate.seal();
+    this.pool.seal(true);
+  }
+
+  /** The lease holds again, under the same registration. */
+  unseal(): void {
+    this.gate.unseal();
+    this.pool.seal(false);
+    this.announceHosting();
+  }
+
+  /**
+   * Closes every world, and lets nothing out that it had to say: others may own them. Their states go to the
+   * files of this node, where they are of use if it owns them again. Resolves when none runs.
+   */
+  async abandon(): Promise<void> {
+    this.losses += 1;
+    this.gate.lose();
+    for (const shard of [...this.worlds.keys()]) this.drop(shard);
+    const { shards } = this.pool;
+    const results = await Promise.allSettled(shards.map((shard) => this.pool.close(shard)));
+    for (const [index, result] of results.entries())
+      if (result.status === "rejected")
+        this.dependencies.logger.error("A world was closed without its last state.", {
+          shard: shards[index],
+          error: result.reason,
+        });
+    this.gate.reset();
   }
 
   /** Writes the state of every world. @throws the first failure, after all were tried. */
@@ -379,4 +535,11 @@ export class Gameserver {
     await this.pool.stop();
     if (drained !== undefined) throw drained;
   }
+}
+
+function bytesOf({ messages }: Extract<FromThread, { type: "out" }>): number {
+  let bytes = 0;
+  for (const { message } of messages)
+    bytes += MESSAGE_BYTES + (message.type === "downstream" ? message.batch.length : 0);
+  return bytes;
 }

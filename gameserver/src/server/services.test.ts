@@ -7,16 +7,19 @@ async function ask(service: Service | undefined, timeoutMs?: number): Promise<Re
   return new Promise((resolve) => {
     const known = new Map(service === undefined ? [] : [["it", service]]);
     const services = new Services(known, (_, response) => resolve(response), timeoutMs);
-    services.ask("w/0", { id: 7, service: "it", payload: { n: 1 } });
+    services.ask("w/0", { id: 7, service: "it", payload: { n: 1 } }, 5);
   });
 }
 
 test("every request gets an answer", async () => {
-  assert.deepEqual(await ask(async (payload, { shard, id }) => [payload, shard, id]), {
-    id: 7,
-    ok: true,
-    value: [{ n: 1 }, "w/0", 7],
-  });
+  assert.deepEqual(
+    await ask(async (payload, { shard, epoch, id }) => [payload, shard, epoch, id]),
+    {
+      id: 7,
+      ok: true,
+      value: [{ n: 1 }, "w/0", 5, 7],
+    },
+  );
   const code = async (service: Service | undefined, timeoutMs?: number) => {
     const answer = await ask(service, timeoutMs);
     return answer.ok ? "ok" : answer.code;

@@ -4,7 +4,7 @@ import type { Plain, Response } from "@atlasnet/world";
 /** What a world reaches with `ctx.request(name, payload)`. May be asked twice after a crash: by id. */
 export type Service = (
   payload: Plain,
-  request: { shard: string; id: number; signal: AbortSignal },
+  request: { shard: string; epoch: number; id: number; signal: AbortSignal },
 ) => Promise<Plain>;
 
 /** A request without an answer after this long gets the code `timeout`. */
@@ -26,7 +26,12 @@ export class Services {
     this.timeoutMs = timeoutMs;
   }
 
-  ask(shard: string, request: { id: number; service: string; payload: Plain }): void {
+  /** `epoch`: at which the shard asked. */
+  ask(
+    shard: string,
+    request: { id: number; service: string; payload: Plain },
+    epoch: number,
+  ): void {
     const { id, service, payload } = request;
     const handler = this.services.get(service);
     if (handler === undefined)
@@ -36,7 +41,7 @@ export class Services {
       signal.addEventListener("abort", () => reject(new RequestTimeout()), { once: true });
     });
     // A service that throws at once fails like one that rejects.
-    const called = Promise.resolve().then(() => handler(payload, { shard, id, signal }));
+    const called = Promise.resolve().then(() => handler(payload, { shard, epoch, id, signal }));
     Promise.race([called, expired]).then(
       (value) => {
         if (plainProblem(value) !== undefined)

@@ -45,6 +45,13 @@ export const gameserverSettings = {
     meaning:
       "Reliable messages kept for one player until acknowledged; more end the session with slow-consumer.",
   },
+  "gameserver.modulesDir": {
+    type: "path",
+    default: ".",
+    example: "./worlds",
+    meaning:
+      "Folder that the paths of world modules are relative to, for worlds made with `atlasnet world create`. Relative paths that lead out of it are refused.",
+  },
   "gameserver.multicast.address": {
     type: "text",
     pattern: MULTICAST_ADDRESS,

@@ -1,0 +1,348 @@
+import {
+  type Clock,
+  ControlError,
+  type ControlPlane,
+  type ControlPlaneEvents,
+  describeError,
+  firstShard,
+  type Logger,
+  NODES,
+  type NodeLoad,
+  type NodeRegistration,
+  OperatingError,
+  type Sealed,
+  SHARDS,
+  type Timer,
+  type TxnRequest,
+  WORLDS,
+  worldOfShard,
+} from "@atlasnet/core";
+import type { Ownership } from "../durability/plan-run.ts";
+import type { Phase } from "../placement/hosted-shard.ts";
+import { Hosting } from "../placement/hosting.ts";
+import type { HostingEffect, HostingEvent, TxnAnswer } from "../placement/hosting-types.ts";
+import type { GameserverControl, WorldRequest } from "../server/gameserver.ts";
+import { RecordWatch } from "./record-watch.ts";
+import type { WorldModules } from "./world-modules.ts";
+
+/** The part of a gameserver that runs worlds. */
+export interface HostedWorlds {
+  open(request: WorldRequest, baseDir: string): Promise<unknown>;
+  close(world: string): Promise<void>;
+  seal(): void;
+  unseal(): void;
+  abandon(): Promise<void>;
+}
+
+export interface WorldHostDependencies {
+  readonly control: ControlPlane;
+  readonly modules: WorldModules;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  onGone?(shard: string): void;
+}
+
+/** At a stop, once no world runs: how long the control plane has to hear that they are free. */
+const RELEASE_WAIT_MS = 5_000;
+const STATE_RETRY_MS = 1_000;
+const PREFIXES = [NODES, WORLDS, SHARDS] as const;
+
+/** Drives `Hosting`: watches in, worlds and transactions out. */
+export class WorldHost implements GameserverControl {
+  private readonly dependencies: WorldHostDependencies;
+  private readonly logger: Logger;
+  private readonly hosting: Hosting;
+  private readonly watches: readonly RecordWatch[];
+  private readonly viewed = new Set<string>();
+  private readonly files = new Map<string, string>();
+  private readonly renewals = new Map<string, ((ownership: Ownership | undefined) => void)[]>();
+  private readonly waiting = new Set<() => void>();
+  private worlds: HostedWorlds | undefined;
+  private registration: NodeRegistration | undefined;
+  private sealed: Sealed | undefined = "new";
+  private timer: Timer | undefined;
+  private stateTimer: Timer | undefined;
+  private state: "new" | "running" | "draining" | "stopped" = "new";
+
+  constructor(dependencies: WorldHostDependencies) {
+    const { control, clock, logger } = dependencies;
+    this.dependencies = dependencies;
+    this.logger = logger;
+    this.hosting = new Hosting({ node: control.node });
+    const watching = { store: control.store, clock, logger };
+    this.watches = PREFIXES.map(
+      (prefix) =>
+        new RecordWatch(prefix, watching, {
+          view: (of, items) => {
+            this.tell({ type: "view", prefix: of, items });
+            this.viewed.add(of);
+            if (this.viewed.size === PREFIXES.length) this.sayReady();
+          },
+          changes: (changes) => this.tell({ type: "changes", changes }),
+        }),
+    );
+  }
+
+  /**
+   * Resolves once this node is registered; worlds come when they are given to it.
+   * @throws what the control plane's `start` does.
+   */
+  async start(worlds: HostedWorlds, load: () => NodeLoad): Promise<void> {
+    if (this.state !== "new") throw new Error("a world host is started once");
+    this.worlds = worlds;
+    this.state = "running";
+    const events: ControlPlaneEvents = {
+      registered: (registration) => this.registered(registration),
+      sealed: (reason) => {
+        this.sealed = reason;
+        worlds.seal();
+        this.logger.warn(
+          "The lease does not hold: nothing leaves this node, and its worlds pause.",
+          {
+            reason,
+          },
+        );
+      },
+      unsealed: () => {
+        this.sealed = undefined;
+        worlds.unseal();
+        this.logger.info("The lease holds.");
+      },
+      lost: () => this.lost(),
+    };
+    await this.dependencies.control.start(events, load);
+  }
+
+  /** Why this node does not serve, or undefined. */
+  problem(): string | undefined {
+    if (this.registration === undefined) return "not registered with the control plane";
+    if (!this.dependencies.control.mayAct())
+      return `the lease does not hold: ${this.sealed ?? "expired"}`;
+    return this.viewed.size < PREFIXES.length ? "the catalogue is being read" : undefined;
+  }
+
+  // GameserverControl
+
+  mayAct(): boolean {
+    return this.dependencies.control.mayAct();
+  }
+
+  async renew(shard: string): Promise<Ownership> {
+    const ownership = await new Promise<Ownership | undefined>((resolve) => {
+      this.renewals.set(shard, [...(this.renewals.get(shard) ?? []), resolve]);
+      this.tell({ type: "renew", shard });
+    });
+    if (ownership === undefined)
+      throw new OperatingError("no-epoch", `there is no new epoch for the shard ${shard}`, {
+        hint: "The control plane was not reached, or the shard is about to leave. Try again.",
+      });
+    return ownership;
+  }
+
+  died(shard: string, problem: string): void {
+    this.tell({ type: "died", shard, problem });
+  }
+
+  gone(shard: string): void {
+    this.dependencies.modules.release(shard);
+    this.dependencies.onGone?.(shard);
+  }
+
+  /** Shards in a phase, for figures. */
+  count(phase: Phase): number {
+    return this.hosting.count(phase);
+  }
+
+  /**
+   * Closes every world, saves it and gives it back; resolves when that is done, or no world runs and the control
+   * plane does not answer: its leases run out then.
+   */
+  async drain(): Promise<void> {
+    if (this.state !== "running") return;
+    this.state = "draining";
+    this.stateTimer?.cancel();
+    if (this.registration === undefined) return;
+    this.say("draining").catch((error: unknown) => this.notSaid("draining", error));
+    this.tell({ type: "draining" });
+    const busy = ["open", "opening", "renewing", "closing"] as const;
+    await this.until(() => busy.every((phase) => this.hosting.count(phase) === 0));
+    const inTime = await this.until(() => this.hosting.settled, RELEASE_WAIT_MS);
+    if (!inTime)
+      return this.logger.warn(
+        "The control plane did not hear that this node's worlds are free: they wait for its lease to run out.",
+      );
+    await this.say("stopped").catch((error: unknown) => this.notSaid("stopped", error));
+  }
+
+  /** No effects from here on. Idempotent; the control plane stays its creator's. */
+  stop(): void {
+    this.state = "stopped";
+    this.timer?.cancel();
+    this.stateTimer?.cancel();
+    for (const watch of this.watches) watch.stop();
+    for (const wake of [...this.waiting]) wake();
+  }
+
+  private registered(registration: NodeRegistration): void {
+    const isAnother = registration.generation !== this.registration?.generation;
+    this.registration = registration;
+    this.tell({ type: "registered", registration });
+    if (this.state !== "running") return;
+    if (isAnother) {
+      this.viewed.clear();
+      for (const watch of this.watches) watch.start();
+    } else this.sayReady();
+  }
+
+  private async lost(): Promise<void> {
+    this.logger.error(
+      "This node was taken for lost: its worlds are closed, and it registers anew.",
+    );
+    this.tell({ type: "lost" });
+    for (const shard of [...this.renewals.keys()]) this.renewed(shard, undefined);
+    await this.worlds?.abandon();
+  }
+
+  // What the node says of itself
+
+  private sayReady(): void {
+    if (this.state !== "running" || this.registration === undefined) return;
+    if (this.viewed.size < PREFIXES.length) return;
+    const { registration } = this;
+    this.stateTimer?.cancel();
+    this.say("ready").catch((error: unknown) => {
+      this.notSaid("ready", error);
+      this.stateTimer = this.dependencies.clock.setTimer(STATE_RETRY_MS, () => {
+        if (this.registration === registration) this.sayReady();
+      });
+    });
+  }
+
+  private async say(state: "ready" | "draining" | "stopped"): Promise<void> {
+    await this.dependencies.control.setState(state);
+    this.logger.info("The control plane knows this node's state.", { state });
+  }
+
+  private notSaid(state: string, error: unknown): void {
+    this.logger.warn("The control plane does not know this node's state.", {
+      state,
+      problem: describeError(error),
+    });
+  }
+
+  // Effects
+
+  private tell(event: HostingEvent): void {
+    if (this.state === "stopped") return;
+    const { clock } = this.dependencies;
+    for (const effect of this.hosting.handle(event, clock.now())) this.run(effect);
+    this.timer?.cancel();
+    const { nextAt } = this.hosting;
+    this.timer =
+      nextAt === Number.POSITIVE_INFINITY
+        ? undefined
+        : clock.setTimer(Math.max(0, nextAt - clock.now()), () => this.tell({ type: "time" }));
+    for (const wake of [...this.waiting]) wake();
+  }
+
+  private run(effect: HostingEffect): void {
+    switch (effect.type) {
+      case "report":
+        return this.logger[effect.level](effect.message, effect.facts);
+      case "renewed":
+        return this.renewed(effect.shard, effect.ownership);
+      case "txn": {
+        const { shard, attempt } = effect;
+        this.txn(effect.request).then(
+          (answer) => this.tell({ type: "answered", shard, attempt, answer }),
+          (error: unknown) => this.broken(error),
+        );
+        return;
+      }
+      case "prepare": {
+        const { shard, record } = effect;
+        this.attempt(effect, "prepared", async () => {
+          this.files.set(shard, await this.dependencies.modules.fileOf(shard, record.module));
+        });
+        return;
+      }
+      case "open":
+        return this.attempt(effect, "opened", () => this.open(effect));
+      case "close": {
+        const { shard, reason } = effect;
+        this.logger.info("A world is closed here.", { shard, reason });
+        return this.attempt(effect, "closed", async () =>
+          this.worlds?.close(worldOfShard(shard) ?? shard),
+        );
+      }
+    }
+  }
+
+  private attempt(
+    { shard, attempt }: { readonly shard: string; readonly attempt: number },
+    type: "prepared" | "opened" | "closed",
+    work: () => Promise<void>,
+  ): void {
+    work()
+      .then(
+        () => this.tell({ type, shard, attempt }),
+        (error: unknown) => this.tell({ type, shard, attempt, problem: describeError(error) }),
+      )
+      .catch((error: unknown) => this.broken(error));
+  }
+
+  private async open({
+    shard,
+    record,
+    ownership,
+  }: Extract<HostingEffect, { type: "open" }>): Promise<void> {
+    const world = worldOfShard(shard);
+    const file = this.files.get(shard);
+    if (world === undefined || file === undefined || firstShard(world) !== shard)
+      throw new OperatingError("no-module", `the module of ${shard} was not prepared`);
+    const { config, durability, graceSeconds } = record;
+    const request = { world, module: file, config, durability, graceSeconds, fresh: false };
+    await this.worlds?.open({ ...request, ownership }, "");
+  }
+
+  private async txn(request: TxnRequest): Promise<TxnAnswer> {
+    try {
+      const { succeeded, revision } = await this.dependencies.control.store.txn(request);
+      return succeeded ? { type: "done", revision } : { type: "conflict" };
+    } catch (error) {
+      if (!(error instanceof ControlError)) throw error;
+      const unknown = error.code === "timeout" || error.code === "no-quorum";
+      return { type: "failed", problem: describeError(error), unknown };
+    }
+  }
+
+  private renewed(shard: string, ownership: Ownership | undefined): void {
+    const waiting = this.renewals.get(shard) ?? [];
+    this.renewals.delete(shard);
+    for (const resolve of waiting) resolve(ownership);
+  }
+
+  private broken(error: unknown): void {
+    this.logger.error("A fault of the gameserver's own.", { error });
+  }
+
+  /** False when the time was over before it held. */
+  private until(holds: () => boolean, waitMs?: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      let timer: Timer | undefined;
+      const look = () => {
+        const held = holds();
+        if (!held && this.state !== "stopped") return;
+        end(held);
+      };
+      const end = (held: boolean) => {
+        timer?.cancel();
+        this.waiting.delete(look);
+        resolve(held);
+      };
+      if (waitMs !== undefined) timer = this.dependencies.clock.setTimer(waitMs, () => end(false));
+      this.waiting.add(look);
+      look();
+    });
+  }
+}
