@@ -28,7 +28,9 @@ export function proxyBanner(config: Config, server: ProxyBannerFacts): string {
   const rows: Row[] = [
     ["Players", playersText(config, players)],
     ["Health", `http://${reachable(health)}/ready`],
-    ["Peers", config.links.peers.join(", ")],
+    config.cluster.apiservers.length > 0
+      ? ["Cluster", config.cluster.apiservers.join(", ")]
+      : ["Peers", config.links.peers.join(", ")],
     ["Guests", guestsText(config)],
     ...identityRow(server.identity),
   ];

@@ -5,7 +5,17 @@ import { apiserverBanner } from "../role-banners.ts";
 import { runServer } from "../run-server.ts";
 import { addSettingOptions } from "../setting-options.ts";
 
-const SECTIONS = ["node", "data", "log", "health", "apiserver", "links", "identity", "telemetry"];
+const SECTIONS = [
+  "node",
+  "data",
+  "log",
+  "health",
+  "apiserver",
+  "artifacts",
+  "links",
+  "identity",
+  "telemetry",
+];
 
 /** `atlasnet apiserver`: the control plane of a cluster, with the other apiservers, until it is asked to stop. */
 export function addApiserverCommand(

@@ -5,7 +5,17 @@ import { proxyBanner } from "../role-banners.ts";
 import { runServer } from "../run-server.ts";
 import { addSettingOptions } from "../setting-options.ts";
 
-const SECTIONS = ["node", "log", "health", "proxy", "links", "identity", "tickets", "telemetry"];
+const SECTIONS = [
+  "node",
+  "log",
+  "health",
+  "proxy",
+  "cluster",
+  "links",
+  "identity",
+  "tickets",
+  "telemetry",
+];
 
 /** `atlasnet proxy`: where players of a cluster come in, until it is asked to stop. */
 export function addProxyCommand(
