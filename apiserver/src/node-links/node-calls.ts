@@ -51,6 +51,7 @@ export interface NodeCallsDependencies {
 
 export const METHODS = [
   "hello",
+  "ping",
   "members",
   "range",
   "txn",
@@ -72,6 +73,10 @@ export class NodeCalls {
   private readonly dependencies: NodeCallsDependencies;
   private readonly methods: { readonly [M in Method]: (body: Uint8Array) => Promise<Encoded> } = {
     hello: async (body) => this.hello(helloRequest.decode(body)),
+    ping: async (body) => {
+      nothing.decode(body);
+      return () => nothing.encode({});
+    },
     members: async (body) => {
       nothing.decode(body);
       const members = this.dependencies.members();

@@ -10,7 +10,7 @@ import { SimNetwork } from "../../sim/sim-link.ts";
 import { CONTROL_CHANNEL, NODES_GROUP } from "../../wire/link-messages.ts";
 import { ControlError } from "../control-error.ts";
 import { ApiserverLink, type ApiserverLinkOptions } from "./apiserver-link.ts";
-import { helloAnswer, helloRequest, membersAnswer } from "./control-call-codec.ts";
+import { helloAnswer, helloRequest, membersAnswer, nothing } from "./control-call-codec.ts";
 import { encodeRefusal } from "./refusal.ts";
 
 const NO_BYTES = new Uint8Array(0);
@@ -45,6 +45,7 @@ function scene(options: Partial<ApiserverLinkOptions> = {}) {
             const hello = { version: 1, cluster: "c", node, software: "fake", leader };
             return { code: "ok", body: helloAnswer.encode(hello) };
           }
+          if (method === "ping") return { code: "ok", body: nothing.encode({}) };
           if (method !== "members") return callCode(method);
           const members = [{ node: "api-2", address: "10.0.0.2:2556" }];
           return { code: "ok", body: membersAnswer.encode({ members }) };
@@ -122,6 +123,27 @@ test("an apiserver that is silent is given up: at its hello, and later", async (
   assert.ok(told.includes(`-${first}`));
   assert.ok(linkedTo() !== undefined && linkedTo() !== first);
   link.stop();
+});
+
+test("one that says nothing any more is given up within 2.5 s, long before its link is", async () => {
+  const { link, linkedTo, serve, pass, clock } = scene({ apiservers: ["api-1", "api-2"] });
+  const fakes = [await serve("api-1"), await serve("api-2")];
+  link.start();
+  await pass(30_000);
+  const first = linkedTo();
+  assert.equal(link.counts.connected, 1, "while it answers it stays");
+  const index = first === "api-1" ? 0 : 1;
+  const fake = fakes[index];
+  assert.ok(fake !== undefined);
+  fake.hangs = true;
+  const began = clock.now();
+  for (let i = 0; i < 100 && linkedTo() === first; i++) await pass(50);
+  assert.ok(clock.now() - began <= 2600, `${clock.now() - began} ms`);
+  await pass(200);
+  assert.ok(linkedTo() !== undefined && linkedTo() !== first);
+  link.stop();
+  await pass(100);
+  assert.equal(clock.pending, 0);
 });
 
 test("refusals of all are told, and one that is only away keeps them back", async () => {

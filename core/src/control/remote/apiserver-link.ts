@@ -7,6 +7,8 @@ import type { PseudoRandom } from "../../ports/random.ts";
 import { CONTROL_CHANNEL, NODES_GROUP } from "../../wire/link-messages.ts";
 import type { LeaderInfo } from "../control-store.ts";
 import { ApiserverChoice } from "./apiserver-choice.ts";
+import { Beat } from "./beat.ts";
+import { connectWithin } from "./connect-within.ts";
 import {
   type ApiserverMember,
   CONTROL_CALLS_VERSION,
@@ -32,6 +34,10 @@ export interface ApiserverLinkOptions {
   readonly maxPauseMs?: number;
   /** After so long without a link and a hello the next one is tried; longer in later rounds. Default 1,500. */
   readonly patienceMs?: number;
+  /** An apiserver that was not heard for so long is asked whether it is there. Default 1,000. */
+  readonly beatMs?: number;
+  /** One that does not answer that in time is given up. Default 1,500. */
+  readonly beatTimeoutMs?: number;
 }
 
 /** None of them is called from within a call of the link. */
@@ -60,6 +66,10 @@ export interface ApiserverLinkDependencies {
 const DEFAULT_MIN_PAUSE_MS = 50;
 const DEFAULT_MAX_PAUSE_MS = 2_000;
 const DEFAULT_PATIENCE_MS = 1_500;
+const DEFAULT_BEAT_MS = 1_000;
+const DEFAULT_BEAT_TIMEOUT_MS = 1_500;
+/** A time-out that comes later than this was held up by this process itself: what was missed may be here. */
+const STALL_MS = 250;
 /** Questions that wait for their answers; the next are answered with `busy`. */
 export const MAX_PENDING_CONTROL_CALLS = 20_000;
 /** The apiservers are asked for all of them so often. */
@@ -74,6 +84,10 @@ interface Standing {
   congested: boolean;
 }
 
+type Reached =
+  | { readonly ok: true; readonly standing: Standing }
+  | { readonly ok: false; readonly error: Error; readonly isRefusal: boolean };
+
 /** Keeps a link to one of several apiservers, and asks over it. */
 export class ApiserverLink implements ControlCalls {
   private readonly options: ApiserverLinkOptions;
@@ -85,6 +99,7 @@ export class ApiserverLink implements ControlCalls {
   private readonly handlers: ((leader: LeaderInfo | undefined) => void)[] = [];
   private standing: Standing | undefined;
   private membersTimer: Timer | undefined;
+  private beat: Beat | undefined;
   private started = false;
   private stopped = false;
   readonly counts = { connected: 0, failed: 0, movedOn: 0 };
@@ -128,10 +143,13 @@ export class ApiserverLink implements ControlCalls {
     const { standing } = this;
     if (standing === undefined) return callCode("unreachable");
     if (standing.congested) return callCode("busy");
+    const { clock } = this.dependencies;
+    const due = clock.now() + timeoutMs;
     const answer = await this.asked.ask(standing.channel, { method, body, timeoutMs }, () => {
       standing.congested = true;
     });
-    if (answer.code === "timeout" && this.standing === standing)
+    const isLate = answer.code === "timeout" && clock.now() < due + STALL_MS;
+    if (isLate && this.standing === standing)
       standing.link.close({ code: "closed", detail: `no answer to ${method} in ${timeoutMs} ms` });
     return answer;
   }
@@ -158,7 +176,7 @@ export class ApiserverLink implements ControlCalls {
     this.stopped = true;
     this.standing?.link.close({ code: "closed", detail: "this node stops" });
     this.standing = undefined;
-    this.membersTimer?.cancel();
+    this.cancelTimers();
     this.pauses.endAll();
     this.asked.stop();
   }
@@ -194,8 +212,13 @@ export class ApiserverLink implements ControlCalls {
     this.events.connected?.(hello);
     for (const handler of this.handlers) handler(hello.leader);
     void this.askMembers(standing);
+    const { beatMs = DEFAULT_BEAT_MS, beatTimeoutMs = DEFAULT_BEAT_TIMEOUT_MS } = this.options;
+    this.beat = new Beat(
+      { beatMs },
+      { clock, ask: () => this.ask("ping", nothing.encode({}), beatTimeoutMs) },
+    );
     const closed = await link.closed;
-    this.membersTimer?.cancel();
+    this.cancelTimers();
     if (this.stopped) return;
     this.standing = undefined;
     this.choice.lost();
@@ -207,19 +230,17 @@ export class ApiserverLink implements ControlCalls {
     this.events.disconnected?.(hello.node, why);
   }
 
-  private async reach(
-    node: string,
-    patienceMs: number,
-  ): Promise<
-    | { readonly ok: true; readonly standing: Standing }
-    | { readonly ok: false; readonly error: Error; readonly isRefusal: boolean }
-  > {
+  private async reach(node: string, patienceMs: number): Promise<Reached> {
     const { clock } = this.dependencies;
     const deadline = clock.now() + patienceMs;
     try {
-      const link = await this.connect(node, patienceMs);
+      const link = await connectWithin(patienceMs, node, {
+        ...this.dependencies,
+        isStopped: () => this.stopped,
+      });
       const channel = link.channel(CONTROL_CHANNEL);
       channel.onMessage((message) => {
+        if (this.standing?.channel === channel) this.beat?.heard();
         if (message.type === "answer" && message.group === NODES_GROUP)
           this.asked.answered(channel, message);
       });
@@ -237,14 +258,7 @@ export class ApiserverLink implements ControlCalls {
     }
   }
 
-  private async greet(
-    link: Link,
-    channel: Channel,
-    timeoutMs: number,
-  ): Promise<
-    | { readonly ok: true; readonly standing: Standing }
-    | { readonly ok: false; readonly error: Error; readonly isRefusal: boolean }
-  > {
+  private async greet(link: Link, channel: Channel, timeoutMs: number): Promise<Reached> {
     const { cluster, software } = this.options;
     const versions = { oldest: CONTROL_CALLS_VERSION, newest: CONTROL_CALLS_VERSION };
     const body = helloRequest.encode({ versions, cluster, software });
@@ -267,30 +281,6 @@ export class ApiserverLink implements ControlCalls {
     return { ok: true, standing };
   }
 
-  /** A link that comes too late is closed. @throws LinkError */
-  private connect(node: string, patienceMs: number): Promise<Link> {
-    const { network, clock } = this.dependencies;
-    return new Promise((resolve, reject) => {
-      let late = false;
-      const timer = clock.setTimer(patienceMs, () => {
-        late = true;
-        reject(new LinkError("unreachable", `${node} did not answer in ${patienceMs} ms`, node));
-      });
-      network.connect(node).then(
-        (link) => {
-          timer.cancel();
-          if (late || this.stopped) link.close({ code: "closed", detail: "too late" });
-          if (this.stopped && !late) reject(new LinkError("unreachable", "stopped", node));
-          else resolve(link);
-        },
-        (error: unknown) => {
-          timer.cancel();
-          reject(error);
-        },
-      );
-    });
-  }
-
   private async askMembers(standing: Standing): Promise<void> {
     const answer = await this.ask("members", nothing.encode({}), MEMBERS_TIMEOUT_MS);
     if (this.standing !== standing) return;
@@ -303,5 +293,10 @@ export class ApiserverLink implements ControlCalls {
     this.membersTimer = this.dependencies.clock.setTimer(MEMBERS_PERIOD_MS, () => {
       void this.askMembers(standing);
     });
+  }
+
+  private cancelTimers(): void {
+    this.membersTimer?.cancel();
+    this.beat?.stop();
   }
 }
