@@ -31,6 +31,7 @@ import {
 import { groupError, mayComeTrue } from "./group-change-error.ts";
 import { groupView, memberView } from "./group-view.ts";
 import { lifeKey } from "./life-check.ts";
+import { isQuorumWithout } from "./quorum-after.ts";
 
 /** One request is tried again for so long; below what a client gives one attempt. */
 const PATIENCE_MS = 3_500;
@@ -182,6 +183,8 @@ export class GroupAdmin implements RaftPort {
       case GROUP_CHANGE: {
         const change = decodeBody(changeSchema, body);
         if (change === undefined) return { code: "bad-request", body: NO_BYTES };
+        if (change.type === "remove" && !(await this.isFree(change.id)))
+          return { code: "behind", body: NO_BYTES };
         await runner.changeMembers(change);
         return { code: "ok", body: NO_BYTES };
       }
@@ -206,6 +209,15 @@ export class GroupAdmin implements RaftPort {
       default:
         return { code: "unknown-method", body: NO_BYTES };
     }
+  }
+
+  /** The others answer now, and are a quorum without it; on the leader, and elsewhere of no consequence. */
+  private async isFree(node: string): Promise<boolean> {
+    const { voters } = this.parts.runner.status.members;
+    const left = voters.filter((id) => id !== node);
+    const answers = await Promise.all(left.map((id) => this.statusOf(id, STATUS_MS)));
+    const answering = answers.flatMap((status) => (status === undefined ? [] : [status.node]));
+    return isQuorumWithout(voters, node, new Set(answering));
   }
 
   private ownStatus(): GroupStatus {

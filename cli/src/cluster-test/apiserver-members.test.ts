@@ -127,7 +127,7 @@ test("a fourth apiserver is added, leads, and the first leader is removed, while
 test("an apiserver that lost its folder is replaced under its own name", {
   timeout: 120_000,
 }, async (t) => {
-  const { cluster, good, storeAt, members } = await scene(t, { count: 3 });
+  const { cluster, atlasnet, good, storeAt, members } = await scene(t, { count: 3 });
   const leader = await cluster.leader();
   const lost = cluster.nodes.find((node) => node !== leader);
   assert.ok(lost);
@@ -135,6 +135,10 @@ test("an apiserver that lost its folder is replaced under its own name", {
   await store.txn(put("k/before"));
   await lost.kill();
   await rm(`${lost.dir}/apiserver`, { recursive: true });
+  const third = cluster.nodes.find((node) => node !== leader && node !== lost);
+  const tooFew = await atlasnet(["raft", "rm", third?.node ?? ""]);
+  assert.equal(tooFew.code, 3, tooFew.talk);
+  assert.match(tooFew.talk, /too few of the other apiservers.*\(below-quorum\)\n.*raft status/);
   await good("raft", "rm", lost.node);
   lost.start();
   await good("raft", "add", lost.node, "--address", lost.links);
@@ -181,4 +185,5 @@ test("what would end the group is refused, each with its code and what to do", {
   await follower.kill();
   const cut = await atlasnet(["raft", "transfer", follower.node]);
   assert.equal(cut.code, 4, cut.talk);
+  assert.match((await good("raft", "status")).out, /nobody leads/);
 });
