@@ -102,3 +102,19 @@ test("a stop ends readings that are under way and those that are planned", async
   assert.deepEqual([placements.complete, store.watches.size], [false, 0]);
   assert.equal(clock.pending, 0);
 });
+
+test("a large reading is taken in slices, with room for others in between", async (t) => {
+  const { clock, store, placements, follower } = scene(t);
+  store.page = 10_000;
+  for (let n = 0; n < 3_000; n++) store.world(`w${n}`);
+  follower.start();
+  await settle();
+  assert.deepEqual(
+    [placements.awaited, placements.expects("w0"), placements.expects("w999")],
+    [["worlds/"], true, false],
+  );
+  store.put({ type: "delete", key: worldKey("w0") });
+  await clock.elapse(10, settle);
+  assert.equal(placements.complete, true);
+  assert.deepEqual([placements.expects("w999"), placements.expects("w0")], [true, false]);
+});

@@ -4,6 +4,7 @@ import {
   type ControlWatch,
   type Logger,
   type PseudoRandom,
+  type ReadAll,
   type Revision,
   readAll,
   type Timer,
@@ -14,6 +15,9 @@ import {
   type WatchedPlacements,
   type WatchedPrefix,
 } from "../routing/watched-placements.ts";
+
+/** Records that are taken in without a pause: players are not to wait for a reading of 100,000 shards. */
+const SLICE = 1_000;
 
 /** A reading that failed is tried again after this, doubled with every failure… */
 const RETRY_MIN_MS = 250;
@@ -109,18 +113,28 @@ class PrefixFollower {
   }
 
   private read(): void {
-    const { store, placements } = this.dependencies;
-    readAll(store, this.prefix).then(
-      ({ revision, items }) => {
-        if (this.state !== "running") return;
-        this.readings += 1;
-        this.failures = 0;
-        this.problem = undefined;
-        placements.read(this.prefix, revision, items);
-        this.follow(revision);
-      },
+    readAll(this.dependencies.store, this.prefix).then(
+      (reading) => this.take(reading, 0),
       (error: unknown) => this.failed(error),
     );
+  }
+
+  /** Slice by slice; the end of the reading, which says what is gone, finds them all known. */
+  private take(reading: ReadAll, from: number): void {
+    if (this.state !== "running") return;
+    const { placements, clock } = this.dependencies;
+    const { revision, items } = reading;
+    if (items.length - from > SLICE) {
+      const puts = items.slice(from, from + SLICE).map((item) => ({ type: "put" as const, item }));
+      placements.changed(revision, puts);
+      this.timer = clock.setTimer(0, () => this.take(reading, from + SLICE));
+      return;
+    }
+    this.readings += 1;
+    this.failures = 0;
+    this.problem = undefined;
+    placements.read(this.prefix, revision, items);
+    this.follow(revision);
   }
 
   private follow(after: Revision): void {

@@ -218,6 +218,8 @@ export class WatchedPlacements implements PlacementView {
   }
 
   private putOwner(shard: string, item: KeyValue, found: Found): void {
+    // Readings show most of it again.
+    if (item.modified <= (this.shards.get(shard)?.floor ?? -1)) return;
     const decoded = decodeRecord("owner", item.value);
     if (!decoded.ok) this.unreadable += 1;
     this.takeOwner(shard, decoded.ok ? seen(decoded.record, item) : ABSENT, item.modified, found);

@@ -15,9 +15,6 @@ import {
 } from "@atlasnet/core";
 import { TinyStore, worldRecord } from "@atlasnet/core/testing";
 
-/** Items of a page; few, so that readings have several. */
-const PAGE = 3;
-
 interface OpenWatch {
   readonly prefix: string;
   readonly events: WatchEvents;
@@ -30,6 +27,8 @@ export class FakeControlStore implements Pick<ControlStore, "range" | "watch"> {
   down: Error | undefined;
   readonly watches = new Set<OpenWatch>();
   ranges = 0;
+  /** Items of a page; few, so that readings have several. */
+  page = 3;
 
   constructor() {
     this.tiny.onChanges = (changes) => this.deliver(changes);
@@ -70,8 +69,8 @@ export class FakeControlStore implements Pick<ControlStore, "range" | "watch"> {
     const keys = this.tiny
       .keys(prefix)
       .filter((key) => request.after === undefined || key > request.after);
-    const items = keys.slice(0, PAGE).flatMap((key) => this.tiny.get(key) ?? []);
-    return { revision: this.tiny.revision, items, more: keys.length > PAGE };
+    const items = keys.slice(0, this.page).flatMap((key) => this.tiny.get(key) ?? []);
+    return { revision: this.tiny.revision, items, more: keys.length > this.page };
   }
 
   watch(request: WatchRequest, events: WatchEvents) {
