@@ -15,12 +15,16 @@ export type ConsulErrorCode =
 /** Something between this process and Consul is not as it needs to be. */
 export class ConsulError extends OperatingError {
   declare readonly code: ConsulErrorCode;
+  /** Of the HTTP answer, where there was one. */
+  readonly status: number | undefined;
+
   constructor(
     code: ConsulErrorCode,
     message: string,
-    options: { hint?: string; cause?: unknown } = {},
+    { status, ...options }: { hint?: string; cause?: unknown; status?: number } = {},
   ) {
     super(code, message, options);
+    this.status = status;
   }
 }
 
@@ -40,10 +44,12 @@ export function consulError(what: string, address: string, cause: unknown): Cons
   if (status === 403 || status === 401)
     return new ConsulError("consul-forbidden", `${what}: Consul does not allow it (${said})`, {
       cause,
+      status,
       hint: "discovery.consul.token has to name a file with a token whose policy allows it: docs/consul.md lists the rules.",
     });
   return new ConsulError("consul-refused", `${what}: Consul answered ${status} (${said})`, {
     cause,
+    status,
     hint: "See the log of the Consul agent, and `consul operator raft list-peers` for whether its servers have a leader.",
   });
 }
