@@ -9,19 +9,14 @@ import {
   type NodeLoad,
   parseRecordKey,
   type ReadAll,
+  type RenewalAnswer,
+  type RenewalRequest,
 } from "@atlasnet/core";
 import type { Leases } from "../placement/leases.ts";
-import { type LeaseHolder, LeaseTable, type RenewalAnswer } from "../store/lease-table.ts";
+import { type LeaseHolder, LeaseTable } from "../store/lease-table.ts";
 import type { ReplicatedStore } from "../store/replicated-store.ts";
 import type { Leadership, Reign } from "./leadership.ts";
 import { PrefixFollower } from "./prefix-follower.ts";
-
-/** What a node says with a renewal of its lease. */
-export interface RenewalRequest {
-  readonly boot: string;
-  readonly number: number;
-  readonly load: NodeLoad;
-}
 
 /** Answers renewals, on the apiserver that leads; elsewhere "not-leader". */
 export interface Renewals {

@@ -1,4 +1,4 @@
-import { LEASE_DRIFT } from "@atlasnet/core";
+import { LEASE_DRIFT, type RenewalAnswer } from "@atlasnet/core";
 
 /** A node as the applied state has it. */
 export interface LeaseHolder {
@@ -18,10 +18,7 @@ export interface Renewal {
   readonly number: number;
 }
 
-export type RenewalAnswer =
-  | { readonly ok: true; readonly number: number; readonly leaseMs: number }
-  /** "unknown-node": not registered, or with another boot. "lost": declared so, or about to be. */
-  | { readonly ok: false; readonly code: "not-leader" | "unknown-node" | "lost" };
+export type { RenewalAnswer };
 
 /** A renewal between its receipt and the end of the quorum round. */
 export interface Received {
