@@ -50,8 +50,15 @@ export function changedWorld(
 ): WorldRecord {
   const { module: _, config, constraints, ...rest } = changes;
   const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
+  const { durability = before.durability } = changes;
+  // What was the usual stays the usual: a world that becomes durable must not begin anew elsewhere.
+  const failover =
+    before.failover === usualFailover(before.durability)
+      ? usualFailover(durability)
+      : before.failover;
   return {
     ...before,
+    failover,
     ...given,
     ...(module !== undefined && { module }),
     ...(config !== undefined && { config: toPlain(config) }),

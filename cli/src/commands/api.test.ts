@@ -216,6 +216,8 @@ test("worlds: the default of failover follows durability; update changes what is
     [again.enabled, again.constraints.nodes, again.failover, again.config],
     [true, [], "automatic", { level: 4 }],
   );
+  await good("world", "update", "free", "--durability", "journal");
+  assert.equal((await record("free")).failover, "manual", "the usual, as before");
   assert.match((await run(...update)).talk, /nothing to change/);
   const nowhere = await run("world", "update", "none", "--enabled", "true");
   assert.equal(nowhere.code, 3);
