@@ -23,6 +23,8 @@ export interface ClusterWatchDependencies {
 }
 
 const PREFIXES = [NODES, WORLDS, SHARDS, MODULES] as const;
+/** Keys of the view that are gathered before the clock is looked at. */
+const KEYS_AT_ONCE = 1000;
 /** After so long others have their turn. */
 const TURN_MS = 8;
 /** Before everything is read again after an error. */
@@ -101,14 +103,21 @@ export class ClusterWatch {
 
   private async read(): Promise<void> {
     const { store, view, clock } = this.dependencies;
-    const gone = new Set(view.keys());
-    let newest = 0;
     this.since = clock.now();
+    const gone = new Set<string>();
+    for (const key of view.keys()) {
+      gone.add(key);
+      if (gone.size % KEYS_AT_ONCE === 0) await this.giveWay();
+    }
+    let newest = 0;
     for (const prefix of PREFIXES) {
       const { revision, items } = await readAll(store, prefix, "local");
       newest = Math.max(newest, revision);
-      for (const { key } of items) gone.delete(key);
-      await this.apply(items.map((item: KeyValue) => ({ type: "put", item })));
+      for (let at = 0; at < items.length; at += CHANGES_AT_ONCE) {
+        const piece = items.slice(at, at + CHANGES_AT_ONCE);
+        for (const { key } of piece) gone.delete(key);
+        await this.apply(piece.map((item: KeyValue) => ({ type: "put", item })));
+      }
     }
     await this.apply([...gone].map((key) => ({ type: "delete", key, modified: newest })));
     if (this.stopped) return;
@@ -153,10 +162,15 @@ export class ClusterWatch {
     for (let at = 0; at < changes.length && !this.stopped; at += CHANGES_AT_ONCE) {
       view.apply(changes.slice(at, at + CHANGES_AT_ONCE), clock.now());
       this.tellBad();
-      if (clock.now() - this.since < TURN_MS) continue;
-      await new Promise<void>((resolve) => clock.setTimer(0, resolve));
-      this.since = clock.now();
+      await this.giveWay();
     }
+  }
+
+  private async giveWay(): Promise<void> {
+    const { clock } = this.dependencies;
+    if (clock.now() - this.since < TURN_MS) return;
+    await new Promise<void>((resolve) => clock.setTimer(0, resolve));
+    this.since = clock.now();
   }
 
   private tellBad(): void {

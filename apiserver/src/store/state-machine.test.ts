@@ -1,10 +1,22 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { type Change, firstRevision, generationOf, type KeyValue } from "@atlasnet/core";
+import {
+  type Change,
+  encodeRecord,
+  firstRevision,
+  generationOf,
+  type KeyValue,
+  type NodeRecord,
+  nodeKey,
+  type Operation,
+  ownerKey,
+  type TxnRequest,
+} from "@atlasnet/core";
 import fc from "fast-check";
 import { CheckpointDecoder } from "./checkpoint-decoder.ts";
 import { encodeCheckpoint } from "./checkpoint-encoder.ts";
 import { type Command, encodeCommand, type TxnCommand } from "./commands.ts";
+import { fenced, fenceMs, RESTORE_FENCE } from "./restore-fence.ts";
 import { type FrozenState, type LogEntry, StateMachine } from "./state-machine.ts";
 import { txnArbitrary } from "./store-arbitraries.ts";
 import { StoreModel } from "./store-model.ts";
@@ -178,7 +190,64 @@ describe("state machine", () => {
     log.replay(staged);
     assert.equal(staged.hash, machine.hash);
   });
+
+  test("a restore puts up a fence as long as the longest lease on either side, and no claim passes it", () => {
+    const { machine, run } = machineWithLog();
+    const nodePut = (node: string, leaseMs: number): Operation => ({
+      type: "put",
+      key: nodeKey(node),
+      value: encodeRecord("node", { ...NODE, leaseMs }),
+    });
+    const txns = (...then: Operation[]): Command => ({
+      type: "txns",
+      txns: [{ compare: [], then }],
+    });
+    const restored = (items: readonly KeyValue[]) => {
+      run({ type: "restore-begin", restore: "r" });
+      run({ type: "restore-part", restore: "r", part: 0, items });
+      run({ type: "restore-end", restore: "r", parts: 1 });
+      const fence = machine.get(RESTORE_FENCE);
+      return fence && { ms: fenceMs(fence), modified: fence.modified };
+    };
+    assert.equal(restored([]), undefined);
+    run(txns(nodePut("gs-1", 7000), nodePut("gs-2", 2000)));
+    const backup = machine.range({ prefix: "nodes/gs-2" }).items;
+    assert.deepEqual(restored(backup), { ms: 7000, modified: firstRevision(2) });
+    // The one before still stands, and gs-1 is known to nobody any more.
+    assert.deepEqual(restored(backup), { ms: 7000, modified: firstRevision(3) });
+    run(txns({ type: "delete", key: RESTORE_FENCE }));
+    assert.deepEqual(restored([]), { ms: 2000, modified: firstRevision(4) });
+
+    const owner = (state: "owned" | "released"): TxnRequest => {
+      const record = { world: 1, node: "gs-1", boot: "b", state };
+      const value = encodeRecord("owner", record);
+      return { compare: [], then: [{ type: "put", key: ownerKey("w/0"), value }] };
+    };
+    const applied = (request: TxnRequest) => {
+      const txn = { compare: fenced(request), then: request.then };
+      const [outcome] = run({ type: "txns", txns: [txn] }).outcomes;
+      return outcome?.code === "done" && outcome.succeeded;
+    };
+    assert.equal(applied(owner("owned")), false);
+    assert.equal(applied(owner("released")), true);
+    run(txns({ type: "delete", key: RESTORE_FENCE }));
+    assert.equal(applied(owner("owned")), true);
+  });
 });
+
+const NODE: NodeRecord = {
+  role: "gameserver",
+  labels: {},
+  capacity: { weight: 1, sessions: 0, memoryBytes: 0 },
+  modules: [],
+  address: "127.0.0.1:1",
+  boot: "b",
+  fingerprint: "00".repeat(32),
+  state: "ready",
+  cordoned: false,
+  leaseMs: 1000,
+  registered: 0,
+};
 
 /** The log of a group, to be replayed into any machine. */
 class Log {
