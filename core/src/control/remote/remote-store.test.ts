@@ -19,6 +19,7 @@ import {
 import type { ControlCalls } from "./control-calls.ts";
 import { encodeRefusal } from "./refusal.ts";
 import { RemoteStore, type RemoteStoreOptions } from "./remote-store.ts";
+import type { RenewalAnswer } from "./renewal.ts";
 
 const TXN: TxnRequest = {
   compare: [],
@@ -147,6 +148,22 @@ test("a renewal is asked once", async () => {
   await assert.rejects(run(store.renew(request, 100)), isError("timeout"));
   await assert.rejects(run(store.renew(request, 100)), isError("unreachable"));
   assert.equal(script.asked.length, 3);
+});
+
+test("an apiserver at which renewals find no leader for long is left", async () => {
+  const { script, store, run, clock } = scene();
+  const load = { sessions: 0, memoryBytes: 0, busy: 0, tickMs: 0, bytesPerSecond: 0 };
+  const renew = async (answer: RenewalAnswer) => {
+    script.will("renew", ok(renewalAnswer.encode(answer)));
+    await run(store.renew({ boot: "b", number: 1, load }, 100));
+    clock.advance(600);
+    return script.moved;
+  };
+  const notLeader = { ok: false, code: "not-leader" } as const;
+  for (let i = 0; i < 3; i++) assert.equal(await renew(notLeader), 0);
+  assert.equal(await renew({ ok: true, number: 1, leaseMs: 500 }), 0);
+  for (let i = 0; i < 3; i++) assert.equal(await renew(notLeader), 0);
+  assert.equal(await renew(notLeader), 1);
 });
 
 test("a watch goes on behind its last revision, under a new name", async () => {

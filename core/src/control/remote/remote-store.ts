@@ -47,6 +47,8 @@ export const MAX_NODE_WATCHES = 1024;
 const MIN_PAUSE_MS = 20;
 const MAX_PAUSE_MS = 500;
 const ID_BYTES = 16;
+/** An apiserver at which renewals find no leader for so long is left: elections take less. */
+const LEADERLESS_MS = 1_500;
 
 /**
  * The control store as a node has it, over its link to whichever apiserver.
@@ -67,6 +69,8 @@ export class RemoteStore implements ControlStore {
   private known: LeaderInfo | undefined;
   private pending = 0;
   private isStopped = false;
+  /** Since when renewals find no leader. */
+  private leaderlessSince: number | undefined;
 
   constructor(
     options: RemoteStoreOptions,
@@ -99,6 +103,7 @@ export class RemoteStore implements ControlStore {
     };
     calls.onConnected((leader) => {
       this.known = leader;
+      this.leaderlessSince = undefined;
       this.pauses.endAll();
     });
   }
@@ -152,7 +157,10 @@ export class RemoteStore implements ControlStore {
     if (this.isStopped) throw stopped();
     const answer = await this.calls.ask("renew", renewalRequest.encode(request), timeoutMs);
     const outcome = outcomeOf(answer, (body) => renewalAnswer.decode(body));
-    if (outcome.type === "answer") return outcome.value;
+    if (outcome.type === "answer") {
+      this.renewalAnswered(outcome.value);
+      return outcome.value;
+    }
     if (outcome.type === "again" && outcome.elsewhere) this.calls.moveOn();
     throw outcome.error;
   }
@@ -163,6 +171,14 @@ export class RemoteStore implements ControlStore {
     this.isStopped = true;
     for (const watch of [...this.watches]) watch.stop();
     this.pauses.endAll();
+  }
+
+  /** An apiserver that is cut off from the others answers, and its watches are silent: renewals find out. */
+  private renewalAnswered(answer: RenewalAnswer): void {
+    const now = this.clock.now();
+    if (answer.ok || answer.code !== "not-leader") this.leaderlessSince = undefined;
+    else if (now - (this.leaderlessSince ?? now) >= LEADERLESS_MS) this.calls.moveOn();
+    else this.leaderlessSince ??= now;
   }
 
   private async ask<T>(
