@@ -158,6 +158,8 @@ test("what would end the group is refused, each with its code and what to do", {
   const [one] = cluster.nodes;
   const [other] = cluster.spares;
   assert.ok(one && other);
+  const level = await good("log-level", "debug", "--api", one.api);
+  assert.match(level.out, / debug\n$/);
   const last = await atlasnet(["raft", "rm", one.node]);
   assert.equal(last.code, 3);
   assert.match(last.talk, /the only apiserver that votes.*\(last-voter\)\n.*atlasnet raft add/);
@@ -169,6 +171,11 @@ test("what would end the group is refused, each with its code and what to do", {
   const address = await atlasnet(["raft", "add", "api-9", "--address", "here"]);
   assert.equal(address.code, 1);
   assert.match(address.talk, /HOST:PORT is needed/);
+
+  assert.ok(
+    one.lines.some((line) => line.includes('"level":"debug"')),
+    "a request that is refused is written at that level",
+  );
 
   // It does not run yet: it becomes a learner, which disturbs nobody, and the same command goes on.
   const args = ["raft", "add", other.node, "--address", other.links];
