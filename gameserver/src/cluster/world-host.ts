@@ -36,7 +36,7 @@ export interface HostedWorlds {
 
 export interface WorldHostDependencies {
   readonly control: ControlPlane;
-  readonly modules: WorldModules;
+  readonly modules: Pick<WorldModules, "fileOf" | "release">;
   readonly clock: Clock;
   readonly logger: Logger;
   onGone?(shard: string): void;

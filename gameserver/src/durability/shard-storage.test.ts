@@ -4,6 +4,7 @@ import { type LogFacts, type Logger, noopLogger } from "@atlasnet/core";
 import { settle } from "@atlasnet/core/node";
 import { SeededRandom, SimClock, SimDisk } from "@atlasnet/core/sim";
 import { defineWorld, uint } from "@atlasnet/world";
+import type { Ownership } from "./plan-run.ts";
 import { openShardStorage, type ShardStorage } from "./shard-storage.ts";
 import type { ShardStorageOptions, StorageFault } from "./storage-options.ts";
 
@@ -288,4 +289,72 @@ test("worlds whose names differ in case only have different folders", () => {
   assert.match(bench.open({ world: "Arena" }).dir, /worlds.%41rena.main$/);
   assert.match(bench.open({ world: "nul" }).dir, /worlds.%6eul.main$/);
   assert.match(bench.open({ world: "../é" }).dir, /worlds.%2e%2e%2f%c3%a9.main$/);
+});
+
+/** As control planes give it: revisions of a store that was restored once are above 2^40. */
+const given = (turn: number, lastTurn: Ownership["lastTurn"], world = 7): Ownership => ({
+  epoch: 2 ** 40 * 8_191 + turn,
+  world,
+  turn,
+  lastTurn,
+});
+
+async function runOwned(bench: Bench, ownership: Ownership, tick: number, clean = true) {
+  const storage = bench.open();
+  const recovery = await storage.recover();
+  const run = await storage.nextEpoch(ownership);
+  await storage.writeSnapshot(facts(tick), bytes(`at ${tick}`));
+  if (clean) assert.ok(await storage.markClean(tick));
+  await storage.stop();
+  return { ...run, state: recovery.snapshot && Buffer.from(recovery.snapshot.state).toString() };
+}
+
+test("owned by a control plane, a shard acts at the given epoch and goes on if nobody had it since", async () => {
+  const bench = new Bench();
+  const first = await runOwned(bench, given(1, "none"), 1);
+  assert.deepEqual([first.epoch, first.timeline], [given(1, "none").epoch, first.epoch]);
+  const second = await runOwned(bench, given(3, 1), 2);
+  assert.deepEqual([second.epoch, second.timeline], [given(3, 1).epoch, first.timeline]);
+  assert.equal(second.state, "at 1");
+  // Another node had turn 5.
+  const third = await runOwned(bench, given(7, undefined), 3);
+  assert.equal(third.timeline, third.epoch);
+  assert.equal(third.state, "at 2");
+  // It had turn 9, too, and could not be opened at it.
+  const fourth = await runOwned(bench, given(11, 9), 4, false);
+  assert.equal(fourth.timeline, fourth.epoch);
+  const fifth = await runOwned(bench, given(12, 11), 5);
+  assert.equal(fifth.timeline, fifth.epoch, "it was not stopped in order");
+  assert.equal(fifth.state, "at 4");
+});
+
+test("what ran without a control plane goes on with the first owner, also from epochs above its own", async () => {
+  const bench = new Bench();
+  const alone = await bench.running();
+  await alone.markClean(0);
+  await alone.stop();
+  const low = { epoch: 1, world: 7, turn: 1, lastTurn: "none" } as const;
+  const first = await runOwned(bench, low, 1);
+  assert.deepEqual([first.epoch, first.timeline, first.state], [1, 1, "at 0"]);
+  const again = await runOwned(bench, { ...low, epoch: 3, turn: 3, lastTurn: 1 }, 2);
+  assert.deepEqual([again.epoch, again.timeline, again.state], [3, 1, "at 1"]);
+  const without = await bench.open();
+  await without.recover();
+  const { epoch, timeline } = await without.nextEpoch();
+  assert.deepEqual([epoch, timeline], [4, 1]);
+});
+
+test("a world made anew under the same name does not begin with the files of the old one", async () => {
+  const bench = new Bench();
+  await runOwned(bench, given(1, "none"), 1);
+  const storage = bench.open();
+  await storage.recover();
+  assert.ok(storage.isOf(given(2, undefined)));
+  assert.ok(!storage.isOf(given(2, undefined, 8)));
+  await storage.discard();
+  // A start that failed after it: what was put aside is still there.
+  await storage.discard();
+  const files = await bench.files(storage);
+  assert.equal(files.filter((name) => name.endsWith(".snapshot.discarded")).length, 1);
+  await storage.nextEpoch(given(2, undefined, 8));
 });

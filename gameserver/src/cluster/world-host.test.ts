@@ -1,0 +1,181 @@
+import assert from "node:assert/strict";
+import { beforeEach, describe, test } from "node:test";
+import { noopLogger } from "@atlasnet/core";
+import { systemClock } from "@atlasnet/core/node";
+import { TinyStore } from "@atlasnet/core/testing";
+import type { Ownership } from "../durability/plan-run.ts";
+import type { WorldRequest } from "../server/gameserver.ts";
+import { FakeControlPlane } from "../testing/fake-control-plane.ts";
+import { WorldHost } from "./world-host.ts";
+import type { WorldModules } from "./world-modules.ts";
+
+const load = () => ({ sessions: 0, memoryBytes: 0, busy: 0, tickMs: 0, bytesPerSecond: 0 });
+
+/** Worlds without threads: what was asked of them, and what runs. */
+class FakeWorlds {
+  readonly running = new Map<string, Ownership | undefined>();
+  readonly deeds: string[] = [];
+  problem: string | undefined;
+  private readonly marks: (() => void)[] = [];
+
+  private did(deed: string): void {
+    this.deeds.push(deed);
+    for (const mark of this.marks.splice(0)) mark();
+  }
+
+  async open({ world, ownership, module }: WorldRequest): Promise<void> {
+    if (this.problem !== undefined) {
+      this.did(`failed ${world}`);
+      throw new Error(this.problem);
+    }
+    this.running.set(world, ownership);
+    this.did(`open ${world} ${module}`);
+  }
+
+  async close(world: string): Promise<void> {
+    this.running.delete(world);
+    this.did(`close ${world}`);
+  }
+
+  seal(): void {
+    this.did("seal");
+  }
+
+  unseal(): void {
+    this.did("unseal");
+  }
+
+  async abandon(): Promise<void> {
+    this.running.clear();
+    this.did("abandon");
+  }
+
+  async until(holds: () => boolean): Promise<void> {
+    while (!holds()) await new Promise<void>((resolve) => this.marks.push(resolve));
+  }
+}
+
+const modules: Pick<WorldModules, "fileOf" | "release"> = {
+  fileOf: async (_, source) => `file of ${source.source === "node" ? source.path : source.name}`,
+  release: () => undefined,
+};
+
+function make(control: FakeControlPlane) {
+  const worlds = new FakeWorlds();
+  const host = new WorldHost({ control, modules, clock: systemClock, logger: noopLogger });
+  return { worlds, host };
+}
+
+describe("a node of a control plane", () => {
+  let control: FakeControlPlane;
+  let worlds: FakeWorlds;
+  let host: WorldHost;
+
+  beforeEach(async () => {
+    control = new FakeControlPlane();
+    ({ worlds, host } = make(control));
+    await host.start(worlds, load);
+    await control.until(() => control.states.includes("ready"));
+  });
+
+  test("says that it is ready, and opens what is wanted at the epoch of its claim", async () => {
+    assert.equal(host.problem(), undefined);
+    control.createWorld("arena", {}, "g");
+    await worlds.until(() => worlds.running.has("arena"));
+    const owner = control.owner("arena");
+    assert.equal(owner.record?.node, "g");
+    assert.deepEqual(worlds.running.get("arena"), {
+      epoch: owner.modified,
+      world: owner.record.world,
+      turn: 1,
+      lastTurn: "none",
+    });
+    assert.equal(worlds.deeds.at(-1), "open arena file of ./arena.js");
+    host.stop();
+  });
+
+  test("closes and gives back what is wanted elsewhere", async () => {
+    control.createWorld("arena", {}, "g");
+    await worlds.until(() => worlds.running.has("arena"));
+    control.want("arena", "other");
+    await control.until(() => control.owner("arena").record?.state === "released");
+    assert.equal(worlds.running.size, 0);
+    control.want("arena", "g");
+    await worlds.until(() => worlds.running.has("arena"));
+    const { turn, lastTurn } = worlds.running.get("arena") ?? {};
+    assert.deepEqual([turn, lastTurn], [3, 1], "nobody had it in between");
+    host.stop();
+  });
+
+  test("after a loss everything is abandoned, and claimed anew under the next registration", async () => {
+    control.createWorld("arena", {}, "g");
+    await worlds.until(() => worlds.running.has("arena"));
+    const first = worlds.running.get("arena")?.epoch ?? 0;
+    await control.lose();
+    assert.deepEqual(worlds.deeds.slice(-2), ["seal", "abandon"]);
+    assert.match(host.problem() ?? "", /lease/);
+    control.register();
+    await worlds.until(() => worlds.running.has("arena"));
+    const again = worlds.running.get("arena");
+    assert.ok((again?.epoch ?? 0) > first);
+    assert.deepEqual([again?.turn, again?.lastTurn], [2, 1]);
+    host.stop();
+  });
+
+  test("what died goes on at another epoch, and a new one can be had for what runs", async () => {
+    control.createWorld("arena", {}, "g");
+    await worlds.until(() => worlds.running.has("arena"));
+    const first = worlds.running.get("arena")?.epoch ?? 0;
+    while (host.count("open") === 0) await new Promise((resolve) => setImmediate(resolve));
+    const renewed = await host.renew("arena/0");
+    assert.ok(renewed.epoch > first);
+    assert.equal(renewed.lastTurn, 1);
+    worlds.running.clear();
+    host.died("arena/0", "planted");
+    await worlds.until(() => worlds.running.has("arena"));
+    assert.ok((worlds.running.get("arena")?.epoch ?? 0) > renewed.epoch);
+    await assert.rejects(host.renew("nothing/0"), { code: "no-epoch" });
+    host.stop();
+  });
+
+  test("what cannot be opened is given back, and tried again when the world was changed", async () => {
+    worlds.problem = "no such file";
+    control.createWorld("arena", {}, "g");
+    await control.until(() => control.owner("arena").record?.state === "released");
+    assert.deepEqual(worlds.deeds.slice(-1), ["failed arena"]);
+    worlds.problem = undefined;
+    control.want("arena", "g");
+    await worlds.until(() => worlds.running.has("arena"));
+    host.stop();
+  });
+
+  test("a stop closes every world, gives it back and says so", async () => {
+    for (const world of ["arena", "lobby"]) control.createWorld(world, {}, "g");
+    await worlds.until(() => worlds.running.size === 2);
+    await host.drain();
+    assert.deepEqual(control.states, ["ready", "draining", "stopped"]);
+    assert.equal(worlds.running.size, 0);
+    for (const world of ["arena", "lobby"])
+      assert.equal(control.owner(world).record?.state, "released");
+    host.stop();
+  });
+});
+
+test("what another node had in between is no continuation", async () => {
+  const tiny = new TinyStore();
+  const one = new FakeControlPlane({ node: "g", tiny });
+  const first = make(one);
+  await first.host.start(first.worlds, load);
+  one.createWorld("arena", {}, "g");
+  await first.worlds.until(() => first.worlds.running.has("arena"));
+  await first.host.drain();
+  first.host.stop();
+  const two = new FakeControlPlane({ node: "h", tiny });
+  const second = make(two);
+  await second.host.start(second.worlds, load);
+  two.want("arena", "h");
+  await second.worlds.until(() => second.worlds.running.has("arena"));
+  const { turn, lastTurn } = second.worlds.running.get("arena") ?? {};
+  assert.deepEqual([turn, lastTurn], [3, undefined]);
+  second.host.stop();
+});

@@ -1,0 +1,196 @@
+import {
+  type Change,
+  type ControlPlane,
+  type ControlPlaneEvents,
+  type ControlStore,
+  changeNodeState,
+  createWorld,
+  firstShard,
+  markLost,
+  type NodeLoad,
+  type NodeRegistration,
+  nodeKey,
+  ownerKey,
+  type Proposal,
+  type RangeRequest,
+  registerNode,
+  shardKey,
+  type WatchEvents,
+  type WatchRequest,
+  type WorldRecord,
+  wantParts,
+  worldKey,
+} from "@atlasnet/core";
+import { TinyStore, worldRecord } from "@atlasnet/core/testing";
+
+/** A control plane in this process, whose lease and leader the test plays. */
+export class FakeControlPlane implements ControlPlane {
+  readonly node: string;
+  readonly tiny: TinyStore;
+  readonly store: ControlStore;
+  readonly states: string[] = [];
+  registration: NodeRegistration | undefined;
+  load: (() => NodeLoad) | undefined;
+  private readonly watches = new Set<(changes: readonly Change[]) => void>();
+  private readonly marks: (() => void)[] = [];
+  private events: ControlPlaneEvents | undefined;
+  private holds = false;
+  private boots = 0;
+
+  constructor({ node = "g", tiny = new TinyStore() }: { node?: string; tiny?: TinyStore } = {}) {
+    this.node = node;
+    this.tiny = tiny;
+    tiny.onChanges = (changes) => {
+      for (const watch of this.watches) watch(changes);
+      for (const mark of this.marks.splice(0)) mark();
+    };
+    this.store = {
+      range: async (request) => this.range(request),
+      txn: async (request) => tiny.txn(request),
+      watch: (request, events) => this.watch(request, events),
+      leader: () => undefined,
+    };
+  }
+
+  async start(events: ControlPlaneEvents, load: () => NodeLoad): Promise<void> {
+    this.events = events;
+    this.load = load;
+    this.register();
+  }
+
+  mayAct(): boolean {
+    return this.holds;
+  }
+
+  async setState(state: "ready" | "draining" | "stopped"): Promise<void> {
+    const boot = this.registration?.boot ?? "";
+    this.propose(changeNodeState(this.node, this.nodeNow, boot, state));
+    this.states.push(state);
+  }
+
+  async stop(): Promise<void> {
+    this.holds = false;
+  }
+
+  /** The lease runs out; nobody else knows. `told`: the events, too. */
+  seal(): void {
+    this.holds = false;
+    this.events?.sealed("expired");
+  }
+
+  unseal(): void {
+    this.holds = true;
+    this.events?.unsealed();
+  }
+
+  /** The lease stops to hold, and this process has not noticed yet. */
+  expire(): void {
+    this.holds = false;
+  }
+
+  /** The leader takes everything from the node; it comes back with another boot. */
+  async lose(): Promise<void> {
+    this.tiny.leases.delete(this.node);
+    this.seal();
+    this.propose(markLost(this.node, this.nodeNow, this.tiny.term));
+    this.registration = undefined;
+    await this.events?.lost();
+  }
+
+  register(): void {
+    const boot = `${this.node}${++this.boots}`;
+    const { generation } = this.tiny;
+    const revision = this.propose(
+      registerNode(this.node, this.nodeNow, {
+        record: {
+          role: "gameserver",
+          labels: {},
+          capacity: { weight: 10, sessions: 0, memoryBytes: 0 },
+          modules: ["*"],
+          address: "127.0.0.1:2556",
+          boot,
+          fingerprint: "00".repeat(32),
+          state: "starting",
+          leaseMs: 10_000,
+          registered: 0,
+        },
+        generation,
+        previousBoot: this.nodeNow.record?.boot,
+      }),
+    );
+    this.tiny.leases.add(this.node);
+    this.registration = { boot, generation, revision };
+    this.events?.registered(this.registration);
+    this.unseal();
+  }
+
+  /** A world of the catalogue, meant for a node. */
+  createWorld(world: string, fields: Partial<WorldRecord>, wanted: string | undefined): void {
+    this.propose(createWorld(world, this.tiny.seen("world", worldKey(world)), worldRecord(fields)));
+    this.want(world, wanted);
+  }
+
+  want(world: string, wanted: string | undefined): void {
+    const shard = firstShard(world);
+    const { tiny } = this;
+    const { succeeded } = tiny.txn(
+      wantParts(
+        shard,
+        { ...(wanted !== undefined && { wanted }), reason: "placed" },
+        {
+          world,
+          worldModified: tiny.seen("world", worldKey(world)).modified,
+          shardModified: tiny.seen("shard", shardKey(shard)).modified,
+          ownerModified: tiny.seen("owner", ownerKey(shard)).modified,
+          nodes: [],
+        },
+      ),
+    );
+    if (!succeeded) throw new Error(`nobody can be asked to take ${shard}`);
+  }
+
+  owner(world: string) {
+    return this.tiny.seen("owner", ownerKey(firstShard(world)));
+  }
+
+  /** Resolves once it holds; looked at after every change of the store. */
+  async until(holds: () => boolean): Promise<void> {
+    while (!holds()) await new Promise<void>((resolve) => this.marks.push(resolve));
+  }
+
+  private get nodeNow() {
+    return this.tiny.seen("node", nodeKey(this.node));
+  }
+
+  private propose(made: Proposal<string>): number {
+    if (!made.ok) throw new Error(made.problem);
+    const { succeeded, revision } = this.tiny.txn(made.txn);
+    if (!succeeded) throw new Error("the transaction did not hold");
+    return revision;
+  }
+
+  private range(request: RangeRequest) {
+    const { tiny } = this;
+    const keys = "key" in request ? [request.key] : tiny.keys(request.prefix);
+    const after = request.after ?? "";
+    const items = keys.flatMap((key) => (key > after ? (tiny.get(key) ?? []) : []));
+    const limit = request.limit ?? items.length;
+    return { revision: tiny.revision, items: items.slice(0, limit), more: items.length > limit };
+  }
+
+  private watch(request: WatchRequest, events: WatchEvents) {
+    const selects = (key: string) =>
+      "key" in request ? key === request.key : key.startsWith(request.prefix);
+    const tell = (all: readonly Change[]) => {
+      const changes = all.filter((change) =>
+        selects(change.type === "put" ? change.item.key : change.key),
+      );
+      const { revision } = this.tiny;
+      setImmediate(() => {
+        if (this.watches.has(tell)) events.changed({ revision, changes });
+      });
+    };
+    this.watches.add(tell);
+    return { close: () => void this.watches.delete(tell) };
+  }
+}
