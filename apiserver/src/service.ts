@@ -108,7 +108,7 @@ export async function createApiserverService(
       cluster: membersView(() => member.runner.status, book),
       raft: member.admin,
       placement: { problems: (world) => member.leader.problems(world) },
-      load: { load: (name) => member.leader.load(name) },
+      load: member.loads,
       ...(host.logLevel && { logLevel: host.logLevel }),
       joining: await joiningOf(config, { links, logger, clock }),
       artifacts: configuredStore(config),

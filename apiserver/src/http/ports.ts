@@ -86,8 +86,8 @@ export interface PlacementPort {
 
 /** How nodes are loaded, from whoever hears their renewals. */
 export interface LoadPort {
-  /** Undefined where that is not known: a node that has not renewed, an apiserver that does not lead. */
-  load(node: string): NodeLoad | undefined;
+  /** By node; one that is not in it has not renewed, or nobody knows. Never rejects. */
+  loads(): Promise<ReadonlyMap<string, NodeLoad>>;
 }
 
 /** The level of this process's log. */

@@ -40,7 +40,7 @@ export const nodeSchema = v.strictObject({
   /** ISO 8601. */
   registered: v.string(),
   modified: revisionNumber,
-  /** As it said with its last renewal; only the leader knows. */
+  /** As it said with its last renewal. */
   load: v.optional(
     v.strictObject({
       sessions: v.number(),

@@ -233,10 +233,10 @@ test("the leader says why a world is nowhere and how nodes are loaded; others do
   assert.equal(group.get("b").role.problems("arena"), undefined);
   const one = new TestNode("gs-1", group);
   assert.ok(await run(one.register({ labels: { zone: "eu" } })));
-  assert.equal(role.load("gs-1"), undefined);
+  assert.deepEqual(role.loads(), new Map());
   await run(one.renew());
-  assert.deepEqual(role.load("gs-1"), LOAD);
-  assert.equal(group.get("b").role.load("gs-1"), undefined);
+  assert.deepEqual(role.loads(), new Map([["gs-1", LOAD]]));
+  assert.equal(group.get("b").role.loads(), undefined);
 });
 
 test("placement goes on after a time without a quorum", async (t) => {

@@ -89,9 +89,13 @@ export class LeaderRole {
     return problems.length === 0 ? undefined : problems;
   }
 
-  /** What a node said with its last renewal; undefined where that is not known: only the leader hears it. */
-  load(node: string): NodeLoad | undefined {
-    return this.leadership.reign === undefined ? undefined : this.view.nodes.get(node)?.load;
+  /** What nodes said with their last renewal, by node; undefined unless this apiserver leads. */
+  loads(): ReadonlyMap<string, NodeLoad> | undefined {
+    if (this.leadership.reign === undefined) return undefined;
+    const loads = new Map<string, NodeLoad>();
+    for (const { id, load } of this.view.nodes.values())
+      if (load !== undefined) loads.set(id, load);
+    return loads;
   }
 
   get figures() {

@@ -22,6 +22,7 @@ import type { RaftRunner } from "../raft/shell/raft-runner.ts";
 import type { RunnerOptions } from "../raft/shell/runner-options.ts";
 import { DEFAULT_REQUEST_TIMEOUT_MS, ReplicatedStore } from "../store/replicated-store.ts";
 import type { WriteAheadLog } from "../wal/write-ahead-log.ts";
+import { GroupLoads } from "./group-loads.ts";
 import { KeepContact } from "./keep-contact.ts";
 import { answerTxns, forwardTxns } from "./store-calls.ts";
 
@@ -66,6 +67,7 @@ export class GroupMember {
   readonly links: PeerLinks;
   /** Leases and placement, while this node leads. */
   readonly leader: LeaderRole;
+  readonly loads: GroupLoads;
   /** Proxies and gameservers that are linked here. */
   readonly nodes: NodeLinks;
   /** Changes of the group by operators. */
@@ -104,6 +106,15 @@ export class GroupMember {
     );
     answerTxns(this.calls, this.store);
     this.leader = new LeaderRole({ node }, { store: this.store, clock, logger });
+    this.loads = new GroupLoads(
+      { timeoutMs: DEFAULT_REQUEST_TIMEOUT_MS },
+      {
+        calls: this.calls,
+        leader: () => this.store.leader(),
+        own: () => this.leader.loads(),
+        clock,
+      },
+    );
     this.raft = new AtlasRaft(
       { core: { ...core, id: node, incarnation: log.identity.incarnation }, runner },
       stored,

@@ -43,12 +43,13 @@ export function nodeRoutes({ store, logger, load }: RouteParts): Route[] {
           ...(after === undefined ? {} : { after: nodeKey(after) }),
           ...(limit === undefined ? {} : { limit }),
         });
+        const loads = await load?.loads();
         const nodes = items.flatMap((item) => {
           const node = item.key.slice(NODES.length);
           const record = recordOf("node", item, logger);
           return record === undefined
             ? []
-            : [nodeJson(node, record, item.modified, load?.load(node))];
+            : [nodeJson(node, record, item.modified, loads?.get(node))];
         });
         const last = items.at(-1)?.key.slice(NODES.length);
         return { revision, nodes, more, ...(last === undefined ? {} : { last }) };
@@ -65,7 +66,7 @@ export function nodeRoutes({ store, logger, load }: RouteParts): Route[] {
       handle: async ({ params: { node } }) => {
         const { record, modified } = await readRecord(store, "node", nodeKey(node));
         if (record === undefined) throw noNode(node);
-        return nodeJson(node, record, modified, load?.load(node));
+        return nodeJson(node, record, modified, (await load?.loads())?.get(node));
       },
     }),
     ...[true, false].map((cordoned) =>
