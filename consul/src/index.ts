@@ -1,6 +1,18 @@
 /** Consul: discovery of processes, and a log in its key-value store. */
 export { ConsulAgent, type ConsulAgentOptions } from "./agent/consul-agent.ts";
 export { ConsulError, type ConsulErrorCode } from "./consul-error.ts";
+export { ConsulDiscovery, type ConsulDiscoveryOptions } from "./discovery/consul-discovery.ts";
+export {
+  type FirstApiserversOptions,
+  findApiUrls,
+  findFirstApiservers,
+  type WaitDependencies,
+} from "./discovery/find-apiservers.ts";
+export {
+  type OpenDiscoveryDependencies,
+  openConsulAgent,
+  openDiscovery,
+} from "./discovery/open-discovery.ts";
 export type { CheckpointOptions } from "./log/checkpoints.ts";
 export {
   ConsulLog,

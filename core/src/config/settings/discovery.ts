@@ -52,6 +52,15 @@ export const discoverySettings = {
     meaning:
       "Address under which other processes reach this one. Default: the address it listens on, or that of the Consul agent's node where it listens on all.",
   },
+  "discovery.consul.apiservers": {
+    type: "integer",
+    min: 1,
+    max: 16,
+    unit: "apiservers",
+    default: 3,
+    meaning:
+      "Without apiserver.peers, the group of apiservers begins once so many are announced in Consul, with exactly those. The same on all of them; later ones wait to be added.",
+  },
   "discovery.consul.ttlMs": {
     type: "integer",
     min: 3000,
