@@ -64,8 +64,9 @@ async function answer(
   const options = { assuming, ...(expect !== undefined && { expect: Number(expect) }) };
   switch (fields["op"]) {
     case "get": {
+      const text = asText(name, fields);
       const item = await kv.get(keyOf(name, fields));
-      return item === undefined ? null : shown(item, asText(name, fields));
+      return item === undefined ? null : shown(item, text);
     }
     case "put":
       return { ...(await kv.put(keyOf(name, fields), bytesOfValue(name, fields), options)) };
