@@ -10,7 +10,8 @@ export interface ControlPlane {
   readonly node: string;
   /**
    * Requests go to any apiserver that can be reached, retries with ids of their own; a watch goes on at
-   * another apiserver where it was. What a node may change is bounded: see docs/operations.md, *Nodes*.
+   * another apiserver where it was. What a node may change is bounded: see docs/operations.md, *Nodes and
+   * apiservers*.
    */
   readonly store: ControlStore;
   /** Undefined until the first one, and between a loss and the next one. */
