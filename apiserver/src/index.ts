@@ -1,5 +1,7 @@
 /** The control plane. */
+
 export type { LeaderInfo, NodeLoad } from "@atlasnet/core";
+export type { Renewals } from "./leader/lease-keeper.ts";
 export {
   type Explanation,
   explainWorld,

@@ -10,6 +10,7 @@ import {
 } from "@atlasnet/core/node";
 import { ApiServer } from "./http/api-server.ts";
 import { isLoopback } from "./http/loopback.ts";
+import type { Renewals } from "./leader/lease-keeper.ts";
 import { registerLeaderMetrics } from "./leader/metrics.ts";
 import { AddressBook } from "./members/address-book.ts";
 import { registerNodeLinkMetrics } from "./node-links/metrics.ts";
@@ -43,6 +44,8 @@ export interface ApiserverServiceDependencies {
 /** A running apiserver. Its host stops it. */
 export interface ApiserverService {
   readonly store: ControlStore;
+  /** Of the leases of nodes, here or at whoever leads: for a node in the same process. */
+  readonly renewals: Renewals;
   readonly status: RaftStatus;
   /** Where the HTTP API is. */
   readonly api: NodeAddress;
@@ -123,6 +126,7 @@ export async function createApiserverService(
   certificate?.follow((pair) => api.setTls(pair));
   return {
     store: member.store,
+    renewals: member.renewals,
     get status() {
       return member.runner.status;
     },

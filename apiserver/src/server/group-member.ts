@@ -1,6 +1,7 @@
 import type { Clock, LinkListener, LinkNetwork, Logger, Random } from "@atlasnet/core";
 import { type NodeAddress, version } from "@atlasnet/core/node";
 import { LeaderRole } from "../leader/leader-role.ts";
+import type { Renewals } from "../leader/lease-keeper.ts";
 import { AddressBook } from "../members/address-book.ts";
 import { GroupAdmin } from "../members/group-admin.ts";
 import { LifeCheck } from "../members/life-check.ts";
@@ -68,6 +69,8 @@ export class GroupMember {
   /** Leases and placement, while this node leads. */
   readonly leader: LeaderRole;
   readonly loads: GroupLoads;
+  /** Of leases, here or at the leader. */
+  readonly renewals: Renewals;
   /** Proxies and gameservers that are linked here. */
   readonly nodes: NodeLinks;
   /** Changes of the group by operators. */
@@ -152,11 +155,12 @@ export class GroupMember {
     const timeoutMs = DEFAULT_REQUEST_TIMEOUT_MS;
     const leader = () => store.leader();
     const { leases } = this.leader;
+    this.renewals = new GroupRenewals({ node, timeoutMs }, { calls, leader, leases });
     this.nodes = new NodeLinks(
       { cluster, node, software: `atlasnet ${version}` },
       {
         ...{ store, clock, logger },
-        renewals: new GroupRenewals({ node, timeoutMs }, { calls, leader, leases }),
+        renewals: this.renewals,
         members: () => linkedMembers(this.runner.status.members, book),
       },
     );
