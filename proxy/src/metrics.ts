@@ -119,7 +119,7 @@ export function observeProxy(meter: Meter, counters: ProxyCounters): void {
     });
   meter
     .createObservableGauge("atlasnet_proxy_link_up", {
-      description: "1 while there is a link to the gameserver, 0 when it is lost",
+      description: "1 while there is a link to the gameserver, 0 when it is lost or the node gone",
     })
     .addCallback((result) => {
       for (const [peer, up] of counters.linksUp) result.observe(up, { peer });

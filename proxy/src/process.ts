@@ -6,6 +6,7 @@ import {
   type ClusterProcessDependencies,
   type NodeAddress,
   type OpenClusterLinks,
+  processDiscovery,
   type ServiceHost,
 } from "@atlasnet/core/node";
 import { clusterKeys } from "./cluster-keys.ts";
@@ -39,10 +40,25 @@ export function createProxyProcess(
 ): ProxyProcess {
   const { openLinks = quicLinks } = dependencies;
   return new Process({ config: loaded.config, role: "proxy" }, dependencies, (host) =>
-    loaded.config.cluster.apiservers.length > 0
-      ? startInCluster(loaded, { openLinks }, host)
-      : startWithPeers(loaded, openLinks, host),
+    startRole(loaded, openLinks, host),
   );
+}
+
+async function startRole(
+  given: LoadedConfig,
+  openLinks: OpenClusterLinks,
+  host: ServiceHost,
+): Promise<Role> {
+  const load = () => import("@atlasnet/consul");
+  const { config, announce } = await processDiscovery(given.config, host, load);
+  const loaded = { ...given, config };
+  if (config.cluster.apiservers.length === 0) return await startWithPeers(loaded, openLinks, host);
+  const role = await startInCluster(loaded, { openLinks }, host);
+  announce({
+    ...{ node: config.node.id, role: "proxy", cluster: role.links.identity.cluster },
+    players: { host: config.proxy.host, port: config.proxy.port },
+  });
+  return role;
 }
 
 interface Role {

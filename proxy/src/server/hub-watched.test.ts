@@ -148,7 +148,7 @@ test("without an owner players wait, also those who come then; a lost node is un
   await elapse(5_000);
   assert.deepEqual([player.losses, player.unknown, late.unknown], [1, 0, 0]);
   assert.equal((await links.get("g1")?.[0]?.closed)?.code, "closed");
-  assert.deepEqual([...counters.linksUp], []);
+  assert.deepEqual([...counters.linksUp], [["g1", 0]]);
   assert.equal(counters.linkFailures, 0, "to let go of it is no failure");
   const epoch = store.own("arena", "g2");
   await elapse(100);

@@ -288,15 +288,14 @@ export class Hub {
     const facts = { peer: node, shards: open.ports.size };
     this.dependencies.logger.info("a gameserver is gone; its link is closed", facts);
     this.links.delete(node);
-    this.showLink(node, undefined);
+    this.showLink(node, 0);
     open.link.close({ code: "closed" });
     for (const port of open.ports.values()) port.close();
   }
 
-  /** Without peers that are configured, every node is shown until it is gone. */
-  private showLink(node: string, up: 0 | 1 | undefined): void {
+  /** Without peers that are configured, every node is shown once there was a link: series do not go away. */
+  private showLink(node: string, up: 0 | 1): void {
     const { linksUp } = this.dependencies.counters;
-    if (up === undefined) linksUp.delete(node);
-    else if (!this.options.announced || linksUp.has(node)) linksUp.set(node, up);
+    if (!this.options.announced || linksUp.has(node)) linksUp.set(node, up);
   }
 }
