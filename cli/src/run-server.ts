@@ -28,7 +28,17 @@ export async function runServer<Server extends Runnable>(
   const fatal = fatalError();
   const server = make(fatal.raise);
   try {
-    await server.start();
+    const starting = server.start();
+    // A start may wait for others; whoever is asked to stop meanwhile ends at once, with what it began.
+    const started = await Promise.race([
+      starting.then(() => true),
+      aborted(io.stop).then(() => false),
+    ]);
+    if (!started) {
+      await server.stop();
+      await starting.catch(() => undefined);
+      return;
+    }
     if (io.supervised !== true) io.talk(banner(server));
     await Promise.race([aborted(io.stop), fatal.raised]);
     if (io.supervised !== true) io.talk(`\n${stopping} Once more to stop at once.\n`);

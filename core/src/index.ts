@@ -80,6 +80,7 @@ export {
   type LeaseOptions,
   type Sealed,
 } from "./control/lease.ts";
+export { Pauses, pause } from "./control/member/pause.ts";
 export {
   changeNodeState,
   cordonNode,

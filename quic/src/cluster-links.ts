@@ -1,5 +1,5 @@
 import { X509Certificate } from "node:crypto";
-import type { Clock, Config } from "@atlasnet/core";
+import { type Clock, type Config, OperatingError, pause } from "@atlasnet/core";
 import {
   type ClusterLinks,
   type ClusterLinksOptions,
@@ -33,7 +33,11 @@ export async function openClusterLinks(
   const { logger, meter } = host;
   const now = () => clock.wallTime();
   const place = placeOf(config, role);
-  const { identity } = await obtainIdentity(place, { logger, now });
+  const identity = await whenReachable(
+    config.cluster.apiservers,
+    async () => (await obtainIdentity(place, { logger, now })).identity,
+    { host, clock },
+  );
   const own = new OwnIdentity(identity);
   const { idleTimeoutMs, maxPacketBytes, bulkBytesPerSecond } = config.links;
   const network = new QuicNetwork(
@@ -73,6 +77,34 @@ export async function openClusterLinks(
   host.part("renewal of the certificate", () => renewal.stop());
   showIdentity(host, own, now);
   return linksOf(network, own);
+}
+
+/** Between two tries to fetch the first certificate. */
+const JOIN_PAUSE_MS = 2000;
+
+/**
+ * A node that joins by apiservers waits for them, as it does when it has its certificate: a cluster may be started in
+ * any order. `/ready` says meanwhile that it is starting, the log why.
+ */
+async function whenReachable<T>(
+  apiservers: readonly string[],
+  obtain: () => Promise<T>,
+  { host, clock }: { readonly host: ServiceHost; readonly clock: Clock },
+): Promise<T> {
+  for (let told = false; ; told = true) {
+    try {
+      return await obtain();
+    } catch (error) {
+      const isDown = error instanceof OperatingError && error.code === "ca-unreachable";
+      if (!isDown || apiservers.length === 0 || host.stopSignal.aborted) throw error;
+      if (!told)
+        host.logger.warn("No apiserver can be asked for a certificate; this node goes on trying.", {
+          apiservers: apiservers.join(", "),
+          error,
+        });
+      await pause(clock, JOIN_PAUSE_MS, host.stopSignal);
+    }
+  }
 }
 
 function placeOf(

@@ -14,6 +14,7 @@ const SECTIONS = [
   "gameserver",
   "snapshot",
   "journal",
+  "cluster",
   "links",
   "identity",
   "telemetry",
