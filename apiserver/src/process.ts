@@ -1,5 +1,6 @@
-import type { LoadedConfig } from "@atlasnet/core";
+import type { Config, LoadedConfig } from "@atlasnet/core";
 import {
+  type Announcement,
   type ClusterIdentity,
   type ClusterLinks,
   ClusterProcess,
@@ -8,6 +9,7 @@ import {
   type OpenClusterLinks,
   type ServiceHost,
 } from "@atlasnet/core/node";
+import { isLoopback } from "./http/loopback.ts";
 import { AddressBook } from "./members/address-book.ts";
 import { parseApiservers } from "./server/peers.ts";
 import { type ApiserverService, createApiserverService } from "./service.ts";
@@ -70,9 +72,14 @@ async function startRole(
   { openLinks = quicLinks }: ClusterProcessDependencies,
   host: ServiceHost,
 ): Promise<Role> {
-  const peers = parseApiservers(config.apiserver.peers);
-  const book = new AddressBook(peers);
-  const own = origins.get("links.port")?.kind === "default" && peers.get(config.node.id);
+  const byConsul = config.discovery.type === "consul";
+  const named: ReadonlyMap<string, NodeAddress> =
+    byConsul && config.apiserver.peers.length === 0
+      ? new Map()
+      : parseApiservers(config.apiserver.peers);
+  const addresses = new Map(named);
+  const book = new AddressBook(addresses);
+  const own = origins.get("links.port")?.kind === "default" && named.get(config.node.id);
   const links = await openLinks(
     {
       config,
@@ -87,8 +94,37 @@ async function startRole(
     },
     host,
   );
+  const peers = byConsul ? await consulPeers(config, { host, links, named, addresses }) : named;
   const apiserver = await createApiserverService({ config, peers, book }, { host, links });
   return { links, apiserver, drain: (deadlineMs) => apiserver.drain(deadlineMs) };
+}
+
+/** Announces this apiserver in Consul, and finds the others there unless they are named. */
+async function consulPeers(
+  config: Config,
+  {
+    host,
+    links,
+    ...known
+  }: {
+    readonly host: ServiceHost;
+    readonly links: ClusterLinks;
+    readonly named: ReadonlyMap<string, NodeAddress>;
+    readonly addresses: Map<string, NodeAddress>;
+  },
+): Promise<ReadonlyMap<string, NodeAddress>> {
+  const { discoverApiservers } = await import("@atlasnet/consul");
+  const { apiserver, node } = config;
+  const at = known.named.get(node.id) ?? { host: config.links.host, port: config.links.port };
+  const tls = apiserver.tls.cert !== undefined || !isLoopback(apiserver.host);
+  const process: Announcement = {
+    node: node.id,
+    role: "apiserver",
+    cluster: links.identity.cluster,
+    links: at,
+    api: { host: apiserver.host, port: apiserver.port, tls },
+  };
+  return await discoverApiservers(config, { host, process, ...known });
 }
 
 /** Loaded when it is needed, as by the other roles. */

@@ -13,6 +13,7 @@ export {
   openConsulAgent,
   openDiscovery,
 } from "./discovery/open-discovery.ts";
+export { discoverApiservers, discoverCluster } from "./discovery/take-part.ts";
 export type { CheckpointOptions } from "./log/checkpoints.ts";
 export {
   ConsulLog,

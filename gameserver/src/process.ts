@@ -7,6 +7,7 @@ import {
   type NodeAddress,
   type OpenClusterLinks,
   openControlPlane,
+  processDiscovery,
   type ServiceHost,
 } from "@atlasnet/core/node";
 import type { WorldFault } from "./server/gameserver.ts";
@@ -61,14 +62,20 @@ class Process extends ClusterProcess<Role> implements GameserverProcess {
 }
 
 async function startRole(
-  config: Config,
+  given: Config,
   { onFault, openLinks = quicLinks }: GameserverProcessDependencies,
   host: ServiceHost,
 ): Promise<Role> {
+  const { config, announce } = await processDiscovery(
+    given,
+    host,
+    () => import("@atlasnet/consul"),
+  );
   const { host: address, port } = config.links;
   const bind = { host: address, port };
   const onWorldFault = (world: string, fault: WorldFault) => onFault?.(world, fault);
   if (config.cluster.apiservers.length > 0) {
+    refuseOwnWorlds(config);
     const control = await openControlPlane(
       {
         config,
@@ -87,6 +94,11 @@ async function startRole(
       { config },
       { host, links: links.network, control, onFault: onWorldFault },
     );
+    const cluster = links.identity.cluster;
+    announce({
+      ...{ node: config.node.id, role: "gameserver", cluster },
+      links: links.address ?? bind,
+    });
     return { links, gameserver, drain: () => gameserver.drain() };
   }
   if (config.worlds.length === 0)
@@ -102,6 +114,17 @@ async function startRole(
     { host, links: links.network, onFault: onWorldFault },
   );
   return { links, gameserver, drain: () => gameserver.drain() };
+}
+
+/** The configuration says so itself where the apiservers are named in it. */
+function refuseOwnWorlds({ worlds }: Config): void {
+  const [world] = worlds;
+  if (world === undefined) return;
+  throw new OperatingError(
+    "worlds-in-cluster",
+    `worlds.${world.name}: found together with discovery.type = consul, where the cluster places the worlds`,
+    { hint: `Remove it, and make the world with \`atlasnet world create ${world.name}\`.` },
+  );
 }
 
 /** Loaded when it is needed: a monolith does without. */

@@ -22,6 +22,11 @@ export type {
   DiscoveredProcess,
   Discovery,
 } from "./discovery/discovery.ts";
+export {
+  type DiscoverCluster,
+  type ProcessDiscovery,
+  processDiscovery,
+} from "./discovery/process-discovery.ts";
 export { StaticDiscovery } from "./discovery/static-discovery.ts";
 export {
   asBuffer,
