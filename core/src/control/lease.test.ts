@@ -87,6 +87,24 @@ describe("lease", () => {
     }
   });
 
+  test("sleeps that are too short to be seen do not make it longer", () => {
+    const { clock, lease, sealed } = make();
+    lease.granted(lease.renewing(), 1000);
+    for (let sleep = 0; sleep < 5; sleep++) {
+      assert.equal(lease.mayAct(), true, `sleep ${sleep}`);
+      clock.wall += 90;
+      clock.pass(100);
+    }
+    assert.equal(lease.left(), 990 - 5 * 190);
+    clock.pass(39);
+    assert.equal(lease.mayAct(), true);
+    clock.pass(1);
+    assert.equal(lease.mayAct(), false);
+    assert.deepEqual(sealed, ["expired"]);
+    lease.granted(lease.renewing(), 1000);
+    assert.equal(lease.left(), 990);
+  });
+
   test("lost stays until a new registration", () => {
     const { lease, sealed } = make();
     lease.granted(lease.renewing(), 1000);

@@ -37,17 +37,22 @@ const MAX_UNANSWERED = 16;
  * 1. A granted renewal holds from the moment it was *sent*: the leader counts from when it came, later.
  * 2. A stall or a jump of the clock seals before anything else; only a renewal sent afterwards unseals.
  * 3. "lost" stays until `registered`.
- * 4. `mayAct` is asked for each batch at its release, and never answers from a timer: a timer may be late.
+ * 4. It ends as soon as one of the two clocks says so: while a machine sleeps only the wall clock goes on, and
+ *    sleeps too short to be noticed by themselves must not make it longer than the leader thinks.
+ * 5. `mayAct` is asked for each batch at its release, and never answers from a timer: a timer may be late.
  */
 export class Lease {
   private readonly options: LeaseOptions;
   private readonly clock: Clock;
   /** Called once for each time it is sealed, before `mayAct` answers. */
   private readonly onSealed: (reason: Sealed) => void;
+  /** By the monotonic clock and by the wall clock. */
   private until = Number.NEGATIVE_INFINITY;
+  private wallUntil = Number.NEGATIVE_INFINITY;
   private reason: Sealed | undefined = "new";
   private number = 0;
-  private readonly unanswered = new Map<number, number>();
+  /** When they were sent, by both clocks. */
+  private readonly unanswered = new Map<number, { readonly now: number; readonly wall: number }>();
   private lastNow: number;
   private lastOffset: number;
 
@@ -71,7 +76,7 @@ export class Lease {
   renewing(): number {
     this.check();
     this.number += 1;
-    this.unanswered.set(this.number, this.lastNow);
+    this.unanswered.set(this.number, { now: this.lastNow, wall: this.lastNow + this.lastOffset });
     for (const oldest of this.unanswered.keys()) {
       if (this.unanswered.size <= MAX_UNANSWERED) break;
       this.unanswered.delete(oldest);
@@ -86,9 +91,12 @@ export class Lease {
     if (sentAt === undefined || this.reason === "lost") return;
     for (const older of [...this.unanswered.keys()])
       if (older <= number) this.unanswered.delete(older);
-    const until = sentAt + leaseMs * (1 - LEASE_DRIFT);
-    if (until <= this.lastNow) return;
-    this.until = Math.max(this.until, until);
+    // Numbers go up, so this one was sent after those granted before.
+    const length = leaseMs * (1 - LEASE_DRIFT);
+    const [until, wallUntil] = [sentAt.now + length, sentAt.wall + length];
+    if (until <= this.lastNow || wallUntil <= this.lastNow + this.lastOffset) return;
+    this.until = until;
+    this.wallUntil = wallUntil;
     this.reason = undefined;
   }
 
@@ -112,7 +120,8 @@ export class Lease {
 
   /** Milliseconds the node may still act if nothing happens; 0 when it may not. */
   left(): number {
-    return this.mayAct() ? this.until - this.lastNow : 0;
+    if (!this.mayAct()) return 0;
+    return Math.min(this.until, this.wallUntil - this.lastOffset) - this.lastNow;
   }
 
   /** Looks at the clocks; to be called often, several times within `maxStallMs`. */
@@ -125,7 +134,8 @@ export class Lease {
     this.lastOffset = offset;
     if (jumped) this.seal("clock-jump");
     else if (stalled) this.seal("stall");
-    else if (this.reason === undefined && now >= this.until) this.seal("expired");
+    else if (this.reason !== undefined) return;
+    else if (now >= this.until || now + offset >= this.wallUntil) this.seal("expired");
   }
 
   private seal(reason: Sealed): void {
