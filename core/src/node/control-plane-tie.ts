@@ -142,7 +142,7 @@ export class ApiserverTie implements ControlCalls {
   private async findAny(isFirst: boolean): Promise<boolean> {
     const { urls, cluster } = this.options;
     const problems: string[] = [];
-    const foreign = new Set<string>();
+    let foreign = 0;
     for (let tried = 0; tried < urls.length && !this.stopping.signal.aborted; tried++) {
       const url = urls[this.at % urls.length] ?? "";
       const found = await this.findAt(url);
@@ -151,12 +151,12 @@ export class ApiserverTie implements ControlCalls {
         this.take(found);
         return true;
       } else {
-        foreign.add(found.cluster);
+        foreign += 1;
         problems.push(`${url}: it is of the cluster ${found.cluster}`);
       }
       this.at += 1;
     }
-    if (isFirst && foreign.size > 0 && problems.length === foreign.size)
+    if (isFirst && foreign > 0 && problems.length === foreign)
       throw wrongCluster(cluster, problems);
     this.fails(`no apiserver answers (${problems.join("; ")})`);
     return false;
