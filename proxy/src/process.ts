@@ -54,9 +54,10 @@ async function startRole(
   const loaded = { ...given, config };
   if (config.cluster.apiservers.length === 0) return await startWithPeers(loaded, openLinks, host);
   const role = await startInCluster(loaded, { openLinks }, host);
+  const { host: address, port } = playersAddress(config, role.proxy);
   announce({
     ...{ node: config.node.id, role: "proxy", cluster: role.links.identity.cluster },
-    players: { host: config.proxy.host, port: config.proxy.port },
+    players: { host: address, port },
   });
   return role;
 }
