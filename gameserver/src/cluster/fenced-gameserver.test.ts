@@ -33,7 +33,10 @@ const [say] = compileDefinition(definition.data).clientMessages;
 
 /** Says a number with every tick, and does what it is told. */
 const CLOCK = `
-  create(ctx) { ctx.kv.set("n", 0); },
+  create(ctx) {
+    ctx.kv.set("n", 0);
+    ctx.request("kv.cluster", { op: "put", key: "made", value: "by create", expect: 0 });
+  },
   tick(ctx) { ctx.kv.set("n", ctx.kv.get("n") + 1); ctx.broadcast("said", { text: String(ctx.kv.get("n")) }); },
   message: { say(ctx, player, { text }) {
     if (text === "die") process.exit();
@@ -174,7 +177,9 @@ test("a world runs at the epoch of its claim, which is above 2^40, and keeps wha
   assert.equal(ann.epoch, modified);
   tell(ann, 1, "hello");
   await until(() => words.includes("kept true"));
-  assert.equal(Buffer.from(control.tiny.get("kv/cluster/word")?.value ?? []).toString(), "hello");
+  const kept = (key: string) =>
+    Buffer.from(control.tiny.get(`kv/cluster/${key}`)?.value ?? []).toString();
+  assert.deepEqual([kept("made"), kept("word")], ["by create", "hello"]);
 });
 
 test("nothing leaves while the node may not act; then it goes on without a gap", async (t) => {

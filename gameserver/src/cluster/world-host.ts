@@ -286,7 +286,7 @@ export class WorldHost implements GameserverControl {
     work()
       .then(
         () => this.tell({ type, shard, attempt }),
-        (error: unknown) => this.tell({ type, shard, attempt, problem: describeError(error) }),
+        (error: unknown) => this.tell({ type, shard, attempt, problem: problemOf(error) }),
       )
       .catch((error: unknown) => this.broken(error));
   }
@@ -312,7 +312,7 @@ export class WorldHost implements GameserverControl {
     } catch (error) {
       if (!(error instanceof ControlError)) throw error;
       const unknown = error.code === "timeout" || error.code === "no-quorum";
-      return { type: "failed", problem: describeError(error), unknown };
+      return { type: "failed", problem: problemOf(error), unknown };
     }
   }
 
@@ -345,4 +345,12 @@ export class WorldHost implements GameserverControl {
       look();
     });
   }
+}
+
+/** What was wrong and what to do, in one line: it stands in the log of a world that is not opened. */
+function problemOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const [message = ""] = error.message.split("\n");
+  const hint = error instanceof OperatingError ? error.hint : undefined;
+  return hint === undefined || hint === "" ? message : `${message} ${hint}`;
 }

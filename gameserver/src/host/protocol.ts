@@ -59,7 +59,7 @@ export type FromThread =
   | { type: "swapped"; shard: string; epoch: number }
   | { type: "closed"; shard: string }
   | { type: "out"; shard: string; messages: { peer: number; message: ToProxy }[] }
-  | { type: "request"; shard: string; id: number; service: string; payload: Plain }
+  | { type: "request"; shard: string; epoch: number; id: number; service: string; payload: Plain }
   | { type: "fault"; shard: string; fault: Fault; quarantined: boolean }
   | { type: "log"; level: LogLevel; message: string; facts: { [key: string]: Plain } }
   | { type: "traces"; shard: string; epoch: number; traces: TraceTimes }

@@ -152,10 +152,22 @@ export class ShardRunner implements Ticking {
   private begin(): void {
     // The state was restored since: its ticks go on from now.
     this.pace = this.newPace();
-    for (const { id, service, payload } of this.shard.pendingRequests())
-      this.dependencies.post({ type: "request", shard: this.settings.shard, id, service, payload });
+    this.request(this.shard.pendingRequests());
     this.keeper.start();
     this.schedule();
+  }
+
+  private request(requests: TickResult["requests"]): void {
+    const { shard } = this.settings;
+    for (const { id, service, payload } of requests)
+      this.dependencies.post({
+        type: "request",
+        shard,
+        epoch: this.epoch,
+        id,
+        service,
+        payload,
+      });
   }
 
   receive(peer: number, messages: readonly ToShard[]): void {
@@ -228,8 +240,7 @@ export class ShardRunner implements Ticking {
     this.paceLog.tick(this.shard.store.tick, this.pace.perMille, startedAt);
     const result = this.shard.tick(tick, dilation || this.pace.current);
     this.tell(result);
-    for (const { id, service, payload } of result.requests)
-      post({ type: "request", shard, id, service, payload });
+    this.request(result.requests);
     if (result.messages.length > 0) {
       const ageMs = Math.max(0, Math.round(clock.now() - this.pace.dueAt(tick)));
       post({ type: "out", shard, messages: aged(result.messages, ageMs) });

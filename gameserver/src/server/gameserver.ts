@@ -362,10 +362,9 @@ export class Gameserver {
         });
         return;
       case "request":
-        this.gate.send(message.shard, REQUEST_BYTES, () => {
-          const { epoch = 0 } = this.worlds.get(message.shard)?.hosted ?? {};
-          this.services.ask(message.shard, message, epoch);
-        });
+        this.gate.send(message.shard, REQUEST_BYTES, () =>
+          this.services.ask(message.shard, message, message.epoch),
+        );
         return;
       case "fault":
         this.reportFault(message);

@@ -1,0 +1,211 @@
+import assert from "node:assert/strict";
+import { beforeEach, describe, test } from "node:test";
+import {
+  type Change,
+  createWorld,
+  encodeRecord,
+  firstShard,
+  nodeKey,
+  ownerKey,
+  shardKey,
+  type TxnRequest,
+  updateWorld,
+  worldKey,
+} from "@atlasnet/core";
+import { TinyStore, worldRecord } from "@atlasnet/core/testing";
+import { Hosting } from "./hosting.ts";
+import type { HostingEffect, HostingEvent } from "./hosting-types.ts";
+
+const NODE = {
+  role: "gameserver",
+  labels: {},
+  capacity: { weight: 10, sessions: 0, memoryBytes: 0 },
+  modules: ["*"],
+  address: "127.0.0.1:2556",
+  boot: "g1",
+  fingerprint: "00".repeat(32),
+  state: "ready",
+  cordoned: false,
+  leaseMs: 10_000,
+  registered: 0,
+} as const;
+
+let store: TinyStore;
+let hosting: Hosting;
+let news: Change[];
+let now: number;
+
+beforeEach(() => {
+  store = new TinyStore();
+  store.leases.add("g");
+  news = [];
+  now = 0;
+  store.onChanges = (changes) => news.push(...changes);
+  hosting = new Hosting({ node: "g", maxClaims: 2, maxOpens: 1 });
+  put(nodeKey("g"), encodeRecord("node", NODE));
+  tell({ type: "registered", registration: { boot: "g1", generation: 0, revision: 1 } });
+});
+
+function put(key: string, value: Uint8Array): void {
+  store.txn({ compare: [], then: [{ type: "put", key, value }] });
+}
+
+function tell(event: HostingEvent): readonly HostingEffect[] {
+  return hosting.handle(event, now);
+}
+
+const deliver = () => tell({ type: "changes", changes: news.splice(0) });
+
+function create(world: string): void {
+  const made = createWorld(world, store.seen("world", worldKey(world)), worldRecord());
+  assert.ok(made.ok);
+  store.txn(made.txn);
+  want(world, "g");
+}
+
+function want(world: string, wanted: string): void {
+  put(shardKey(firstShard(world)), encodeRecord("shard", { wanted, reason: "placed" }));
+}
+
+function only<T extends HostingEffect["type"]>(effects: readonly HostingEffect[], type: T) {
+  const found = effects.flatMap((effect) => (effect.type === type ? [effect] : []));
+  const [effect] = found;
+  assert.ok(effect?.type === type && found.length === 1, JSON.stringify(effects));
+  return effect as Extract<HostingEffect, { type: T }>;
+}
+
+const apply = (request: TxnRequest) => store.txn(request).revision;
+const done = (
+  { shard, attempt }: { shard: string; attempt: number },
+  type: "prepared" | "opened" | "closed",
+) => tell({ type, shard, attempt });
+const answer = (
+  { shard, attempt }: { shard: string; attempt: number },
+  revision: number | undefined,
+) =>
+  tell({
+    type: "answered",
+    shard,
+    attempt,
+    answer:
+      revision === undefined
+        ? { type: "failed", problem: "planted", unknown: true }
+        : { type: "done", revision },
+  });
+
+/** Opens a world all the way; its epoch. */
+function open(world: string): number {
+  create(world);
+  const claim = only(done(only(deliver(), "prepare"), "prepared"), "txn");
+  const epoch = apply(claim.request);
+  done(only(answer(claim, epoch), "open"), "opened");
+  deliver();
+  return epoch;
+}
+
+describe("a claim", () => {
+  test("without an answer is found out through the watch", () => {
+    create("arena");
+    const claim = only(done(only(deliver(), "prepare"), "prepared"), "txn");
+    assert.equal(claim.purpose, "claim");
+    const epoch = apply(claim.request);
+    answer(claim, undefined);
+    assert.deepEqual(deliver(), [], "it waits a little");
+    assert.ok(hosting.nextAt > now && hosting.nextAt < 1000);
+    now = hosting.nextAt;
+    const { ownership } = only(done(only(tell({ type: "time" }), "prepare"), "prepared"), "open");
+    assert.deepEqual(ownership, {
+      epoch,
+      world: store.seen("world", worldKey("arena")).created,
+      turn: 1,
+      lastTurn: "none",
+    });
+  });
+
+  test("comes only as often as is allowed at a time; openings, too", () => {
+    for (const world of ["a", "b", "c"]) create(world);
+    const prepares = deliver().filter(({ type }) => type === "prepare");
+    assert.equal(prepares.length, 2);
+    const opens: HostingEffect[] = [];
+    for (const effect of prepares) {
+      assert.ok(effect.type === "prepare");
+      const claim = done(effect, "prepared").find(({ type }) => type === "txn");
+      assert.ok(claim?.type === "txn");
+      opens.push(...answer(claim, apply(claim.request)).filter(({ type }) => type === "open"));
+    }
+    assert.equal(opens.length, 1);
+    assert.equal(hosting.count("claimed"), 1);
+    assert.equal(hosting.count("preparing"), 1);
+  });
+});
+
+test("a reclaim without an answer: what runs is closed, and goes on at the epoch that the watch shows", () => {
+  const first = open("arena");
+  const reclaim = only(tell({ type: "renew", shard: "arena/0" }), "txn");
+  const second = apply(reclaim.request);
+  assert.ok(second > first);
+  assert.equal(only(answer(reclaim, undefined), "renewed").ownership, undefined);
+  const close = only(deliver(), "close");
+  now = 60_000;
+  const prepare = only([...done(close, "closed"), ...tell({ type: "time" })], "prepare");
+  const { ownership } = only(done(prepare, "prepared"), "open");
+  assert.deepEqual([ownership.epoch, ownership.turn, ownership.lastTurn], [second, 2, 1]);
+});
+
+test("a changed world is opened again at a new epoch; one that only moves about is left alone", () => {
+  const first = open("arena");
+  const update = (fields: Parameters<typeof worldRecord>[0]) => {
+    const made = updateWorld("arena", store.seen("world", worldKey("arena")), worldRecord(fields));
+    assert.ok(made.ok);
+    store.txn(made.txn);
+  };
+  update({ weight: 5, labels: { team: "red" } });
+  assert.deepEqual(deliver(), []);
+  update({ weight: 5, config: { map: "ice" } });
+  const close = only(deliver(), "close");
+  const prepare = only(done(close, "closed"), "prepare");
+  assert.deepEqual(prepare.record.config, { map: "ice" });
+  const reclaim = only(done(prepare, "prepared"), "txn");
+  assert.equal(reclaim.purpose, "reclaim");
+  const { ownership } = only(answer(reclaim, apply(reclaim.request)), "open");
+  assert.ok(ownership.epoch > first);
+  assert.deepEqual([ownership.turn, ownership.lastTurn], [2, 1]);
+});
+
+test("a record of a newer version changes nothing about what runs", () => {
+  open("arena");
+  put(worldKey("arena"), new Uint8Array([0xff]));
+  put(shardKey("arena/0"), new Uint8Array([0xff]));
+  assert.deepEqual(deliver(), []);
+  assert.equal(hosting.count("open"), 1);
+  const close = only(tell({ type: "draining" }), "close");
+  const release = only(done(close, "closed"), "txn");
+  assert.equal(release.purpose, "release");
+  answer(release, apply(release.request));
+  assert.ok(hosting.settled);
+  assert.equal(store.seen("owner", ownerKey("arena/0")).record?.state, "released");
+});
+
+test("after a restore from a backup revisions of keys may be lower, and it still claims", () => {
+  open("arena");
+  const backup = store.backup();
+  open("lobby");
+  tell({ type: "lost" });
+  store.restore(backup);
+  news.splice(0);
+  store.leases.add("g");
+  put(nodeKey("g"), encodeRecord("node", { ...NODE, boot: "g2" }));
+  news.splice(0);
+  for (const prefix of ["nodes/", "worlds/", "shards/"])
+    tell({
+      type: "view",
+      prefix,
+      items: store.keys(prefix).flatMap((key) => store.get(key) ?? []),
+    });
+  const registration = { boot: "g2", generation: 1, revision: store.revision };
+  const prepare = only(tell({ type: "registered", registration }), "prepare");
+  assert.equal(prepare.shard, "arena/0");
+  const claim = only(done(prepare, "prepared"), "txn");
+  const { ownership } = only(answer(claim, apply(claim.request)), "open");
+  assert.equal(ownership.lastTurn, undefined, "the backup does not know who had it last");
+});
