@@ -1,4 +1,4 @@
-// npm run sim -- raft [options]: builds, then runs a simulation under one seed after another and says which fails.
+// npm run sim -- raft|control [options]: builds, then runs a simulation under one seed after another and says which fails.
 import "./lib/check-node.mjs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
@@ -7,18 +7,25 @@ import { build } from "./lib/build.mjs";
 import { main, ScriptError } from "./lib/run.mjs";
 import { root } from "./lib/workspace.mjs";
 
-const help = `npm run sim -- raft [options]
+const help = `npm run sim -- raft|control [options]
   --seeds N      so many runs (default: 200)
+  --seed S       this one alone
   --first S      the seed of the first (default: 1)
   --fault NAME   break a rule on purpose, to see that it is noticed; "list" names them, "all" tries each
   --keep-going   go on after a failure
   --no-build     use what is built`;
 
-/** Folder of a suite's `run-seeds.js` and the module that lists its planted faults. */
+/** A suite's `run-seeds.js`, the module that lists its planted faults, and that list's name. */
 const SUITES = {
   raft: {
     runner: "apiserver/dist/raft/sim/run-seeds.js",
     faults: "apiserver/dist/raft/core/faults.js",
+    list: "RAFT_FAULTS",
+  },
+  control: {
+    runner: "apiserver/dist/sim/run-seeds.js",
+    faults: "apiserver/dist/sim/faults.js",
+    list: "CONTROL_FAULTS",
   },
 };
 
@@ -28,6 +35,7 @@ await main(async () => {
     options: {
       seeds: { type: "string", default: "200" },
       first: { type: "string", default: "1" },
+      seed: { type: "string" },
       fault: { type: "string" },
       "keep-going": { type: "boolean", default: false },
       "no-build": { type: "boolean", default: false },
@@ -41,12 +49,15 @@ await main(async () => {
   const suite = SUITES[positionals[0] ?? ""];
   if (!suite || positionals.length > 1)
     throw new ScriptError(`Which simulation? There is: ${Object.keys(SUITES).join(", ")}`);
+  if (values.seed !== undefined) Object.assign(values, { first: values.seed, seeds: "1" });
   for (const name of ["seeds", "first"])
     if (!/^\d{1,9}$/.test(values[name]) || (name === "seeds" && Number(values.seeds) === 0))
       throw new ScriptError(`--${name}: found "${values[name]}", allowed: a whole number`);
   if (!values["no-build"]) await build();
   const { runSeeds } = await load(suite.runner);
-  const { RAFT_FAULTS: known } = await load(suite.faults);
+  const known = (await load(suite.faults))[suite.list];
+  // Between two simulated events whatever can go on by itself does.
+  const settle = () => new Promise((resolve) => setImmediate(resolve));
   if (values.fault === "list") {
     console.log(known.join("\n"));
     return;
@@ -56,18 +67,21 @@ await main(async () => {
   const first = Number(values.first);
   const count = Number(values.seeds);
   if (values.fault === "all") {
-    for (const fault of known) tryFault(runSeeds, { first, count, faults: [fault] });
+    for (const fault of known) await tryFault(runSeeds, { first, count, faults: [fault], settle });
     return;
   }
   const options = { first, count, faults: values.fault === undefined ? [] : [values.fault] };
   const begun = performance.now();
   let said = begun;
-  const report = runSeeds({
+  const report = await runSeeds({
     ...options,
+    settle,
     maxFailures: values["keep-going"] ? Number.POSITIVE_INFINITY : 1,
     onSeed(seed, failure) {
       if (failure)
-        console.log(`seed ${seed}: ${failure.error.stack}\n  ${replay(seed, values.fault)}`);
+        console.log(
+          `seed ${seed}: ${failure.error.stack}\n  ${replay(positionals[0], seed, values.fault)}`,
+        );
       if (performance.now() - said < 5000) return;
       said = performance.now();
       console.log(`… seed ${seed}`);
@@ -82,9 +96,9 @@ await main(async () => {
   if (report.failures.length > 0) process.exitCode = 1;
 });
 
-function tryFault(runSeeds, options) {
+async function tryFault(runSeeds, options) {
   const [fault] = options.faults;
-  const [failure] = runSeeds(options).failures;
+  const [failure] = (await runSeeds(options)).failures;
   console.log(
     failure
       ? `${fault}: seed ${failure.seed}, ${failure.error.message}`
@@ -92,9 +106,9 @@ function tryFault(runSeeds, options) {
   );
 }
 
-function replay(seed, fault) {
+function replay(suite, seed, fault) {
   const broken = fault === undefined ? "" : ` --fault ${fault}`;
-  return `again: npm run sim -- raft --seeds 1 --first ${seed}${broken}`;
+  return `again: npm run sim -- ${suite} --seed ${seed}${broken}`;
 }
 
 function load(file) {

@@ -1,6 +1,7 @@
 import {
   ControlError,
   type Disk,
+  type KeyValue,
   noopLogger,
   type Random,
   type RangeRequest,
@@ -14,8 +15,9 @@ import { openGroupLog } from "../raft/shell/group-log.ts";
 import { RaftRunner } from "../raft/shell/raft-runner.ts";
 import type { ReadResult } from "../raft/shell/waiting-reads.ts";
 import type { Renewal, RenewalAnswer } from "../store/lease-table.ts";
+import { OrderedMap } from "../store/ordered-map.ts";
 import { ReplicatedStore, type TakenIn } from "../store/replicated-store.ts";
-import type { StateMachineOptions } from "../store/state-machine.ts";
+import type { FrozenState, StateMachineOptions } from "../store/state-machine.ts";
 import type { Books } from "./books.ts";
 import { observed, withoutSync } from "./disk.ts";
 import type { ControlFaults } from "./faults.ts";
@@ -180,7 +182,7 @@ export class SimApiserver {
       },
     );
     const client = { readIndex: () => this.readIndex() };
-    replicated.join({ runner: this.runner, client }, () => this.store.freeze());
+    replicated.join({ runner: this.runner, client }, () => this.freeze());
     this.watches = new WatchServer(this.store, { process, faults, chance });
     books.history.began(id, 0, this.store.figures);
   }
@@ -247,6 +249,17 @@ export class SimApiserver {
     const { leader } = this.runner;
     if (leader === undefined || leader.node === host.id) return this.runner.readIndex();
     return net.ask(host, leader.node, (server) => server.runner.readIndex(), ASK_MS);
+  }
+
+  private freeze(): FrozenState {
+    const frozen = this.store.freeze();
+    if (!this.dependencies.faults.has("checkpoint-loses-a-key")) return frozen;
+    const items = new OrderedMap<KeyValue>();
+    frozen.items.visit("", (item, key) => {
+      if (!key.startsWith("worlds/")) items.set(key, item);
+      return true;
+    });
+    return { ...frozen, items: items.freeze() };
   }
 
   private installed(): void {

@@ -3,13 +3,19 @@ import type { RaftStorage } from "../raft/shell/ports.ts";
 import type { Save } from "../wal/wal-options.ts";
 import type { ControlFaults } from "./faults.ts";
 
-/** A disk that says it has synced, and has not. */
+/** A disk that says it has synced, and has not: but for the first time, so that a file's beginning is there. */
 export function withoutSync(disk: Disk): Disk {
-  const file = (found: DiskFile): DiskFile => ({
-    write: (bytes) => found.write(bytes),
-    sync: () => Promise.resolve(),
-    close: () => found.close(),
-  });
+  const file = (found: DiskFile): DiskFile => {
+    let synced = false;
+    return {
+      write: (bytes) => found.write(bytes),
+      sync: async () => {
+        if (!synced) await found.sync();
+        synced = true;
+      },
+      close: () => found.close(),
+    };
+  };
   return {
     makeDir: (path) => disk.makeDir(path),
     list: (dir) => disk.list(dir),

@@ -14,7 +14,7 @@ export const CONTROL_FAULTS = [
   "answers-another-revision",
   "sync-does-nothing",
   "goes-on-after-failed-sync",
-  "checkpoint-of-later",
+  "checkpoint-loses-a-key",
   // Watches
   "watch-skips",
   "watch-goes-back",
@@ -25,7 +25,6 @@ export const CONTROL_FAULTS = [
   "watch-goes-silent",
   // Leases
   "lease-from-answer",
-  "lease-without-round",
   "lease-renewed-while-declared",
   "new-leader-does-not-wait",
   "declares-early",
@@ -34,12 +33,11 @@ export const CONTROL_FAULTS = [
   "too-much-drift",
   "deaf-to-loss",
   // Claims
-  "claims-without-compares",
+  "claims-blindly",
   "acts-before-claimed",
   "acts-while-releasing",
   "acts-after-loss",
   "epoch-of-view",
-  "same-boot-again",
   "never-releases",
   "claims-never",
   // Placement

@@ -30,14 +30,4 @@ export class FaultyLog extends GroupReplicatedLog {
       ),
     );
   }
-
-  override freeze(): Iterable<Uint8Array> {
-    if (!this.faults.has("checkpoint-of-later")) return super.freeze();
-    const late = () => super.freeze();
-    return (function* () {
-      // An empty piece: the writer takes its time with it.
-      yield new Uint8Array();
-      yield* late();
-    })();
-  }
 }

@@ -56,6 +56,8 @@ export class SimGameserver {
   private readonly disk: GameserverDisk;
   private readonly client: StoreClient;
   private readonly lease: Lease;
+  /** Where it renews, until that fails. */
+  private server: string | undefined;
   private boot = "";
   private isRegistered = false;
   private isRegistering = false;
@@ -74,11 +76,18 @@ export class SimGameserver {
     this.id = parts.host.id;
     this.disk = disk;
     this.client = new StoreClient(parts);
-    const { faults } = parts;
-    const blind = faults.has("blind-to-sleep");
+    const { process } = this;
+    const blind = parts.faults.has("blind-to-sleep");
     this.lease = new Lease(
-      { maxStallMs: 400, maxJumpMs: blind ? Number.POSITIVE_INFINITY : 100 },
-      { clock: this.process, onSealed: () => parts.books.losses.ended(this.boot) },
+      { maxStallMs: 400, maxJumpMs: 100 },
+      {
+        clock: {
+          now: () => process.now(),
+          wallTime: () => (blind ? process.now() : process.wallTime()),
+          setTimer: (ms, fn) => process.setTimer(ms, fn),
+        },
+        onSealed: () => parts.books.losses.ended(this.boot),
+      },
     );
     const { historyChanges } = options;
     this.watchers = ["nodes/", "worlds/", "shards/"].map(
@@ -133,9 +142,8 @@ export class SimGameserver {
     if (this.isRegistering) return;
     this.isRegistering = true;
     this.isRegistered = false;
-    const { disk, client, process, options, parts } = this;
-    const again = parts.faults.has("same-boot-again") && disk.lastBoot !== undefined;
-    if (!again) disk.boots += 1;
+    const { disk, client, process, options } = this;
+    disk.boots += 1;
     const boot = `${this.id}/${disk.boots}`;
     for (;;) {
       const before = await this.readNode();
@@ -155,7 +163,7 @@ export class SimGameserver {
         generation: 0,
         previousBoot: disk.lastBoot,
       };
-      if (before?.record?.boot === boot && isAlive(before.record, boot) && !again) break;
+      if (before?.record?.boot === boot && isAlive(before.record, boot)) break;
       const made = registration && registerNode(this.id, before, registration);
       if (made?.ok === true) {
         const answer = await client.txn(made.txn, GIVE_UP_MS);
@@ -195,8 +203,9 @@ export class SimGameserver {
     const sentAt = books.violations.now();
     const all = apiservers();
     const ask = (server: SimApiserver) => server.renew({ node: id, boot, number });
-    const server = all[random.int(0, all.length - 1)] ?? "";
-    const answer = await net.ask(host, server, ask, RENEW_ASK_MS).catch(() => undefined);
+    this.server ??= all[random.int(0, all.length - 1)] ?? "";
+    const answer = await net.ask(host, this.server, ask, RENEW_ASK_MS).catch(() => undefined);
+    if (answer === undefined) this.server = undefined;
     if (answer === undefined || boot !== this.boot || !this.isRegistered) return;
     if (answer.ok) {
       const late = faults.has("lease-from-answer");
@@ -262,7 +271,8 @@ export class SimGameserver {
     }
     if (faults.has("claims-never")) return;
     const generation = generationOf(view.node.modified);
-    const made = claimShard(shard, view, { node: id, boot, generation, id: this.client.id() });
+    const claimed = faults.has("claims-blindly") ? { ...view, owner: ABSENT } : view;
+    const made = claimShard(shard, claimed, { node: id, boot, generation, id: this.client.id() });
     if (made.ok && !owned.has(shard)) this.run(shard, this.claim(shard, view, made.txn));
   }
 
@@ -274,7 +284,7 @@ export class SimGameserver {
   private async claim(shard: string, view: ClaimView, txn: TxnRequest): Promise<void> {
     const { boot, owned } = this;
     const { faults } = this.parts;
-    const compare: readonly Compare[] = faults.has("claims-without-compares") ? [] : txn.compare;
+    const compare: readonly Compare[] = faults.has("claims-blindly") ? [] : txn.compare;
     if (faults.has("acts-before-claimed")) owned.set(shard, view.owner.modified + 1);
     const answer = await this.client.txn({ ...txn, compare }, GIVE_UP_MS);
     if (boot !== this.boot || !this.isRegistered) return;

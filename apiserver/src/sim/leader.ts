@@ -19,7 +19,7 @@ const NO_LOAD = { sessions: 0, memoryBytes: 0, busy: 0, tickMs: 0, bytesPerSecon
 /** Longest delay of a proposal that comes late on purpose. */
 const LATE_MS = 2500;
 /** Wishes after which a leader that stops placing writes none. */
-const FEW_WISHES = 6;
+const FEW_WISHES = 1;
 
 export interface SimLeaderParts {
   readonly store: ReplicatedStore;
@@ -58,7 +58,6 @@ export class SimLeader {
   }
 
   private disobedient(store: ReplicatedStore): LeaderRoleDependencies["store"] {
-    const { faults } = this.parts;
     return {
       get revision() {
         return store.revision;
@@ -67,10 +66,7 @@ export class SimLeader {
       range: (request) => store.range(request),
       watch: (request, events) => store.watch(request, events),
       pull: (request, wake) => store.pull(request, wake),
-      readBarrier: () =>
-        faults.has("lease-without-round") && this.role.figures.leads
-          ? Promise.resolve()
-          : store.readBarrier(),
+      readBarrier: () => store.readBarrier(),
       txn: (request) => this.propose(request),
     };
   }

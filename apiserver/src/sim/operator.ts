@@ -53,6 +53,7 @@ export class Operator {
 
   /** Until every world is there and every node takes shards. */
   async arrange(): Promise<void> {
+    while (this.busy) await this.parts.host.process.sleep(100);
     for (const world of this.worlds)
       await this.insist(() =>
         this.change("world", worldKey(world), (before) => {

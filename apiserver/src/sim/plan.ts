@@ -51,7 +51,7 @@ export function drawPlan(random: Random): Plan {
     leaseMs: random.int(800, 2500),
     loss: some(0.7, 0.12),
     duplicate: some(0.6, 0.15),
-    delayMs: 1 + random.float() * random.float() * 40,
+    delayMs: 1 + random.float() * random.float() * (random.float() < 0.15 ? 150 : 40),
     crash: some(0.8, 0.06),
     cut: some(0.8, 0.12),
     pause: some(0.6, 0.05),

@@ -38,6 +38,7 @@ export class SimProcess implements Clock {
   private readonly sim: SimClock;
   private waiting: (() => void)[] | undefined;
   private ended = false;
+  private goOn: () => void = () => {};
 
   constructor(machine: Machine, { sim }: { sim: SimClock }) {
     this.machine = machine;
@@ -92,14 +93,23 @@ export class SimProcess implements Clock {
   pause(ms: number, isSleep: boolean, first: () => void = () => {}): void {
     if (this.ended || this.waiting) return;
     this.waiting = [];
-    this.sim.setTimer(ms, () => {
-      if (isSleep) this.machine.slept(ms);
+    const begun = this.sim.now();
+    const timer = this.sim.setTimer(ms, () => this.goOn());
+    this.goOn = () => {
+      timer.cancel();
+      this.goOn = () => {};
+      if (isSleep) this.machine.slept(this.sim.now() - begun);
       const waiting = this.waiting ?? [];
       this.waiting = undefined;
       if (this.ended) return;
       first();
       for (const fn of waiting) this.run(fn);
-    });
+    };
+  }
+
+  /** Ends a pause before its time. */
+  resume(): void {
+    this.goOn();
   }
 
   kill(): void {

@@ -64,6 +64,7 @@ export class ControlSimulation {
   private readonly watchers: readonly Watcher[];
   private readonly operator: Operator;
   private readonly counts = { crashes: 0, failedDisks: 0, pauses: 0, changes: 0, transfers: 0 };
+  private readonly removed = new Set<string>();
   private lives = 0;
   private joins = 0;
 
@@ -210,7 +211,9 @@ export class ControlSimulation {
         random.float() < 0.4,
         random.float() < 0.5 ? () => running.act() : undefined,
       );
-    else if (random.float() < plan.clockJump) machine.setTime(random.int(-4000, 4000));
+    // Nobody sets the clock of a machine that sleeps.
+    else if (random.float() < plan.clockJump && !host.process.isPaused)
+      machine.setTime(random.int(-4000, 4000));
   }
 
   private pause(process: SimProcess, isSleep: boolean, first?: () => void): void {
@@ -351,10 +354,14 @@ export class ControlSimulation {
     for (const client of this.clients) client.over = true;
     for (const slot of this.apiservers.values()) {
       slot.disk.setFaults({});
+      slot.process?.resume();
       if (slot.running?.failed) this.endApiserver(slot, "process");
       if (!slot.process?.isAlive) this.startApiserver(slot);
     }
-    for (const slot of this.gameservers) if (slot.running === undefined) this.startGameserver(slot);
+    for (const slot of this.gameservers) {
+      slot.host?.process.resume();
+      if (slot.running === undefined) this.startGameserver(slot);
+    }
     this.go(this.operator.arrange());
   }
 
@@ -388,8 +395,10 @@ export class ControlSimulation {
     const { voters, learners } = this.leader()?.runner.status.members ?? {};
     if (voters === undefined) return;
     for (const slot of this.apiservers.values())
-      if (slot.running && !voters.includes(slot.id) && !learners?.includes(slot.id))
+      if (slot.running && !voters.includes(slot.id) && !learners?.includes(slot.id)) {
+        this.removed.add(slot.id);
         this.endApiserver(slot, "process");
+      }
   }
 
   private missing(): string | undefined {
@@ -436,7 +445,7 @@ export class ControlSimulation {
       random: random.fork(`${id} ${this.lives++}`),
       books,
       faults,
-      apiservers: () => [...this.apiservers.keys()],
+      apiservers: () => [...this.apiservers.keys()].filter((at) => !this.removed.has(at)),
     };
   }
 

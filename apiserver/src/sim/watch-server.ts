@@ -31,6 +31,7 @@ export class WatchServer {
   private readonly process: SimProcess;
   private readonly faults: ControlFaults;
   private readonly chance: () => number;
+  private readonly life: number;
   private next = 0;
 
   constructor(
@@ -45,12 +46,14 @@ export class WatchServer {
     this.process = process;
     this.faults = faults;
     this.chance = chance;
+    this.life = Math.floor(this.chance() * 2 ** 32);
     this.sweep();
   }
 
   /** @throws ControlError */
   open(request: WatchRequest): string {
-    const id = `w${this.next++}`;
+    // Other lives of this apiserver have other watches.
+    const id = `${this.life}.${this.next++}`;
     const open: Open = {
       request,
       hub: this.store.pull(request, () => open.wake()),
@@ -78,7 +81,10 @@ export class WatchServer {
   }
 
   private async take(open: Open): Promise<Told> {
-    if (this.faults.has("watch-goes-silent") && open.number > 6) return { type: "none" };
+    if (this.faults.has("watch-goes-silent") && open.number > 6) {
+      await this.process.sleep(POLL_MS);
+      return { type: "none" };
+    }
     if (this.faults.has("watch-always-compacted") && this.chance() < 0.05)
       return { type: "compacted", revision: this.store.figures.revision };
     let event = open.hub.next();

@@ -108,12 +108,13 @@ class SimNode {
   constructor(name: string, parts: NodeParts) {
     this.name = name;
     this.parts = parts;
-    const clock: Clock = parts.clock;
-    const blind = parts.fault === "blind-to-sleep";
-    this.lease = new Lease(
-      { maxStallMs: 400, maxJumpMs: blind ? Number.POSITIVE_INFINITY : 100 },
-      { clock, onSealed: () => {} },
-    );
+    const { clock: own } = parts;
+    const clock: Clock = {
+      now: () => own.now(),
+      wallTime: () => (parts.fault === "blind-to-sleep" ? own.now() : own.wallTime()),
+      setTimer: (ms, fn) => own.setTimer(ms, fn),
+    };
+    this.lease = new Lease({ maxStallMs: 400, maxJumpMs: 100 }, { clock, onSealed: () => {} });
   }
 
   start(): void {

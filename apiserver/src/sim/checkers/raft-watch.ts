@@ -25,8 +25,13 @@ class LogMirror {
 
   take({ truncateFrom, checkpoint, entries = [] }: Save): void {
     if (truncateFrom !== undefined) this.truncate(truncateFrom);
-    if (checkpoint && checkpoint.index > this.last) this.replace(checkpoint);
+    // The leader's, in place of entries that are not those of the group.
+    if (checkpoint && !this.has(checkpoint)) this.replace(checkpoint);
     for (const entry of entries) this.put(entry);
+  }
+
+  private has({ index, term }: { readonly index: number; readonly term: number }): boolean {
+    return index < this.first || this.entries.get(index)?.term === term;
   }
 
   private truncate(from: number): void {
