@@ -20,6 +20,8 @@ test("a token says where, whom and until when, to the node and to the CA", async
   const token = { ...claims, ca: ca.fingerprint };
   assert.deepEqual(readJoinToken(text), token);
   assert.deepEqual(await checkJoinToken(ca, text, NOW), { ok: true, token });
+  const nowhere = await signJoinToken(ca, { ...claims, address: undefined });
+  assert.deepEqual(readJoinToken(nowhere), { ...token, address: undefined });
   const open = await signJoinToken(ca, { ...claims, node: undefined });
   assert.equal(readJoinToken(open)?.node, undefined);
 });
