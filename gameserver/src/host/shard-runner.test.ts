@@ -249,3 +249,20 @@ test("a proxy whose batches are malformed does not fill the log", async () => {
   runner.receive(1, [{ type: "upstream", shard: "quiet/0", epoch, batch }]);
   assert.equal(errors.length, 2);
 });
+
+test("a sealed world stands still, and goes on as if no time had passed", async () => {
+  const { clock, logs, runner } = await open(`tick(ctx) { ctx.log("tick", { tick: ctx.tick }); },`);
+  clock.advance(1_000);
+  const before = logs().length;
+  assert.ok(before >= 19);
+  runner.seal(true);
+  clock.advance(60_000);
+  assert.equal(logs().length, before);
+  assert.equal(runner.nextAt, Number.POSITIVE_INFINITY);
+  runner.seal(false);
+  clock.advance(1_000);
+  const after = logs().length - before;
+  assert.ok(after >= 19 && after <= 21, `${after} ticks in the second after it`);
+  const ticks = logs().map(([, tick]) => Number(tick));
+  for (const [at, tick] of ticks.entries()) assert.equal(tick, (ticks[0] ?? 0) + at);
+});

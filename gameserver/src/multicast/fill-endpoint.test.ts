@@ -120,3 +120,20 @@ test("over HTTP: type, no caching, no connection kept", async (t) => {
   const refused = await fetch(`${base}/arena/x`);
   assert.deepEqual([refused.status, refused.headers.get("retry-after")], [503, "1"]);
 });
+
+test("a node that may not act tells nobody what its worlds hold", async () => {
+  const clock = new SimClock();
+  const watch = new NotingWatch(clock);
+  watch.answer = { ok: true, filling: { items: [new Uint8Array([65])], full: true } };
+  let mayAct = true;
+  const endpoint = new FillEndpoint({
+    clock,
+    stats: new MulticastStats(),
+    world: () => watch,
+    mayAct: () => mayAct,
+  });
+  assert.equal((await endpoint.answer("/multicast/arena/scores")).status, 200);
+  const asked = endpoint.answer("/multicast/arena/scores");
+  mayAct = false;
+  assert.equal((await asked).status, 503);
+});

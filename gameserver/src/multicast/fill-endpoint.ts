@@ -76,14 +76,16 @@ export class FillEndpoint {
         404,
         "no topic of this world is multicast; gameserver.multicast.topics names them",
       );
-    if (this.dependencies.mayAct?.() === false)
-      return refusal(503, "this node may not speak for its worlds at the moment; ask again later");
     if (target.topic === "") return definitionOf(watch);
     if (this.waiting >= MAX_WAITING)
       return refusal(503, `${MAX_WAITING} requests wait already; ask again later`);
     this.waiting += 1;
     try {
-      return this.sequence(await watch.fill(target.topic, target.run, target.after, WAIT_MS));
+      const outcome = await watch.fill(target.topic, target.run, target.after, WAIT_MS);
+      // Asked at the end: the lease may have run out meanwhile.
+      if (this.dependencies.mayAct?.() === false)
+        return refusal(503, "this node may not speak for its worlds now; ask again later");
+      return this.sequence(outcome);
     } finally {
       this.waiting -= 1;
     }
