@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -158,7 +158,7 @@ async function scene(t: TestContext) {
   };
   control.createWorld("arena", { module: { source: "node", path: "./clock.mjs" } }, "g");
   await until(() => epoch() !== undefined);
-  return { control, server, seen, words, until, epoch, ask, attach, tell };
+  return { control, server, dir, seen, words, until, epoch, ask, attach, tell };
 }
 
 const inOrder = (words: readonly string[]) => {
@@ -244,4 +244,25 @@ test("what was given back answers that it is not here", async (t) => {
   await until(() => epoch() !== undefined);
   const back = await attach({ session: ann.session, timeline: ann.timeline });
   assert.equal(back.timeline, ann.timeline, "nobody had it in between");
+});
+
+test("a changed module runs at a new epoch; one that is refused leaves the old one at another", async (t) => {
+  const { control, server, dir, epoch, attach, words, until } = await scene(t);
+  const ann = await attach();
+  const changed = join(dir, "changed.mjs");
+  const source = readFileSync(join(dir, "clock.mjs"), "utf8");
+  writeFileSync(changed, source.replace('String(ctx.kv.get("n"))', '"now " + ctx.kv.get("n")'));
+  await server.swap("arena", changed);
+  const second = epoch();
+  assert.ok(second !== undefined && second > ann.epoch);
+  assert.equal(second, control.owner("arena").modified);
+  const back = await attach({ session: ann.session, timeline: ann.timeline });
+  assert.equal(back.timeline, ann.timeline);
+  await until(() => words.some((word) => word.startsWith("now ")));
+  writeFileSync(join(dir, "torn.mjs"), "export const world = {");
+  await assert.rejects(server.swap("arena", join(dir, "torn.mjs")));
+  await until(() => epoch() !== undefined && epoch() !== second);
+  assert.equal(epoch(), control.owner("arena").modified);
+  const again = await attach({ session: ann.session, timeline: ann.timeline });
+  assert.equal(again.timeline, ann.timeline);
 });

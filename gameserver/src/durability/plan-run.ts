@@ -20,6 +20,11 @@ export interface Ownership {
    * before. Undefined: somebody else acted since, or that cannot be told.
    */
   lastTurn: number | "none" | undefined;
+  /**
+   * With `lastTurn`: the first turn since which nobody but this node owned the shard, if that is known to be
+   * before it. It need not have run at each: a module may have been refused.
+   */
+  sinceTurn?: number;
 }
 
 /** What the last run left behind, as far as it could be read. */
@@ -73,10 +78,11 @@ export function planRun(remains: Remains, ownership?: Ownership): RunState {
 }
 
 /** Whether the files hold the state that the shard was last seen in, by anybody. */
-function goesOn(remains: Remains, { world, lastTurn }: Ownership): boolean {
+function goesOn(remains: Remains, { world, lastTurn, sinceTurn }: Ownership): boolean {
   if (!isClean(remains)) return false;
   const owner = remains.run?.owner;
   // Nobody had it in this cluster: what ran here before goes on.
   if (lastTurn === "none") return owner === undefined && remains.run !== undefined;
-  return owner !== undefined && owner.world === world && owner.turn === lastTurn;
+  if (lastTurn === undefined || owner?.world !== world) return false;
+  return owner.turn <= lastTurn && owner.turn >= (sinceTurn ?? lastTurn);
 }

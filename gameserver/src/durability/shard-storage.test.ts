@@ -321,11 +321,14 @@ test("owned by a control plane, a shard acts at the given epoch and goes on if n
   assert.equal(third.timeline, third.epoch);
   assert.equal(third.state, "at 2");
   // It had turn 9, too, and could not be opened at it.
-  const fourth = await runOwned(bench, given(11, 9), 4, false);
+  const fourth = await runOwned(bench, { ...given(11, 9), sinceTurn: 8 }, 4, false);
   assert.equal(fourth.timeline, fourth.epoch);
   const fifth = await runOwned(bench, given(12, 11), 5);
   assert.equal(fifth.timeline, fifth.epoch, "it was not stopped in order");
   assert.equal(fifth.state, "at 4");
+  // Nobody else had it since, but it was not run at turn 13.
+  const sixth = await runOwned(bench, { ...given(14, 13), sinceTurn: 11 }, 6);
+  assert.equal(sixth.timeline, fifth.timeline);
 });
 
 test("what ran without a control plane goes on with the first owner, also from epochs above its own", async () => {

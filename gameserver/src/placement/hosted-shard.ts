@@ -39,6 +39,8 @@ export class HostedShard {
   floor = 0;
   /** The highest epoch at which it was opened: never again at that one. */
   usedEpoch = 0;
+  /** Turns, without a gap, in which nobody but this node owned it. */
+  ownTurns: { readonly since: number; readonly last: number } | undefined;
   /** The world's record as it was opened, as far as that matters to what runs. */
   runsAs: Uint8Array | undefined;
   openedAt = 0;

@@ -393,8 +393,8 @@ export class Hosting {
       const turn = this.records.version(ownerKey(entry.shard));
       if (modified <= entry.usedEpoch) return this.reclaim(entry);
       // A claim of this node that was applied, and whose answer was lost.
-      const lastTurn = proposed?.turn === turn ? proposed.lastTurn : undefined;
-      return this.owned(entry, { epoch: modified, world, turn, lastTurn });
+      if (proposed?.turn === turn) return this.owned(entry, { ...proposed, epoch: modified });
+      return this.owned(entry, { epoch: modified, world, turn, lastTurn: undefined });
     }
     if (this.draining) return;
     const proposal = claimShard(entry.shard, view, this.identified(claimant));
@@ -424,12 +424,27 @@ export class Hosting {
     const { record, modified } = owner;
     const isHere =
       record?.node === this.node && generationOf(modified) === this.registration?.generation;
-    const last = record?.state === "owned" ? version : version - 1;
-    return {
-      world: world.created,
-      turn: version + 1,
-      lastTurn: record === undefined ? "none" : isHere ? last : undefined,
-    };
+    const turn = { world: world.created, turn: version + 1 };
+    if (record === undefined) return { ...turn, lastTurn: "none" };
+    if (!isHere) return { ...turn, lastTurn: undefined };
+    return { ...turn, ...this.goesOn(entry, record.state === "owned" ? version : version - 1) };
+  }
+
+  private goesOn(
+    { ownTurns }: HostedShard,
+    lastTurn: number,
+  ): Pick<Ownership, "lastTurn" | "sinceTurn"> {
+    const isKnown = ownTurns?.last === lastTurn && ownTurns.since < lastTurn;
+    return isKnown ? { lastTurn, sinceTurn: ownTurns.since } : { lastTurn };
+  }
+
+  /** Takes an ownership that the control plane has. */
+  private owns(entry: HostedShard, ownership: Ownership): void {
+    const { turn: last, lastTurn, sinceTurn } = ownership;
+    const before = typeof lastTurn === "number" ? lastTurn : last;
+    entry.ownTurns = { since: sinceTurn ?? before, last };
+    entry.ownership = ownership;
+    entry.floor = ownership.epoch;
   }
 
   private propose(
@@ -455,16 +470,14 @@ export class Hosting {
     entry.txnFailures = 0;
     const ownership = { ...proposed, epoch: answer.revision };
     if (!runs) return this.owned(entry, ownership);
-    entry.ownership = ownership;
-    entry.floor = answer.revision;
+    this.owns(entry, ownership);
     entry.usedEpoch = answer.revision;
     this.effects.push({ type: "renewed", shard: entry.shard, ownership });
     this.look(entry);
   }
 
   private owned(entry: HostedShard, ownership: Ownership): void {
-    entry.ownership = ownership;
-    entry.floor = ownership.epoch;
+    this.owns(entry, ownership);
     entry.phase = "claimed";
     this.look(entry);
   }
@@ -512,7 +525,11 @@ export class Hosting {
       return;
     }
     const { world, turn } = entry.ownership;
-    this.propose(entry, "reclaim", proposal.txn, { world, turn: turn + 1, lastTurn: turn });
+    this.propose(entry, "reclaim", proposal.txn, {
+      world,
+      turn: turn + 1,
+      ...this.goesOn(entry, turn),
+    });
   }
 
   private close(entry: HostedShard, reason: string, then: "release" | "rest"): void {

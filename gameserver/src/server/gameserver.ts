@@ -230,7 +230,13 @@ export class Gameserver {
     const { hosted, settings } = entry;
     settings.generation += 1;
     const ownership = await this.dependencies.control?.renew(hosted.shard);
-    hosted.epoch = await this.pool.swap(hosted.shard, file, settings.generation, ownership);
+    try {
+      hosted.epoch = await this.pool.swap(hosted.shard, file, settings.generation, ownership);
+    } catch (error) {
+      // What goes on does so at the epoch before, which is over.
+      if (ownership !== undefined) this.restart(hosted.shard, "a changed module was refused");
+      throw error;
+    }
     settings.ownership = ownership;
     settings.file = file;
     hosted.file = file;
@@ -449,17 +455,20 @@ export class Gameserver {
       "A world said more than is held while this node may not act; it is closed and opened again.",
       { ...facts, bound: MAX_HELD_BYTES_PER_SHARD },
     );
+    this.restart(shard, "its output was more than is held while the node may not act");
+  }
+
+  /** Stops a world, for whoever gave it to this server to have it opened again. */
+  private restart(shard: string, problem: string): void {
+    const { control, logger } = this.dependencies;
+    const facts = this.factsOf(shard);
     const found = this.worlds.delete(shard);
-    this.dependencies.control?.gone(shard);
-    const problem = "its output was more than is held while the node may not act";
+    control?.gone(shard);
     const told = () => {
-      if (found) this.dependencies.control?.died(shard, problem);
+      if (found) control?.died(shard, problem);
     };
     this.pool.close(shard).then(told, (error: unknown) => {
-      this.dependencies.logger.error("A world was closed without its last state.", {
-        ...facts,
-        error,
-      });
+      logger.error("A world was closed without its last state.", { ...facts, error });
       told();
     });
   }
