@@ -6,7 +6,7 @@ import { SeededRandom, SimClock } from "@atlasnet/core/sim";
 import { type Fate, MemoryKv } from "../testing/memory-kv.ts";
 import type { LogEntry } from "./entry.ts";
 import { LogKeys } from "./keys.ts";
-import { LeaderTerm, readHead, Superseded } from "./leader-term.ts";
+import { isPassing, LeaderTerm, readHead, Superseded } from "./leader-term.ts";
 import { Replica } from "./replica.ts";
 import { pause } from "./retrying.ts";
 
@@ -73,7 +73,8 @@ class Pair {
         try {
           const read = await readHead(this.kv, keys, signal);
           done = read !== undefined && (await replica.advance(read.head));
-        } catch {
+        } catch (error) {
+          if (!isPassing(error)) throw error;
           await pause(this.clock, 1, signal);
         }
       }
