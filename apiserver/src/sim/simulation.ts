@@ -1,6 +1,7 @@
-import { SeededRandom, SimClock, SimDisk } from "@atlasnet/core/sim";
+import { SeededRandom, SimClock } from "@atlasnet/core/sim";
 import { SimViolation } from "../raft/sim/violation.ts";
-import { SimApiserver } from "./apiserver.ts";
+import type { SimApiserver } from "./apiserver.ts";
+import { ApiserverFleet } from "./apiserver-fleet.ts";
 import { Books } from "./books.ts";
 import { checkKeyHistory, type KeyOperation } from "./checkers/key-history.ts";
 import type { ControlFaults } from "./faults.ts";
@@ -18,8 +19,6 @@ const TROUBLE_EVERY_MS = 100;
 const LOOK_EVERY_MS = 100;
 /** Nothing may move for so long once all is well. */
 const QUIET_MS = 3000;
-/** Apiservers that may join, besides the first. */
-const MAX_JOINS = 2;
 const MAX_EVENTS = 5_000_000;
 
 export interface RunResult {
@@ -27,15 +26,6 @@ export interface RunResult {
   readonly trace: string;
   readonly simulatedMs: number;
   readonly figures: { readonly [name: string]: number };
-}
-
-interface ApiserverSlot {
-  readonly id: string;
-  readonly machine: Machine;
-  readonly disk: SimDisk;
-  readonly firstVoters: readonly string[] | undefined;
-  process: SimProcess | undefined;
-  running: SimApiserver | undefined;
 }
 
 interface GameserverSlot {
@@ -58,15 +48,13 @@ export class ControlSimulation {
   private readonly faults: ControlFaults;
   private readonly books: Books;
   private readonly net: Net<SimApiserver>;
-  private readonly apiservers = new Map<string, ApiserverSlot>();
+  private readonly apiservers: ApiserverFleet;
   private readonly gameservers: readonly GameserverSlot[];
   private readonly clients: readonly KvClient[];
   private readonly watchers: readonly Watcher[];
   private readonly operator: Operator;
   private readonly counts = { crashes: 0, failedDisks: 0, pauses: 0, changes: 0, transfers: 0 };
-  private readonly removed = new Set<string>();
   private lives = 0;
-  private joins = 0;
 
   constructor(seed: number, faults: ControlFaults = new Set(), changes: Partial<Plan> = {}) {
     this.random = new SeededRandom(`control/${seed}`);
@@ -77,7 +65,19 @@ export class ControlSimulation {
     this.books = new Books(sim);
     this.net = new Net(plan, { sim, random: random.fork("network") });
     const first = names("a", plan.apiservers);
-    for (const id of first) this.addApiserver(id, first);
+    this.apiservers = new ApiserverFleet({
+      sim,
+      random,
+      plan,
+      faults,
+      books: this.books,
+      net: this.net,
+      counts: this.counts,
+      newMachine: () => this.machine(),
+      nextLife: () => this.lives++,
+      pause: (process, isSleep) => this.pause(process, isSleep),
+    });
+    for (const id of first) this.apiservers.add(id, first);
     this.gameservers = names("gs", plan.gameservers).map((id) => ({
       id,
       machine: this.machine(),
@@ -149,7 +149,7 @@ export class ControlSimulation {
 
   private async story(): Promise<void> {
     const { plan, books } = this;
-    for (const slot of this.apiservers.values()) this.startApiserver(slot);
+    this.apiservers.startAll();
     for (const slot of this.gameservers) this.startGameserver(slot);
     this.go(this.operator.arrange());
     for (const client of this.clients) this.go(client.run());
@@ -168,36 +168,14 @@ export class ControlSimulation {
 
   private trouble(): void {
     const { random, plan, net } = this;
-    const ids = [...this.apiservers.keys(), ...this.gameservers.map(({ id }) => id), "op"];
+    const ids = [...this.apiservers.ids, ...this.gameservers.map(({ id }) => id), "op"];
     if (random.float() < plan.cut) net.recut(ids);
-    for (const slot of this.apiservers.values()) this.troubleApiserver(slot);
+    this.apiservers.trouble();
     for (const slot of this.gameservers) this.troubleGameserver(slot);
-    const leader = this.leader();
-    if (leader && random.float() < plan.transfer) {
-      const { voters } = leader.runner.status.members;
-      this.counts.transfers += 1;
-      leader.runner
-        .transferLeadership(voters[random.int(0, voters.length - 1)] ?? "")
-        .catch(() => {});
-    }
-    if (leader && random.float() < plan.members) this.changeMembers(leader);
+    const { leader } = this.apiservers;
+    if (leader && random.float() < plan.transfer) this.apiservers.transfer();
+    if (leader && random.float() < plan.members) this.apiservers.changeMembers(leader);
     if (random.float() < plan.operator) this.go(this.operator.meddle());
-  }
-
-  private troubleApiserver(slot: ApiserverSlot): void {
-    const { random, plan } = this;
-    const { running, process } = slot;
-    if (running === undefined || process === undefined) return;
-    if (running.failed || random.float() < plan.crash)
-      this.crashApiserver(slot, random.float() < 0.5 ? "power" : "process");
-    else if (random.float() < plan.pause) this.pause(process, random.float() < 0.3);
-    else if (random.float() < plan.failingDisk) {
-      this.counts.failedDisks += 1;
-      slot.disk.setFaults({ syncError: 1 });
-      this.sim.setTimer(random.int(50, 400), () => {
-        if (slot.process === process) this.crashApiserver(slot, "power");
-      });
-    }
   }
 
   private troubleGameserver(slot: GameserverSlot): void {
@@ -219,113 +197,6 @@ export class ControlSimulation {
   private pause(process: SimProcess, isSleep: boolean, first?: () => void): void {
     this.counts.pauses += 1;
     process.pause(this.random.int(20, 3000), isSleep, first);
-  }
-
-  private changeMembers(leader: SimApiserver): void {
-    const { random, plan } = this;
-    const { runner } = leader;
-    const { voters, learners } = runner.status.members;
-    const [learner] = learners;
-    const change = (work: Promise<unknown>): void => {
-      work.then(
-        () => {
-          this.counts.changes += 1;
-        },
-        () => {},
-      );
-    };
-    if (learner !== undefined) change(runner.changeMembers({ type: "promote", id: learner }));
-    else if (voters.length > plan.apiservers - 1 && voters.length > 3) {
-      const id = voters[random.int(0, voters.length - 1)] ?? "";
-      change(runner.changeMembers({ type: "remove", id }));
-    } else if (this.joins < MAX_JOINS) {
-      this.joins += 1;
-      const id = `a${plan.apiservers + this.joins}`;
-      const slot = this.addApiserver(id, undefined);
-      this.startApiserver(slot, ({ incarnation }) =>
-        change(runner.changeMembers({ type: "add-learner", id, incarnation })),
-      );
-    }
-  }
-
-  private leader(): SimApiserver | undefined {
-    for (const { running } of this.apiservers.values())
-      if (running?.runner.isRunning && running.runner.status.role === "leader") return running;
-    return undefined;
-  }
-
-  private addApiserver(id: string, firstVoters: readonly string[] | undefined): ApiserverSlot {
-    const { random, plan } = this;
-    const own = random.fork(`disk ${id}`);
-    const slot: ApiserverSlot = {
-      id,
-      machine: this.machine(),
-      firstVoters,
-      process: undefined,
-      running: undefined,
-      disk: new SimDisk(
-        {},
-        {
-          random: own,
-          latency: (operation) => {
-            const isSync = operation === "sync";
-            if (!isSync && !plan.slowWrites) return Promise.resolve();
-            const ms =
-              isSync && own.float() < plan.stall ? own.int(20, 400) : own.float() * plan.syncMs;
-            return slot.process?.sleep(ms) ?? Promise.resolve();
-          },
-        },
-      ),
-    };
-    this.apiservers.set(id, slot);
-    return slot;
-  }
-
-  private startApiserver(slot: ApiserverSlot, onStarted?: (server: SimApiserver) => void): void {
-    const { sim, books, net, faults, plan, random } = this;
-    const { id, machine, disk, firstVoters } = slot;
-    const process = new SimProcess(machine, { sim });
-    slot.process = process;
-    disk.setFaults({});
-    const host = { id, process };
-    SimApiserver.start(
-      { plan, firstVoters },
-      {
-        host,
-        random: random.fork(`${id} ${this.lives++}`),
-        disk: disk.process(),
-        net,
-        books,
-        faults,
-      },
-    ).then(
-      (server) => {
-        if (!process.isAlive) return;
-        slot.running = server;
-        net.serve(host, server);
-        onStarted?.(server);
-      },
-      (error: unknown) => {
-        if (process.isAlive)
-          books.violations.add("apiservers start", `${id} did not: ${String(error)}`);
-      },
-    );
-  }
-
-  private crashApiserver(slot: ApiserverSlot, kind: "power" | "process"): void {
-    this.counts.crashes += 1;
-    this.endApiserver(slot, kind);
-    this.sim.setTimer(this.random.int(10, 1500), () => {
-      if (!slot.process?.isAlive) this.startApiserver(slot);
-    });
-  }
-
-  private endApiserver(slot: ApiserverSlot, kind: "power" | "process"): void {
-    slot.process?.kill();
-    slot.disk.crash(kind);
-    this.books.raft.crashed(slot.id);
-    slot.running?.end();
-    slot.running = undefined;
   }
 
   private startGameserver(slot: GameserverSlot): void {
@@ -352,12 +223,7 @@ export class ControlSimulation {
   private heal(): void {
     this.net.heal();
     for (const client of this.clients) client.over = true;
-    for (const slot of this.apiservers.values()) {
-      slot.disk.setFaults({});
-      slot.process?.resume();
-      if (slot.running?.failed) this.endApiserver(slot, "process");
-      if (!slot.process?.isAlive) this.startApiserver(slot);
-    }
+    this.apiservers.heal();
     for (const slot of this.gameservers) {
       slot.host?.process.resume();
       if (slot.running === undefined) this.startGameserver(slot);
@@ -376,13 +242,8 @@ export class ControlSimulation {
     this.go(write());
     for (;;) {
       await this.sleep(LOOK_EVERY_MS);
-      // A disk that failed right before all was healed.
-      for (const slot of this.apiservers.values())
-        if (slot.running?.failed) {
-          this.endApiserver(slot, "process");
-          this.startApiserver(slot);
-        }
-      this.endRemoved();
+      this.apiservers.restartFailed();
+      this.apiservers.endRemoved();
       const missing =
         wrote && this.clients.every(({ isIdle }) => isIdle) ? this.missing() : "no write yet";
       if (missing === undefined) return books.moves.moves;
@@ -390,21 +251,10 @@ export class ControlSimulation {
     }
   }
 
-  /** Whoever is no member (any more) has nothing to say: operators take it away. */
-  private endRemoved(): void {
-    const { voters, learners } = this.leader()?.runner.status.members ?? {};
-    if (voters === undefined) return;
-    for (const slot of this.apiservers.values())
-      if (slot.running && !voters.includes(slot.id) && !learners?.includes(slot.id)) {
-        this.removed.add(slot.id);
-        this.endApiserver(slot, "process");
-      }
-  }
-
   private missing(): string | undefined {
     const gameservers = this.gameservers.flatMap(({ running }) => running ?? []);
     return whatIsMissing({
-      apiservers: [...this.apiservers.values()].flatMap(({ running }) => running ?? []),
+      apiservers: this.apiservers.running,
       gameservers,
       watchers: [...this.watchers, ...gameservers.flatMap(({ watchers }) => watchers)],
       history: this.books.history,
@@ -445,7 +295,7 @@ export class ControlSimulation {
       random: random.fork(`${id} ${this.lives++}`),
       books,
       faults,
-      apiservers: () => [...this.apiservers.keys()].filter((at) => !this.removed.has(at)),
+      apiservers: () => this.apiservers.known,
     };
   }
 
