@@ -94,7 +94,7 @@ const fates: { readonly [name: string]: (random: SeededRandom) => Fate } = {
 describe("terms of leadership that overlap", () => {
   for (const [name, fate] of Object.entries(fates))
     test(`one log, every command at most once, nothing lost of a term that went on: ${name}`, async () => {
-      for (let seed = 1; seed <= 25; seed++) {
+      for (let seed = 1; seed <= 12; seed++) {
         const pair = new Pair(seed, fate);
         await pair.clock.drive(
           Promise.all([pair.lead(0, 12), pair.lead(1, 12)]).then(() => pair.lead(seed % 2, 6)),
