@@ -12,7 +12,6 @@ import {
 import {
   type Change,
   encodeRecord,
-  type NodeRecord,
   nodeKey,
   type Operation,
   ownerKey,
@@ -20,6 +19,8 @@ import {
 } from "@atlasnet/core";
 import { atMost, machine, printReport } from "./lib/report.ts";
 import { median, round } from "./lib/statistics.ts";
+import { fillApiserver } from "./placement/filled-apiserver.ts";
+import { nodeOf, worldOf } from "./placement/records.ts";
 
 /**
  * What placement costs the leader of a large cluster. Time is simulated: transactions are applied in
@@ -46,8 +47,7 @@ const nodes = Number(flags.nodes);
 const worlds = Number(flags.worlds);
 const lost = Number(flags.lost);
 const rounds = Number(flags.rounds);
-
-const ZONES = ["eu", "us", "asia", "africa"];
+const worldsPerNode = worlds / nodes;
 
 /** The longest of some pieces of work, and their sum. */
 class Stopwatch {
@@ -62,44 +62,6 @@ class Stopwatch {
     this.longestMs = Math.max(this.longestMs, ms);
     return result;
   }
-}
-
-function nodeOf(index: number, state: NodeRecord["state"]): NodeRecord {
-  return {
-    role: "gameserver",
-    labels: { zone: ZONES[index % ZONES.length] ?? "", rack: `r${index % 40}` },
-    // Room for half as much again as there is.
-    capacity: {
-      weight: Math.ceil((worlds / nodes) * 1.5),
-      sessions: 10_000,
-      memoryBytes: 2 ** 34,
-    },
-    modules: ["./arena.js", "./race.js"],
-    address: `10.0.${index >> 8}.${index & 255}:2556`,
-    boot: `boot-${index}`,
-    fingerprint: "0a".repeat(32),
-    state,
-    cordoned: false,
-    leaseMs: 10_000,
-    registered: 1_700_000_000_000,
-  };
-}
-
-function worldOf(index: number): Uint8Array {
-  // One in eight has to be in a zone; two modules, two policies: twenty kinds of worlds.
-  const zone = index % 8 === 0 ? ZONES[(index / 8) % ZONES.length] : undefined;
-  return encodeRecord("world", {
-    module: { source: "node", path: index % 2 === 0 ? "./arena.js" : "./race.js" },
-    config: { size: 100, seed: index },
-    durability: "journal",
-    graceSeconds: 30,
-    labels: {},
-    constraints: { nodeLabels: zone === undefined ? {} : { zone }, nodes: [] },
-    policy: index % 10 === 3 ? "pack" : "spread",
-    weight: 1,
-    failover: "automatic",
-    enabled: true,
-  });
 }
 
 class Bench {
@@ -188,7 +150,10 @@ function measure() {
     for (let i = at; i < Math.min(at + CHANGES_AT_ONCE, nodes + worlds); i++)
       piece.push(
         i < nodes
-          ? bench.put(nodeKey(`gs-${i}`), encodeRecord("node", nodeOf(i, "ready")))
+          ? bench.put(
+              nodeKey(`gs-${i}`),
+              encodeRecord("node", nodeOf(i, { state: "ready", worldsPerNode })),
+            )
           : bench.put(worldKey(`w${i - nodes}`), worldOf(i - nodes)),
       );
     bench.apply(piece, loading);
@@ -214,7 +179,7 @@ function measure() {
   const gone: Change[] = [];
   for (let i = 0; i < lost; i++) {
     const index = Math.floor((i * nodes) / lost);
-    const value = encodeRecord("node", nodeOf(index, "lost"));
+    const value = encodeRecord("node", nodeOf(index, { state: "lost", worldsPerNode }));
     gone.push(bench.put(nodeKey(`gs-${index}`), value));
   }
   bench.apply(gone, failedViews);
@@ -245,7 +210,7 @@ function measure() {
   };
 }
 
-function run(): void {
+async function run(): Promise<void> {
   const { cpu, cores, node } = machine();
   console.log(`On ${cpu}, ${cores} cores, Node ${node}.`);
   const measured = Array.from({ length: rounds }, () => {
@@ -270,14 +235,24 @@ function run(): void {
       ),
     ]),
   );
+  const filled = await fillApiserver({ nodes, worlds });
+  console.log(
+    `an apiserver with all of it: ${round(filled.filledMB, 0)} MB resident (${round(filled.emptyMB, 0)} MB without), ` +
+      `its state ${round(filled.checkpointMB, 1)} MB`,
+  );
   const longest = round(Math.max(...measured.map(({ longestStepMs }) => longestStepMs)));
   printReport({
     bench: "placement",
     settings: { nodes, worlds, lost, rounds, changesAtOnce: CHANGES_AT_ONCE },
-    figures: medians,
+    figures: {
+      ...medians,
+      apiserverEmptyMB: round(filled.emptyMB, 0),
+      apiserverMB: round(filled.filledMB, 0),
+      checkpointMB: round(filled.checkpointMB, 1),
+    },
     goals: [atMost("longest step, in all rounds", 50, "ms", longest)],
   });
 }
 
 if (flags.help) console.log(HELP);
-else run();
+else await run();
