@@ -31,6 +31,36 @@ test("where to play and join, what runs where, what to try", () => {
   for (const line of text.split("\n")) assert.ok(line.length <= 80, line);
 });
 
+test("with apiservers: who leads, where worlds run, how the command line gets there", () => {
+  const plans = layoutCluster({
+    ...{ proxies: 2, gameservers: 2, apiservers: 3, basePort: 2555 },
+    worlds: ["a", "b"],
+  });
+  const text = clusterBanner({
+    ...OPTIONS,
+    plans,
+    pidOf: (node) => (node === "api-2" ? 4712 : undefined),
+    control: {
+      leader: "api-2",
+      placed: [
+        ["a", "gs-2"],
+        ["b", undefined],
+      ],
+      flags: "--context dev",
+    },
+  });
+  for (const part of [
+    "3 apiservers, 2 proxies and 2 gameservers are running",
+    "gs-1: none\n",
+    "gs-2: a\n",
+    "nowhere yet: b\n",
+    "http://127.0.0.1:2570  (api-2, leads)\n",
+    "kill -9 4712  (ends api-2, the leader: players do not notice)\n",
+    "atlasnet world ls --context dev\n",
+  ])
+    assert.ok(text.includes(part), part);
+});
+
 test("what is not so is not said", () => {
   const text = clusterBanner({
     ...OPTIONS,

@@ -15,13 +15,24 @@ export interface BannerOptions {
   readonly tls: boolean;
   readonly udp: boolean;
   readonly platform: NodeJS.Platform;
+  /** With apiservers only. */
+  readonly control?: ControlFacts | undefined;
+}
+
+export interface ControlFacts {
+  readonly leader: string | undefined;
+  /** Worlds, each with its gameserver; undefined: with none yet. */
+  readonly placed: readonly (readonly [world: string, node: string | undefined])[];
+  /** What leads the CLI to this cluster, as in `--context dev`. */
+  readonly flags: string;
 }
 
 /** What the cluster greets with: where to play, where to join, what to try. Read at 80 columns. */
 export function clusterBanner(options: BannerOptions): string {
-  const { plans, pidOf, pagesPort, tls, udp } = options;
+  const { plans, pagesPort, tls, udp } = options;
   const proxies = plans.filter(({ role }) => role === "proxy");
   const gameservers = plans.filter(({ role }) => role === "gameserver");
+  const apiservers = plans.filter(({ role }) => role === "apiserver");
   const scheme = tls ? "wss" : "ws";
   const rows: (readonly [string, string])[] = [
     ...(pagesPort === undefined
@@ -34,11 +45,12 @@ export function clusterBanner(options: BannerOptions): string {
           `${scheme}://localhost:${ports.players}  (${node}; WebSocket, TCP${udp ? ", UDP" : ""})`,
         ] as const,
     ),
-    ...gameservers.map(
-      ({ node, worlds }, index) =>
+    ...worldRows(gameservers, options.control),
+    ...apiservers.map(
+      ({ node, ports }, index) =>
         [
-          index === 0 ? "Worlds" : "",
-          `${node}: ${worlds.length === 0 ? "none" : worlds.join(", ")}`,
+          index === 0 ? "API" : "",
+          `http://${LOOPBACK}:${ports.api}  (${node}${node === options.control?.leader ? ", leads" : ""})`,
         ] as const,
     ),
     ...plans.map(
@@ -49,7 +61,7 @@ export function clusterBanner(options: BannerOptions): string {
         ] as const,
     ),
     ["Kept in", options.dir],
-    ...tries(proxies, pidOf, options.platform),
+    ...tries(proxies, options),
   ];
   const lines = rows.map(([label, text]) => `  ${label.padEnd(9)}${text}`);
   const notes = [
@@ -61,23 +73,60 @@ export function clusterBanner(options: BannerOptions): string {
       : ["  Guests are not let in: players need tickets of the cluster's key."]),
     "  Ctrl+C stops the proxies, then the gameservers, which save their worlds.",
   ];
-  return `\n  AtlasNet ${version}: ${count(proxies.length, "proxy", "proxies")} and ${count(gameservers.length, "gameserver", "gameservers")} are running\n\n${lines.join("\n")}\n\n${notes.join("\n")}\n\n`;
+  return `\n  AtlasNet ${version}: ${processes(plans)} are running\n\n${lines.join("\n")}\n\n${notes.join("\n")}\n\n`;
+}
+
+function worldRows(
+  gameservers: readonly NodePlan[],
+  control: ControlFacts | undefined,
+): (readonly [string, string])[] {
+  const placed = control?.placed ?? [];
+  const lines = gameservers.map(({ node, worlds }) => {
+    const here = placed.flatMap(([world, owner]) => (owner === node ? [world] : []));
+    const names = control === undefined ? worlds : here;
+    return `${node}: ${names.length === 0 ? "none" : names.join(", ")}`;
+  });
+  const nowhere = placed.flatMap(([world, owner]) => (owner === undefined ? [world] : []));
+  if (nowhere.length > 0) lines.push(`nowhere yet: ${nowhere.join(", ")}`);
+  return lines.map((line, index) => [index === 0 ? "Worlds" : "", line]);
 }
 
 function tries(
   proxies: readonly NodePlan[],
-  pidOf: (node: string) => number | undefined,
-  platform: NodeJS.Platform,
+  { pidOf, platform, control }: BannerOptions,
 ): (readonly [string, string])[] {
-  const first = proxies[0]?.node ?? "";
-  const pid = pidOf(first);
-  if (pid === undefined) return [];
-  const kill = platform === "win32" ? `taskkill /F /PID ${pid}` : `kill -9 ${pid}`;
-  const what =
+  const kill = (node: string, what: string): string[] => {
+    const pid = pidOf(node);
+    if (pid === undefined) return [];
+    const command = platform === "win32" ? `taskkill /F /PID ${pid}` : `kill -9 ${pid}`;
+    return [`${command}  (ends ${node}${what})`];
+  };
+  const lines = kill(
+    proxies[0]?.node ?? "",
     proxies.length > 1
-      ? `ends ${first}: its players go on through another`
-      : `ends ${first}: its players wait until it is back`;
-  return [["Try", `${kill}  (${what})`]];
+      ? ": its players go on through another"
+      : ": its players wait until it is back",
+  );
+  if (control?.leader !== undefined)
+    lines.push(...kill(control.leader, ", the leader: players do not notice"));
+  if (control !== undefined) lines.push(`atlasnet world ls ${control.flags}`);
+  return lines.map((line, index) => [index === 0 ? "Try" : "", line]);
+}
+
+const ROLES = [
+  ["apiserver", "apiservers"],
+  ["proxy", "proxies"],
+  ["gameserver", "gameservers"],
+] as const;
+
+/** `3 apiservers, 2 proxies and 2 gameservers`. */
+export function processes(plans: readonly NodePlan[]): string {
+  const parts = ROLES.flatMap(([one, many]) => {
+    const found = plans.filter(({ role }) => role === one).length;
+    return found === 0 ? [] : [count(found, one, many)];
+  });
+  const last = parts.pop() ?? "";
+  return parts.length === 0 ? last : `${parts.join(", ")} and ${last}`;
 }
 
 export function count(n: number, one: string, many: string): string {

@@ -1,14 +1,23 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Config, LoadedConfig } from "@atlasnet/core";
 import { systemClock } from "@atlasnet/core/node";
 import type { CliIo } from "../cli-io.ts";
 import { PageServer as DevPageServer } from "../dev/page-server.ts";
 import { STOP_WITH_PARENT } from "../parent-tie.ts";
-import { clusterBanner, count } from "./banner.ts";
+import { type ControlFacts, clusterBanner, processes } from "./banner.ts";
+import { Catalogue } from "./catalogue.ts";
 import { startChild } from "./child.ts";
 import { ConsoleView } from "./console-view.ts";
+import { DEV_CONTEXT, environmentText, rememberContext } from "./dev-context.ts";
 import { layoutCluster, type NeededPort, type NodePlan, neededPorts } from "./layout.ts";
-import { type ClusterWorld, LOOPBACK, nodeConfigFile } from "./node-config.ts";
+import {
+  adminTokenFile,
+  apiAddresses,
+  type ClusterWorld,
+  LOOPBACK,
+  nodeConfigFile,
+} from "./node-config.ts";
 import { checkPorts } from "./ports.ts";
 import { prepareFolder } from "./prepare.ts";
 import { probe } from "./probe.ts";
@@ -19,6 +28,8 @@ import { clusterModules } from "./worlds.ts";
 export interface ClusterSessionOptions {
   readonly proxies: number;
   readonly gameservers: number;
+  /** 0: each gameserver is given its worlds. */
+  readonly apiservers: number;
   /** Absolute folder of everything the cluster keeps. */
   readonly dir: string;
   readonly restarts: RestartPolicy;
@@ -49,6 +60,9 @@ export interface PagesOptions {
 /** A process that was asked to stop has what it may take to drain, and this to save and to end. */
 const STOP_MARGIN_MS = 10_000;
 const PROBE_TIMEOUT_MS = 2_000;
+/** Worlds that are not open by then are named in the greeting. */
+const PLACED_MS = 15_000;
+const PLACED_LOOK_MS = 200;
 /** How often the table is drawn when nothing is printed. */
 const REDRAW_MS = 1_000;
 const PORT_HINT =
@@ -63,6 +77,8 @@ export class ClusterSession {
   private readonly view: ConsoleView;
   private pages: { stop(): Promise<void> } | undefined;
   private redraw: NodeJS.Timeout | undefined;
+  private worlds: readonly ClusterWorld[] = [];
+  private readonly stopping = new AbortController();
 
   /** @throws UsageError when the ports do not fit. */
   constructor(options: ClusterSessionOptions, dependencies: ClusterSessionDependencies) {
@@ -72,6 +88,7 @@ export class ClusterSession {
     this.plans = layoutCluster({
       proxies: options.proxies,
       gameservers: options.gameservers,
+      apiservers: options.apiservers,
       basePort: config.proxy.port,
       worlds: config.worlds.map(({ name }) => name),
     });
@@ -111,16 +128,17 @@ export class ClusterSession {
     await checkPorts(this.ports(), PORT_HINT);
     await prepareFolder({ folder: { dir }, plans, loaded, ...modules });
     await this.startPages(modules.worlds);
-    io.talk(
-      `Starting ${count(options.proxies, "proxy", "proxies")} and ${count(options.gameservers, "gameserver", "gameservers")}; what they keep is in ${dir}\n`,
-    );
+    this.worlds = modules.worlds;
+    io.talk(`Starting ${processes(plans)}; what they keep is in ${dir}\n`);
     this.supervisor.start();
     this.redraw = setInterval(() => this.view.refresh(), REDRAW_MS);
   }
 
-  /** Says where to play and join, once all are ready. */
+  /** Says where to play and join, once all are ready and the worlds are in the catalogue. */
   async greet(): Promise<void> {
     await this.supervisor.allReady();
+    const control = this.options.apiservers === 0 ? undefined : await this.makeWorlds();
+    if (this.stopping.signal.aborted) return;
     const { http, proxy } = this.options.loaded.config;
     this.view.block(
       clusterBanner({
@@ -133,8 +151,49 @@ export class ClusterSession {
         tls: proxy.tls.cert !== undefined,
         udp: proxy.udp.enabled,
         platform: process.platform,
+        control,
       }),
     );
+  }
+
+  /** The worlds of the command line, made by the API as everybody makes them. */
+  private async makeWorlds(): Promise<ControlFacts> {
+    const { io } = this.dependencies;
+    const { dir, loaded } = this.options;
+    const access = { addresses: apiAddresses(this.plans), tokenFile: adminTokenFile({ dir }) };
+    const catalogue = await Catalogue.open(access);
+    // What is asked when the cluster stops gets no answer.
+    const close = () => catalogue.close();
+    this.stopping.signal.addEventListener("abort", close, { once: true });
+    try {
+      await catalogue.putWorlds(this.worlds, { fresh: loaded.config.data.fresh });
+      return {
+        placed: await this.placed(catalogue),
+        leader: this.supervisor.leader(),
+        flags: (await rememberContext(io, access))
+          ? `--context ${DEV_CONTEXT}`
+          : environmentText(access),
+      };
+    } finally {
+      this.stopping.signal.removeEventListener("abort", close);
+      catalogue.close();
+    }
+  }
+
+  private async placed(catalogue: Catalogue): Promise<ControlFacts["placed"]> {
+    const deadline = systemClock.now() + PLACED_MS;
+    for (;;) {
+      const owners = new Map(
+        (await catalogue.placements()).map((it) => [
+          it.world,
+          it.state === "owned" ? it.owner?.node : undefined,
+        ]),
+      );
+      const placed = this.worlds.map(({ name }) => [name, owners.get(name)] as const);
+      if (placed.every(([, node]) => node !== undefined) || systemClock.now() > deadline)
+        return placed;
+      await delay(PLACED_LOOK_MS, undefined, { signal: this.stopping.signal });
+    }
   }
 
   /** Resolves when no process is left and none will be started. */
@@ -146,8 +205,9 @@ export class ClusterSession {
     this.view.block(text);
   }
 
-  /** Stops the proxies, the gameservers, then the pages. Idempotent. */
+  /** Stops the proxies, the gameservers, the apiservers, then the pages. Idempotent. */
   async stop(): Promise<void> {
+    this.stopping.abort();
     await this.supervisor.stop();
     clearInterval(this.redraw);
     this.view.end();
@@ -166,7 +226,12 @@ export class ClusterSession {
     const { io } = this.dependencies;
     // A restart goes on from what was kept, whatever the first start did.
     const fresh =
-      first && options.loaded.config.data.fresh && plan.role === "gameserver" ? ["--fresh"] : [];
+      first &&
+      options.loaded.config.data.fresh &&
+      options.apiservers === 0 &&
+      plan.role === "gameserver"
+        ? ["--fresh"]
+        : [];
     const main = fileURLToPath(new URL("../main.js", import.meta.url));
     const file = nodeConfigFile({ dir: options.dir }, plan.node);
     return startChild(

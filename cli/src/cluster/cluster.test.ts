@@ -6,7 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { connect } from "@atlasnet/client";
-import { freeBase, RunningCluster } from "./testing/running-cluster.ts";
+import { runCli } from "../program.ts";
+import { CONTEXTS, freeBase, RunningCluster } from "./testing/running-cluster.ts";
 
 const WORLD = (name: string) => `
   import { defineWorld, implementWorld, text } from ${JSON.stringify(import.meta.resolve("@atlasnet/world"))};
@@ -41,6 +42,7 @@ test(`two proxies and two gameservers: joined through each, a killed proxy, an o
   const cluster = new RunningCluster(
     [
       ...["--port", String(base), "--http.port", String(base - 1), "--proxy.host", "127.0.0.1"],
+      ...["--apiservers", "0"],
       // So that players can come back only through the other proxy.
       "--no-restart",
       ...["--world", "east=./east.mjs", "--world", "west=./west.mjs"],
@@ -103,6 +105,80 @@ test(`two proxies and two gameservers: joined through each, a killed proxy, an o
   );
 });
 
+test(`with apiservers: worlds are in the catalogue, a killed leader comes back, the next run goes on${where}`, {
+  skip: !posix,
+  timeout: 120_000,
+}, async (t) => {
+  const base = await freeBase(1, 2, 3);
+  const run = (...worlds: string[]) => {
+    const cluster = new RunningCluster(
+      [
+        ...["--port", String(base), "--http.enabled=false", "--proxy.host", "127.0.0.1"],
+        ...["--proxies", "1", "--dir", "three", ...worlds.flatMap((name) => ["--world", name])],
+      ],
+      folder,
+    );
+    t.after(async () => {
+      cluster.signal("SIGTERM");
+      await cluster.ended;
+    });
+    return cluster;
+  };
+  const atlasnet = async (...args: string[]) => {
+    let out = "";
+    let talk = "";
+    const code = await runCli(
+      [...args, "--context", "dev"],
+      {
+        out: (text) => {
+          out += text;
+        },
+        talk: (text) => {
+          talk += text;
+        },
+        width: 80,
+        env: { ATLASNET_CONTEXTS: join(folder, CONTEXTS) },
+        workingDir: folder,
+        stop: new AbortController().signal,
+      },
+      { loadMonolith: () => Promise.reject(new Error("no monolith in this test")) },
+    );
+    assert.equal(code, 0, talk);
+    return out;
+  };
+  const first = run("east=./east.mjs", "west=./west.mjs");
+  const [, pid = "", leader = ""] = await first.said(
+    /kill -9 (\d+) {2}\(ends (api-\d), the leader/,
+  );
+  assert.match(first.text, /3 apiservers, 1 proxy and 2 gameservers are running/);
+  const client = connect({ url: `ws://127.0.0.1:${base}` });
+  t.after(() => client.close());
+  await client.join({ world: "west" });
+  assert.match(await atlasnet("world", "ls"), /^east +owned +gs-\d.*\nwest +owned +gs-\d/m);
+  process.kill(Number(pid), "SIGKILL");
+  await first.said(
+    new RegExp(`^\\[cluster\\] ${leader} died: was ended by SIGKILL; starts again`, "m"),
+  );
+  await atlasnet("world", "create", "third", "--module", join(folder, "east.mjs"));
+  await first.said(new RegExp(`${leader} died[^]* ${leader} is ready`));
+  first.signal("SIGINT");
+  assert.equal(await first.ended, 0, first.text);
+  const ends = [...first.text.matchAll(/^\[cluster\] (\S+) has ended/gm)].map(([, node]) => node);
+  assert.deepEqual(ends.slice(0, 1), ["proxy-1"]);
+  assert.deepEqual(ends.slice(-3).sort(), ["api-1", "api-2", "api-3"]);
+
+  const second = run("west=./west.mjs");
+  await second.said(/are running/);
+  const states = (await atlasnet("world", "ls")).split("\n").map((line) => line.split(/ +/, 2));
+  assert.deepEqual(states.slice(1, 4), [
+    // Of the first command line, not of the second.
+    ["east", "disabled"],
+    // By hand.
+    ["third", "owned"],
+    ["west", "owned"],
+  ]);
+});
+
 test("a port in use is said by name before anything starts", { timeout: 60_000 }, async (t) => {
   const base = await freeBase(1, 1);
   const server = createServer().listen(base + 4, "127.0.0.1");
@@ -111,7 +187,8 @@ test("a port in use is said by name before anything starts", { timeout: 60_000 }
   const cluster = new RunningCluster(
     [
       ...["--port", String(base), "--http.port", String(base - 1), "--dir", join(folder, "none")],
-      ...["--proxies", "1", "--gameservers", "1", "--world", "east=./east.mjs"],
+      ...["--proxies", "1", "--gameservers", "1", "--apiservers", "1"],
+      ...["--world", "east=./east.mjs"],
     ],
     folder,
   );

@@ -50,3 +50,24 @@ test("ports that systems hand out to clients are refused", () => {
   for (const basePort of [0, 32_754])
     assert.throws(() => layoutCluster({ ...OPTIONS, basePort }), /--port: .* allowed: 1 to 32753/);
 });
+
+test("with apiservers, those have ports of their own, and nobody is given worlds", () => {
+  const plans = layoutCluster({ ...OPTIONS, apiservers: 3 });
+  assert.deepEqual(
+    plans.filter(({ role }) => role === "apiserver").map(({ node, ports }) => [node, ports]),
+    [
+      ["api-1", { api: 2560, links: 2561, health: 2562 }],
+      ["api-2", { api: 2570, links: 2571, health: 2572 }],
+      ["api-3", { api: 2580, links: 2581, health: 2582 }],
+    ],
+  );
+  assert.ok(plans.every(({ worlds }) => worlds.length === 0));
+  const most = layoutCluster({ ...OPTIONS, proxies: 16, gameservers: 16, apiservers: 16 });
+  const hosts = { players: "0.0.0.0", links: "127.0.0.1", health: "127.0.0.1" };
+  const ports = neededPorts(most, { hosts, udp: false }).map(({ port }) => port);
+  assert.equal(new Set(ports).size, 16 * 7);
+  assert.throws(
+    () => layoutCluster({ ...OPTIONS, apiservers: 3, basePort: 32_753 }),
+    /--port: .* allowed: 1 to 32740,/,
+  );
+});

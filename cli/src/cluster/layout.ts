@@ -1,6 +1,6 @@
 import { UsageError } from "../usage-error.ts";
 
-export type ClusterRole = "proxy" | "gameserver";
+export type ClusterRole = "proxy" | "gameserver" | "apiserver";
 
 /** One process of the cluster: what it is, which ports are its own, which worlds it opens. */
 export interface NodePlan {
@@ -9,8 +9,10 @@ export interface NodePlan {
   readonly ports: {
     /** Where players connect; proxies only. */
     readonly players?: number;
-    /** Where links are taken (UDP); gameservers only. */
+    /** Where links are taken (UDP); gameservers and apiservers. */
     readonly links?: number;
+    /** The HTTP API; apiservers only. */
+    readonly api?: number;
     readonly health: number;
   };
   readonly worlds: readonly string[];
@@ -19,9 +21,11 @@ export interface NodePlan {
 export interface LayoutOptions {
   readonly proxies: number;
   readonly gameservers: number;
+  /** 0, the default: nobody places worlds, each gameserver is given its own. */
+  readonly apiservers?: number;
   /** Players' port of the first proxy; all others follow from it. */
   readonly basePort: number;
-  /** Names of the worlds, spread over the gameservers in turn. */
+  /** Names of the worlds, spread over the gameservers in turn; with apiservers those choose. */
   readonly worlds: readonly string[];
 }
 
@@ -32,21 +36,33 @@ const LAST_PORT = 32_767;
 /** Between the ports of two processes of a role. */
 const STEP = 10;
 /** A node's ports, above the base of its number. `ca serve` has 2558, and stays free by default. */
-const OFFSET = { players: 0, links: 1, proxyHealth: 2, gameserverHealth: 4 } as const;
+const OFFSET = {
+  players: 0,
+  links: 1,
+  proxyHealth: 2,
+  gameserverHealth: 4,
+  api: 5,
+  apiLinks: 6,
+  apiHealth: 7,
+} as const;
 
 /** The scheme, for the help. */
 export const PORT_SCHEME =
   `Ports follow from --port (2555), a step of ${STEP} per process: proxy-1 takes players at 2555 (TCP and UDP), ` +
   "proxy-2 at 2565, …; gs-1 takes links at 2556 (UDP), gs-2 at 2566, …; health and metrics are at 2557, 2567, … " +
-  "of the proxies and at 2559, 2569, … of the gameservers.";
+  "of the proxies and at 2559, 2569, … of the gameservers. api-1 has its HTTP API at 2560, links at 2561 (UDP), " +
+  "health at 2562, api-2 at 2570, ….";
 
 /**
- * Which processes there are, proxies first. Pure: the same options give the same nodes and ports.
+ * Which processes there are: proxies, gameservers, apiservers. Pure: the same options give the same nodes and ports.
  * @throws UsageError when the ports would not all be from 1 to 32767.
  */
 export function layoutCluster(options: LayoutOptions): NodePlan[] {
-  const { proxies, gameservers, basePort, worlds } = options;
-  const last = basePort + STEP * (Math.max(proxies, gameservers) - 1) + OFFSET.gameserverHealth;
+  const { proxies, gameservers, apiservers = 0, basePort, worlds } = options;
+  const last = Math.max(
+    basePort + STEP * (Math.max(proxies, gameservers) - 1) + OFFSET.gameserverHealth,
+    basePort + STEP * (apiservers - 1) + OFFSET.apiHealth,
+  );
   if (basePort < 1 || last > LAST_PORT)
     throw new UsageError(
       `--port: found "${basePort}", allowed: 1 to ${LAST_PORT - (last - basePort)}, as the cluster takes ports up to ${last - basePort} above it`,
@@ -67,10 +83,23 @@ export function layoutCluster(options: LayoutOptions): NodePlan[] {
       node: `gs-${index + 1}`,
       role: "gameserver",
       ports: { links: base(index) + OFFSET.links, health: base(index) + OFFSET.gameserverHealth },
-      worlds: worlds.filter((_, at) => at % gameservers === index),
+      worlds: apiservers > 0 ? [] : worlds.filter((_, at) => at % gameservers === index),
     }),
   );
-  return [...proxyPlans, ...gameserverPlans];
+  const apiserverPlans = Array.from(
+    { length: apiservers },
+    (_, index): NodePlan => ({
+      node: `api-${index + 1}`,
+      role: "apiserver",
+      ports: {
+        api: base(index) + OFFSET.api,
+        links: base(index) + OFFSET.apiLinks,
+        health: base(index) + OFFSET.apiHealth,
+      },
+      worlds: [],
+    }),
+  );
+  return [...proxyPlans, ...gameserverPlans, ...apiserverPlans];
 }
 
 /** A port that has to be free before the cluster starts. */
@@ -95,7 +124,7 @@ export function neededPorts(
 ): NeededPort[] {
   return plans.flatMap(({ node, ports }) => {
     const needed: NeededPort[] = [];
-    const { players, links, health } = ports;
+    const { players, links, api, health } = ports;
     if (players !== undefined) {
       const what = `${node}, players`;
       needed.push({ port: players, protocol: "tcp", host: hosts.players, what });
@@ -103,6 +132,8 @@ export function neededPorts(
     }
     if (links !== undefined)
       needed.push({ port: links, protocol: "udp", host: hosts.links, what: `${node}, links` });
+    if (api !== undefined)
+      needed.push({ port: api, protocol: "tcp", host: hosts.health, what: `${node}, API` });
     needed.push({ port: health, protocol: "tcp", host: hosts.health, what: `${node}, health` });
     return needed;
   });

@@ -18,10 +18,18 @@ atlasnet_proxy_link_up{peer="gs-1"} 1
 atlasnet_proxy_link_up{peer="gs-2"} 0
 `;
 
-test("the figures of a proxy and of a gameserver", () => {
+test("the figures of a proxy, a gameserver and an apiserver", () => {
   const samples = parseMetrics(TEXT);
-  const common = { rssBytes: 104_857_600, cpuSeconds: 1.75 };
+  const common = {
+    leads: false,
+    worlds: ["arena", "sandbox"],
+    rssBytes: 104_857_600,
+    cpuSeconds: 1.75,
+  };
   assert.deepEqual(figuresOf("proxy", samples), { ...common, players: 7, linksUp: 1 });
+  const raft = parseMetrics(`${TEXT}atlasnet_raft_is_leader 1\n`);
+  const apiserver = { ...common, players: undefined, linksUp: 2, leads: true };
+  assert.deepEqual(figuresOf("apiserver", raft), apiserver);
   assert.deepEqual(figuresOf("gameserver", samples), { ...common, players: 11, linksUp: 2 });
 });
 

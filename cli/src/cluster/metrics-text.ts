@@ -1,3 +1,5 @@
+import type { ClusterRole } from "./layout.ts";
+
 /** One line of metrics in Prometheus' text form. */
 export interface Sample {
   readonly name: string;
@@ -43,6 +45,10 @@ export interface NodeFigures {
   /** Open connections of a proxy, or players in the worlds of a gameserver. */
   readonly players: number | undefined;
   readonly linksUp: number | undefined;
+  /** An apiserver leads its group. */
+  readonly leads: boolean;
+  /** Names of the worlds that are open on a gameserver. */
+  readonly worlds: readonly string[];
   readonly rssBytes: number | undefined;
   /** CPU time since the process began. */
   readonly cpuSeconds: number | undefined;
@@ -51,18 +57,28 @@ export interface NodeFigures {
 export const NO_FIGURES: NodeFigures = {
   players: undefined,
   linksUp: undefined,
+  leads: false,
+  worlds: [],
   rssBytes: undefined,
   cpuSeconds: undefined,
 };
 
-export function figuresOf(role: "proxy" | "gameserver", samples: readonly Sample[]): NodeFigures {
-  const [players, links] =
-    role === "proxy"
-      ? ["atlasnet_proxy_connections", "atlasnet_proxy_link_up"]
-      : ["atlasnet_world_sessions", "atlasnet_link_open"];
+const PLAYERS = "atlasnet_world_sessions";
+
+export function figuresOf(role: ClusterRole, samples: readonly Sample[]): NodeFigures {
+  const { players, links } = {
+    proxy: { players: "atlasnet_proxy_connections", links: "atlasnet_proxy_link_up" },
+    gameserver: { players: PLAYERS, links: "atlasnet_link_open" },
+    apiserver: { players: undefined, links: "atlasnet_link_open" },
+  }[role];
+  const worlds = samples.flatMap(({ name, labels: { world } }) =>
+    name === PLAYERS && world !== undefined ? [world] : [],
+  );
   return {
-    players: sumOf(samples, players),
+    players: players === undefined ? undefined : sumOf(samples, players),
     linksUp: sumOf(samples, links),
+    leads: sumOf(samples, "atlasnet_raft_is_leader") === 1,
+    worlds: [...new Set(worlds)].sort(),
     rssBytes: sumOf(samples, "atlasnet_process_memory_bytes", { kind: "rss" }),
     cpuSeconds: sumOf(samples, "atlasnet_process_cpu_seconds_total"),
   };

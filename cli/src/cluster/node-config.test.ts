@@ -23,7 +23,7 @@ const world = (name: string, rest: Partial<ClusterWorld> = {}): ClusterWorld => 
 });
 
 /** What the processes read, after a user's file and flags. */
-async function configs(userToml: string, flags: { [path: string]: string } = {}) {
+async function configs(userToml: string, flags: { [path: string]: string } = {}, apiservers = 0) {
   const file = join(work, "user.toml");
   await writeFile(file, userToml);
   const loaded = await loadConfig({
@@ -39,6 +39,7 @@ async function configs(userToml: string, flags: { [path: string]: string } = {})
   const plans = layoutCluster({
     proxies: 2,
     gameservers: 2,
+    apiservers,
     basePort: loaded.config.proxy.port,
     worlds: worlds.map(({ name }) => name),
   });
@@ -128,4 +129,21 @@ test("what the user set holds, but for what the cluster decides; defaults stay u
     ["arena"],
   );
   assert.equal(proxy1.origins.get("proxy.udp.keyFile")?.kind, "default");
+});
+
+test("with apiservers nodes are told of those alone, and worlds are in no file", async () => {
+  const all = (await configs("", {}, 2)).map(({ config }) => config);
+  const [proxy1, , gs1, , api1, api2] = all;
+  assert.ok(proxy1 && gs1 && api1 && api2);
+  const addresses = ["http://127.0.0.1:2560", "http://127.0.0.1:2570"];
+  for (const { cluster, links, worlds } of [proxy1, gs1])
+    assert.deepEqual([cluster.apiservers, links.peers, worlds], [addresses, [], []]);
+  for (const { apiserver, cluster } of [api1, api2]) {
+    assert.deepEqual(apiserver.peers, ["api-1=127.0.0.1:2561", "api-2=127.0.0.1:2571"]);
+    assert.deepEqual(cluster.apiservers, []);
+    // One administrator for all of them.
+    assert.equal(apiserver.adminToken, join(work, "cluster", "admin.token"));
+  }
+  assert.deepEqual([api2.node.id, api2.apiserver.port, api2.links.port], ["api-2", 2570, 2571]);
+  assert.equal(gs1.services[0]?.module, join(work, "clock.mjs"));
 });

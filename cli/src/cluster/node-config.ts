@@ -15,6 +15,12 @@ export const OWN_SETTINGS: ReadonlySet<string> = new Set([
   "links.host",
   "links.port",
   "links.peers",
+  "cluster.apiservers",
+  "apiserver.peers",
+  "apiserver.dataDir",
+  "apiserver.host",
+  "apiserver.port",
+  "apiserver.adminToken",
   "identity.dir",
   "identity.ca",
   "identity.join",
@@ -44,6 +50,18 @@ export function caFolder({ dir }: ClusterFolder): string {
 /** The configuration file of a node, as somebody would write it for a machine of its own. */
 export function nodeConfigFile({ dir }: ClusterFolder, node: string): string {
   return join(dir, node, "atlasnet.toml");
+}
+
+/** The token of the cluster's administrator, made by the first apiserver that starts. */
+export function adminTokenFile({ dir }: ClusterFolder): string {
+  return join(dir, "admin.token");
+}
+
+/** Where the HTTP APIs of a layout are; empty without apiservers. */
+export function apiAddresses(plans: readonly NodePlan[]): string[] {
+  return plans.flatMap(({ ports: { api } }) =>
+    api === undefined ? [] : [`http://${LOOPBACK}:${api}`],
+  );
 }
 
 /** A world, its module found (and built, where it was TypeScript). */
@@ -84,6 +102,7 @@ export function nodeConfig(options: NodeConfigOptions): string {
   }
   for (const [path, value] of ownSettings(options)) line(path, value);
   if (plan.role === "gameserver") {
+    // Apiservers have a catalogue: no gameserver is given worlds then.
     for (const world of options.worlds.filter(({ name }) => plan.worlds.includes(name))) {
       line(`worlds.${world.name}.module`, world.file);
       line(`worlds.${world.name}.durability`, world.durability);
@@ -110,11 +129,17 @@ function ownSettings({ plan, plans, folder, loaded }: NodeConfigOptions): [strin
   if (ports.links !== undefined)
     settings.push(["links.host", LOOPBACK], ["links.port", ports.links]);
   if (ports.players !== undefined)
+    settings.push(["proxy.port", ports.players], ["proxy.endpoints", endpoints(plans, loaded)]);
+  const apis = apiAddresses(plans);
+  if (ports.api !== undefined)
     settings.push(
-      ["proxy.port", ports.players],
-      ["proxy.endpoints", endpoints(plans, loaded)],
-      ["links.peers", plans.flatMap(peerOf)],
+      ["apiserver.host", LOOPBACK],
+      ["apiserver.port", ports.api],
+      ["apiserver.peers", plans.filter(({ role }) => role === "apiserver").flatMap(peerOf)],
+      ["apiserver.adminToken", adminTokenFile(folder)],
     );
+  else if (apis.length > 0) settings.push(["cluster.apiservers", apis]);
+  else if (plan.role === "proxy") settings.push(["links.peers", plans.flatMap(peerOf)]);
   return settings;
 }
 

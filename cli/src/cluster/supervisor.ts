@@ -1,7 +1,8 @@
 import type { Clock } from "@atlasnet/core";
 import type { Child } from "./child.ts";
-import type { NodePlan } from "./layout.ts";
+import type { ClusterRole, NodePlan } from "./layout.ts";
 import { ManagedNode } from "./managed-node.ts";
+import type { NodeFigures } from "./metrics-text.ts";
 import type { Probe } from "./probe.ts";
 import type { RestartPolicy } from "./restart-policy.ts";
 import type { NodeRow, NodeState } from "./table.ts";
@@ -22,7 +23,7 @@ export interface SupervisorDependencies {
 
 /**
  * The processes of a cluster. They start together, as each waits for the others by itself, and stop in order:
- * players first leave the proxies, then the gameservers save their worlds.
+ * players first leave the proxies, then the gameservers save their worlds, then the apiservers go, who take them back.
  */
 export class Supervisor {
   private readonly entries: readonly { plan: NodePlan; node: ManagedNode }[];
@@ -76,9 +77,16 @@ export class Supervisor {
     return this.entries.find(({ plan }) => plan.node === node)?.node.pid;
   }
 
+  /** The apiserver that leads, as far as it was heard. */
+  leader(): string | undefined {
+    return this.entries.find(({ node }) => node.figures.leads)?.plan.node;
+  }
+
   rows(): NodeRow[] {
-    const gameservers = this.entries.filter(({ plan }) => plan.role === "gameserver").length;
-    const proxies = this.entries.length - gameservers;
+    const count = (role: ClusterRole) =>
+      this.entries.filter(({ plan }) => plan.role === role).length;
+    const [proxies, gameservers] = [count("proxy"), count("gameserver")];
+    const placed = count("apiserver") > 0;
     return this.entries.map(({ plan, node }) => ({
       node: plan.node,
       role: plan.role,
@@ -86,15 +94,16 @@ export class Supervisor {
       state: node.state,
       players: node.figures.players,
       linksUp: node.figures.linksUp,
-      linksWanted: plan.role === "proxy" ? gameservers : proxies,
+      // With apiservers a link is made when a player needs it.
+      linksWanted: placed ? undefined : plan.role === "proxy" ? gameservers : proxies,
       cores: node.cores,
       rssBytes: node.figures.rssBytes,
       restarts: node.restarts,
-      serves: plan.ports.players === undefined ? plan.worlds.join(", ") : `:${plan.ports.players}`,
+      serves: serves(plan, node.figures),
     }));
   }
 
-  /** Stops the proxies, then the gameservers. Idempotent; resolves once all are gone. */
+  /** Stops the proxies, the gameservers, then the apiservers. Idempotent; resolves once all are gone. */
   stop(): Promise<void> {
     this.stopped ??= this.stopInOrder();
     return this.stopped;
@@ -106,7 +115,7 @@ export class Supervisor {
   }
 
   private async stopInOrder(): Promise<void> {
-    for (const role of ["proxy", "gameserver"] as const) {
+    for (const role of ["proxy", "gameserver", "apiserver"] as const) {
       const nodes = this.entries.filter(({ plan }) => plan.role === role);
       await Promise.all(nodes.map(({ node }) => node.stop()));
     }
@@ -116,4 +125,11 @@ export class Supervisor {
     if (this.entries.every(({ node }) => node.state === "ready")) this.tellReady();
     if (this.entries.every(({ node }) => node.over)) this.tellOver();
   }
+}
+
+function serves({ role, ports, worlds }: NodePlan, figures: NodeFigures): string {
+  if (role === "proxy") return `:${ports.players}`;
+  if (role === "apiserver") return figures.leads ? `:${ports.api} leads` : `:${ports.api}`;
+  // Who is given its worlds says so from the first moment on.
+  return (worlds.length > 0 ? worlds : figures.worlds).join(", ");
 }

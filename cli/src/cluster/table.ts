@@ -16,7 +16,7 @@ export interface NodeRow {
   readonly cores: number | undefined;
   readonly rssBytes: number | undefined;
   readonly restarts: number;
-  /** The worlds of a gameserver, the port of a proxy. */
+  /** The worlds of a gameserver, the port of a proxy or an apiserver, and whether that one leads. */
   readonly serves: string;
 }
 

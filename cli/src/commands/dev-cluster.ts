@@ -18,17 +18,23 @@ import type { DevCommand } from "./dev.ts";
 
 /** Processes of a role. */
 const DEFAULT_COUNT = 2;
+/** One of them may be lost. */
+const DEFAULT_APISERVERS = 3;
 const DEFAULT_DIR = "./.atlasnet/cluster";
 
 const NOTES = `
-Starts \`atlasnet proxy\` and \`atlasnet gameserver\` on this machine, each as a process of its own:
-proxy-1, proxy-2, … and gs-1, gs-2, …; worlds go to the gameservers in turn. The folder holds a CA,
-and for each process its certificate, configuration and data; it is kept between runs.
+Starts \`atlasnet apiserver\`, \`proxy\` and \`gameserver\` on this machine, each as a process of its own:
+api-1, api-2, …, proxy-1, proxy-2, …, gs-1, gs-2, …. The worlds of the command line or the
+configuration are made in the cluster's catalogue, as \`atlasnet world create\` does it; the cluster
+chooses where they run. All commands reach it with \`--context dev\`. With --apiservers 0 worlds go to
+the gameservers in turn. The folder holds a CA, and for each process its certificate, configuration
+and data; it is kept between runs.
 
 ${wrapped(PORT_SCHEME)}
 
 The pages are served by this command (--http.port); they join through proxy-1.
-Ctrl+C stops the proxies, then the gameservers, which save their worlds; once more ends all at once.
+Ctrl+C stops the proxies, then the gameservers, which save their worlds, then the apiservers; once
+more ends all at once.
 A process that dies is started again, after a growing wait, at most ${DEFAULT_RESTARTS.maxRestarts} times a minute.
 
 Settings below go to every process, but for those that the cluster decides itself:
@@ -37,6 +43,7 @@ ${wrapped([...OWN_SETTINGS].join(", "))}.`;
 interface Options {
   readonly proxies?: number;
   readonly gameservers?: number;
+  readonly apiservers: number;
   readonly dir: string;
   readonly restart: boolean;
 }
@@ -51,13 +58,20 @@ interface DevOptions {
 export function addDevClusterCommand(dev: DevCommand, io: CliIo): void {
   dev.command
     .command("cluster")
-    .description("run a cluster on this machine: proxies and gameservers as processes of their own")
+    .description("run a cluster on this machine, each of its servers as a process of its own")
     .addOption(countOption("proxies", `proxies to run (default: ${DEFAULT_COUNT})`))
     .addOption(
       countOption(
         "gameservers",
-        `gameservers to run, at most one per world (default: ${DEFAULT_COUNT}, or 1 for one world)`,
+        `gameservers to run (default: ${DEFAULT_COUNT}); without apiservers at most one per world`,
       ),
+    )
+    .addOption(
+      countOption(
+        "apiservers",
+        "apiservers to run; 0: none, worlds are given out by hand",
+        0,
+      ).default(DEFAULT_APISERVERS),
     )
     .option("--dir <folder>", "where certificates, configurations and data are kept", DEFAULT_DIR)
     .option("--no-restart", "leave a process that died")
@@ -84,8 +98,10 @@ async function run(
   const examples = given.config.worlds.length === 0;
   const loaded = examples ? { ...given, config: withExamples(given.config) } : given;
   const worlds = loaded.config.worlds.length;
-  const { proxies = DEFAULT_COUNT, gameservers = Math.min(DEFAULT_COUNT, worlds) } = options;
-  if (gameservers > worlds)
+  const { proxies = DEFAULT_COUNT, apiservers } = options;
+  const most = apiservers > 0 ? DEFAULT_COUNT : Math.min(DEFAULT_COUNT, worlds);
+  const { gameservers = most } = options;
+  if (apiservers === 0 && gameservers > worlds)
     throw new UsageError(
       `--gameservers: found "${gameservers}", allowed: 1 to ${worlds}, as there ${worlds === 1 ? "is one world" : `are ${worlds} worlds`} and each gameserver has one at least`,
       "Name more worlds with --world name=module, or leave --gameservers out.",
@@ -100,6 +116,7 @@ async function run(
     {
       proxies,
       gameservers,
+      apiservers,
       dir: resolve(io.workingDir, options.dir),
       restarts: options.restart ? DEFAULT_RESTARTS : { ...DEFAULT_RESTARTS, maxRestarts: 0 },
       page: options.page,
@@ -131,20 +148,18 @@ async function run(
       throw new OperatingError("cluster-down", "no process of the cluster is left", {
         hint: "Why each of them ended stands above.",
       });
-    session.say(
-      "\nStopping: the proxies first, then the gameservers. Once more to end them at once.\n",
-    );
+    session.say("\nStopping: the proxies first, then the others. Once more to end them at once.\n");
   } finally {
     await session.stop();
     process.off("exit", killAll);
   }
 }
 
-function countOption(name: string, help: string): Option {
+function countOption(name: string, help: string, least = 1): Option {
   return new Option(`--${name} <number>`, help).argParser((text) => {
-    const value = /^\d{1,3}$/.test(text) ? Number(text) : 0;
-    if (value < 1 || value > MAX_PER_ROLE)
-      throw new UsageError(`--${name}: found "${text}", allowed: 1 to ${MAX_PER_ROLE}`);
+    const value = /^\d{1,3}$/.test(text) ? Number(text) : -1;
+    if (value < least || value > MAX_PER_ROLE)
+      throw new UsageError(`--${name}: found "${text}", allowed: ${least} to ${MAX_PER_ROLE}`);
     return value;
   });
 }
@@ -162,6 +177,7 @@ function refuseOwnSettings({ origins }: LoadedConfig): void {
 }
 
 const OWN_HINTS: ReadonlyMap<string, string> = new Map<SettingPath, string>([
+  ["apiserver.port", "--port is what all ports follow from."],
   ["data.dir", "--dir says where the cluster keeps everything."],
   ["health.port", "--port is what all ports follow from."],
   ["links.port", "--port is what all ports follow from."],

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { layoutCluster, neededPorts } from "../layout.ts";
 import { LOOPBACK } from "../node-config.ts";
@@ -9,14 +10,20 @@ const MAIN = fileURLToPath(new URL("../../main.js", import.meta.url));
 /** Where free ports are looked for: not where other tests or servers are, and below what systems hand out. */
 const FIRST_BASE = 24_000;
 const BASES = 80;
+/** File of the CLI's contexts, in the working folder. */
+export const CONTEXTS = "contexts.toml";
 
 /** A base whose ports are all free, for a cluster and its pages. The pages' port is the one before it. */
-export async function freeBase(proxies: number, gameservers: number): Promise<number> {
+export async function freeBase(
+  proxies: number,
+  gameservers: number,
+  apiservers = 0,
+): Promise<number> {
   const hosts = { players: "0.0.0.0", links: LOOPBACK, health: LOOPBACK };
   let last: unknown;
   for (let index = 0; index < BASES; index++) {
     const basePort = FIRST_BASE + 1 + ((process.pid + index) % BASES) * 100;
-    const plans = layoutCluster({ proxies, gameservers, basePort, worlds: [] });
+    const plans = layoutCluster({ proxies, gameservers, apiservers, basePort, worlds: [] });
     const pages = { port: basePort - 1, protocol: "tcp", host: "0.0.0.0", what: "pages" } as const;
     try {
       await checkPorts([...neededPorts(plans, { hosts, udp: true }), pages], "");
@@ -39,9 +46,13 @@ export class RunningCluster {
   constructor(args: readonly string[], workingDir: string) {
     this.process = spawn(process.execPath, [MAIN, "dev", "cluster", ...args], {
       cwd: workingDir,
-      env: Object.fromEntries(
-        Object.entries(process.env).filter(([name]) => !name.startsWith("ATLASNET_")),
-      ),
+      env: {
+        ...Object.fromEntries(
+          Object.entries(process.env).filter(([name]) => !name.startsWith("ATLASNET_")),
+        ),
+        // The user's contexts are not for tests.
+        ATLASNET_CONTEXTS: join(workingDir, CONTEXTS),
+      },
       stdio: ["ignore", "pipe", "pipe"],
     });
     for (const stream of [this.process.stdout, this.process.stderr])
