@@ -46,7 +46,7 @@ export class MirroredWorld implements ClientWorld<Untyped> {
   private definition: CompiledDefinition | undefined;
   private mirror: WorldMirror | undefined;
   /** The highest tick that the mirror heard of since the welcome. */
-  private newest = 0;
+  newest = 0;
   /** Only from the first call of `position` on: bots do without. */
   private interpolator: Interpolator | undefined;
   private readonly writer = new ByteWriter(64);

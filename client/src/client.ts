@@ -106,6 +106,7 @@ export class Client implements AtlasNetClient {
         // Another player's session is not one to return to.
         storageKey: [this.urls.join(" "), options.world, subjectOf(options.ticket)].join("|"),
         rejoin: options.rejoin ?? true,
+        observe: options.observe,
         joinTimeoutMs: options.timeoutMs ?? DEFAULT_JOIN_TIMEOUT_MS,
         maxQueuedMessages: maxQueued.messages ?? DEFAULT_MAX_QUEUED_MESSAGES,
         maxQueuedBytes: maxQueued.bytes ?? DEFAULT_MAX_QUEUED_BYTES,

@@ -1,6 +1,7 @@
 import type { CompiledDefinition } from "@atlasnet/world";
 import { Carrier } from "./carrier.ts";
 import { MirroredWorld, type WorldUplink } from "./client-world.ts";
+import { serverCloseCode } from "./close-verdict.ts";
 import { decodeServerMessage, encodeClientMessage, type ServerMessage } from "./messages.ts";
 import { forgetSession, loadSession, type ResumeStorage, saveSession } from "./resume-storage.ts";
 import { Session } from "./session.ts";
@@ -10,6 +11,7 @@ import type {
   SessionEvent,
   SessionOptions,
 } from "./session-events.ts";
+import { effectStep, incomingStep, type SessionObserver } from "./session-observer.ts";
 import { TrafficCounter, type TrafficStats } from "./traffic.ts";
 import type { Dial, TransportName } from "./transport.ts";
 import { type Closed, JoinError, type Logger } from "./types.ts";
@@ -40,6 +42,7 @@ export interface ConnectionOptions extends Omit<SessionOptions, "saved"> {
   definition: CompiledDefinition | undefined;
   storageKey: string;
   resume: boolean;
+  observe?: SessionObserver | undefined;
 }
 
 /**
@@ -63,6 +66,8 @@ export class Connection implements WorldUplink {
   private over = false;
   /** Messages that came before the game could attach its listeners; undefined once it could. */
   private held: Uint8Array[] | undefined = [];
+  /** Number of the last reliable message that came. */
+  private arriving = 0;
   private leaving: Promise<void> | undefined;
   private resolveJoined: () => void = nothing;
   private rejectJoined: (error: Error) => void = nothing;
@@ -128,7 +133,9 @@ export class Connection implements WorldUplink {
 
   send(index: number, payload: Uint8Array): void {
     if (this.over) throw new Error(`the world ${this.options.world} was left or closed`);
-    this.perform(this.session.send(index, payload, this.now()));
+    const effects = this.session.send(index, payload, this.now());
+    this.options.observe?.({ type: "queued", index, payload });
+    this.perform(effects);
   }
 
   input(index: number, payload: Uint8Array): void {
@@ -148,6 +155,7 @@ export class Connection implements WorldUplink {
   }
 
   private step(event: SessionEvent): void {
+    if (this.options.observe !== undefined) this.show(event, this.options.observe);
     this.perform(this.session.step(event, this.now()));
   }
 
@@ -156,17 +164,49 @@ export class Connection implements WorldUplink {
     this.arm();
   }
 
+  /** Shows an event of which the observer is to hear. */
+  private show(event: SessionEvent, observe: SessionObserver): void {
+    if (this.over) return;
+    if (event.type === "disconnected") {
+      const { number = 0, reason } = event;
+      // Over a WebSocket the server may say so by the socket's own code.
+      if (serverCloseCode(number) !== undefined) observe({ type: "close", code: number, reason });
+      observe({ type: "disconnected", reason });
+    }
+    if (event.type !== "received") return;
+    const { message } = event;
+    if (message.type === "message") this.arriving = message.seq;
+    const step = incomingStep(message);
+    if (step !== undefined) observe(step);
+  }
+
+  private showEffect(effect: SessionEffect, observe: SessionObserver): void {
+    if (effect.type === "deliver" && !this.over)
+      observe({ ...effect, type: "delivered", seq: this.arriving });
+    const step = effectStep(effect);
+    if (step !== undefined) observe(step);
+  }
+
+  /** Applies state, and shows its tick when it is a newer one. */
+  private applied(apply: () => boolean): void {
+    if (this.over) return;
+    const before = this.world.newest;
+    const gap = this.readable(apply) === true;
+    const { newest } = this.world;
+    if (newest > before) this.options.observe?.({ type: "tick", tick: newest });
+    if (gap) this.step({ type: "gap" });
+  }
+
   private performOne(effect: SessionEffect): void {
     const { world } = this;
     const { storage } = this.dependencies;
+    if (this.options.observe !== undefined) this.showEffect(effect, this.options.observe);
     switch (effect.type) {
       case "state":
-        if (!this.over && this.readable(() => world.state(effect.packed)) === true)
-          this.step({ type: "gap" });
+        this.applied(() => world.state(effect.packed));
         break;
       case "updates":
-        if (!this.over && this.readable(() => world.updates(effect.packed)) === true)
-          this.step({ type: "gap" });
+        this.applied(() => world.updates(effect.packed));
         break;
       case "transmit":
         this.carrier.send(encodeClientMessage(effect.message));

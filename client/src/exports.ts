@@ -9,6 +9,7 @@ export {
   webResumeStorage,
 } from "./resume-storage.ts";
 export type { EndCode } from "./session-events.ts";
+export type { SessionObserver, SessionStep } from "./session-observer.ts";
 export type { TrafficStats } from "./traffic.ts";
 export type {
   Dial,

@@ -8,6 +8,7 @@ import type {
   WorldSpec,
 } from "@atlasnet/world";
 import type { EndCode } from "./session-events.ts";
+import type { SessionObserver } from "./session-observer.ts";
 import type { TrafficStats } from "./traffic.ts";
 import type { TransportName } from "./transport.ts";
 
@@ -88,6 +89,8 @@ export interface JoinOptions<S> {
   rejoin?: boolean;
   /** How long to try before `join` rejects, in ms. Default 10,000. */
   timeoutMs?: number;
+  /** For tools, as recorders of histories: is shown every step of the session. Costs nothing when absent. */
+  observe?: SessionObserver;
 }
 
 /** A point of the world's space. */
