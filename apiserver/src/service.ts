@@ -92,6 +92,7 @@ export async function createApiserverService(
   const readiness = new Readiness({
     clock,
     leader: () => member.runner.leader,
+    isNew: () => member.runner.status.newLog,
     barrier: () => member.store.readBarrier(),
   });
   host.health.add({ name: "group", check: () => readiness.check() });

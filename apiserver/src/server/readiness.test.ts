@@ -7,13 +7,15 @@ import { Readiness } from "./readiness.ts";
 
 function scene() {
   const clock = new SimClock();
-  const state: { leader: LeaderInfo | undefined; asked: PromiseWithResolvers<void>[] } = {
-    leader: undefined,
-    asked: [],
-  };
+  const state: {
+    leader: LeaderInfo | undefined;
+    isNew: boolean;
+    asked: PromiseWithResolvers<void>[];
+  } = { leader: undefined, isNew: false, asked: [] };
   const readiness = new Readiness({
     clock,
     leader: () => state.leader,
+    isNew: () => state.isNew,
     barrier: () => {
       const asked = withResolvers();
       state.asked.push(asked);
@@ -78,4 +80,11 @@ test("an answer from before the leader was lost does not count; a refused one is
   state.asked[2]?.resolve();
   await settle();
   assert.deepEqual(readiness.check(), { ok: true });
+});
+
+test("an apiserver whose log is new says why there may be no leader although most of them run", () => {
+  const { state, readiness } = scene();
+  assert.doesNotMatch(JSON.stringify(readiness.check()), /log is new/);
+  state.isNew = true;
+  assert.match(JSON.stringify(readiness.check()), /log is new.*start all that ran before/);
 });

@@ -4,6 +4,8 @@ import type { Health } from "@atlasnet/core/node";
 export interface ReadinessDependencies {
   readonly clock: Clock;
   leader(): LeaderInfo | undefined;
+  /** No leader has reached this apiserver's log yet: it is no help in an election (ADR 14). */
+  isNew(): boolean;
   /** Resolves once everything is applied here that was committed at the call. */
   barrier(): Promise<unknown>;
 }
@@ -37,11 +39,7 @@ export class Readiness {
 
   check(): Health {
     const leader = this.dependencies.leader();
-    if (leader === undefined)
-      return {
-        ok: false,
-        reason: "no apiserver leads: most of them have to run and to reach each other",
-      };
+    if (leader === undefined) return { ok: false, reason: this.whyNobodyLeads() };
     if (!this.caughtUp)
       return { ok: false, reason: `this apiserver has not yet all that ${leader.node} has` };
     return { ok: true };
@@ -49,6 +47,12 @@ export class Readiness {
 
   stop(): void {
     this.stopped = true;
+  }
+
+  private whyNobodyLeads(): string {
+    const why = "no apiserver leads: most of them have to run and to reach each other";
+    if (!this.dependencies.isNew()) return why;
+    return `${why}; this one's log is new, so it cannot help those to elect one that have more: start all that ran before`;
   }
 
   private ask(): void {

@@ -88,3 +88,30 @@ test("two of three down: nothing is committed or read, and all goes on when one 
   assert.deepEqual([group.applied.get("a"), group.get("a").status.pendingReads], [["x"], 0]);
   assert.deepEqual(group.applied.get("b"), ["x"]);
 });
+
+test("a first leader that ends before it reached all: the rest cannot elect without it, and do with it", () => {
+  const group = Group.beginning("a", "b", "c");
+  group.cutOff("c");
+  group.get("a").campaign();
+  group.settle();
+  group.propose("a", "x");
+  group.settle();
+  // "c" may be new, or have lost a log in which there was more than "b" has: nobody can tell.
+  group.cutOff("a");
+  group.tick(200);
+  assert.deepEqual(
+    ["b", "c"].map((id) => group.get(id).status.leader),
+    [undefined, undefined],
+  );
+  assert.equal(group.get("c").status.newLog, true);
+  assert.equal(group.get("b").status.term, 2, "the questions raise no term");
+
+  group.cutOff();
+  group.tick(40);
+  assert.equal(group.get("c").status.newLog, false);
+  group.cutOff("a");
+  group.tick(40);
+  group.propose(["b", "c"].find((id) => group.get(id).status.role === "leader") ?? "none", "y");
+  group.settle();
+  assert.deepEqual(group.applied.get("c"), ["x", "y"]);
+});

@@ -8,6 +8,7 @@ import { reached } from "@atlasnet/core/testing";
 import { createCa } from "@atlasnet/identity";
 import { openClusterLinks } from "@atlasnet/quic";
 import { type ApiserverProcess, createApiserverProcess } from "../../process.ts";
+import { isUnreachedVoter } from "../../raft/testing/unreached-voter.ts";
 
 /** For the list of peers: which ports are taken really is known once they are. */
 const ANY_PORT = 1;
@@ -77,10 +78,15 @@ export class ApiserverGroup {
     await process?.stop();
   }
 
-  /** Who leads, once somebody does. */
+  /**
+   * Who leads, once somebody does and has reached all that run. One it has not reached yet cannot help the
+   * others to elect the next: with the leader killed in that moment, two of three would wait for it for ever.
+   */
   async leader(): Promise<string> {
     let found: string | undefined;
     await reached(() => {
+      for (const { service } of this.running.values())
+        if (service !== undefined && isUnreachedVoter(service.status)) return false;
       found = [...this.running].find(([, { service }]) => service?.status.role === "leader")?.[0];
       return found !== undefined;
     });

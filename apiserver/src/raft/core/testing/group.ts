@@ -1,4 +1,4 @@
-import { EMPTY_STATE } from "../bootstrap.ts";
+import { bootstrapState, EMPTY_STATE } from "../bootstrap.ts";
 import { type RaftMessage, withChunkData } from "../messages.ts";
 import type { RaftCore } from "../raft-core.ts";
 import { drain, node } from "./kit.ts";
@@ -21,6 +21,13 @@ export class Group {
     const core = this.nodes.get(id);
     if (!core) throw new RangeError(`no node ${id}`);
     return core;
+  }
+
+  /** All first voters of a group that has never had a leader. */
+  static beginning(...ids: readonly string[]): Group {
+    const group = new Group();
+    for (const id of ids) group.add(id, node(id, {}, bootstrapState(ids)));
+    return group;
   }
 
   /** A node that has nothing yet. */

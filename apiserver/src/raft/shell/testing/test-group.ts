@@ -7,6 +7,7 @@ import {
   type Random,
 } from "@atlasnet/core";
 import { type LinkNetworks, reached } from "@atlasnet/core/testing";
+import { isUnreachedVoter } from "../../testing/unreached-voter.ts";
 import { RaftError } from "../raft-error.ts";
 import { FaultyDisk } from "./faulty-disk.ts";
 import { TestMember, type TestMemberOptions } from "./test-member.ts";
@@ -67,8 +68,13 @@ export class TestGroup {
     return member;
   }
 
+  /** Once it has reached all first voters that run: one with a new log cannot help to elect the next. */
   async leader(): Promise<TestMember> {
-    const find = () => [...this.members.values()].find((member) => member.leads);
+    const find = () => {
+      const members = [...this.members.values()];
+      if (members.some(({ runner }) => isUnreachedVoter(runner.status))) return undefined;
+      return members.find((member) => member.leads);
+    };
     await reached(() => find() !== undefined);
     const leader = find();
     if (leader === undefined) return this.leader();
