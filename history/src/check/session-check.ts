@@ -32,6 +32,8 @@ export class SessionCheck {
   private standing = false;
   /** The hello was on a second connection: what its server does not know may still be known to the first one's. */
   private moving = false;
+  /** The last hello got its welcome. */
+  private answered = false;
   private rollbackDue = false;
   private over = false;
 
@@ -92,6 +94,7 @@ export class SessionCheck {
     if (fresh) {
       this.figures.streams += 1;
       this.welcome = undefined;
+      this.answered = false;
     } else this.checkSameStream(hello, before, position);
     return fresh;
   }
@@ -102,8 +105,10 @@ export class SessionCheck {
     { firstUnacked, lastReceived }: { firstUnacked: number; lastReceived: number },
   ): void {
     const { welcome, report } = this;
-    const least =
-      welcome === undefined ? before.attempt : Math.max(before.attempt, welcome.attempt);
+    const newest = Math.max(before.attempt, welcome?.attempt ?? 0);
+    // Who got no welcome may say the same once more.
+    const least = this.answered ? newest + 1 : newest;
+    this.answered = false;
     if (hello.attempt < least)
       report({
         kind: "attempt-went-back",
@@ -157,6 +162,7 @@ export class SessionCheck {
     this.needsRollbackTold("another welcome");
     this.standing = true;
     this.moving = false;
+    this.answered = true;
     this.session = welcome.session;
     this.welcome = welcome;
     const kind = this.kindOf(welcome, last, before);

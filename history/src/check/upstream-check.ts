@@ -201,27 +201,36 @@ export class UpstreamCheck {
     }
     const expected = seq > log.last ? undefined : log.chain(seq);
     if (expected === chain || (expected === undefined && seq <= log.last)) return false;
+    this.tellDifference(seq, { chain, last });
+    return true;
+  }
+
+  /** The chain of what the world applied is another one; what is told is the likeliest reason. */
+  private tellDifference(seq: number, { chain, last }: Pick<WorldAccount, "chain" | "last">): void {
+    const { log, report } = this;
     const which = log.whichIs(last);
-    const place = `message ${seq} as the ${seq}. that is applied`;
-    if (which === undefined || seq < 1)
+    if (which === undefined || seq < 1) {
       report({
         kind: "applied-unsent",
         message: seq,
-        expected: place,
+        expected: `message ${seq} as number ${seq} of those applied`,
         seen: `the message ${hashText(last)}, which was not sent`,
       });
-    else
-      report({
-        kind: which < seq ? "applied-twice" : "applied-out-of-order",
-        message: Math.min(which, seq),
-        expected: seq > log.last ? `at most the ${log.last} messages sent to be applied` : place,
-        seen:
-          which === seq
-            ? "others before it than those sent before it"
-            : `message ${which} as the ${seq}. that is applied`,
-        firstAt: log.firstAt(Math.min(which, seq)),
-      });
-    return true;
+      return;
+    }
+    const before = log.chain(seq - 1);
+    const rightBefore = before !== undefined && chained(before, last) === chain;
+    const twice = which < seq && rightBefore;
+    report({
+      kind: twice ? "applied-twice" : "applied-out-of-order",
+      message: Math.min(which, seq),
+      expected:
+        seq > log.last
+          ? `at most the ${log.last} messages sent to be applied`
+          : `message ${seq} as number ${seq} of those applied, after all before it`,
+      seen: `message ${which} as number ${seq}${rightBefore ? "" : ", and others before it than were sent"}`,
+      firstAt: log.firstAt(Math.min(which, seq)),
+    });
   }
 
   /** Up to `seq` was acknowledged at an earlier tick than that of the world's last account. */

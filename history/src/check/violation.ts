@@ -11,7 +11,6 @@ export const VIOLATIONS = [
   /** The world says that it has applied other messages than were sent: one twice, left out, or swapped. */
   "applied-twice",
   "applied-out-of-order",
-  "not-applied",
   "applied-unsent",
   /** Acknowledged, and the world has not applied it. */
   "acknowledged-not-applied",
