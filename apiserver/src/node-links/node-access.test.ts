@@ -9,6 +9,7 @@ import {
   type OwnerRecord,
   ownerKey,
   type Peer,
+  type TxnRequest,
 } from "@atlasnet/core";
 import fc from "fast-check";
 import { readProblem, txnProblem } from "./node-access.ts";
@@ -60,13 +61,28 @@ test("a node writes its own record, with the role of its certificate", () => {
 
 test("a gameserver names itself as owner, and nobody else; a proxy nobody", () => {
   const key = ownerKey("arena/0");
-  assert.ok(may(GS, put(key, ownerValue("gs-1"))));
-  assert.ok(may(GS, put(key, ownerValue("gs-1", "released"))));
-  assert.ok(!may(GS, put(key, ownerValue("gs-2"))));
-  assert.ok(!may(GS, put(key, ONE)));
-  assert.ok(!may(GS, put("shards/arena/0", ONE)));
-  assert.ok(!may(GS, { type: "delete", key }));
-  assert.ok(!may(PROXY, put(key, ownerValue("proxy-1"))));
+  const mayOwn = (peer: Peer, operation: Operation) =>
+    txnProblem(peer, { compare: [], then: [operation], leases: [peer.node] }) === undefined;
+  assert.ok(mayOwn(GS, put(key, ownerValue("gs-1"))));
+  assert.ok(mayOwn(GS, put(key, ownerValue("gs-1", "released"))));
+  assert.ok(!mayOwn(GS, put(key, ownerValue("gs-2"))));
+  assert.ok(!mayOwn(GS, put(key, ONE)));
+  assert.ok(!mayOwn(GS, put("shards/arena/0", ONE)));
+  assert.ok(!mayOwn(GS, { type: "delete", key }));
+  assert.ok(!mayOwn(PROXY, put(key, ownerValue("proxy-1"))));
+});
+
+test("a gameserver becomes an owner under its own lease, gives up without, and does neither in otherwise", () => {
+  const own = put(ownerKey("arena/0"), ownerValue("gs-1"));
+  const release = put(ownerKey("arena/0"), ownerValue("gs-1", "released"));
+  const problem = (request: Partial<TxnRequest>) =>
+    txnProblem(GS, { compare: [], then: [], ...request });
+  assert.match(problem({ then: [own] }) ?? "", /under its own lease only/);
+  assert.match(problem({ then: [own], leases: ["gs-2"] }) ?? "", /under its own lease only/);
+  assert.equal(problem({ then: [own], leases: ["gs-2", "gs-1"] }), undefined);
+  assert.equal(problem({ then: [release] }), undefined);
+  for (const operation of [own, release])
+    assert.match(problem({ otherwise: [operation], leases: ["gs-1"] }) ?? "", /"then" only/);
 });
 
 test("gameservers have the key-value stores of the cluster and of themselves", () => {

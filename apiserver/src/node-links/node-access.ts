@@ -15,7 +15,7 @@ import {
  * | key | who | what |
  * |---|---|---|
  * | `nodes/<itself>` | every node | put: a record of its role |
- * | `shards/<world>/<index>/owner` | gameservers | put: a record that names itself |
+ * | `shards/<world>/<index>/owner` | gameservers | put in `then`: a record that names itself; to own, under its lease |
  * | `kv/cluster/…`, `kv/node/<itself>/…` | gameservers | put, delete, also by prefix |
  *
  * A transaction may compare any key but secrets: that is how a claim names what it assumes.
@@ -44,18 +44,29 @@ export function txnProblem(peer: Peer, request: TxnRequest): string | undefined 
     const problem = readProblem({ key: compare.key });
     if (problem !== undefined) return problem;
   }
-  for (const operation of [...request.then, ...(request.otherwise ?? [])]) {
-    const problem = operationProblem(peer, operation);
+  const leased = request.leases?.includes(peer.node) === true;
+  for (const operation of request.then) {
+    const problem = operationProblem(peer, operation, leased);
+    if (problem !== undefined) return problem;
+  }
+  for (const operation of request.otherwise ?? []) {
+    const problem = operationProblem(peer, operation, leased) ?? elseProblem(operation);
     if (problem !== undefined) return problem;
   }
   return undefined;
 }
 
-function operationProblem(peer: Peer, operation: Operation): string | undefined {
+/** A change of an owner depends on what its node saw; in `otherwise` is what happens when that was wrong. */
+function elseProblem(operation: Operation): string | undefined {
+  if (operation.type !== "put" || parseRecordKey(operation.key)?.kind !== "owner") return undefined;
+  return `${operation.key}: an owner is written in "then" only, after compares that hold`;
+}
+
+function operationProblem(peer: Peer, operation: Operation, leased: boolean): string | undefined {
   if (operation.type === "put") {
     const { key, value } = operation;
     if (key === nodeKey(peer.node)) return nodeRecordProblem(peer, key, value);
-    if (parseRecordKey(key)?.kind === "owner") return ownerProblem(peer, key, value);
+    if (parseRecordKey(key)?.kind === "owner") return ownerProblem(peer, key, value, leased);
   }
   const { key, prefix } = { key: undefined, prefix: undefined, ...operation };
   const where = key ?? prefix ?? "";
@@ -72,13 +83,21 @@ function nodeRecordProblem({ role }: Peer, key: string, value: Uint8Array): stri
     : `${key}: the certificate says ${role}, the record ${decoded.record.role}`;
 }
 
-function ownerProblem({ role, node }: Peer, key: string, value: Uint8Array): string | undefined {
+function ownerProblem(
+  { role, node }: Peer,
+  key: string,
+  value: Uint8Array,
+  leased: boolean,
+): string | undefined {
   if (role !== "gameserver") return `${key}: only gameservers own shards, ${node} is a ${role}`;
   const decoded = decodeRecord("owner", value);
   if (!decoded.ok) return `${key}: ${decoded.problem}`;
-  return decoded.record.node === node
-    ? undefined
-    : `${key}: ${node} may name itself only, and not ${decoded.record.node}`;
+  const { record } = decoded;
+  if (record.node !== node) return `${key}: ${node} may name itself only, and not ${record.node}`;
+  // Whoever gives up may do so without a lease; to own is to be able to lose it.
+  return record.state === "owned" && !leased
+    ? `${key}: ${node} becomes an owner under its own lease only, which "leases" has to name`
+    : undefined;
 }
 
 /** Below one of the two places: a key has something behind the place, a prefix may be the whole of it. */
