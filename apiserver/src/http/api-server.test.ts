@@ -355,6 +355,22 @@ test("nodes are shown, cordoned and, once they are gone, forgotten", async (t) =
   assert.equal((await ask("POST", "/v1/nodes/gs-9/cordon")).status, 404);
 });
 
+test("what a restore brought back of a node is not changed: the answer says what to wait for", async (t) => {
+  const { ask, store } = await scene(t);
+  await putNode(store, "gs-1", { state: "draining" });
+  const { items } = await store.range({ key: nodeKey("gs-1") });
+  await store.administer({ type: "restore-begin", restore: "r" });
+  await store.administer({ type: "restore-part", restore: "r", part: 0, items });
+  await store.administer({ type: "restore-end", restore: "r", parts: 1 });
+  for (const change of ["cordon", "uncordon", "drain", "undrain"]) {
+    const { status, body } = await ask("POST", `/v1/nodes/gs-1/${change}`);
+    assert.deepEqual([status, body["code"]], [409, "conflict"], change);
+    assert.match(JSON.stringify(body), /has not registered since.*Wait until it has/);
+  }
+  await putNode(store, "gs-1");
+  assert.equal((await ask("POST", "/v1/nodes/gs-1/cordon")).status, 200);
+});
+
 test("worlds are created with defaults, shown and removed; their placement says why", async (t) => {
   const { ask, store } = await scene(t);
   const module = { source: "node", path: "./arena.js" };

@@ -2,6 +2,7 @@ import {
   ABSENT,
   type ControlStore,
   decodeRecord,
+  generationOf,
   type KeyValue,
   type Logger,
   type Proposal,
@@ -12,18 +13,23 @@ import {
 } from "@atlasnet/core";
 import { ApiError } from "./api-error.ts";
 
+/** A record, and the generation of the store when it was read. */
+export type Read<T> = Seen<T> & { readonly generation: number };
+
 /** A record as it is now. @throws ApiError when its bytes are of another version, or damaged */
 export async function readRecord<K extends RecordKind>(
   store: ControlStore,
   kind: K,
   key: string,
   consistency: "linearizable" | "local" = "linearizable",
-): Promise<Seen<Records[K]>> {
-  const [item] = (await store.range({ key, consistency })).items;
-  if (item === undefined) return ABSENT;
+): Promise<Read<Records[K]>> {
+  const { items, revision } = await store.range({ key, consistency });
+  const [item] = items;
+  const generation = generationOf(revision);
+  if (item === undefined) return { ...ABSENT, generation };
   const decoded = decodeRecord(kind, item.value);
   if (!decoded.ok) throw new ApiError("internal", `${key} cannot be read: ${decoded.problem}`);
-  return seen(decoded.record, item);
+  return { ...seen(decoded.record, item), generation };
 }
 
 /** The record of an item, or undefined: then it is in the log. */
@@ -44,8 +50,8 @@ const MAX_TRIES = 8;
 /** Proposes from what is there, again when that has changed meanwhile. */
 export async function propose<T, Code extends string>(
   store: ControlStore,
-  read: () => Promise<Seen<T>>,
-  proposal: (before: Seen<T>) => Proposal<Code>,
+  read: () => Promise<T>,
+  proposal: (before: T) => Proposal<Code>,
   refuse: (code: Code, problem: string) => ApiError,
 ): Promise<number> {
   for (let tries = 0; tries < MAX_TRIES; tries++) {

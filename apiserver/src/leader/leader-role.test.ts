@@ -173,7 +173,8 @@ test("while a loss is on its way no renewal is answered; when it fails they are 
   one.kill();
   const { store, role } = group.leading;
   // The record changes right before the loss: the loss does not count.
-  const cordon = cordonNode("gs-1", await read(store, "node", nodeKey("gs-1")), true);
+  const before = await read(store, "node", nodeKey("gs-1"));
+  const cordon = cordonNode("gs-1", before, generationOf(before.modified), true);
   assert.ok(cordon.ok);
   await group.elapse(LEASE_MS * 0.9);
   group.held = true;
@@ -361,7 +362,10 @@ test("a change to a restored record does not revive its boot; nodes that stay aw
   await node("gs-2").then((two) => two.kill());
   await restore(all, "r", await itemsOf(all));
   const { store } = group.leading;
-  const cordon = cordonNode("gs-1", await read(store, "node", nodeKey("gs-1")), true);
+  const before = await read(store, "node", nodeKey("gs-1"));
+  assert.equal(cordonNode("gs-1", before, generationOf(store.revision), true).ok, false);
+  // As one that was made before the restore and is applied after it.
+  const cordon = cordonNode("gs-1", before, generationOf(before.modified), true);
   assert.ok(cordon.ok && (await run(store.txn(cordon.txn))).succeeded);
   assert.deepEqual(await run(one.renew()), { ok: false, code: "unknown-node" });
   await group.elapse(30_000);

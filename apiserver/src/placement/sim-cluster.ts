@@ -140,11 +140,11 @@ export class SimCluster {
   }
 
   cordon(id: string, cordoned: boolean): void {
-    this.run(cordonNode(id, this.store.seen("node", nodeKey(id)), cordoned));
+    this.run(cordonNode(id, this.store.seen("node", nodeKey(id)), this.store.generation, cordoned));
   }
 
   drain(id: string): void {
-    this.run(drainNode(id, this.store.seen("node", nodeKey(id))));
+    this.run(drainNode(id, this.store.seen("node", nodeKey(id)), this.store.generation));
   }
 
   undrain(id: string): void {

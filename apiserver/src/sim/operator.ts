@@ -5,6 +5,7 @@ import {
   createWorld,
   decodeRecord,
   drainNode,
+  generationOf,
   type NodeRecord,
   nodeKey,
   type Proposal,
@@ -63,8 +64,8 @@ export class Operator {
       );
     for (const node of this.nodes) {
       await this.insist(() =>
-        this.change("node", nodeKey(node), (before) =>
-          before.record?.cordoned ? cordonNode(node, before, false) : undefined,
+        this.change("node", nodeKey(node), (before, generation) =>
+          before.record?.cordoned ? cordonNode(node, before, generation, false) : undefined,
         ),
       );
       await this.insist(() =>
@@ -90,11 +91,13 @@ export class Operator {
         return updateWorld(world, before, { ...before.record, enabled, constraints });
       });
     else if (kind === 3)
-      await this.change("node", nodeKey(node), (before) =>
-        cordonNode(node, before, before.record?.cordoned !== true),
+      await this.change("node", nodeKey(node), (before, generation) =>
+        cordonNode(node, before, generation, before.record?.cordoned !== true),
       );
     else if (kind === 4)
-      await this.change("node", nodeKey(node), (before) => drainNode(node, before));
+      await this.change("node", nodeKey(node), (before, generation) =>
+        drainNode(node, before, generation),
+      );
     else await this.change("node", nodeKey(node), (before) => undrain(node, before));
     this.busy = false;
   }
@@ -112,14 +115,15 @@ export class Operator {
   private async change<K extends "node" | "world">(
     kind: K,
     key: string,
-    make: (before: Seen<Records[K]>) => Proposal<string> | undefined,
+    make: (before: Seen<Records[K]>, generation: number) => Proposal<string> | undefined,
   ): Promise<boolean> {
     const read = await this.client.range({ key }, GIVE_UP_MS);
     if (read.type !== "done") return false;
     const [item] = read.result.items;
     const decoded = item && decodeRecord(kind, item.value);
     const absent: Seen<Records[K]> = ABSENT;
-    const made = make(item && decoded?.ok ? seen(decoded.record, item) : absent);
+    const before = item && decoded?.ok ? seen(decoded.record, item) : absent;
+    const made = make(before, generationOf(read.result.revision));
     if (made === undefined) return true;
     if (!made.ok) return false;
     const answer = await this.client.txn(made.txn, GIVE_UP_MS);

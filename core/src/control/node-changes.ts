@@ -53,22 +53,35 @@ export function changeNodeState(
   return { ok: true, txn: { ...changed.txn, leases: [node] } };
 }
 
+/**
+ * What operators change in a node's record, they change of a registration of this generation of the store: one
+ * that a restore brought back is dead, and a change would make it look alive.
+ */
+export type RestoredRefusal = "no-node" | "restored";
+
 /** An operator keeps new shards away from a node, or lets them come again. */
 export function cordonNode(
   node: string,
   before: Seen<NodeRecord>,
+  generation: number,
   cordoned: boolean,
-): Proposal<"no-node"> {
-  if (before.record === undefined) return refused("no-node", `there is no node ${node}`);
+): Proposal<RestoredRefusal> {
+  if (before.record === undefined) return absent(node);
+  if (isRestored(before, generation)) return restored(node);
   return put(node, before, { ...before.record, cordoned });
 }
 
 /** An operator empties a node. It gives its shards away one by one. */
-export function drainNode(node: string, before: Seen<NodeRecord>): Proposal<"no-node" | "gone"> {
+export function drainNode(
+  node: string,
+  before: Seen<NodeRecord>,
+  generation: number,
+): Proposal<RestoredRefusal | "gone"> {
   const { record } = before;
-  if (record === undefined) return refused("no-node", `there is no node ${node}`);
+  if (record === undefined) return absent(node);
   if (record.state === "lost" || record.state === "stopped")
     return refused("gone", `${node} is ${record.state}`);
+  if (isRestored(before, generation)) return restored(node);
   return put(node, before, { ...record, state: "draining" });
 }
 
@@ -76,10 +89,12 @@ export function drainNode(node: string, before: Seen<NodeRecord>): Proposal<"no-
 export function undrainNode(
   node: string,
   before: Seen<NodeRecord>,
-): Proposal<"no-node" | "not-draining"> {
+  generation: number,
+): Proposal<RestoredRefusal | "not-draining"> {
   const { record } = before;
-  if (record === undefined) return refused("no-node", `there is no node ${node}`);
+  if (record === undefined) return absent(node);
   if (record.state !== "draining") return refused("not-draining", `${node} is ${record.state}`);
+  if (isRestored(before, generation)) return restored(node);
   return put(node, before, { ...record, state: "ready" });
 }
 
@@ -121,6 +136,21 @@ export function removeNode(
       [{ type: "delete", key: nodeKey(node) }],
     ),
   };
+}
+
+function isRestored(before: Seen<NodeRecord>, generation: number): boolean {
+  return generationOf(before.modified) !== generation;
+}
+
+function absent(node: string): Proposal<"no-node"> {
+  return refused("no-node", `there is no node ${node}`);
+}
+
+function restored(node: string): Proposal<"restored"> {
+  return refused(
+    "restored",
+    `${node} has not registered since the control state was restored from a backup`,
+  );
 }
 
 function put(

@@ -10,6 +10,7 @@ import {
   markLost,
   registerNode,
   removeNode,
+  undrainNode,
 } from "./node-changes.ts";
 import {
   type ClaimView,
@@ -143,16 +144,16 @@ describe("a claim", () => {
     store.leases.delete("a");
     assert.equal(claim("a", "a1"), "failed");
     store.leases.add("a");
-    revision(propose(drainNode("a", node("a"))));
+    revision(propose(drainNode("a", node("a"), store.generation)));
     assert.equal(claim("a", "a1"), "not-ready");
   });
 
   test("is not for a cordoned node, unless it had owned the shard last", () => {
-    revision(propose(cordonNode("a", node("a"), true)));
+    revision(propose(cordonNode("a", node("a"), store.generation, true)));
     assert.equal(claim("a", "a1"), "not-ready");
-    revision(propose(cordonNode("a", node("a"), false)));
+    revision(propose(cordonNode("a", node("a"), store.generation, false)));
     revision(claim("a", "a1"));
-    revision(propose(cordonNode("a", node("a"), true)));
+    revision(propose(cordonNode("a", node("a"), store.generation, true)));
     assert.equal(enter("a", "a2", "a1"), store.revision);
     assert.ok(node("a").record?.cordoned);
     revision(claim("a", "a2"));
@@ -162,7 +163,7 @@ describe("a claim", () => {
     const changes: readonly (() => number | string)[] = [
       () => want("a"),
       () => propose(updateWorld("arena", world(), { ...arena, weight: 2 })),
-      () => propose(cordonNode("a", node("a"), false)),
+      () => propose(cordonNode("a", node("a"), store.generation, false)),
       () => {
         revision(claim("a", "a1"));
         return release("a", "a1");
@@ -274,16 +275,28 @@ test("a lost node is declared so in the term of who declares it", () => {
   revision(lose("a"));
   assert.equal(lose("a"), "gone");
   assert.equal(lose("b"), "no-node");
-  assert.equal(propose(drainNode("a", node("a"))), "gone");
+  assert.equal(propose(drainNode("a", node("a"), store.generation)), "gone");
   assert.equal(propose(changeNodeState("a", node("a"), "a1", "ready")), "not-registered");
+});
+
+test("operators change nothing of a registration that a restore brought back", () => {
+  revision(enter("a", "a1"));
+  revision(propose(drainNode("a", node("a"), store.generation)));
+  const later = store.generation + 1;
+  for (const cordoned of [true, false])
+    assert.equal(propose(cordonNode("a", node("a"), later, cordoned)), "restored");
+  assert.equal(propose(drainNode("a", node("a"), later)), "restored");
+  assert.equal(propose(undrainNode("a", node("a"), later)), "restored");
+  revision(propose(undrainNode("a", node("a"), store.generation)));
+  assert.equal(node("a").record?.state, "ready");
 });
 
 test("what is not there is said so", () => {
   assert.equal(claim("a", "a1"), "no-world");
   assert.equal(remove(), "no-world");
   assert.equal(propose(updateWorld("arena", world(), arena)), "no-world");
-  assert.equal(propose(cordonNode("a", node("a"), true)), "no-node");
-  assert.equal(propose(drainNode("a", node("a"))), "no-node");
+  assert.equal(propose(cordonNode("a", node("a"), store.generation, true)), "no-node");
+  assert.equal(propose(drainNode("a", node("a"), store.generation)), "no-node");
   assert.equal(propose(removeNode("a", node("a"))), "no-node");
   revision(propose(createWorld("arena", world(), { ...arena, enabled: false })));
   assert.equal(create(), "exists");

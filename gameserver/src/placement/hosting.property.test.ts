@@ -247,7 +247,7 @@ class Model {
         this.start(node);
         return;
       case "cordon":
-        this.propose(cordonNode(node, nodeNow, pick % 8 === 0));
+        this.propose(cordonNode(node, nodeNow, this.store.generation, pick % 8 === 0));
         return;
       case "want":
         return this.want(world, pick % 4 === 0 ? undefined : node);
@@ -319,7 +319,9 @@ class Model {
     for (const node of NODES) {
       const common = { node, world: "arena", pick: 1 } as const;
       for (const action of ["unexpire", "return"] as const) this.step({ ...common, action });
-      this.propose(cordonNode(node, this.store.seen("node", nodeKey(node)), false));
+      this.propose(
+        cordonNode(node, this.store.seen("node", nodeKey(node)), this.store.generation, false),
+      );
     }
     const home = { arena: "a", lobby: "b" } as const;
     for (const world of WORLDS) this.want(world, home[world]);

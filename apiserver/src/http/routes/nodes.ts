@@ -2,18 +2,18 @@ import {
   type ControlStore,
   cordonNode,
   drainNode,
+  generationOf,
   isNodeName,
   NODES,
   type NodeRecord,
   nodeKey,
   type Proposal,
   removeNode,
-  type Seen,
   undrainNode,
 } from "@atlasnet/core";
 import * as v from "valibot";
 import { ApiError } from "../api-error.ts";
-import { propose, readRecord, recordOf } from "../record-access.ts";
+import { propose, type Read, readRecord, recordOf } from "../record-access.ts";
 import { nodeJson, nodeSchema } from "../record-schemas.ts";
 import { type Call, jsonRoute, type Route } from "../route.ts";
 import type { RouteParts } from "../route-parts.ts";
@@ -85,8 +85,8 @@ export function nodeRoutes({ store, logger, load }: RouteParts): Route[] {
           const revision = await propose(
             store,
             () => readRecord(store, "node", nodeKey(node)),
-            (before) => cordonNode(node, before, cordoned),
-            () => noNode(node),
+            (before) => cordonNode(node, before, before.generation, cordoned),
+            (code, problem) => refusal(node, code, problem),
           );
           return { revision };
         },
@@ -107,10 +107,7 @@ export function nodeRoutes({ store, logger, load }: RouteParts): Route[] {
             store,
             () => readRecord(store, "node", nodeKey(node)),
             (before) => change(node, before),
-            (code, problem) =>
-              code === "no-node"
-                ? noNode(node)
-                : new ApiError("conflict", problem, "`atlasnet node show` says how it is."),
+            (code, problem) => refusal(node, code, problem),
           );
           return { revision };
         },
@@ -130,10 +127,12 @@ export function nodeRoutes({ store, logger, load }: RouteParts): Route[] {
   ];
 }
 
+type Refusal = "no-node" | "restored" | "gone" | "not-draining";
+
 const DRAINS: readonly {
   readonly what: string;
   readonly summary: string;
-  change(node: string, before: Seen<NodeRecord>): Proposal<"no-node" | "gone" | "not-draining">;
+  change(node: string, before: Read<NodeRecord>): Proposal<Refusal>;
 }[] = [
   {
     what: "drain",
@@ -141,14 +140,14 @@ const DRAINS: readonly {
       "Empties a gameserver of the worlds whose failover is automatic, one by one; the others stay until it stops.",
     change: (node, before) =>
       // A second time changes nothing, and says so with the same answer.
-      before.record?.state === "draining"
+      before.record?.state === "draining" && generationOf(before.modified) === before.generation
         ? { ok: true, txn: { compare: [], then: [] } }
-        : drainNode(node, before),
+        : drainNode(node, before, before.generation),
   },
   {
     what: "undrain",
     summary: "Takes a drain back.",
-    change: undrainNode,
+    change: (node, before) => undrainNode(node, before, before.generation),
   },
 ];
 
@@ -180,6 +179,15 @@ async function remove(store: ControlStore, node: string, { id }: Call): Promise<
     if (succeeded) return revision;
   }
   throw noNode(node);
+}
+
+function refusal(node: string, code: Refusal, problem: string): ApiError {
+  if (code === "no-node") return noNode(node);
+  const hint =
+    code === "restored"
+      ? "Wait until it has registered again, as it does by itself when it runs, or is lost."
+      : "`atlasnet node show` says how it is.";
+  return new ApiError("conflict", problem, hint);
 }
 
 function noNode(node: string): ApiError {
