@@ -140,10 +140,10 @@ export class ClientCheck {
 
   private welcomed(welcome: Extract<HistoryEvent, { type: "welcome" }>): void {
     const { session, upstream, downstream } = this;
-    const { appliedSeq, outSeq } = welcome;
+    const { appliedSeq, outSeq, tick } = welcome;
     const kind = session.welcomed(welcome);
     if (kind === "rollback") {
-      upstream.rolledBack(appliedSeq);
+      upstream.rolledBack(appliedSeq, tick);
       downstream.rolledBack(outSeq);
       return;
     }
@@ -151,7 +151,8 @@ export class ClientCheck {
       upstream.startsSession();
       downstream.startsSession();
     }
-    upstream.welcomed(appliedSeq);
+    if (kind === "first-after-rollback") upstream.followsRollback();
+    upstream.welcomed(appliedSeq, tick);
     downstream.welcomed(outSeq);
   }
 

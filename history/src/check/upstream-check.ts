@@ -33,10 +33,14 @@ export class UpstreamCheck {
   private log = new MessageLog();
   private acknowledgedSeq = 0;
   private acknowledgedTick = 0;
+  /** Up to `acknowledgedSeq` all was applied by the end of this tick; Infinity while that is not known. */
+  private appliedBy = 0;
   private countBase: number | undefined = 0;
   private earlier: EarlierStream | undefined;
   private account: { readonly tick: number; readonly seq: number } | undefined;
-  /** The account differs: what follows it does, too. */
+  /** The session had another stream before this one. */
+  private followsStream = false;
+  /** The account differs, or cannot be compared: so it is with those that follow. */
   private diverged = false;
 
   constructor(report: Report) {
@@ -101,17 +105,20 @@ export class UpstreamCheck {
         seen: `tick ${tick}`,
       });
     this.acknowledgedTick = Math.max(this.acknowledgedTick, tick);
+    this.appliedBy = tick;
     if (this.account !== undefined && tick < this.account.tick) this.compareWithAcks(seq);
   }
 
   /** The server asks for everything after `seq`. */
   asked(seq: number): void {
+    if (seq > this.acknowledgedSeq) this.appliedBy = Number.POSITIVE_INFINITY;
     this.applied(seq, "a resync");
   }
 
-  /** A welcome on the same timeline. */
-  welcomed(appliedSeq: number): void {
+  /** A welcome on the same timeline, by a server that is at `tick`. */
+  welcomed(appliedSeq: number, tick: number): void {
     if (appliedSeq >= this.acknowledgedSeq) {
+      if (appliedSeq > this.acknowledgedSeq) this.appliedBy = tick;
       this.applied(appliedSeq, "a welcome");
       return;
     }
@@ -122,22 +129,25 @@ export class UpstreamCheck {
       seen: `a welcome on the same timeline with ${appliedSeq} applied`,
       firstAt: this.log.firstAt(appliedSeq + 1),
     });
-    this.wentBack(appliedSeq);
+    this.wentBack(appliedSeq, tick);
   }
 
   /** A welcome on another timeline: what was acknowledged may be undone, and the rest has new numbers. */
-  rolledBack(appliedSeq: number): void {
+  rolledBack(appliedSeq: number, tick: number): void {
     if (appliedSeq > this.log.last) this.applied(appliedSeq, "a welcome after a rollback");
     this.figures.undone += Math.max(0, this.acknowledgedSeq - appliedSeq);
-    this.wentBack(appliedSeq);
+    this.wentBack(appliedSeq, tick);
+    // Perhaps back to before this stream: how much of the one before is applied then, nobody knows.
+    this.diverged = appliedSeq === 0 && this.followsStream;
   }
 
-  private wentBack(appliedSeq: number): void {
+  private wentBack(appliedSeq: number, tick: number): void {
     this.confirm(appliedSeq);
     this.base = appliedSeq + 1;
     this.log.truncate(appliedSeq);
     this.acknowledgedSeq = appliedSeq;
     this.acknowledgedTick = 0;
+    this.appliedBy = tick;
     this.account = undefined;
     this.diverged = false;
   }
@@ -147,23 +157,31 @@ export class UpstreamCheck {
     const sent = this.log.last - this.base + 1;
     this.figures.lostWithSession += sent;
     this.waiting.splice(0, sent);
-    this.earlier = {
-      log: this.log,
-      acknowledged: this.acknowledgedSeq,
-      countBase: this.countBase ?? 0,
-    };
+    const known = this.countBase !== undefined && !this.diverged;
+    this.earlier = known
+      ? { log: this.log, acknowledged: this.acknowledgedSeq, countBase: this.countBase ?? 0 }
+      : undefined;
     this.log = new MessageLog(undefined);
     this.countBase = undefined;
+    this.followsStream = true;
     this.base = 1;
     this.acknowledgedSeq = 0;
     this.acknowledgedTick = 0;
+    this.appliedBy = 0;
     this.account = undefined;
-    this.diverged = false;
+    this.diverged = !known;
+  }
+
+  /** The world went back meanwhile: also what was acknowledged on the last stream may be undone. */
+  followsRollback(): void {
+    if (this.earlier !== undefined) this.earlier = { ...this.earlier, acknowledged: 0 };
   }
 
   /** The session of this stream is a new one: the world counts its messages from the first. */
   startsSession(): void {
     this.earlier = undefined;
+    this.followsStream = false;
+    this.diverged = false;
     this.countBase = 0;
     this.log.anchor(0, EMPTY_CHAIN);
   }
@@ -184,7 +202,7 @@ export class UpstreamCheck {
     this.diverged = this.differs(seq, account);
     if (this.diverged) return;
     this.account = { tick: account.tick, seq };
-    if (account.tick > this.acknowledgedTick) this.compareWithAcks(this.acknowledgedSeq);
+    if (account.tick > this.appliedBy) this.compareWithAcks(this.acknowledgedSeq);
   }
 
   private differs(seq: number, { chain, last }: WorldAccount): boolean {

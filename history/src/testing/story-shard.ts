@@ -49,6 +49,8 @@ export class StoryShard {
   session: StorySession | undefined;
   sessionId = 0;
   fault: ShardFault | undefined;
+  /** The highest number downstream that means the same to a client on another timeline. */
+  commonOutSeq = Number.POSITIVE_INFINITY;
   private snapshots: ShardState[] = [];
   private heldBack: UpMessage | undefined;
 
@@ -67,16 +69,25 @@ export class StoryShard {
     const { session } = this;
     if (session !== undefined)
       Object.assign(session, { stream, appliedSeq: 0, outSeq: 0, outbox: [] });
+    this.snapshots = [];
   }
 
   snapshot(): void {
     this.snapshots.push(structuredClone({ tick: this.tick, session: this.session }));
   }
 
-  /** Goes back to an earlier snapshot; false when there is none. */
+  close(): void {
+    this.session = undefined;
+    this.snapshots = [];
+  }
+
+  /** Goes back to an earlier snapshot, and forgets those after it; false when there is none. */
   restore(pick: (count: number) => number): boolean {
-    const state = this.snapshots[pick(this.snapshots.length)];
+    const n = pick(this.snapshots.length);
+    const state = this.snapshots[n];
     if (state === undefined) return false;
+    this.snapshots = this.snapshots.slice(0, n + 1);
+    this.commonOutSeq = Math.min(this.commonOutSeq, state.session?.outSeq ?? 0);
     const { attempt = 0 } = this.session ?? {};
     const { tick, session } = structuredClone(state);
     this.tick = tick;

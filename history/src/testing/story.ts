@@ -175,11 +175,12 @@ export class Story {
     const { session } = shard;
     if (session === undefined) return;
     const { epoch, timeline, tick, sessionId } = shard;
-    const outSeq = session.outSeq;
     session.attempt = this.attempt;
     const { appliedSeq } = session;
-    const rolledBack =
-      this.rejoining || (this.timeline !== undefined && this.timeline !== timeline);
+    const otherTimeline = this.timeline !== undefined && this.timeline !== timeline;
+    const rolledBack = this.rejoining || otherTimeline;
+    const outSeq = otherTimeline ? Math.min(session.outSeq, shard.commonOutSeq) : session.outSeq;
+    shard.commonOutSeq = Number.POSITIVE_INFINITY;
     this.record({
       ...{ type: "welcome", session: sessionId, attempt: this.attempt, epoch, timeline, tick },
       ...{ appliedSeq, outSeq },
@@ -212,7 +213,7 @@ export class Story {
 
   loseSession(): void {
     this.drop();
-    this.shard.session = undefined;
+    this.shard.close();
   }
 
   /** Everything arrives that is on its way, both ways. */

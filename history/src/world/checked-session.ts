@@ -61,6 +61,11 @@ export class CheckedSession {
     return this.n;
   }
 
+  /** The last of them that the world has answered. */
+  get heardUpTo(): number {
+    return this.answered;
+  }
+
   /** The world has answered the last message: with it all before are proved. */
   get settled(): boolean {
     return this.answered === this.n;
