@@ -80,7 +80,10 @@ export {
   type LeaseOptions,
   type Sealed,
 } from "./control/lease.ts";
+export { type Boots, bootsInMemory } from "./control/member/boots.ts";
+export type { RenewalPort } from "./control/member/membership.ts";
 export { Pauses, pause } from "./control/member/pause.ts";
+export type { NodeDescription } from "./control/member/register.ts";
 export {
   changeNodeState,
   cordonNode,
@@ -128,6 +131,7 @@ export {
   type RecordKey,
   SHARDS,
   shardKey,
+  snapshotKey,
   WORLDS,
   worldKey,
   worldOfShard,
@@ -146,9 +150,13 @@ export {
   MAX_LEASE_MS,
   MAX_MODULE_BYTES,
   MAX_MODULE_NAME_BYTES,
+  MAX_MODULE_PATH_BYTES,
   MAX_NODE_MODULES,
   MAX_NODE_WEIGHT,
+  MAX_OLDER_SNAPSHOTS,
+  MAX_RECORD_LEASE_MS,
   MAX_SHARDS_PER_WORLD,
+  MAX_SNAPSHOT_BYTES,
   MAX_VERSION_BYTES,
   MAX_WORLD_WEIGHT,
   MIN_LEASE_MS,
@@ -159,6 +167,8 @@ export {
   type OwnerRecord,
   type Seen,
   type ShardRecord,
+  type SnapshotFacts,
+  type SnapshotRecord,
   seen,
   type WantReason,
   type WorldRecord,
@@ -215,6 +225,7 @@ export {
   requestId,
   variants,
 } from "./control/request-checks.ts";
+export { recordSnapshot } from "./control/snapshot-changes.ts";
 export {
   modifiedIs,
   type Proposal,

@@ -60,6 +60,8 @@ export interface ApiServerDependencies {
   readonly joining?: JoiningPort | undefined;
   /** Where modules are kept. */
   readonly artifacts?: ArtifactStore | undefined;
+  /** There is a store of snapshots that all gameservers reach. Default: no. */
+  readonly snapshots?: boolean | undefined;
 }
 
 /** Largest body of a JSON request: a transaction in base64, or a value whose every letter is escaped. */
@@ -157,7 +159,7 @@ export class ApiServer {
     const { node, tls, maxStreams = DEFAULT_MAX_STREAMS } = this.options;
     const { store, clock, random, logger, meter, cluster, placement, load, raft } =
       this.dependencies;
-    const { backup, logLevel, artifacts, joining } = this.dependencies;
+    const { backup, logLevel, artifacts, snapshots, joining } = this.dependencies;
     const audit = new AuditLog({ logger, clock });
     const routes = allRoutes({
       node,
@@ -173,6 +175,7 @@ export class ApiServer {
       backup,
       logLevel,
       artifacts,
+      snapshots,
       joining,
     });
     const common = {
@@ -246,7 +249,7 @@ function listenError(at: string, cause: unknown): OperatingError {
   return inUse
     ? new OperatingError("port-in-use", `apiserver.port: ${at} is in use by another program`, {
         cause,
-        hint: "Stop the program that listens there, or choose another apiserver.port.",
+        hint: "Stop the program that listens there, or choose another apiserver.port. A monolith can do without the API: apiserver.http = false.",
       })
     : new OperatingError("cannot-listen", `apiserver.host: cannot listen on ${at}`, {
         cause,

@@ -27,6 +27,8 @@ export interface RouteParts {
   readonly backup: BackupPort | undefined;
   readonly logLevel: LogLevelPort | undefined;
   readonly joining?: JoiningPort | undefined;
+  /** There is a store of snapshots that all gameservers reach (`snapshot.store`). Default: no. */
+  readonly snapshots?: boolean | undefined;
   /** Where modules are kept; undefined: they are only listed. */
   readonly artifacts?: ArtifactStore | undefined;
 }

@@ -37,24 +37,31 @@ export async function askedModule(store: ControlStore, asked: AskedModule): Prom
   return { source: "store", name, version, digest: record.digest };
 }
 
-/** What becomes of a world when its node is lost and nobody has said so. */
-export function usualFailover(durability: WorldRecord["durability"]): WorldRecord["failover"] {
-  // Its snapshots and journals are on the disk of the node that had it: elsewhere it would begin anew.
-  return durability === "none" ? "automatic" : "manual";
+/**
+ * What becomes of a world when its node is lost and nobody has said so. `kept`: there is a store of snapshots
+ * that all gameservers reach.
+ */
+export function usualFailover(
+  durability: WorldRecord["durability"],
+  kept: boolean,
+): WorldRecord["failover"] {
+  // Without one its snapshots are on the disk of the node that had it: elsewhere it would begin anew.
+  return kept || durability === "none" ? "automatic" : "manual";
 }
 
 export function changedWorld(
   before: WorldRecord,
   changes: WorldChanges,
   module: ModuleSource | undefined,
+  kept: boolean,
 ): WorldRecord {
   const { module: _, config, constraints, ...rest } = changes;
   const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
   const { durability = before.durability } = changes;
   // What was the usual stays the usual: a world that becomes durable must not begin anew elsewhere.
   const failover =
-    before.failover === usualFailover(before.durability)
-      ? usualFailover(durability)
+    before.failover === usualFailover(before.durability, kept)
+      ? usualFailover(durability, kept)
       : before.failover;
   return {
     ...before,

@@ -9,6 +9,7 @@ import {
   type OwnerRecord,
   ownerKey,
   type Peer,
+  snapshotKey,
   type TxnRequest,
 } from "@atlasnet/core";
 import fc from "fast-check";
@@ -18,7 +19,7 @@ const GS: Peer = { role: "gameserver", node: "gs-1" };
 const PROXY: Peer = { role: "proxy", node: "proxy-1" };
 const ONE = Uint8Array.of(1);
 
-function nodeValue(role: NodeRecord["role"]): Uint8Array {
+function nodeValue(role: NodeRecord["role"], leaseMs = 5000): Uint8Array {
   return encodeRecord("node", {
     role,
     labels: {},
@@ -29,7 +30,7 @@ function nodeValue(role: NodeRecord["role"]): Uint8Array {
     fingerprint: "0".repeat(64),
     state: "ready",
     cordoned: false,
-    leaseMs: 5000,
+    leaseMs,
     registered: 0,
   });
 }
@@ -53,6 +54,8 @@ test("a node writes its own record, with the role of its certificate", () => {
   assert.ok(may(GS, put(nodeKey("gs-1"), nodeValue("gameserver"))));
   assert.ok(may(PROXY, put(nodeKey("proxy-1"), nodeValue("proxy"))));
   assert.ok(!may(GS, put(nodeKey("gs-1"), nodeValue("proxy"))));
+  assert.ok(may(GS, put(nodeKey("gs-1"), nodeValue("gameserver", 60_000))));
+  assert.ok(!may(GS, put(nodeKey("gs-1"), nodeValue("gameserver", 60_001))));
   assert.ok(!may(GS, put(nodeKey("gs-2"), nodeValue("gameserver"))));
   assert.ok(!may(GS, put(nodeKey("gs-1"), ONE)));
   assert.ok(!may(GS, { type: "delete", key: nodeKey("gs-1") }));
@@ -146,4 +149,35 @@ test("whatever a node asks, only what is its own is changed", () => {
     }),
     { numRuns: 3000 },
   );
+});
+
+function snapshotValue(node: string, epoch: number): Uint8Array {
+  const digest = new Uint8Array(32);
+  const module = { name: "arena", version: "1" };
+  const newest = { digest, bytes: 1, timeline: 1, tick: 1, module, schema: digest, taken: 0 };
+  return encodeRecord("snapshot", {
+    ...{ world: 1, node, epoch, turn: 1, final: false },
+    ...{ newest, older: [] },
+  });
+}
+
+test("a snapshot is recorded by a gameserver for itself, compared with the epoch that it names", () => {
+  const key = snapshotKey("arena/0");
+  const owner = ownerKey("arena/0");
+  const at = (revision: number, is: "equal" | "greater" = "equal", of = owner): Compare[] => [
+    { type: "modified", key: of, is, revision },
+  ];
+  const problem = (peer: Peer, value: Uint8Array, compare: readonly Compare[]) =>
+    txnProblem(peer, { compare, then: [put(key, value)] });
+  assert.equal(problem(GS, snapshotValue("gs-1", 7), at(7)), undefined);
+  assert.match(problem(GS, snapshotValue("gs-1", 7), []) ?? "", /compares/);
+  assert.match(problem(GS, snapshotValue("gs-1", 7), at(8)) ?? "", /compares/);
+  assert.match(problem(GS, snapshotValue("gs-1", 7), at(7, "greater")) ?? "", /compares/);
+  assert.match(problem(GS, snapshotValue("gs-1", 7), at(7, "equal", "x")) ?? "", /compares/);
+  assert.match(problem(GS, snapshotValue("gs-2", 7), at(7)) ?? "", /itself only/);
+  assert.match(problem(PROXY, snapshotValue("proxy-1", 7), at(7)) ?? "", /only gameservers/);
+  assert.match(problem(GS, ONE, at(7)) ?? "", /snapshot/);
+  const otherwise = [put(key, snapshotValue("gs-1", 7))];
+  assert.match(txnProblem(GS, { compare: at(7), then: [], otherwise }) ?? "", /"then" only/);
+  assert.ok(!may(GS, { type: "delete", key }));
 });

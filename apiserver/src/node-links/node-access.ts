@@ -1,8 +1,10 @@
 import {
   decodeRecord,
   type KeySelector,
+  MAX_LEASE_MS,
   nodeKey,
   type Operation,
+  ownerKey,
   type Peer,
   parseRecordKey,
   type TxnRequest,
@@ -16,6 +18,7 @@ import {
  * |---|---|---|
  * | `nodes/<itself>` | every node | put: a record of its role |
  * | `shards/<world>/<index>/owner` | gameservers | put in `then`: a record that names itself; to own, under its lease |
+ * | `shards/<world>/<index>/snapshot` | gameservers | put: a record that names itself, compared with the epoch it names |
  * | `kv/cluster/…`, `kv/node/<itself>/…` | gameservers | put, delete, also by prefix |
  *
  * A transaction may compare any key but secrets: that is how a claim names what it assumes.
@@ -46,7 +49,7 @@ export function txnProblem(peer: Peer, request: TxnRequest): string | undefined 
   }
   const leased = request.leases?.includes(peer.node) === true;
   for (const operation of request.then) {
-    const problem = operationProblem(peer, operation, leased);
+    const problem = operationProblem(peer, operation, leased) ?? unfenced(operation, request);
     if (problem !== undefined) return problem;
   }
   for (const operation of request.otherwise ?? []) {
@@ -58,15 +61,39 @@ export function txnProblem(peer: Peer, request: TxnRequest): string | undefined 
 
 /** A change of an owner depends on what its node saw; in `otherwise` is what happens when that was wrong. */
 function elseProblem(operation: Operation): string | undefined {
-  if (operation.type !== "put" || parseRecordKey(operation.key)?.kind !== "owner") return undefined;
-  return `${operation.key}: an owner is written in "then" only, after compares that hold`;
+  if (operation.type !== "put") return undefined;
+  const kind = parseRecordKey(operation.key)?.kind;
+  if (kind !== "owner" && kind !== "snapshot") return undefined;
+  return `${operation.key}: ${kind === "owner" ? "an owner" : kind} is written in "then" only, after compares that hold`;
+}
+
+/** A snapshot exists once an owner records it: who is not the owner any more must not. */
+function unfenced(operation: Operation, { compare }: TxnRequest): string | undefined {
+  if (operation.type !== "put") return undefined;
+  const key = parseRecordKey(operation.key);
+  if (key?.kind !== "snapshot") return undefined;
+  const decoded = decodeRecord("snapshot", operation.value);
+  if (!decoded.ok) return `${operation.key}: ${decoded.problem}`;
+  const { epoch } = decoded.record;
+  const fence = compare.some(
+    (each) =>
+      each.type === "modified" &&
+      each.key === ownerKey(key.shard) &&
+      each.is === "equal" &&
+      each.revision === epoch,
+  );
+  return fence
+    ? undefined
+    : `${operation.key}: a snapshot is recorded by a transaction that compares ${ownerKey(key.shard)} with the epoch ${epoch}`;
 }
 
 function operationProblem(peer: Peer, operation: Operation, leased: boolean): string | undefined {
   if (operation.type === "put") {
     const { key, value } = operation;
     if (key === nodeKey(peer.node)) return nodeRecordProblem(peer, key, value);
-    if (parseRecordKey(key)?.kind === "owner") return ownerProblem(peer, key, value, leased);
+    const kind = parseRecordKey(key)?.kind;
+    if (kind === "owner") return ownerProblem(peer, key, value, leased);
+    if (kind === "snapshot") return snapshotProblem(peer, key, value);
   }
   const { key, prefix } = { key: undefined, prefix: undefined, ...operation };
   const where = key ?? prefix ?? "";
@@ -78,9 +105,12 @@ function operationProblem(peer: Peer, operation: Operation, leased: boolean): st
 function nodeRecordProblem({ role }: Peer, key: string, value: Uint8Array): string | undefined {
   const decoded = decodeRecord("node", value);
   if (!decoded.ok) return `${key}: ${decoded.problem}`;
-  return decoded.record.role === role
+  const { record } = decoded;
+  if (record.role !== role)
+    return `${key}: the certificate says ${role}, the record ${record.role}`;
+  return record.leaseMs <= MAX_LEASE_MS
     ? undefined
-    : `${key}: the certificate says ${role}, the record ${decoded.record.role}`;
+    : `${key}: a lease of ${record.leaseMs} ms is longer than ${MAX_LEASE_MS} ms`;
 }
 
 function ownerProblem(
@@ -98,6 +128,16 @@ function ownerProblem(
   return record.state === "owned" && !leased
     ? `${key}: ${node} becomes an owner under its own lease only, which "leases" has to name`
     : undefined;
+}
+
+function snapshotProblem({ role, node }: Peer, key: string, value: Uint8Array): string | undefined {
+  if (role !== "gameserver")
+    return `${key}: only gameservers record snapshots, ${node} is a ${role}`;
+  const decoded = decodeRecord("snapshot", value);
+  if (!decoded.ok) return `${key}: ${decoded.problem}`;
+  return decoded.record.node === node
+    ? undefined
+    : `${key}: ${node} may name itself only, and not ${decoded.record.node}`;
 }
 
 /** Below one of the two places: a key has something behind the place, a prefix may be the whole of it. */

@@ -166,7 +166,7 @@ export class ClusterView {
     else if (key.kind === "world") this.setWorld(key.world, undefined, 0, 0, now);
     else if (key.kind === "shard") this.setShard(key.shard, key.world, undefined, 0, now);
     else if (key.kind === "owner") this.setOwner(key.shard, key.world, undefined, 0, now);
-    else this.setModule(`${key.name}@${key.version}`, undefined);
+    else if (key.kind === "module") this.setModule(`${key.name}@${key.version}`, undefined);
   }
 
   /**

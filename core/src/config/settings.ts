@@ -8,6 +8,7 @@ import { linkSettings } from "./settings/links.ts";
 import { pageSettings } from "./settings/pages.ts";
 import { processSettings } from "./settings/process.ts";
 import { proxySettings } from "./settings/proxy.ts";
+import { snapshotSettings } from "./settings/snapshots.ts";
 import { telemetrySettings } from "./settings/telemetry.ts";
 import { ticketSettings } from "./settings/tickets.ts";
 
@@ -20,6 +21,7 @@ export const settings = {
   ...proxySettings,
   ...pageSettings,
   ...gameserverSettings,
+  ...snapshotSettings,
   ...apiserverSettings,
   ...clusterSettings,
   ...artifactSettings,

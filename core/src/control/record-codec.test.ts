@@ -45,8 +45,25 @@ const records: Records = {
   shard: { wanted: "gs-1", reason: "placed" },
   owner: { world: 2 ** 40 + 9, node: "gs-1", boot: "b1", state: "owned" },
   module: { digest, entry: "dist/world.js", bytes: 123_456 },
+  snapshot: {
+    world: 2 ** 40 + 9,
+    node: "gs-1",
+    epoch: 2 ** 40 + 12,
+    turn: 3,
+    final: true,
+    newest: {
+      digest,
+      bytes: 4_000,
+      timeline: 2 ** 40 + 10,
+      tick: 600,
+      module: { name: "arena", version: "2" },
+      schema: digest,
+      taken: 1_700_000_000_000,
+    },
+    older: [],
+  },
 };
-const kinds: readonly RecordKind[] = ["node", "world", "shard", "owner", "module"];
+const kinds: readonly RecordKind[] = ["node", "world", "shard", "owner", "module", "snapshot"];
 
 /** They stay as they are: stores out there hold such bytes. */
 const golden: { readonly [K in RecordKind]: string } = {
@@ -58,6 +75,8 @@ const golden: { readonly [K in RecordKind]: string } = {
     "a465776f726c641b0000010000000009646e6f64656467732d3164626f6f74626231657374617465656f776e6564",
   module:
     "a3666469676573745820070707070707070707070707070707070707070707070707070707070707070765656e7472796d646973742f776f726c642e6a736562797465731a0001e240",
+  snapshot:
+    "a765776f726c641b0000010000000009646e6f64656467732d316565706f63681b000001000000000c647475726e036566696e616cf5666e6577657374a76664696765737458200707070707070707070707070707070707070707070707070707070707070707656279746573190fa06874696d656c696e651b000001000000000a647469636b190258666d6f64756c65a2646e616d65656172656e616776657273696f6e613266736368656d61582007070707070707070707070707070707070707070707070707070707070707076574616b656e1b0000018bcfe56800656f6c64657280",
 };
 
 test("every record has its golden bytes, and is read from them", () => {

@@ -23,17 +23,22 @@ import {
   MAX_GRACE_SECONDS,
   MAX_LABEL_BYTES,
   MAX_LABELS,
-  MAX_LEASE_MS,
   MAX_MODULE_BYTES,
   MAX_MODULE_NAME_BYTES,
+  MAX_MODULE_PATH_BYTES,
   MAX_NODE_MODULES,
   MAX_NODE_WEIGHT,
+  MAX_OLDER_SNAPSHOTS,
+  MAX_RECORD_LEASE_MS,
+  MAX_SNAPSHOT_BYTES,
+  MAX_VERSION_BYTES,
   MAX_WORLD_WEIGHT,
   MIN_LEASE_MS,
   type ModuleRecord,
   type NodeRecord,
   type OwnerRecord,
   type ShardRecord,
+  type SnapshotRecord,
   type WorldRecord,
 } from "./records.ts";
 
@@ -49,6 +54,7 @@ export interface Records {
   readonly shard: ShardRecord;
   readonly owner: OwnerRecord;
   readonly module: ModuleRecord;
+  readonly snapshot: SnapshotRecord;
 }
 
 export type RecordKind = keyof Records;
@@ -101,7 +107,8 @@ const labels: FieldCheck = (value) => {
 const labelValue = text(0, MAX_LABEL_BYTES);
 const nodeName = textThat(isNodeName, "the id of a node");
 const boot = text(1, MAX_BOOT_BYTES);
-const modulePath = text(1, MAX_MODULE_NAME_BYTES);
+const modulePath = text(1, MAX_MODULE_PATH_BYTES);
+const moduleEntry = text(1, MAX_MODULE_NAME_BYTES);
 const digest = byteString(32, 32);
 
 const nodeModule = record({ source: word("node"), path: modulePath });
@@ -120,6 +127,16 @@ const moduleSource: FieldCheck = (value) => {
   return "source: one of node, store";
 };
 
+const snapshotFacts = record({
+  digest,
+  bytes: integer(1, MAX_SNAPSHOT_BYTES),
+  timeline: unsigned,
+  tick: unsigned,
+  module: record({ name: text(0, MAX_MODULE_NAME_BYTES), version: text(0, MAX_VERSION_BYTES) }),
+  schema: digest,
+  taken: unsigned,
+});
+
 type Fields<R> = { readonly [K in keyof R]-?: FieldCheck };
 const catalogue: { readonly [K in RecordKind]: Fields<Records[K]> } = {
   node: {
@@ -136,7 +153,7 @@ const catalogue: { readonly [K in RecordKind]: Fields<Records[K]> } = {
     fingerprint: textThat((value) => /^[0-9a-f]{64}$/.test(value), "64 hexadecimal digits"),
     state: word("starting", "ready", "draining", "lost", "stopped"),
     cordoned: boolean,
-    leaseMs: integer(MIN_LEASE_MS, MAX_LEASE_MS),
+    leaseMs: integer(MIN_LEASE_MS, MAX_RECORD_LEASE_MS),
     registered: unsigned,
   },
   world: {
@@ -165,7 +182,16 @@ const catalogue: { readonly [K in RecordKind]: Fields<Records[K]> } = {
     ),
   },
   owner: { world: unsigned, node: nodeName, boot, state: word("owned", "released") },
-  module: { digest, entry: modulePath, bytes: integer(1, MAX_MODULE_BYTES) },
+  module: { digest, entry: moduleEntry, bytes: integer(1, MAX_MODULE_BYTES) },
+  snapshot: {
+    world: unsigned,
+    node: nodeName,
+    epoch: unsigned,
+    turn: unsigned,
+    final: boolean,
+    newest: snapshotFacts,
+    older: listOf(MAX_OLDER_SNAPSHOTS, snapshotFacts),
+  },
 };
 
 const checks = new Map(

@@ -8,6 +8,7 @@ import {
   ownerKey,
   parseRecordKey,
   shardKey,
+  snapshotKey,
   worldKey,
 } from "./record-keys.ts";
 
@@ -17,6 +18,7 @@ test("keys say what they are about", () => {
   const shard = firstShard("arena");
   assert.deepEqual(parseRecordKey(shardKey(shard)), { kind: "shard", shard, world: "arena" });
   assert.deepEqual(parseRecordKey(ownerKey(shard)), { kind: "owner", shard, world: "arena" });
+  assert.deepEqual(parseRecordKey(snapshotKey(shard)), { kind: "snapshot", shard, world: "arena" });
   for (const name of ["arena", "@games/arena"])
     assert.deepEqual(parseRecordKey(moduleKey(name, "1.0.0")), {
       kind: "module",
@@ -62,7 +64,7 @@ test("a key that is understood is written the same way", () => {
     fc.property(
       prefix,
       part,
-      fc.constantFrom("", "/owner", "/1.0.0", "/0"),
+      fc.constantFrom("", "/owner", "/snapshot", "/1.0.0", "/0"),
       (start, middle, end) => {
         const key = start + middle + end;
         const parsed = parseRecordKey(key);
@@ -72,6 +74,7 @@ test("a key that is understood is written the same way", () => {
           world: () => (parsed.kind === "world" ? worldKey(parsed.world) : ""),
           shard: () => (parsed.kind === "shard" ? shardKey(parsed.shard) : ""),
           owner: () => (parsed.kind === "owner" ? ownerKey(parsed.shard) : ""),
+          snapshot: () => (parsed.kind === "snapshot" ? snapshotKey(parsed.shard) : ""),
           module: () => (parsed.kind === "module" ? moduleKey(parsed.name, parsed.version) : ""),
         };
         assert.equal(written[parsed.kind](), key);

@@ -8,6 +8,10 @@ export const WORLDS = "worlds/";
 export const SHARDS = "shards/";
 export const MODULES = "modules/";
 
+/** Behind the name of a shard. */
+const OWNER = "/owner";
+const SNAPSHOT = "/snapshot";
+
 /** The same as the setting `node.id`. */
 const NODE_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 /** Names of npm packages, in lower case, with or without a scope. */
@@ -20,6 +24,7 @@ export type RecordKey =
   | { readonly kind: "world"; readonly world: string }
   | { readonly kind: "shard"; readonly shard: string; readonly world: string }
   | { readonly kind: "owner"; readonly shard: string; readonly world: string }
+  | { readonly kind: "snapshot"; readonly shard: string; readonly world: string }
   | { readonly kind: "module"; readonly name: string; readonly version: string };
 
 export function isNodeName(text: string): boolean {
@@ -52,7 +57,12 @@ export function shardKey(shard: string): string {
 }
 
 export function ownerKey(shard: string): string {
-  return `${SHARDS}${shard}/owner`;
+  return `${SHARDS}${shard}${OWNER}`;
+}
+
+/** Of the newest snapshot of a shard in the store that all nodes reach. */
+export function snapshotKey(shard: string): string {
+  return `${SHARDS}${shard}${SNAPSHOT}`;
 }
 
 export function moduleKey(name: string, version: string): string {
@@ -84,10 +94,14 @@ export function parseRecordKey(key: string): RecordKey | undefined {
     return isWorldName(world) ? { kind: "world", world } : undefined;
   }
   if (key.startsWith(SHARDS)) {
-    const isOwner = key.endsWith("/owner");
-    const shard = key.slice(SHARDS.length, isOwner ? -"/owner".length : undefined);
+    const [kind, end] = key.endsWith(OWNER)
+      ? (["owner", OWNER] as const)
+      : key.endsWith(SNAPSHOT)
+        ? (["snapshot", SNAPSHOT] as const)
+        : (["shard", ""] as const);
+    const shard = key.slice(SHARDS.length, key.length - end.length);
     const world = worldOfShard(shard);
-    return world === undefined ? undefined : { kind: isOwner ? "owner" : "shard", shard, world };
+    return world === undefined ? undefined : { kind, shard, world };
   }
   if (key.startsWith(MODULES)) {
     const slash = key.lastIndexOf("/");

@@ -127,6 +127,44 @@ export interface OwnerRecord {
   readonly state: "owned" | "released";
 }
 
+/**
+ * The snapshots of a shard in the store that all nodes reach. `shards/<world>/<index>/snapshot`.
+ *
+ * A snapshot exists once it stands here; the newest is the last one that was recorded. Only a transaction that
+ * compares the owner's key with `epoch` writes it (snapshot-changes.ts), so nobody records for a shard that
+ * somebody else owns by now.
+ */
+export interface SnapshotRecord {
+  /** `created` of the world's record, as in OwnerRecord. */
+  readonly world: Revision;
+  /** Who recorded it, for people. */
+  readonly node: string;
+  /** Of the ownership that recorded it: it made the snapshot, or began from it. */
+  readonly epoch: Revision;
+  /** How many changes of the owner there had been, that ownership included: `version` of the owner's key. */
+  readonly turn: number;
+  /** That owner stopped at this very state and released the shard next, if it lived long enough. */
+  readonly final: boolean;
+  readonly newest: SnapshotFacts;
+  /** Kept as well, newest first; at most MAX_OLDER_SNAPSHOTS. */
+  readonly older: readonly SnapshotFacts[];
+}
+
+/** A snapshot in the store. */
+export interface SnapshotFacts {
+  /** SHA-256 of the snapshot's file, and its name in the store. */
+  readonly digest: Uint8Array;
+  readonly bytes: number;
+  readonly timeline: number;
+  readonly tick: number;
+  /** As its definition says. */
+  readonly module: { readonly name: string; readonly version: string };
+  /** SHA-256 of the definition that the state was written under, as canonical JSON. */
+  readonly schema: Uint8Array;
+  /** When its state was taken, in ms since 1970, by the clock of its node; for people. */
+  readonly taken: number;
+}
+
 /** A world module in the artifact store. `modules/<name>/<version>`. */
 export interface ModuleRecord {
   /** SHA-256 of the tarball. */
@@ -156,8 +194,10 @@ export const MAX_LABELS = 32;
 /** Name of a label, its value. */
 export const MAX_LABEL_BYTES = 128;
 export const MAX_NODE_MODULES = 256;
-/** Path, name or entry of a module; npm's names have at most 214. */
+/** Name of a module, or entry within one; npm's names have at most 214. */
 export const MAX_MODULE_NAME_BYTES = 256;
+/** Path of a module that a node brings itself. */
+export const MAX_MODULE_PATH_BYTES = 1024;
 export const MAX_VERSION_BYTES = 64;
 /** A host's name and a port. */
 export const MAX_ADDRESS_BYTES = 262;
@@ -167,9 +207,16 @@ export const MAX_CONSTRAINT_NODES = 64;
 export const MAX_WORLD_WEIGHT = 10_000;
 export const MAX_NODE_WEIGHT = 1_000_000;
 export const MIN_LEASE_MS = 100;
-export const MAX_LEASE_MS = 600_000;
+/** That a node may ask for: after a restore nobody owns anything for the longest lease there was. */
+export const MAX_LEASE_MS = 60_000;
+/** In a record that is read: of a node of before, or written by an administrator. */
+export const MAX_RECORD_LEASE_MS = 600_000;
 export const MAX_GRACE_SECONDS = 86_400;
 /** Of a module's tarball. */
 export const MAX_MODULE_BYTES = 256 * 1024 * 1024;
+/** Of a snapshot's file. Larger ones stay on the node that wrote them. */
+export const MAX_SNAPSHOT_BYTES = 1024 * 1024 * 1024;
+/** Snapshots that are kept in the store beside the newest one. */
+export const MAX_OLDER_SNAPSHOTS = 63;
 /** Shards of one world, so far. */
 export const MAX_SHARDS_PER_WORLD = 4096;

@@ -1,7 +1,7 @@
 import type { Compare } from "./control-store.ts";
 import { isOwned } from "./ownership.ts";
 import { encodeRecord } from "./record-codec.ts";
-import { nodeKey, ownerKey, shardKey, worldKey } from "./record-keys.ts";
+import { nodeKey, ownerKey, shardKey, snapshotKey, worldKey } from "./record-keys.ts";
 import type { NodeRecord, OwnerRecord, Seen, ShardRecord, WorldRecord } from "./records.ts";
 import { modifiedIs, type Proposal, refused, type TxnParts, when } from "./txn-parts.ts";
 
@@ -58,6 +58,7 @@ export function forgetParts(shard: string, assumed: WantAssumptions): TxnParts {
   return when(assumptions(shard, assumed), [
     { type: "delete", key: shardKey(shard) },
     { type: "delete", key: ownerKey(shard) },
+    { type: "delete", key: snapshotKey(shard) },
   ]);
 }
 

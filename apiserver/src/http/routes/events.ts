@@ -42,7 +42,8 @@ export function eventOf(change: Change): EventJson | undefined {
   const apiserver = apiserverOfKey(full);
   if (apiserver !== undefined) return apiserverEvent(apiserver, change);
   const key = parseRecordKey(full);
-  if (key === undefined) return undefined;
+  // Snapshots are recorded for each world all the time: that is no news.
+  if (key === undefined || key.kind === "snapshot") return undefined;
   const { kind } = key;
   const name =
     key.kind === "node"

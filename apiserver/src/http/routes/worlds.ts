@@ -17,7 +17,7 @@ import { askedModule, changedWorld, usualFailover } from "../world-changes.ts";
 
 const params = v.strictObject({ world: worldName });
 
-export function worldRoutes({ store, logger }: RouteParts): Route[] {
+export function worldRoutes({ store, logger, snapshots = false }: RouteParts): Route[] {
   return [
     jsonRoute({
       method: "GET",
@@ -77,7 +77,7 @@ export function worldRoutes({ store, logger }: RouteParts): Route[] {
         const record: WorldRecord = {
           ...rest,
           config: toPlain(config),
-          failover: rest.failover ?? usualFailover(rest.durability),
+          failover: rest.failover ?? usualFailover(rest.durability, snapshots),
           module: await askedModule(store, module),
         };
         const key = worldKey(world);
@@ -116,7 +116,7 @@ export function worldRoutes({ store, logger }: RouteParts): Route[] {
           (before) =>
             before.record === undefined
               ? { ok: false, code: "no-world", problem: "" }
-              : updateWorld(world, before, changedWorld(before.record, body, source)),
+              : updateWorld(world, before, changedWorld(before.record, body, source, snapshots)),
           () => noWorld(world),
         );
         return { revision };
@@ -126,7 +126,8 @@ export function worldRoutes({ store, logger }: RouteParts): Route[] {
       method: "DELETE",
       path: "/v1/worlds/{world}",
       name: "worlds.remove",
-      summary: "Removes a world: its node stops it. What it stored on that node stays there.",
+      summary:
+        "Removes a world: its node stops it. What it stored on that node, and its snapshots in the snapshot store, stay there.",
       role: "operate",
       changes: true,
       params,

@@ -1,5 +1,5 @@
 import type { Setting } from "../setting.ts";
-import { DAY_MS, MULTICAST_ADDRESS, MULTICAST_TOPIC } from "./parts.ts";
+import { MULTICAST_ADDRESS, MULTICAST_TOPIC } from "./parts.ts";
 
 export const gameserverSettings = {
   "gameserver.threads": {
@@ -84,22 +84,6 @@ export const gameserverSettings = {
     default: false,
     meaning:
       "Send topics, too, that their world does not call public. Whoever is on the LAN reads them.",
-  },
-  "snapshot.intervalMs": {
-    type: "integer",
-    min: 1000,
-    max: DAY_MS,
-    unit: "ms",
-    default: 300_000,
-    meaning: "Time between two snapshots of a world; one more is written at a stop.",
-  },
-  "snapshot.keep": {
-    type: "integer",
-    min: 1,
-    max: 1000,
-    unit: "snapshots",
-    default: 3,
-    meaning: "Snapshots kept per world; older ones are deleted.",
   },
   "journal.enabled": {
     type: "bool",
