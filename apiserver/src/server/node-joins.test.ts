@@ -15,7 +15,7 @@ import { ApiserverGroup } from "./testing/apiserver-group.ts";
 
 const NAMES = ["api-1", "api-2", "api-3"];
 /** Nobody who waits for such a lease is done within a test. */
-const LONG_LEASE_MS = 600_000;
+const LONG_LEASE_MS = 60_000;
 const NO_LOAD = { sessions: 0, memoryBytes: 0, busy: 0, tickMs: 0, bytesPerSecond: 0 };
 
 /** Three apiservers with a CA, and gameservers that know of them by their HTTP APIs only. */

@@ -1,4 +1,4 @@
-import { encodeRecord, type NodeRecord } from "@atlasnet/core";
+import { encodeRecord, MAX_RECORD_LEASE_MS, type NodeRecord } from "@atlasnet/core";
 
 const ZONES = ["eu", "us", "asia", "africa"];
 
@@ -21,7 +21,8 @@ export function nodeOf(
     fingerprint: "0a".repeat(32),
     state,
     cordoned: false,
-    leaseMs: 600_000,
+    // Longer than a node may ask for: nobody renews it while the bench fills an apiserver.
+    leaseMs: MAX_RECORD_LEASE_MS,
     registered: 1_700_000_000_000,
   };
 }

@@ -50,6 +50,7 @@ test("bad values are named", async () => {
     ["node.labels=zone", /node\.labels.*NAME=VALUE/s],
     ["node.labels=zone=eu,zone=us", /node\.labels.*zone twice/s],
     ["node.leaseMs=499", /node\.leaseMs.*500/s],
+    ["node.leaseMs=60001", /node\.leaseMs.*60000/s],
   ] as const)
     assert.match(await problemsOf(arg), problem, arg);
 });

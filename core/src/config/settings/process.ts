@@ -41,7 +41,7 @@ export const processSettings = {
   "node.leaseMs": {
     type: "integer",
     min: 500,
-    max: 600_000,
+    max: 60_000,
     unit: "ms",
     default: 5000,
     meaning:

@@ -21,7 +21,7 @@ import {
   type TxnResult,
   type WatchRequest,
 } from "../control-store.ts";
-import { MAX_ADDRESS_BYTES, MAX_BOOT_BYTES, MAX_LEASE_MS } from "../records.ts";
+import { MAX_ADDRESS_BYTES, MAX_BOOT_BYTES, MAX_RECORD_LEASE_MS } from "../records.ts";
 import {
   checkRange,
   checkTxn,
@@ -197,7 +197,8 @@ const granted = exactly({
   ok: boolean,
   number: unsigned,
   leaseMs: (value) =>
-    unsigned(value) ?? (Number(value) <= MAX_LEASE_MS ? undefined : `at most ${MAX_LEASE_MS}`),
+    unsigned(value) ??
+    (Number(value) <= MAX_RECORD_LEASE_MS ? undefined : `at most ${MAX_RECORD_LEASE_MS}`),
 });
 const denied = exactly({ ok: boolean, code: word("not-leader", "unknown-node", "lost") });
 export const renewalAnswer = codec<RenewalAnswer>("renew", (value) =>
