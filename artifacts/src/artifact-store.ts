@@ -1,13 +1,32 @@
 import { MAX_MODULE_BYTES } from "@atlasnet/core";
 import type { Digest } from "./digest.ts";
 
+/** What a store keeps: how it is called, named and bounded. Modules are one kind; others bring their own. */
+export interface ArtifactKind {
+  /** For people. */
+  readonly noun: string;
+  /** The name of a file or object is its digest and this. */
+  readonly suffix: string;
+  /** Of one. A larger one is refused before a byte of it is read. */
+  readonly maxBytes: number;
+  /** What to do, for people. */
+  readonly hints: {
+    readonly wrong: string;
+    readonly tooLarge: string;
+    readonly missing: string;
+    readonly tooMany: string;
+    /** `place`: of the damaged one. */
+    damaged(place: string): string;
+  };
+}
+
 /** Pieces of bytes in their order. Whoever reads them to the end has all of them. */
 export type ByteStream = AsyncIterable<Uint8Array>;
 
 /** What an artifact will be, said before its first byte. */
 export interface ArtifactFacts {
   readonly digest: Digest;
-  /** Its length, 1 to MAX_ARTIFACT_BYTES. */
+  /** Its length, 1 to the most of its kind. */
   readonly bytes: number;
 }
 
@@ -39,9 +58,22 @@ export interface ArtifactStore {
   remove(digest: Digest): Promise<void>;
 }
 
-/** Of one artifact. A larger one is refused before a byte of it is read. */
+/** Of a module's tarball. */
 export const MAX_ARTIFACT_BYTES = MAX_MODULE_BYTES;
 /** Artifacts of one store. Only listing stops above it. */
 export const MAX_ARTIFACTS = 100_000;
-/** Name of an artifact's file or object: its digest and this. */
-export const ARTIFACT_SUFFIX = ".tgz";
+
+/** Tarballs of world modules: what a store keeps unless it is told otherwise. */
+export const MODULE_TARBALLS: ArtifactKind = {
+  noun: "artifact",
+  suffix: ".tgz",
+  maxBytes: MAX_ARTIFACT_BYTES,
+  hints: {
+    wrong:
+      "Nothing was stored. Push it again; if it happens again, something changes it on its way.",
+    tooLarge: "Leave out of the module what it does not need to run.",
+    missing: "Push the module again, or look whether this is the store it was pushed to.",
+    tooMany: "Remove modules that no world needs with `atlasnet module rm`.",
+    damaged: (place) => `Push the module again; that replaces ${place}.`,
+  },
+};

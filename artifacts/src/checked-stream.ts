@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { ArtifactError } from "./artifact-error.ts";
-import { type ArtifactFacts, type ByteStream, MAX_ARTIFACT_BYTES } from "./artifact-store.ts";
+import type { ArtifactFacts, ArtifactKind, ByteStream } from "./artifact-store.ts";
 import { assertDigest } from "./digest.ts";
 
 /** What is said when a stream is not what was announced. */
@@ -9,21 +9,23 @@ export interface Mismatch {
   readonly hint: string;
 }
 
-export const WRONG_UPLOAD: Mismatch = {
-  code: "artifact-mismatch",
-  hint: "Nothing was stored. Push it again; if it happens again, something changes it on its way.",
-};
+export function wrongUpload({ hints }: ArtifactKind): Mismatch {
+  return { code: "artifact-mismatch", hint: hints.wrong };
+}
 
 /** @throws RangeError, ArtifactError */
-export function checkFacts({ digest, bytes }: ArtifactFacts): void {
+export function checkFacts({ digest, bytes }: ArtifactFacts, kind: ArtifactKind): void {
   assertDigest(digest);
   if (!Number.isSafeInteger(bytes) || bytes < 1)
-    throw new ArtifactError("artifact-mismatch", `an artifact has at least 1 byte, not ${bytes}`);
-  if (bytes > MAX_ARTIFACT_BYTES)
+    throw new ArtifactError(
+      "artifact-mismatch",
+      `${kind.noun} ${digest}: it has at least 1 byte, not ${bytes}`,
+    );
+  if (bytes > kind.maxBytes)
     throw new ArtifactError(
       "artifact-too-large",
-      `artifact ${digest} has ${bytes} bytes; at most ${MAX_ARTIFACT_BYTES} are allowed`,
-      { facts: { digest, bytes }, hint: "Leave out of the module what it does not need to run." },
+      `${kind.noun} ${digest} has ${bytes} bytes; at most ${kind.maxBytes} are allowed`,
+      { facts: { digest, bytes }, hint: kind.hints.tooLarge },
     );
 }
 
@@ -35,13 +37,14 @@ export async function* checked(
   content: ByteStream,
   { digest, bytes }: { readonly digest: string; readonly bytes: number | undefined },
   mismatch: Mismatch,
+  kind: ArtifactKind,
 ): ByteStream {
   const wrong = (problem: string) =>
-    new ArtifactError(mismatch.code, `artifact ${digest}: ${problem}`, {
+    new ArtifactError(mismatch.code, `${kind.noun} ${digest}: ${problem}`, {
       facts: { digest },
       hint: mismatch.hint,
     });
-  const most = bytes ?? MAX_ARTIFACT_BYTES;
+  const most = bytes ?? kind.maxBytes;
   const hash = createHash("sha256");
   let length = 0;
   let held: Uint8Array | undefined;

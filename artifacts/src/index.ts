@@ -1,10 +1,12 @@
 export { ArtifactError, type ArtifactErrorCode } from "./artifact-error.ts";
 export {
   type ArtifactFacts,
+  type ArtifactKind,
   type ArtifactStore,
   type ByteStream,
   MAX_ARTIFACT_BYTES,
   MAX_ARTIFACTS,
+  MODULE_TARBALLS,
 } from "./artifact-store.ts";
 export { type CacheStats, registerCacheMetrics } from "./cache/cache-metrics.ts";
 export {
@@ -56,6 +58,7 @@ export {
 export {
   openArtifactStore,
   parseStoreLocation,
+  placeWithin,
   STORE_ALLOWED,
   type StoreEnvironment,
   type StoreLocation,

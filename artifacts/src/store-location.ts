@@ -1,7 +1,7 @@
-import { isAbsolute, resolve } from "node:path";
+import { isAbsolute, join, resolve } from "node:path";
 import { NodeDisk, systemClock, systemRandom } from "@atlasnet/core/node";
 import { ArtifactError } from "./artifact-error.ts";
-import type { ArtifactStore } from "./artifact-store.ts";
+import type { ArtifactKind, ArtifactStore } from "./artifact-store.ts";
 import { BucketStore, type BucketStoreOptions } from "./s3/bucket-store.ts";
 import { DirectoryStore } from "./store/directory-store.ts";
 
@@ -33,70 +33,104 @@ const SILENCE_MS = 30_000;
  */
 export function parseStoreLocation(
   text: string,
-  { workingDir, env }: { readonly workingDir: string; readonly env: StoreEnvironment },
+  {
+    workingDir,
+    env,
+    what = "artifact store",
+  }: {
+    readonly workingDir: string;
+    readonly env: StoreEnvironment;
+    /** How errors call the store. */
+    readonly what?: string;
+  },
 ): StoreLocation {
-  if (text === "") throw bad(text, "it is empty");
+  try {
+    return locationOf(text, workingDir, env);
+  } catch (error) {
+    if (!(error instanceof LocationProblem)) throw error;
+    // Somebody may have put a secret into it.
+    const shown = text.replace(/\/\/[^/@]*@/, "//…@");
+    const { message, hint } = error;
+    throw new ArtifactError("bad-artifact-store", `${what} "${shown}": ${message}`, { hint });
+  }
+}
+
+function locationOf(text: string, workingDir: string, env: StoreEnvironment): StoreLocation {
+  if (text === "") throw bad("it is empty");
   if (!text.startsWith("s3:")) {
-    if (/^[a-z][a-z0-9+.-]+:\/\//i.test(text)) throw bad(text, "it is no folder and no bucket");
+    if (/^[a-z][a-z0-9+.-]+:\/\//i.test(text)) throw bad("it is no folder and no bucket");
     return { type: "directory", dir: isAbsolute(text) ? text : resolve(workingDir, text) };
   }
-  if (!URL.canParse(text)) throw bad(text, "it cannot be read");
+  if (!URL.canParse(text)) throw bad("it cannot be read");
   const url = new URL(text);
   const bucket = url.host;
-  if (!BUCKET.test(bucket)) throw bad(text, "the name of a bucket is needed");
+  if (!BUCKET.test(bucket)) throw bad("the name of a bucket is needed");
   if (url.username !== "" || url.password !== "")
-    throw bad(text, "credentials do not belong into it; they come from the environment");
+    throw bad("credentials do not belong into it; they come from the environment");
   for (const name of url.searchParams.keys())
-    if (!PARAMETERS.has(name)) throw bad(text, `${name} is unknown`);
+    if (!PARAMETERS.has(name)) throw bad(`${name} is unknown`);
   const prefix = url.pathname.replace(/^\//, "");
-  if (!PREFIX.test(prefix)) throw bad(text, "the prefix has letters that are not allowed");
+  if (!PREFIX.test(prefix)) throw bad("the prefix has letters that are not allowed");
   const region = url.searchParams.get("region") ?? env.AWS_REGION ?? "us-east-1";
-  if (!REGION.test(region)) throw bad(text, "the region cannot be read");
+  if (!REGION.test(region)) throw bad("the region cannot be read");
   const addressing = url.searchParams.get("addressing") ?? "path";
-  if (addressing !== "path" && addressing !== "host") throw bad(text, "addressing is path or host");
+  if (addressing !== "path" && addressing !== "host") throw bad("addressing is path or host");
   return {
     type: "bucket",
     bucket,
     prefix: prefix === "" || prefix.endsWith("/") ? prefix : `${prefix}/`,
     region,
     addressing,
-    endpoint: endpointOf(text, url.searchParams.get("endpoint"), region),
-    credentials: credentialsOf(text, env),
+    endpoint: endpointOf(url.searchParams.get("endpoint"), region),
+    credentials: credentialsOf(env),
     silenceMs: SILENCE_MS,
   };
 }
 
-/** The store at a place, with this machine's disk, clock and network. */
-export function openArtifactStore(location: StoreLocation): ArtifactStore {
-  if (location.type === "bucket") {
-    const { type: _, ...options } = location;
-    return new BucketStore(options, { clock: systemClock });
-  }
-  const dependencies = { disk: new NodeDisk(), clock: systemClock, random: systemRandom };
-  return new DirectoryStore({ dir: location.dir }, dependencies);
+/** A place of its own within another: a folder below a folder, a longer prefix in a bucket. */
+export function placeWithin(location: StoreLocation, names: readonly string[]): StoreLocation {
+  if (location.type === "directory") return { ...location, dir: join(location.dir, ...names) };
+  return { ...location, prefix: `${location.prefix}${names.join("/")}/` };
 }
 
-function endpointOf(text: string, given: string | null, region: string): string {
+/** The store at a place, with this machine's disk, clock and network. `kind`: default MODULE_TARBALLS. */
+export function openArtifactStore(location: StoreLocation, kind?: ArtifactKind): ArtifactStore {
+  const ofKind = kind === undefined ? {} : { kind };
+  if (location.type === "bucket") {
+    const { type: _, ...options } = location;
+    return new BucketStore({ ...options, ...ofKind }, { clock: systemClock });
+  }
+  const dependencies = { disk: new NodeDisk(), clock: systemClock, random: systemRandom };
+  return new DirectoryStore({ dir: location.dir, ...ofKind }, dependencies);
+}
+
+function endpointOf(given: string | null, region: string): string {
   if (given === null) return `https://s3.${region}.amazonaws.com`;
   const url = URL.canParse(given) ? new URL(given) : undefined;
   if (url === undefined || !["http:", "https:"].includes(url.protocol) || url.search !== "")
-    throw bad(text, "the endpoint is no http or https address");
+    throw bad("the endpoint is no http or https address");
   return url.href;
 }
 
-function credentialsOf(text: string, env: StoreEnvironment) {
+function credentialsOf(env: StoreEnvironment) {
   const {
     AWS_ACCESS_KEY_ID: accessKeyId = "",
     AWS_SECRET_ACCESS_KEY: secretAccessKey = "",
     AWS_SESSION_TOKEN: sessionToken,
   } = env;
   if (accessKeyId === "" || secretAccessKey === "")
-    throw bad(text, "there are no credentials", "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.");
+    throw bad("there are no credentials", "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.");
   return { accessKeyId, secretAccessKey, ...(sessionToken ? { sessionToken } : {}) };
 }
 
-function bad(text: string, problem: string, hint = `Allowed: ${STORE_ALLOWED}.`): ArtifactError {
-  // Somebody may have put a secret into it.
-  const shown = text.replace(/\/\/[^/@]*@/, "//…@");
-  return new ArtifactError("bad-artifact-store", `artifact store "${shown}": ${problem}`, { hint });
+class LocationProblem extends Error {
+  readonly hint: string;
+  constructor(problem: string, hint: string) {
+    super(problem);
+    this.hint = hint;
+  }
+}
+
+function bad(problem: string, hint = `Allowed: ${STORE_ALLOWED}.`): LocationProblem {
+  return new LocationProblem(problem, hint);
 }

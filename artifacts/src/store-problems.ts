@@ -1,18 +1,22 @@
 import { ArtifactError } from "./artifact-error.ts";
-import { MAX_ARTIFACTS } from "./artifact-store.ts";
+import { type ArtifactKind, MAX_ARTIFACTS } from "./artifact-store.ts";
 
 /** What every adapter of the store says in the same words. `where`: the store, for people. */
-export function notFound(digest: string, where: string): ArtifactError {
-  return new ArtifactError("artifact-not-found", `${where} holds no artifact ${digest}`, {
+export function notFound(
+  digest: string,
+  where: string,
+  { noun, hints }: ArtifactKind,
+): ArtifactError {
+  return new ArtifactError("artifact-not-found", `${where} holds no ${noun} ${digest}`, {
     facts: { digest },
-    hint: "Push the module again, or look whether this is the store it was pushed to.",
+    hint: hints.missing,
   });
 }
 
-export function tooMany(where: string): ArtifactError {
+export function tooMany(where: string, { noun, hints }: ArtifactKind): ArtifactError {
   return new ArtifactError(
     "artifact-too-large",
-    `${where} holds more than ${MAX_ARTIFACTS} artifacts`,
-    { hint: "Remove modules that no world needs with `atlasnet module rm`." },
+    `${where} holds more than ${MAX_ARTIFACTS} of them (${noun})`,
+    { hint: hints.tooMany },
   );
 }

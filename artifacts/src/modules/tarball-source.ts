@@ -5,8 +5,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { ArtifactError } from "../artifact-error.ts";
-import { type ArtifactFacts, type ByteStream, MAX_ARTIFACT_BYTES } from "../artifact-store.ts";
-import { checked, checkFacts, WRONG_UPLOAD } from "../checked-stream.ts";
+import {
+  type ArtifactFacts,
+  type ByteStream,
+  MAX_ARTIFACT_BYTES,
+  MODULE_TARBALLS,
+} from "../artifact-store.ts";
+import { checked, checkFacts, wrongUpload } from "../checked-stream.ts";
 
 /** A tarball that can be read several times: to look at it, and to store it. */
 export interface TarballSource extends ArtifactFacts {
@@ -29,7 +34,7 @@ export async function tarballFile(file: string): Promise<TarballSource> {
     if (bytes > MAX_ARTIFACT_BYTES) break;
   }
   const digest = hash.digest("hex");
-  checkFacts({ digest, bytes });
+  checkFacts({ digest, bytes }, MODULE_TARBALLS);
   return { digest, bytes, open: () => fileContent(file) };
 }
 
@@ -42,9 +47,10 @@ export async function spoolTarball(
   content: ByteStream,
   facts: ArtifactFacts,
 ): Promise<TemporaryTarball> {
-  checkFacts(facts);
+  checkFacts(facts, MODULE_TARBALLS);
   return await temporary(async (file) => {
-    await pipeline(checked(content, facts, WRONG_UPLOAD), createWriteStream(file, { flags: "wx" }));
+    const pieces = checked(content, facts, wrongUpload(MODULE_TARBALLS), MODULE_TARBALLS);
+    await pipeline(pieces, createWriteStream(file, { flags: "wx" }));
     return { digest: facts.digest, bytes: facts.bytes, open: () => fileContent(file) };
   });
 }

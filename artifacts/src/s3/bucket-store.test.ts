@@ -1,9 +1,16 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { systemClock } from "@atlasnet/core/node";
+import { MODULE_TARBALLS } from "../artifact-store.ts";
 import { digestOf } from "../digest.ts";
 import { FakeBucket } from "../testing/fake-bucket.ts";
-import { artifactStoreAcceptance, bytesOf, pieces, readAll } from "../testing/store-acceptance.ts";
+import {
+  artifactStoreAcceptance,
+  bytesOf,
+  OTHER_KIND,
+  pieces,
+  readAll,
+} from "../testing/store-acceptance.ts";
 import { MAX_TRIES } from "./bucket-client.ts";
 import { BucketStore, type BucketStoreOptions } from "./bucket-store.ts";
 import { parseListPage } from "./list-xml.ts";
@@ -33,19 +40,24 @@ function storeOf(bucket: FakeBucket, change: Partial<BucketStoreOptions> = {}): 
   );
 }
 
-artifactStoreAcceptance("a bucket", async () => {
-  const bucket = await startBucket();
-  return {
-    near: storeOf(bucket),
-    far: storeOf(bucket),
-    damage: async (digest) => {
-      const object = bucket.objects.get(`atlas net/${digest}.tgz`);
-      if (object !== undefined) object[1000] = (object[1000] ?? 0) ^ 4;
+for (const kind of [MODULE_TARBALLS, OTHER_KIND])
+  artifactStoreAcceptance(
+    "a bucket",
+    async () => {
+      const bucket = await startBucket();
+      return {
+        near: storeOf(bucket, { kind }),
+        far: storeOf(bucket, { kind }),
+        damage: async (digest) => {
+          const object = bucket.objects.get(`atlas net/${digest}${kind.suffix}`);
+          if (object !== undefined) object[1000] = (object[1000] ?? 0) ^ 4;
+        },
+        kept: async () => [...bucket.objects.keys()],
+        close: () => bucket.stop(),
+      };
     },
-    kept: async () => [...bucket.objects.keys()],
-    close: () => bucket.stop(),
-  };
-});
+    kind,
+  );
 
 describe("artifacts in a bucket: faults", () => {
   const content = bytesOf(50_000, 1);

@@ -6,30 +6,42 @@ import { describe, it } from "node:test";
 import type { Disk } from "@atlasnet/core";
 import { NodeDisk, systemClock, systemRandom } from "@atlasnet/core/node";
 import { SeededRandom, SimClock, SimDisk } from "@atlasnet/core/sim";
+import { MODULE_TARBALLS } from "../artifact-store.ts";
 import { digestOf } from "../digest.ts";
-import { artifactStoreAcceptance, bytesOf, pieces, readAll } from "../testing/store-acceptance.ts";
+import {
+  artifactStoreAcceptance,
+  bytesOf,
+  OTHER_KIND,
+  pieces,
+  readAll,
+} from "../testing/store-acceptance.ts";
 import { DirectoryStore, DRAFT_AGE_MS } from "./directory-store.ts";
 
-artifactStoreAcceptance("a folder", async () => {
-  const dir = await mkdtemp(join(tmpdir(), "atlasnet-artifacts-"));
-  const make = () =>
-    new DirectoryStore(
-      { dir: join(dir, "store") },
-      { disk: new NodeDisk(), clock: systemClock, random: systemRandom },
-    );
-  return {
-    near: make(),
-    far: make(),
-    damage: async (digest) => {
-      const file = join(dir, "store", `${digest}.tgz`);
-      const bytes = await readFile(file);
-      bytes[1000] = (bytes[1000] ?? 0) ^ 4;
-      await writeFile(file, bytes);
+for (const kind of [MODULE_TARBALLS, OTHER_KIND])
+  artifactStoreAcceptance(
+    "a folder",
+    async () => {
+      const dir = await mkdtemp(join(tmpdir(), "atlasnet-artifacts-"));
+      const make = () =>
+        new DirectoryStore(
+          { dir: join(dir, "store"), kind },
+          { disk: new NodeDisk(), clock: systemClock, random: systemRandom },
+        );
+      return {
+        near: make(),
+        far: make(),
+        damage: async (digest) => {
+          const file = join(dir, "store", `${digest}${kind.suffix}`);
+          const bytes = await readFile(file);
+          bytes[1000] = (bytes[1000] ?? 0) ^ 4;
+          await writeFile(file, bytes);
+        },
+        kept: async () => await readdir(join(dir, "store")).catch(() => []),
+        close: () => rm(dir, { recursive: true }),
+      };
     },
-    kept: async () => await readdir(join(dir, "store")).catch(() => []),
-    close: () => rm(dir, { recursive: true }),
-  };
-});
+    kind,
+  );
 
 const DIR = join("artifacts");
 
