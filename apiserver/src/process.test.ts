@@ -135,7 +135,7 @@ test("all three start anew with what they had, also with another list of peers",
   const [process] = group.running.values();
   assert.ok(process);
   assert.deepEqual(await keys(process), ["k/kept", "k/more"]);
-  assert.deepEqual(process.service?.status.members.voters, ABC);
+  assert.deepEqual(process.service?.status?.members.voters, ABC);
 });
 
 test("one of three: writes and linearizable reads say no-quorum and what to do, /ready too; old reads go on", async (t) => {
@@ -181,8 +181,8 @@ test("a stop hands leadership over; metrics are those that operators are told of
 
   await process.drain(5_000);
   // It has heard of it already: nobody stood for election on account of a time-out.
-  assert.equal(process.service?.status.role, "follower");
-  assert.notEqual(process.service?.status.leader, leader);
+  assert.equal(process.service?.status?.role, "follower");
+  assert.notEqual(process.service?.status?.leader, leader);
   assert.match((await ask(process, "/ready")).text, /the process is stopping/);
   await group.stop(leader);
   await write(group, "k/b", "b");

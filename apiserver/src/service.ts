@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { configuredStore } from "@atlasnet/artifacts";
-import { type Config, type ControlStore, type Logger, OperatingError } from "@atlasnet/core";
+import type { Config, ControlStore, Logger } from "@atlasnet/core";
 import {
   type ClusterLinks,
   type NodeAddress,
@@ -14,18 +14,13 @@ import type { Renewals } from "./leader/lease-keeper.ts";
 import { registerLeaderMetrics } from "./leader/metrics.ts";
 import { AddressBook } from "./members/address-book.ts";
 import { registerNodeLinkMetrics } from "./node-links/metrics.ts";
+import { DEFAULT_PLACEMENT, type PlacementSettings } from "./placement/settings.ts";
 import type { RaftStatus } from "./raft/core/types.ts";
 import { GroupBackup } from "./server/backup.ts";
-import { GroupMember } from "./server/group-member.ts";
-import { handOver } from "./server/hand-over.ts";
 import { joiningOf } from "./server/joining.ts";
-import { type MemberLog, openMemberLog } from "./server/member-log.ts";
-import { membersView } from "./server/members-view.ts";
-import { registerGroupMetrics } from "./server/metrics.ts";
-import { raftPace } from "./server/raft-pace.ts";
-import { Readiness } from "./server/readiness.ts";
+import { openConsulMember } from "./server/open-consul-member.ts";
+import { openRaftMember } from "./server/open-raft-member.ts";
 import { TlsFiles } from "./server/tls-files.ts";
-import { REPLACE_NODE_HINT } from "./wal/wal-error.ts";
 
 export interface ApiserverServiceOptions {
   readonly config: Config;
@@ -33,6 +28,8 @@ export interface ApiserverServiceOptions {
   readonly peers: ReadonlyMap<string, NodeAddress>;
   /** The one that the links look up in. */
   readonly book?: AddressBook;
+  /** A group of one with its only node in the same process: nobody joins it, and nothing waits for a better place. */
+  readonly alone?: boolean;
 }
 
 export interface ApiserverServiceDependencies {
@@ -46,9 +43,12 @@ export interface ApiserverService {
   readonly store: ControlStore;
   /** Of the leases of nodes, here or at whoever leads: for a node in the same process. */
   readonly renewals: Renewals;
-  readonly status: RaftStatus;
-  /** Where the HTTP API is. */
-  readonly api: NodeAddress;
+  /** Of the Raft group; undefined where there is none. */
+  readonly status: RaftStatus | undefined;
+  /** Where the HTTP API is; undefined when it is turned off. */
+  readonly api: NodeAddress | undefined;
+  /** Begins a generation of the store with what is in it: revisions are above all that were ever given. */
+  raiseGeneration(): Promise<void>;
   /** Hands over leadership and ends streams; at most for so long. */
   drain(deadlineMs: number): Promise<void>;
 }
@@ -59,112 +59,70 @@ export interface ApiserverService {
  * there is a leader. @throws an error that says what to do.
  */
 export async function createApiserverService(
-  { config, peers, book = new AddressBook(peers) }: ApiserverServiceOptions,
+  { config, peers, book = new AddressBook(peers), alone = false }: ApiserverServiceOptions,
   { host, links }: ApiserverServiceDependencies,
 ): Promise<ApiserverService> {
   const { logger } = host;
   const clock = systemClock;
   const node = config.node.id;
-  const certificate = tlsFiles(config, logger);
+  const certificate = config.apiserver.http ? tlsFiles(config, logger) : undefined;
   const tls = await certificate?.read();
   const stop = fatalOnce(host);
-  const log = await openLog(config, peers, { host, links, onFailed: stop });
-  const member = new GroupMember(
-    {
-      cluster: links.identity.cluster,
-      node,
-      peers: without(peers, node),
-      book,
-      ...raftPace(config.apiserver),
-    },
-    {
-      ...{ clock, random: systemRandom, logger, network: links.network },
-      ...{ log: log.log, stored: log.stored },
-      events: {
-        onChange: () => readiness.changed(),
-        onFailed: stop,
-        onRetired: (reason) => stop(retiredError(node, reason, config.apiserver.dataDir)),
-        onRemoved: () => stop(removedError(node, config.apiserver.dataDir)),
-        onOldCopy: () => stop(retiredError(node, "old-copy", config.apiserver.dataDir)),
-      },
-    },
-  );
-  const readiness = new Readiness({
-    clock,
-    leader: () => member.runner.leader,
-    isNew: () => member.runner.status.newLog,
-    barrier: () => member.store.readBarrier(),
-  });
-  host.health.add({ name: "group", check: () => readiness.check() });
-  registerGroupMetrics(host.meter, member, log.log);
+  const open = config.apiserver.store === "consul" ? openConsulMember : openRaftMember;
+  const placement = alone ? ALONE : undefined;
+  const member = await open({ config, peers, book, placement }, { host, links, onFailed: stop });
+  host.health.add({ name: "group", check: () => member.check() });
   registerLeaderMetrics(host.meter, member.leader);
   registerNodeLinkMetrics(host.meter, member.nodes);
-  host.part("group", async () => {
-    readiness.stop();
-    await member.stop();
-  });
+  host.part("group", () => member.stop());
   await member.start();
   const { host: address, port, adminToken, maxStreams } = config.apiserver;
+  const { store, client } = member;
+  const backup = new GroupBackup({ store, client, random: systemRandom });
   const api = new ApiServer(
     { node, host: address, port, tls, adminTokenFile: adminToken, maxStreams },
     {
       ...{ store: member.store, clock, random: systemRandom, logger, meter: host.meter },
-      cluster: membersView(() => member.runner.status, book),
-      raft: member.admin,
+      cluster: member.cluster,
+      raft: member.raft,
       placement: { problems: (world) => member.leader.problems(world) },
       load: member.loads,
       ...(host.logLevel && { logLevel: host.logLevel }),
-      joining: await joiningOf(config, { links, logger, clock }),
+      joining: alone ? undefined : await joiningOf(config, { links, logger, clock }),
       artifacts: configuredStore(config),
-      backup: new GroupBackup({ store: member.store, client: member.client, random: systemRandom }),
+      snapshots: config.snapshot.store !== undefined,
+      backup,
     },
   );
-  host.part("HTTP API", async () => {
-    certificate?.stop();
-    await api.stop();
-  });
-  await api.start();
-  certificate?.follow((pair) => api.setTls(pair));
+  if (config.apiserver.http) {
+    host.part("HTTP API", async () => {
+      certificate?.stop();
+      await api.stop();
+    });
+    await api.start();
+    certificate?.follow((pair) => api.setTls(pair));
+  }
   return {
     store: member.store,
     renewals: member.renewals,
     get status() {
-      return member.runner.status;
+      return member.status;
     },
     get api() {
-      return api.address ?? { host: address, port };
+      return config.apiserver.http ? (api.address ?? { host: address, port }) : undefined;
+    },
+    raiseGeneration: async () => {
+      await backup.restore(await backup.save());
     },
     drain: async (deadlineMs) => {
-      await handOver(deadlineMs, { runner: member.runner, clock, logger });
+      await member.handOver(deadlineMs);
       await api.drain();
     },
   };
 }
 
-/** New logs of the listed nodes are those of first voters; a node that is not in the list waits to be added. */
-async function openLog(
-  config: Config,
-  peers: ReadonlyMap<string, NodeAddress>,
-  { host, links, onFailed }: ApiserverServiceDependencies & { onFailed: (error: unknown) => void },
-): Promise<MemberLog> {
-  const { logger } = host;
-  const node = config.node.id;
-  const voters = [...peers.keys()];
-  const log = await openMemberLog(
-    {
-      // The log wants a folder for itself.
-      dir: join(config.apiserver.dataDir, "log"),
-      identity: { cluster: links.identity.cluster, node },
-      firstVoters: peers.has(node) ? voters : undefined,
-    },
-    { clock: systemClock, logger, random: systemRandom, onFailed },
-  );
-  host.part("Raft log", () => log.close());
-  if (!log.isNew) logger.debug("There is a Raft log; apiserver.peers only tells where others are.");
-  else if (peers.has(node)) logger.info("Began a Raft log, as a first member.", { voters });
-  else logger.info("Began a Raft log; this apiserver waits until the group adds it.", { voters });
-  return log;
-}
+/** There is no other node that an overloaded one could leave a world to. */
+const ALONE: PlacementSettings = { ...DEFAULT_PLACEMENT, overloadedAt: Number.POSITIVE_INFINITY };
 
 /** The process ends once, for the first reason. */
 function fatalOnce(host: ServiceHost): (error: unknown) => void {
@@ -177,38 +135,6 @@ function fatalOnce(host: ServiceHost): (error: unknown) => void {
       error instanceof Error ? error : new Error(String(error)),
     );
   };
-}
-
-function retiredError(
-  node: string,
-  reason: NonNullable<RaftStatus["retired"]> | "old-copy",
-  dataDir: string,
-): OperatingError {
-  const what =
-    reason === "another-incarnation"
-      ? `the group knows ${node} with another log than the one in ${dataDir}: this one was made anew, or is an old copy`
-      : reason === "lost-entries"
-        ? `the log in ${dataDir} lacks entries that ${node} has acknowledged to the group`
-        : `the log in ${dataDir} is an old copy: ${node} has run with a later one since`;
-  return new OperatingError("log-retired", what, {
-    facts: { reason, dataDir },
-    hint: `If the right folder still exists, start ${node} with it. ${REPLACE_NODE_HINT}`,
-  });
-}
-
-function removedError(node: string, dataDir: string): OperatingError {
-  return new OperatingError(
-    "log-retired",
-    `${node} was removed from the group (\`atlasnet raft rm\`): its log in ${dataDir} is of no use any more`,
-    {
-      facts: { reason: "removed", dataDir },
-      hint: `To have it back, put ${dataDir} away, start ${node} again, and add it: \`atlasnet raft add ${node} --address HOST:PORT\`.`,
-    },
-  );
-}
-
-function without<V>(map: ReadonlyMap<string, V>, key: string): ReadonlyMap<string, V> {
-  return new Map([...map].filter(([other]) => other !== key));
 }
 
 /** The certificate of the HTTP API: the configured one, or the node's own where the network is not to be trusted. */

@@ -1,6 +1,5 @@
 import { ControlError, generationOf, type KeyValue, type SecureRandom } from "@atlasnet/core";
 import type { BackupPort } from "../http/ports.ts";
-import type { GroupClient } from "../raft/shell/group-client.ts";
 import { RaftError } from "../raft/shell/raft-error.ts";
 import { CheckpointDecoder, CheckpointError } from "../store/checkpoint-decoder.ts";
 import { encodeCheckpoint } from "../store/checkpoint-encoder.ts";
@@ -17,7 +16,8 @@ const MORE_BYTES = 64 * 1024 * 1024;
 
 export interface GroupBackupDependencies {
   readonly store: ReplicatedStore;
-  readonly client: Pick<GroupClient, "submit">;
+  /** Resolves once the command is applied here. @throws RaftError, ControlError */
+  readonly client: { submit(command: Uint8Array): Promise<unknown> };
   readonly random: SecureRandom;
 }
 

@@ -1,16 +1,17 @@
-import {
-  type CheckpointOptions,
-  type ConsulAgent,
-  ConsulLog,
-  type LogFigures,
-} from "@atlasnet/consul";
-import type { Clock, LeaderInfo, Logger, SecureRandom, TxnRequest } from "@atlasnet/core";
-import { GroupReplicatedLog } from "../raft/shell/group-log-port.ts";
-import {
-  DEFAULT_REQUEST_TIMEOUT_MS,
-  ReplicatedStore,
-  type TakenIn,
-} from "../store/replicated-store.ts";
+import type { ConsulAgent } from "@atlasnet/consul";
+import type { Clock, LinkNetwork, Logger, Random } from "@atlasnet/core";
+import type { Health } from "@atlasnet/core/node";
+import type { LeaderRole } from "../leader/leader-role.ts";
+import type { Renewals } from "../leader/lease-keeper.ts";
+import type { AddressBook } from "../members/address-book.ts";
+import type { NodeLinks } from "../node-links/node-links.ts";
+import type { PlacementSettings } from "../placement/settings.ts";
+import { DEFAULT_REQUEST_TIMEOUT_MS, type ReplicatedStore } from "../store/replicated-store.ts";
+import { ApiserverCore } from "./apiserver-core.ts";
+import { ConsulStore } from "./consul-store.ts";
+import type { GroupLoads } from "./group-loads.ts";
+import { LeaderCommands } from "./leader-commands.ts";
+import { Readiness } from "./readiness.ts";
 
 export interface ConsulMemberOptions {
   readonly node: string;
@@ -18,79 +19,144 @@ export interface ConsulMemberOptions {
   readonly cluster: string;
   /** Where its keys are in Consul. */
   readonly prefix: string;
-  readonly timeoutMs?: number;
-  readonly checkpoints?: CheckpointOptions;
+  /** Where the apiservers are: as the settings name them, or as they are found. */
+  readonly book: AddressBook;
+  readonly placement?: PlacementSettings | undefined;
 }
 
 export interface ConsulMemberDependencies {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** The network stays its creator's. */
+  readonly network: LinkNetwork;
   /** Its creator closes it, after `stop`. */
   readonly agent: ConsulAgent;
-  readonly clock: Clock;
-  readonly random: SecureRandom;
-  readonly logger: Logger;
-  /** As for `ReplicatedStore`. */
-  readonly holdsLease: (node: string) => boolean;
-  readonly forward?: (leader: LeaderInfo, request: TxnRequest) => Promise<TakenIn>;
   readonly events: {
-    onChange(): void;
     /** This apiserver cannot go on. */
     onFailed(error: unknown): void;
   };
 }
 
 /**
- * An apiserver whose control state is in Consul: the same store as over Raft, with Consul's key-value store for the
- * log. Consul keeps it and says in which order writes count; who leads is who holds a lock there.
+ * An apiserver whose control state is in Consul. It has no log of its own, and there is no group to be a member of:
+ * each apiserver with the cluster's certificate that follows the log in Consul may lead.
  */
 export class ConsulMember {
-  readonly store: ReplicatedStore;
-  private readonly log: ConsulLog;
+  /** For commands of operators, as a restore has them. */
+  readonly client: LeaderCommands;
+  private readonly node: string;
+  private readonly book: AddressBook;
+  private readonly core: ApiserverCore;
+  private readonly kept: ConsulStore;
+  private readonly readiness: Readiness;
 
   constructor(options: ConsulMemberOptions, dependencies: ConsulMemberDependencies) {
-    const { node, cluster, prefix, checkpoints, timeoutMs = DEFAULT_REQUEST_TIMEOUT_MS } = options;
-    const { agent, clock, random, logger, holdsLease, forward, events } = dependencies;
-    const replicated = new GroupReplicatedLog({ node });
-    this.store = new ReplicatedStore(
-      { timeoutMs },
-      { log: replicated, clock, random, holdsLease, ...(forward && { forward }) },
-    );
-    this.log = new ConsulLog(
-      { node, cluster, prefix, ...(checkpoints && { checkpoints }) },
+    const { node, cluster, prefix, book, placement } = options;
+    const { clock, random, logger, network, agent, events } = dependencies;
+    this.node = node;
+    this.book = book;
+    this.kept = new ConsulStore(
+      { node, cluster, prefix },
       {
-        ...{ agent, clock, random, logger, machine: replicated },
+        ...{ agent, clock, random, logger },
+        holdsLease: (holder) => this.core.holdsLease(holder),
+        forward: (leader, request) => this.core.forward(leader, request),
         events: {
-          onFailed: (error) => events.onFailed(error),
+          onFailed: events.onFailed,
           onChange: () => {
-            replicated.leaderChanged();
-            events.onChange();
+            this.core.leaderChanged();
+            this.readiness.changed();
           },
         },
       },
     );
-    replicated.join({ runner: this.log, client: this.log }, () => this.store.freeze());
+    const { store } = this.kept;
+    this.core = new ApiserverCore(
+      { cluster, node, book, placement },
+      {
+        ...{ clock, random, logger, network, store },
+        members: () => ({ voters: this.apiservers, learners: [] }),
+      },
+    );
+    this.readiness = new Readiness({
+      clock,
+      leader: () => this.kept.leader,
+      isNew: () => false,
+      barrier: () => this.store.readBarrier(),
+    });
+    const { calls } = this.core;
+    const timeoutMs = DEFAULT_REQUEST_TIMEOUT_MS;
+    this.client = new LeaderCommands({ node, timeoutMs }, { store, calls });
   }
 
-  get leader(): LeaderInfo | undefined {
-    return this.log.leader;
+  get store(): ReplicatedStore {
+    return this.core.store;
   }
 
-  get figures(): LogFigures {
-    return this.log.figures;
+  get leader(): LeaderRole {
+    return this.core.leader;
   }
 
-  /** Takes part. It does not wait for Consul. */
-  start(): void {
-    this.log.start();
+  get loads(): GroupLoads {
+    return this.core.loads;
+  }
+
+  get renewals(): Renewals {
+    return this.core.renewals;
+  }
+
+  get nodes(): NodeLinks {
+    return this.core.nodes;
+  }
+
+  get figures() {
+    const { links } = this.core;
+    return {
+      ...this.kept.figures,
+      hasLeader: this.kept.leader !== undefined,
+      linked: this.apiservers.filter((id) => links.linked.includes(id)).length,
+      dialsFailed: links.counts.dialsFailed,
+    };
+  }
+
+  /** All that are known by name or linked, this one and whoever leads included; in order. */
+  get apiservers(): readonly string[] {
+    const leader = this.kept.leader?.node;
+    const { contacts } = this.book;
+    const known = [this.node, ...(leader === undefined ? [] : [leader]), ...contacts];
+    return [...new Set([...known, ...this.core.links.linked])].sort();
+  }
+
+  /** It has heard from it, and would hear of its end. */
+  reaches(node: string): boolean {
+    return node === this.node || this.core.links.linked.includes(node);
+  }
+
+  /** For `/ready`. */
+  check(): Health {
+    const obstacle = this.kept.obstacle();
+    if (obstacle === undefined) return this.readiness.check();
+    return { ok: false, reason: `${obstacle.problem}. ${obstacle.hint}` };
+  }
+
+  /** Takes links, and takes part. It does not wait for Consul. @throws what stands in the way */
+  async start(): Promise<void> {
+    await this.core.listen();
+    this.kept.start();
+    this.core.start();
   }
 
   /** Leads no more, so that another apiserver does at once. */
   async handOver(): Promise<void> {
-    await this.log.handOver();
+    await this.kept.handOver();
   }
 
   /** Takes no part any more; whoever waits is answered. */
   async stop(): Promise<void> {
-    this.store.stop();
-    await this.log.stop();
+    this.readiness.stop();
+    this.core.stop();
+    await this.kept.stop();
+    await this.core.close();
   }
 }

@@ -1,34 +1,28 @@
-import type { Clock, LinkListener, LinkNetwork, Logger, Random } from "@atlasnet/core";
-import { type NodeAddress, version } from "@atlasnet/core/node";
-import { LeaderRole } from "../leader/leader-role.ts";
+import type { Clock, LinkNetwork, Logger, Random } from "@atlasnet/core";
+import type { NodeAddress } from "@atlasnet/core/node";
+import type { LeaderRole } from "../leader/leader-role.ts";
 import type { Renewals } from "../leader/lease-keeper.ts";
 import { AddressBook } from "../members/address-book.ts";
 import { GroupAdmin } from "../members/group-admin.ts";
 import { LifeCheck } from "../members/life-check.ts";
 import { MembersRecorder } from "../members/members-recorder.ts";
 import { RemovalWatch } from "../members/removal-watch.ts";
-import { GroupRenewals } from "../node-links/group-renewals.ts";
-import { linkedMembers } from "../node-links/linked-members.ts";
-import { NodeLinks } from "../node-links/node-links.ts";
+import type { NodeLinks } from "../node-links/node-links.ts";
+import type { PlacementSettings } from "../placement/settings.ts";
 import type { RaftSettings } from "../raft/core/options.ts";
 import type { StoredState } from "../raft/core/types.ts";
 import { AtlasRaft } from "../raft/shell/atlas-raft.ts";
 import { GroupClient } from "../raft/shell/group-client.ts";
 import { GroupReplicatedLog } from "../raft/shell/group-log-port.ts";
 import { LinkTransport } from "../raft/shell/link-transport.ts";
-import { PeerCalls } from "../raft/shell/peer-calls.ts";
-import { PeerLinks } from "../raft/shell/peer-links.ts";
+import type { PeerLinks } from "../raft/shell/peer-links.ts";
 import type { RunnerEvents } from "../raft/shell/ports.ts";
 import type { RaftRunner } from "../raft/shell/raft-runner.ts";
 import type { RunnerOptions } from "../raft/shell/runner-options.ts";
 import { DEFAULT_REQUEST_TIMEOUT_MS, ReplicatedStore } from "../store/replicated-store.ts";
 import type { WriteAheadLog } from "../wal/write-ahead-log.ts";
-import { GroupLoads } from "./group-loads.ts";
-import { KeepContact } from "./keep-contact.ts";
-import { answerTxns, forwardTxns } from "./store-calls.ts";
-
-/** Name of the group that keeps the control state, in messages between apiservers. */
-const GROUP = "control";
+import { ApiserverCore, GROUP } from "./apiserver-core.ts";
+import type { GroupLoads } from "./group-loads.ts";
 
 export interface GroupMemberOptions {
   readonly cluster: string;
@@ -37,6 +31,7 @@ export interface GroupMemberOptions {
   readonly peers: ReadonlyMap<string, NodeAddress>;
   /** Where apiservers are, which the network looks up in, too; default: one of `peers` alone. */
   readonly book?: AddressBook;
+  readonly placement?: PlacementSettings;
   readonly core: Omit<RaftSettings, "id" | "incarnation">;
   readonly runner: Partial<RunnerOptions>;
 }
@@ -61,20 +56,12 @@ export interface GroupMemberDependencies {
 
 /** This node in the group of the control state: links, Raft, and the control store over it. */
 export class GroupMember {
-  readonly store: ReplicatedStore;
   readonly runner: RaftRunner;
   readonly client: GroupClient;
   readonly transport: LinkTransport;
-  readonly links: PeerLinks;
-  /** Leases and placement, while this node leads. */
-  readonly leader: LeaderRole;
-  readonly loads: GroupLoads;
-  /** Of leases, here or at the leader. */
-  readonly renewals: Renewals;
-  /** Proxies and gameservers that are linked here. */
-  readonly nodes: NodeLinks;
   /** Changes of the group by operators. */
   readonly admin: GroupAdmin;
+  private readonly core: ApiserverCore;
   private readonly book: AddressBook;
   private readonly recorder: MembersRecorder;
   private readonly removal: RemovalWatch;
@@ -82,42 +69,38 @@ export class GroupMember {
   private followed: { close(): void } | undefined;
   private readonly clock: Clock;
   private readonly raft: AtlasRaft;
-  private readonly calls: PeerCalls;
-  private readonly contact: KeepContact;
-  private readonly network: LinkNetwork;
-  private listener: LinkListener | undefined;
 
   constructor(options: GroupMemberOptions, dependencies: GroupMemberDependencies) {
-    const { cluster, node, core, runner, peers, book = new AddressBook(peers) } = options;
+    const {
+      cluster,
+      node,
+      core,
+      runner,
+      peers,
+      book = new AddressBook(peers),
+      placement,
+    } = options;
     const { clock, random, logger, network, log, stored, events } = dependencies;
-    this.network = network;
     this.clock = clock;
     this.book = book;
-    this.links = new PeerLinks({}, { network, clock, random, logger });
-    this.transport = new LinkTransport({ node, group: GROUP }, { links: this.links, logger });
-    this.calls = new PeerCalls({ group: GROUP }, { links: this.links, clock });
     const replicated = new GroupReplicatedLog({ node });
-    this.store = new ReplicatedStore(
+    const store = new ReplicatedStore(
       {},
       {
-        log: replicated,
-        clock,
-        random,
-        holdsLease: (holder) => this.leader.leases.holds(holder),
-        forward: forwardTxns(() => this.calls, DEFAULT_REQUEST_TIMEOUT_MS),
+        ...{ log: replicated, clock, random },
+        holdsLease: (holder) => this.core.holdsLease(holder),
+        forward: (leader, request) => this.core.forward(leader, request),
       },
     );
-    answerTxns(this.calls, this.store);
-    this.leader = new LeaderRole({ node }, { store: this.store, clock, logger });
-    this.loads = new GroupLoads(
-      { timeoutMs: DEFAULT_REQUEST_TIMEOUT_MS },
+    this.core = new ApiserverCore(
+      { cluster, node, book, placement },
       {
-        calls: this.calls,
-        leader: () => this.store.leader(),
-        own: () => this.leader.loads(),
-        clock,
+        ...{ clock, random, logger, network, store },
+        members: () => this.runner.status.members,
       },
     );
+    const { links, calls } = this.core;
+    this.transport = new LinkTransport({ node, group: GROUP }, { links, logger });
     this.raft = new AtlasRaft(
       { core: { ...core, id: node, incarnation: log.identity.incarnation }, runner },
       stored,
@@ -131,10 +114,7 @@ export class GroupMember {
         events: {
           ...events,
           onChange: () => {
-            const leader = replicated.leader();
-            if (leader !== undefined) this.calls.leaderIs(leader.node);
-            replicated.leaderChanged();
-            this.leader.changed();
+            this.core.leaderChanged();
             events.onChange();
           },
         },
@@ -144,26 +124,9 @@ export class GroupMember {
     this.transport.onMessage((message) => this.raft.emit("data", message));
     this.client = new GroupClient(
       { node, timeoutMs: DEFAULT_REQUEST_TIMEOUT_MS },
-      { runner: this.runner, calls: this.calls },
+      { runner: this.runner, calls },
     );
-    replicated.join({ runner: this.runner, client: this.client }, () => this.store.freeze());
-    this.contact = new KeepContact(() => book.contacts.filter((id) => id !== node), {
-      links: this.links,
-      clock,
-    });
-    const { store, calls } = this;
-    const timeoutMs = DEFAULT_REQUEST_TIMEOUT_MS;
-    const leader = () => store.leader();
-    const { leases } = this.leader;
-    this.renewals = new GroupRenewals({ node, timeoutMs }, { calls, leader, leases });
-    this.nodes = new NodeLinks(
-      { cluster, node, software: `atlasnet ${version}` },
-      {
-        ...{ store, clock, logger },
-        renewals: this.renewals,
-        members: () => linkedMembers(this.runner.status.members, book),
-      },
-    );
+    replicated.join({ runner: this.runner, client: this.client }, () => store.freeze());
     this.admin = new GroupAdmin(
       { node },
       { runner: this.runner, calls, store, book, clock, logBytes: () => log.figures.segmentBytes },
@@ -179,14 +142,38 @@ export class GroupMember {
     );
   }
 
+  get store(): ReplicatedStore {
+    return this.core.store;
+  }
+
+  get links(): PeerLinks {
+    return this.core.links;
+  }
+
+  /** Leases and placement, while this node leads. */
+  get leader(): LeaderRole {
+    return this.core.leader;
+  }
+
+  get loads(): GroupLoads {
+    return this.core.loads;
+  }
+
+  /** Of leases, here or at the leader. */
+  get renewals(): Renewals {
+    return this.core.renewals;
+  }
+
+  /** Proxies and gameservers that are linked here. */
+  get nodes(): NodeLinks {
+    return this.core.nodes;
+  }
+
   /** Takes links, loads what the log has, and takes part. @throws what stands in the way */
   async start(): Promise<void> {
-    this.listener = await this.network.listen((link) =>
-      link.peer.role === "apiserver" ? this.links.accept(link) : this.nodes.accept(link),
-    );
+    await this.core.listen();
     await this.raft.start();
-    this.leader.start();
-    this.contact.start();
+    this.core.start();
     this.followed = this.book.follow(this.store, this.clock);
     this.recorder.start();
     this.removal.start();
@@ -195,18 +182,13 @@ export class GroupMember {
 
   /** Takes no part any more; whoever waits is answered. Nothing of the log is in use once it resolves. */
   async stop(): Promise<void> {
-    this.nodes.stop();
-    this.contact.stop();
     this.removal.stop();
     this.life.stop();
     this.recorder.stop();
     this.followed?.close();
-    this.leader.stop();
-    this.store.stop();
+    this.core.stop();
     const stopped = this.raft.stop();
-    this.calls.stop();
-    this.links.stop();
-    await this.listener?.close();
+    await this.core.close();
     await stopped;
   }
 }

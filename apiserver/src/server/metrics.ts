@@ -1,6 +1,8 @@
 import type { Attributes, Meter } from "@opentelemetry/api";
+import type { ReplicatedStore } from "../store/replicated-store.ts";
 import { registerWalMetrics } from "../wal/wal-metrics.ts";
 import type { WriteAheadLog } from "../wal/write-ahead-log.ts";
+import type { ConsulMember } from "./consul-member.ts";
 import type { GroupMember } from "./group-member.ts";
 
 type Samples = readonly (readonly [value: number, attributes?: Attributes])[];
@@ -13,14 +15,7 @@ export function registerGroupMetrics(
 ): void {
   registerWalMetrics(meter, () => log.figures);
   const { runner, transport, links, store } = member;
-  const gauge = (name: string, description: string, read: () => Samples) =>
-    meter.createObservableGauge(name, { description }).addCallback((result) => {
-      for (const [value, attributes] of read()) result.observe(value, attributes);
-    });
-  const counter = (name: string, description: string, read: () => Samples) =>
-    meter.createObservableCounter(name, { description }).addCallback((result) => {
-      for (const [value, attributes] of read()) result.observe(value, attributes);
-    });
+  const { gauge, counter } = instruments(meter);
 
   gauge("atlasnet_raft_term", "Term of the group, as known here", () => [[runner.status.term]]);
   gauge("atlasnet_raft_is_leader", "1 while this apiserver leads", () => [
@@ -85,7 +80,46 @@ export function registerGroupMetrics(
     "Links to apiservers that could not be opened",
     () => [[links.counts.dialsFailed]],
   );
+  registerStoreMetrics(meter, store);
+}
 
+/** Of an apiserver whose control state is in Consul. */
+export function registerConsulMetrics(meter: Meter, member: ConsulMember): void {
+  const { gauge, counter } = instruments(meter);
+  gauge("atlasnet_consul_reachable", "1 while Consul answers for the control state", () => [
+    [Number(member.figures.reachable)],
+  ]);
+  counter("atlasnet_consul_outages_total", "Times that Consul stopped answering", () => [
+    [member.figures.outages],
+  ]);
+  gauge("atlasnet_consul_is_leader", "1 while this apiserver leads", () => [
+    [Number(member.figures.leads)],
+  ]);
+  gauge("atlasnet_consul_has_leader", "1 while a leader is known here", () => [
+    [Number(member.figures.hasLeader)],
+  ]);
+  gauge("atlasnet_consul_term", "Term of the log in Consul, as known here", () => [
+    [member.figures.term],
+  ]);
+  gauge("atlasnet_consul_applied_index", "Newest entry applied to the store", () => [
+    [member.figures.applied],
+  ]);
+  counter("atlasnet_consul_checkpoints_total", "Checkpoints written to Consul from here", () => [
+    [member.figures.checkpoints],
+  ]);
+  gauge("atlasnet_consul_apiservers_linked", "Other apiservers with a link to this one", () => [
+    [member.figures.linked],
+  ]);
+  counter(
+    "atlasnet_consul_dials_failed_total",
+    "Links to apiservers that could not be opened",
+    () => [[member.figures.dialsFailed]],
+  );
+  registerStoreMetrics(meter, member.store);
+}
+
+function registerStoreMetrics(meter: Meter, store: Pick<ReplicatedStore, "figures">): void {
+  const { gauge, counter } = instruments(meter);
   gauge("atlasnet_store_revision", "Revision of the store, as applied here", () => [
     [store.figures.revision],
   ]);
@@ -103,4 +137,17 @@ export function registerGroupMetrics(
   counter("atlasnet_store_batches_total", "Batches of transactions proposed here", () => [
     [store.figures.batches],
   ]);
+}
+
+function instruments(meter: Meter) {
+  return {
+    gauge: (name: string, description: string, read: () => Samples) =>
+      meter.createObservableGauge(name, { description }).addCallback((result) => {
+        for (const [value, attributes] of read()) result.observe(value, attributes);
+      }),
+    counter: (name: string, description: string, read: () => Samples) =>
+      meter.createObservableCounter(name, { description }).addCallback((result) => {
+        for (const [value, attributes] of read()) result.observe(value, attributes);
+      }),
+  };
 }

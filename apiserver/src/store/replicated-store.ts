@@ -30,7 +30,7 @@ import {
   StateMachine,
   type StateMachineOptions,
 } from "./state-machine.ts";
-import { decidedError, stoppedError, undecidedError } from "./store-errors.ts";
+import { decidedError, type Obstacle, stoppedError, undecidedError } from "./store-errors.ts";
 import { Submission } from "./submission.ts";
 import { TxnBatcher } from "./txn-batcher.ts";
 import { type HubWatch, WatchHub } from "./watch-hub.ts";
@@ -55,6 +55,8 @@ export interface ReplicatedStoreDependencies {
    * in. Without it only the leader takes transactions.
    */
   readonly forward?: (leader: LeaderInfo, request: TxnRequest) => Promise<TakenIn>;
+  /** Why nothing can be decided now, where the log knows more than who leads: for those who waited in vain. */
+  readonly obstacle?: () => Obstacle | undefined;
 }
 
 /** The leader's answer to a transaction that came from another apiserver. */
@@ -164,7 +166,6 @@ export class ReplicatedStore implements ControlStore, LogConsumer {
       const bytes = encodeCommand(command);
       const fail = (error: ControlError) => finish(() => reject(error));
       const cancel = this.admit(fail, "transaction");
-      const { timeoutMs } = this.options;
       const proposed = this.dependencies.log.propose(bytes);
       const finish = (settle: () => void) => {
         if (proposed.ok && !this.commands.delete(proposed.index)) return;
@@ -172,11 +173,11 @@ export class ReplicatedStore implements ControlStore, LogConsumer {
         cancel();
         settle();
       };
-      if (!proposed.ok) fail(undecidedError("transaction", false, timeoutMs));
+      if (!proposed.ok) fail(this.undecided("transaction", false));
       else
         this.commands.set(proposed.index, (term) => {
           if (term === proposed.term) finish(resolve);
-          else fail(undecidedError("transaction", false, timeoutMs));
+          else fail(this.undecided("transaction", false));
         });
     });
   }
@@ -284,14 +285,14 @@ export class ReplicatedStore implements ControlStore, LogConsumer {
         hint: "Try again later, with fewer requests at a time.",
       });
     this.pending += 1;
-    const { timeoutMs } = this.options;
     return this.deadlines.add(() =>
-      fail(
-        this.stopped
-          ? stoppedError()
-          : undecidedError(what, this.leader() !== undefined, timeoutMs),
-      ),
+      fail(this.stopped ? stoppedError() : this.undecided(what, this.leader() !== undefined)),
     );
+  }
+
+  private undecided(what: "read" | "transaction", leaderKnown: boolean): ControlError {
+    const { timeoutMs } = this.options;
+    return undecidedError(what, leaderKnown, timeoutMs, this.dependencies.obstacle?.());
   }
 
   private route(submission: Submission): void {

@@ -25,13 +25,22 @@ export function decidedError(
   }
 }
 
+/** Why nothing can be decided now, and what to do, where the log knows it. */
+export interface Obstacle {
+  readonly problem: string;
+  readonly hint: string;
+}
+
 /** Nobody knows yet, and the time is over. */
 export function undecidedError(
   what: "read" | "transaction",
   leaderKnown: boolean,
   timeoutMs: number,
+  obstacle?: Obstacle,
 ): ControlError {
   const open = what === "transaction" ? " It may yet be applied: retry with the same id." : "";
+  if (obstacle !== undefined)
+    return new ControlError("no-quorum", `${obstacle.problem}.${open}`, { hint: obstacle.hint });
   if (!leaderKnown)
     return new ControlError("no-quorum", `no apiserver leads: too few reach each other.${open}`, {
       hint: "Most of the apiservers have to run and to reach each other; see `atlasnet raft status`.",

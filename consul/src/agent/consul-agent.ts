@@ -1,4 +1,9 @@
+import { lookup as dnsLookup } from "node:dns";
 import { EventEmitter } from "node:events";
+import { Agent as HttpAgent } from "node:http";
+import { Agent as HttpsAgent } from "node:https";
+import type { LookupFunction } from "node:net";
+import { checkServerIdentity as ofCertificate } from "node:tls";
 import Consul from "consul";
 import { consulError } from "../consul-error.ts";
 import { field, isRecord, numberField, textField } from "./answers.ts";
@@ -7,6 +12,8 @@ export interface ConsulAgentOptions {
   /** As in http://127.0.0.1:8500. */
   readonly address: string;
   readonly token?: string;
+  /** PEM certificates that an agent's certificate is checked with, in place of the system's. */
+  readonly ca?: string;
 }
 
 export interface KvItem {
@@ -84,7 +91,7 @@ export class ConsulAgent {
   readonly address: string;
   private readonly client: Consul;
 
-  constructor({ address, token }: ConsulAgentOptions) {
+  constructor({ address, token, ca }: ConsulAgentOptions) {
     const url = new URL(address);
     this.address = address;
     const secure = url.protocol === "https:";
@@ -92,6 +99,7 @@ export class ConsulAgent {
       host: url.hostname,
       port: url.port === "" ? (secure ? 443 : 80) : Number(url.port),
       secure,
+      agent: connections(secure, ca),
       ...(token !== undefined && { defaults: { token } }),
     });
   }
@@ -322,6 +330,20 @@ export class ConsulAgent {
       signal?.removeEventListener("abort", cancel);
     }
   }
+}
+
+/** As the package makes its own, and for IPv6 addresses, too: it leaves them in the brackets that an URL needs. */
+function connections(secure: boolean, ca: string | undefined): HttpAgent | HttpsAgent {
+  const plain = (host: string) => host.replace(/^\[(.*)\]$/, "$1");
+  const lookup: LookupFunction = (host, options, callback) =>
+    dnsLookup(plain(host), options, callback);
+  if (!secure) return new HttpAgent({ keepAlive: true, lookup });
+  const checkServerIdentity: typeof ofCertificate = (host, certificate) =>
+    ofCertificate(plain(host), certificate);
+  return new HttpsAgent({
+    ...{ keepAlive: true, lookup, checkServerIdentity },
+    ...(ca !== undefined && { ca }),
+  });
 }
 
 function kvItem(value: unknown): KvItem | undefined {

@@ -27,6 +27,10 @@ export class AnnouncedService implements Announced {
   private readonly running: Promise<void>;
   private withdrawing: Promise<void> | undefined;
   private registered: string | undefined;
+  /** Consul has the last report. */
+  isKnown = false;
+  /** Requests that Consul did not answer, or refused. */
+  failures = 0;
 
   constructor(
     process: Announcement,
@@ -58,6 +62,8 @@ export class AnnouncedService implements Announced {
         if (told) logger.info("The Consul agent answers again.");
         told = false;
       } catch (error) {
+        this.isKnown = false;
+        this.failures += 1;
         if (!told)
           logger.warn(
             "This process cannot be announced in Consul; it goes on, and tries until it is.",
@@ -80,6 +86,7 @@ export class AnnouncedService implements Announced {
       health.ok,
       health.ok ? "ready" : health.reason,
     );
+    this.isKnown = known;
     if (!known) {
       // An agent that was started anew, without its state, or that waited too long for a report.
       logger.info("The Consul agent has forgotten this process; registering it again.");

@@ -31,13 +31,29 @@ export class ConsulDiscovery implements Discovery {
   private readonly options: ConsulDiscoveryOptions;
   private readonly dependencies: ConsulDiscoveryDependencies;
   private readonly ending = new AbortController();
-  private readonly announced: Announced[] = [];
+  private readonly announced: AnnouncedService[] = [];
   private readonly watches: Promise<void>[] = [];
   private readonly last = new Map<ProcessRole, readonly DiscoveredProcess[]>();
+  private failures = 0;
 
   constructor(options: ConsulDiscoveryOptions, dependencies: ConsulDiscoveryDependencies) {
     this.options = options;
     this.dependencies = dependencies;
+  }
+
+  get figures() {
+    const found = [...this.last].map(([role, processes]) => {
+      const ready = processes.filter((process) => process.ready).length;
+      return [role, { all: processes.length, ready }] as const;
+    });
+    const { announced } = this;
+    let failures = this.failures;
+    for (const each of announced) failures += each.failures;
+    return {
+      announced: announced.length > 0 && announced.every((each) => each.isKnown),
+      found,
+      failures,
+    };
   }
 
   announce(process: Announcement, health: () => Health): Announced {
@@ -59,6 +75,7 @@ export class ConsulDiscovery implements Discovery {
       const { value } = await agent.services(this.options.service, role, { signal });
       return this.keep(role, value);
     } catch (error) {
+      this.failures += 1;
       const last = this.last.get(role);
       if (last === undefined) throw error;
       logger.warn("Consul does not answer: going on with what it said last.", { role, error });
@@ -108,6 +125,7 @@ export class ConsulDiscovery implements Discovery {
         changed(found);
       } catch (error) {
         if (signal.aborted) return;
+        this.failures += 1;
         if (answered)
           logger.warn("Consul does not answer: going on with what it said last.", { role, error });
         answered = false;

@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { type Clock, type Config, type Logger, OperatingError } from "@atlasnet/core";
 import {
   type Discovery,
@@ -36,15 +37,30 @@ export async function openDiscovery(
   );
 }
 
-/** @throws OperatingError for a token file that cannot be read */
+/** @throws OperatingError for a file of the settings that cannot be read */
 export async function openConsulAgent({
   discovery,
 }: Pick<Config, "discovery">): Promise<ConsulAgent> {
-  const { address, token } = discovery.consul;
+  const { address, token, ca } = discovery.consul;
   return new ConsulAgent({
     address,
     ...(token !== undefined && { token: await readToken(token) }),
+    ...(ca !== undefined && { ca: await readAuthorities(ca) }),
   });
+}
+
+async function readAuthorities(file: string): Promise<string> {
+  const hint = "It has to name a PEM file with the certificates that the agent's is checked with.";
+  const text = await readFile(file, "utf8").catch((cause: unknown) => {
+    const problem = `discovery.consul.ca: ${messageOf(cause)}`;
+    throw new OperatingError("unreadable-file", problem, { cause, hint });
+  });
+  if (text.includes("-----BEGIN CERTIFICATE-----")) return text;
+  throw new OperatingError(
+    "bad-certificate-file",
+    `discovery.consul.ca: ${file} holds no certificate`,
+    { hint },
+  );
 }
 
 async function readToken(file: string): Promise<string> {

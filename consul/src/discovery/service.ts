@@ -57,7 +57,8 @@ export function processOf({ meta, passing }: ServiceEntry): DiscoveredProcess | 
 
 const ADDRESS = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/;
 
-function addressOf(text: string): NodeAddress | undefined {
+/** From `host:port`, an IPv6 address in brackets. */
+export function addressOf(text: string): NodeAddress | undefined {
   const [, bracketed, plain, digits] = ADDRESS.exec(text) ?? [];
   const host = bracketed ?? plain;
   const port = Number(digits);

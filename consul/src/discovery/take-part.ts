@@ -2,22 +2,40 @@ import type { Config } from "@atlasnet/core";
 import {
   type Announcement,
   type DiscoverCluster,
+  type Discovery,
   type NodeAddress,
   type ServiceHost,
   systemClock,
 } from "@atlasnet/core/node";
+import { ConsulDiscovery } from "./consul-discovery.ts";
+import { registerDiscoveryMetrics } from "./discovery-metrics.ts";
 import { findApiUrls, findFirstApiservers } from "./find-apiservers.ts";
 import { openConsulAgent, openDiscovery } from "./open-discovery.ts";
+import { addressOf } from "./service.ts";
 
 /** As many as `cluster.apiservers` takes. */
 const MAX_URLS = 16;
 
-/** For gameservers and proxies. @throws the stop signal's reason, when the process is to stop before */
-export const discoverCluster: DiscoverCluster = async (config, host) => {
+/** Its host stops and measures it. */
+async function openMeasured(config: Config, host: ServiceHost): Promise<Discovery> {
   const discovery = await openDiscovery(config, host);
   host.part("discovery", () => discovery.stop());
+  if (discovery instanceof ConsulDiscovery) registerDiscoveryMetrics(host.meter, discovery);
+  return discovery;
+}
+
+/** With the address of its links that `links.advertise` tells everybody, unless Consul is to be told another. */
+function asAdvertised(process: Announcement, { links, discovery }: Config): Announcement {
+  const address = links.advertise === undefined ? undefined : addressOf(links.advertise);
+  const replaced = address !== undefined && discovery.consul.advertise === undefined;
+  return replaced && process.links !== undefined ? { ...process, links: address } : process;
+}
+
+/** For gameservers and proxies. @throws the stop signal's reason, when the process is to stop before */
+export const discoverCluster: DiscoverCluster = async (config, host) => {
+  const discovery = await openMeasured(config, host);
   const announce = (process: Announcement) => {
-    discovery.announce(process, () => host.health.readiness());
+    discovery.announce(asAdvertised(process, config), () => host.health.readiness());
   };
   if (config.cluster.apiservers.length > 0) return { config, announce };
   const { logger, stopSignal: signal } = host;
@@ -50,13 +68,21 @@ export async function discoverApiservers(
   },
 ): Promise<ReadonlyMap<string, NodeAddress>> {
   const { logger, stopSignal: signal } = host;
-  const discovery = await openDiscovery(config, host);
-  host.part("discovery", () => discovery.stop());
-  discovery.announce(process, () => host.health.readiness());
+  const discovery = await openMeasured(config, host);
+  discovery.announce(asAdvertised(process, config), () => host.health.readiness());
+  const inConsul = config.apiserver.store === "consul";
+  let before: readonly string[] = [];
   discovery.watch("apiserver", (found) => {
     for (const { node, links } of found) if (links !== undefined) addresses.set(node, links);
+    const now = found.map(({ node }) => node);
+    // A Raft group says who its members are; otherwise whoever withdrew is one no more. All at once is no news of them.
+    if (inConsul && now.length > 0)
+      for (const node of before)
+        if (!now.includes(node) && !named.has(node)) addresses.delete(node);
+    if (now.length > 0) before = now;
   });
-  if (named.size > 0) return named;
+  // There is no group to begin: whoever follows the log in Consul takes part.
+  if (named.size > 0 || inConsul) return named;
   const { service, apiservers } = config.discovery.consul;
   const agent = await openConsulAgent(config);
   try {

@@ -47,12 +47,16 @@ export interface LogFigures {
   readonly term: number;
   readonly applied: number;
   readonly checkpoints: number;
-  /** The agent answered the last request. */
+  /** Consul answered the last request for the head. */
   readonly reachable: boolean;
+  /** Why not; undefined also before the first answer. */
+  readonly problem: string | undefined;
+  /** Times that it stopped answering. */
+  readonly outages: number;
 }
 
-/** Longest wait for a change of the head; then it is asked for again. */
-const WAIT_MS = 30_000;
+/** Longest wait for a change of the head; then it is asked for again. So long may it take to notice that Consul stands still. */
+const WAIT_MS = 10_000;
 /** Times that a head whose entries are gone is read again before something is wrong. */
 const ATTEMPTS = 10;
 
@@ -74,6 +78,8 @@ export class ConsulLog {
   private head: Head | undefined;
   private holder: string | undefined;
   private reachable = false;
+  private problem: string | undefined;
+  private outages = 0;
   private failed = false;
   private leaving = false;
   private told: LeaderInfo | undefined;
@@ -139,6 +145,8 @@ export class ConsulLog {
       applied: this.replica.applied,
       checkpoints: this.checkpoints.written,
       reachable: this.reachable,
+      problem: this.problem,
+      outages: this.outages,
     };
   }
 
@@ -161,17 +169,19 @@ export class ConsulLog {
     const { agent } = this.dependencies;
     try {
       const read = await readHead(agent, this.keys, this.stopping.signal);
+      this.reached(undefined);
       if (read === undefined) return { ok: true, index: 0 };
       this.advance(read.head).catch((error: unknown) => this.fail(error));
       return { ok: true, index: read.head.index };
     } catch (error) {
-      if (!isPassing(error) && !this.stopping.signal.aborted) this.fail(error);
+      if (isPassing(error)) this.reached(error);
+      else if (!this.stopping.signal.aborted) this.fail(error);
       return { ok: false, reason: "timeout", leader: this.leader?.node };
     }
   }
 
   private async follow(): Promise<void> {
-    const { agent, clock, logger } = this.dependencies;
+    const { agent, clock } = this.dependencies;
     const { signal } = this.stopping;
     const pauses = new Pauses();
     let index: number | undefined;
@@ -182,7 +192,7 @@ export class ConsulLog {
           ...(index !== undefined && { index, waitMs: WAIT_MS }),
         });
         index = index !== undefined && read.index < index ? undefined : read.index;
-        this.reached(true);
+        this.reached(undefined);
         pauses.reset();
         if (read.value !== undefined)
           await this.advance(decodeHead(read.value.value, this.keys.head));
@@ -193,11 +203,7 @@ export class ConsulLog {
           this.fail(error);
           return;
         }
-        if (this.reachable)
-          logger.warn("Consul does not answer: reads that must be linearizable and writes wait.", {
-            error,
-          });
-        this.reached(false);
+        this.reached(error);
         await pause(clock, pauses.next(), signal);
       }
     }
@@ -302,8 +308,22 @@ export class ConsulLog {
     };
   }
 
-  private reached(reachable: boolean): void {
-    this.reachable = reachable;
+  /** Consul answered, or did not for this reason. */
+  private reached(error: unknown): void {
+    const { logger } = this.dependencies;
+    const before = this.problem;
+    const was = this.reachable;
+    this.reachable = error === undefined;
+    this.problem =
+      error === undefined ? undefined : error instanceof Error ? error.message : String(error);
+    if (error !== undefined && before === undefined) {
+      this.outages += 1;
+      logger.warn(
+        "Consul does not answer: local reads go on, writes and reads that must be linearizable are refused until it does.",
+        { error },
+      );
+    } else if (!was && before !== undefined && error === undefined)
+      logger.info("Consul answers again.");
     this.changed();
   }
 

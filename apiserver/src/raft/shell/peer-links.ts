@@ -95,6 +95,11 @@ export class PeerLinks {
     link.closed.then(gone, gone);
   }
 
+  /** Those to whom there is a link. */
+  get linked(): readonly string[] {
+    return [...this.links.keys()];
+  }
+
   /** The link to a node. When there is none one is being opened, and there is none to give now. */
   to(node: string): PeerLink | undefined {
     const link = this.links.get(node)?.at(-1);

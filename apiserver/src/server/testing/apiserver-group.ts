@@ -86,8 +86,8 @@ export class ApiserverGroup {
     let found: string | undefined;
     await reached(() => {
       for (const { service } of this.running.values())
-        if (service !== undefined && isUnreachedVoter(service.status)) return false;
-      found = [...this.running].find(([, { service }]) => service?.status.role === "leader")?.[0];
+        if (service?.status !== undefined && isUnreachedVoter(service.status)) return false;
+      found = [...this.running].find(([, { service }]) => service?.status?.role === "leader")?.[0];
       return found !== undefined;
     });
     return found ?? this.leader();

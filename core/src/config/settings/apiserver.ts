@@ -14,6 +14,21 @@ export const apiserverSettings = {
     meaning:
       "All apiservers of the cluster and where they take links, this one included. New apiservers with the same list form a group, once; afterwards it only tells where the others are. One that is to be added to a group leaves itself out. One is enough to try things; three go on when one is lost.",
   },
+  "apiserver.store": {
+    type: "word",
+    values: ["raft", "consul"],
+    default: "raft",
+    meaning:
+      "Where the control state is kept: in a Raft log of the apiservers' own, or in Consul's key-value store, by the agent at discovery.consul.address. The same on all of them; with consul, docs/consul.md says what is slower.",
+  },
+  "apiserver.consulPrefix": {
+    type: "text",
+    pattern: /^[A-Za-z0-9._-]+(\/[A-Za-z0-9._-]+)*$/,
+    allowed: "names of letters, digits, . _ and -, with / in between, as in atlasnet/games",
+    example: "atlasnet/games",
+    meaning:
+      "With apiserver.store = consul: what the keys in Consul begin with, nothing else may write there. Default: atlasnet/ and the name of the cluster.",
+  },
   "apiserver.dataDir": {
     type: "path",
     default: {
@@ -33,6 +48,12 @@ export const apiserverSettings = {
       "Address of the HTTP API. Beyond this machine it is served with TLS only: with apiserver.tls.cert, or else this node's certificate.",
   },
   "apiserver.port": port("Port of the HTTP API.", 8080),
+  "apiserver.http": {
+    type: "bool",
+    default: true,
+    meaning:
+      "Serve the HTTP API, by which `atlasnet status`, `world`, `kv` and the like work. A monolith can do without it; the apiservers of a cluster cannot.",
+  },
   "apiserver.adminToken": {
     type: "path",
     default: {

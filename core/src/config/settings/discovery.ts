@@ -26,6 +26,12 @@ export const discoverySettings = {
     meaning:
       "File with the ACL token for the Consul agent, read at the start. It needs service:write and service:read for discovery.consul.service, and for the store key:write and session:write.",
   },
+  "discovery.consul.ca": {
+    type: "path",
+    example: "./consul-ca.pem",
+    meaning:
+      "PEM file with the certificates that the certificate of an https agent is checked with. Default: those of the system.",
+  },
   "discovery.consul.service": {
     type: "text",
     pattern: /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/,

@@ -5,7 +5,7 @@ import { type DevAgent, NO_CONSUL, startDevAgent } from "@atlasnet/consul/testin
 import { type ControlStore, noopLogger, readAll, type TxnRequest } from "@atlasnet/core";
 import { systemClock, systemRandom } from "@atlasnet/core/node";
 import { controlStoreAcceptance, reached } from "@atlasnet/core/testing";
-import { ConsulMember } from "./consul-member.ts";
+import { ConsulStore } from "./consul-store.ts";
 
 const why = NO_CONSUL === undefined ? "" : ` (skipped: ${NO_CONSUL})`;
 let prefixes = 0;
@@ -26,14 +26,14 @@ describe(`the control store in Consul${why}`, { skip: NO_CONSUL !== undefined },
   async function group(count: number, checkpoints?: CheckpointOptions) {
     const prefix = `atlasnet/test-${prefixes++}`;
     const leases = new Set<string>();
-    const members: ConsulMember[] = [];
+    const members: ConsulStore[] = [];
     const failures: unknown[] = [];
     const agents: ConsulAgent[] = [];
-    const add = (): ConsulMember => {
+    const add = (): ConsulStore => {
       const agent = new ConsulAgent(dev);
       agents.push(agent);
       const node = `api-${members.length + 1}`;
-      const member: ConsulMember = new ConsulMember(
+      const member: ConsulStore = new ConsulStore(
         { node, cluster: "games", prefix, timeoutMs: 10_000, ...(checkpoints && { checkpoints }) },
         {
           ...{ agent, clock: systemClock, random: systemRandom, logger: noopLogger },
@@ -44,7 +44,10 @@ describe(`the control store in Consul${why}`, { skip: NO_CONSUL !== undefined },
             if (to === undefined) throw new Error(`there is no ${leader.node}`);
             return await to.store.takeIn(request);
           },
-          events: { onChange: () => undefined, onFailed: (error) => failures.push(error) },
+          events: {
+            onChange: () => member.store.leaderChanged(),
+            onFailed: (error) => failures.push(error),
+          },
         },
       );
       members.push(member);
@@ -184,7 +187,7 @@ describe(`the control store in Consul${why}`, { skip: NO_CONSUL !== undefined },
     if (first === undefined) assert.fail();
     await first.store.txn(put("k", "1"));
     const operator = new ConsulAgent(dev);
-    const other = new ConsulMember(
+    const other = new ConsulStore(
       { node: "api-9", cluster: "others", prefix },
       {
         ...{ agent: operator, clock: systemClock, random: systemRandom, logger: noopLogger },
