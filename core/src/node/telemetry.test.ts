@@ -84,3 +84,37 @@ test("the meter that measures nothing takes everything", () => {
   noopMeter.createCounter("x").add(1);
   noopMeter.createObservableGauge("y").addCallback(() => assert.fail());
 });
+
+test("a gauge tells what is there; a counter does not forget", async (t) => {
+  const telemetry = new Telemetry({ service: "s", version: "0", node: "n" });
+  await telemetry.start();
+  const server = createServer((request, response) => telemetry.serveMetrics(request, response));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.after(async () => {
+    server.close();
+    await telemetry.stop();
+  });
+  const address = server.address();
+  assert.ok(typeof address === "object" && address !== null);
+  const shown = async () => {
+    const answer = await fetch(`http://127.0.0.1:${address.port}/metrics`);
+    const lines = (await answer.text()).split("\n");
+    return lines.filter((line) => /^(?:worlds|joins)/.test(line));
+  };
+  const meter = telemetry.meter("test");
+  const worlds = new Map([
+    ["a", 1],
+    ["b", 2],
+  ]);
+  meter.createObservableGauge("worlds").addCallback((result) => {
+    for (const [world, value] of worlds) result.observe(value, { world });
+  });
+  const joins = meter.createCounter("joins");
+  joins.add(1);
+  assert.deepEqual(await shown(), ['worlds{world="a"} 1', 'worlds{world="b"} 2', "joins_total 1"]);
+  worlds.delete("a");
+  assert.deepEqual(await shown(), ['worlds{world="b"} 2', "joins_total 1"]);
+  joins.add(1);
+  worlds.set("b", 3);
+  assert.deepEqual(await shown(), ['worlds{world="b"} 3', "joins_total 2"]);
+});

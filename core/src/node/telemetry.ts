@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createNoopMeter, type Meter, ProxyTracerProvider, type Tracer } from "@opentelemetry/api";
-import type { resources } from "@opentelemetry/sdk-node";
+import type { metrics, resources } from "@opentelemetry/sdk-node";
 import { type Logger, noopLogger } from "../logging/logger.ts";
 import { TellingExporter } from "./telling-exporter.ts";
 
@@ -85,18 +85,27 @@ export class Telemetry {
   private async load(): Promise<Running> {
     const { service, version, node, otlpEndpoint } = this.options;
     // Its providers, but not its NodeSDK, which is one for the whole process.
-    const [{ metrics, resources }, { PrometheusExporter }] = await Promise.all([
+    const [{ metrics: sdk, resources }, { PrometheusExporter }] = await Promise.all([
       import("@opentelemetry/sdk-node"),
       import("@opentelemetry/exporter-prometheus"),
     ]);
+    const { AggregationTemporality, InstrumentType } = sdk;
+    /** The SDK would tell the last value of what is gone (a world, a link) for as long as the process lives. */
+    class PresentGauges extends PrometheusExporter {
+      override selectAggregationTemporality(type: metrics.InstrumentType) {
+        return type === InstrumentType.OBSERVABLE_GAUGE
+          ? AggregationTemporality.DELTA
+          : super.selectAggregationTemporality(type);
+      }
+    }
     // Our own server serves it, beside /live and /ready.
-    const exporter = new PrometheusExporter({ preventServerStart: true, withoutScopeInfo: true });
+    const exporter = new PresentGauges({ preventServerStart: true, withoutScopeInfo: true });
     const resource = resources.resourceFromAttributes({
       "service.name": service,
       "service.version": version,
       "service.instance.id": node,
     });
-    const meters = new metrics.MeterProvider({ resource, readers: [exporter] });
+    const meters = new sdk.MeterProvider({ resource, readers: [exporter] });
     const traces =
       otlpEndpoint === undefined ? undefined : await tracesTo(otlpEndpoint, resource, this.logger);
     return {

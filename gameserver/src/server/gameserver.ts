@@ -384,7 +384,8 @@ export class Gameserver {
         return;
       }
       case "stats":
-        this.dependencies.onStats(message.shards);
+        // A thread's last word about a shard comes when its figures were forgotten already.
+        this.dependencies.onStats(message.shards.filter(({ shard }) => this.worlds.has(shard)));
     }
   }
 
