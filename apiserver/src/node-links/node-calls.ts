@@ -152,7 +152,7 @@ export class NodeCalls {
         { hint: "Update the older one of the two." },
       );
     this.dependencies.logger.info("A node is linked.", {
-      node: peer.node,
+      peer: peer.node,
       role: peer.role,
       software,
     });
