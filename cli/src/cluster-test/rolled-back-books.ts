@@ -31,6 +31,14 @@ export class RolledBackBooks {
     return this.stretches.length - 1;
   }
 
+  /** Fails unless all between two rollbacks came once and in order: for a world that begins anew elsewhere. */
+  assertOrder(): void {
+    for (const [at, { said, news }] of this.stretches.entries()) {
+      ascending(said, `answers of stretch ${at}`);
+      consecutive(news, `news of stretch ${at}`);
+    }
+  }
+
   /**
    * Fails unless all came once and in order but for what each rollback took back, which is `most` ticks of the
    * world at most. What is lost of the player's messages the world notices, and says: those are all.
@@ -76,4 +84,10 @@ function consecutive(numbers: readonly number[], what: string): void {
     numbers.map((_, at) => first + at),
     what,
   );
+}
+
+/** What was lost with a world that is gone may be missing. */
+function ascending(numbers: readonly number[], what: string): void {
+  for (const [at, number] of numbers.entries())
+    assert.ok(number > (numbers[at - 1] ?? 0), `${what}: ${number} after ${numbers[at - 1]}`);
 }

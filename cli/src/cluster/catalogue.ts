@@ -46,14 +46,18 @@ export class Catalogue {
    */
   async putWorlds(
     worlds: readonly CatalogueWorld[],
-    { fresh = false }: { readonly fresh?: boolean } = {},
+    {
+      fresh = false,
+      label = true,
+    }: { readonly fresh?: boolean /** False: as made by hand. */; readonly label?: boolean } = {},
   ): Promise<void> {
     const { client } = this;
     const there = await allPages(client, "/v1/worlds", { field: "worlds", item: worldSchema });
     const names = new Set(there.map(({ world }) => world));
     for (const { name, file, failover, ...settings } of worlds) {
       const body = {
-        ...{ ...settings, module: { source: "node", path: file }, labels: LABELS, enabled: true },
+        ...{ ...settings, module: { source: "node", path: file }, enabled: true },
+        ...(label && { labels: LABELS }),
         ...(failover !== undefined && { failover }),
       };
       const id = client.newId();
@@ -69,7 +73,7 @@ export class Catalogue {
     }
     const wanted = new Set(worlds.map(({ name }) => name));
     for (const { world, labels, enabled } of there) {
-      if (wanted.has(world) || !enabled || !isOurs(labels)) continue;
+      if (!label || wanted.has(world) || !enabled || !isOurs(labels)) continue;
       const body = { enabled: false };
       await client.request({ method: "PATCH", path: pathOf(world), body, id: client.newId() });
     }
