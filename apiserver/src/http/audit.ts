@@ -20,6 +20,10 @@ export interface AuditEntry {
 
 /** Entries kept in memory, the newest. All of them are in the log. */
 export const MAX_AUDIT_ENTRIES = 1000;
+/** So many of them may be of callers without a token: they shall not wash away what others did. */
+export const MAX_STRANGERS_ENTRIES = 200;
+/** Who asks on an open route. */
+export const STRANGER: Caller = { id: "-", name: "a node", role: "read" };
 /** Letters of a part of a target. */
 const MAX_TARGET_LENGTH = 600;
 
@@ -44,7 +48,7 @@ export class AuditLog {
     { from, what, target, result }: Omit<AuditEntry, "when" | "token" | "who">,
   ): void {
     const clipped = Object.fromEntries(
-      Object.entries(target).map(([name, text]) => [name, text.slice(0, MAX_TARGET_LENGTH)]),
+      Object.entries(target).map(([name, text]) => [name, clip(text)]),
     );
     const entry: AuditEntry = {
       when: new Date(this.clock.wallTime()).toISOString(),
@@ -55,8 +59,25 @@ export class AuditLog {
       target: clipped,
       result,
     };
-    if (this.kept.push(entry) > MAX_AUDIT_ENTRIES) this.kept.shift();
+    this.keep(entry);
     const { when: _, ...facts } = entry;
     this.logger.info("A change was asked for.", facts);
   }
+
+  private keep(entry: AuditEntry): void {
+    this.kept.push(entry);
+    if (entry.token === STRANGER.id) {
+      const strangers = this.kept.filter(({ token }) => token === STRANGER.id);
+      const oldest = strangers.length > MAX_STRANGERS_ENTRIES ? strangers[0] : undefined;
+      if (oldest !== undefined) this.kept.splice(this.kept.indexOf(oldest), 1);
+    }
+    if (this.kept.length > MAX_AUDIT_ENTRIES) this.kept.shift();
+  }
+}
+
+/** A copy: a slice would keep the whole text in memory that it is a part of, the body of a request, say. */
+function clip(text: string): string {
+  return text.length <= MAX_TARGET_LENGTH
+    ? text
+    : Buffer.from(text.slice(0, MAX_TARGET_LENGTH)).toString();
 }

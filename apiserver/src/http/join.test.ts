@@ -191,3 +191,22 @@ test("whoever asks too often waits", async (t) => {
   for (let asked = 0; asked < 500 && !seen.has(429); asked++) seen.add(await ask());
   assert.deepEqual([...seen].sort(), [400, 429]);
 });
+
+test("large requests of strangers are refused, and fill neither memory nor the audit log", async (t) => {
+  const { api } = await scene(t);
+  const post = (body: unknown) =>
+    fetch(`${api.addresses[0]}/v1/join`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+  const large = await post({ role: "x".repeat(70_000) });
+  assert.equal(large.status, 413);
+  assert.match(await large.text(), /"code":"too-large"/);
+  assert.equal((await post({ role: "x".repeat(60_000) })).status, 400);
+  const audit = await fetch(`${api.addresses[0]}/v1/audit`, {
+    headers: { authorization: `Bearer ${api.token}` },
+  });
+  const [newest] = JSON.parse(await audit.text()).entries;
+  assert.equal(newest.target.role.length, 600);
+});

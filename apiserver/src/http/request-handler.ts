@@ -91,6 +91,7 @@ export class RequestHandler {
       method: route.method,
       url: route.path.replaceAll(/\{(\w+)\}/g, ":$1"),
       config: { name: route.name, stream: route.kind === "events" },
+      ...(route.maxBodyBytes === undefined ? {} : { bodyLimit: route.maxBodyBytes }),
       onRequest: (request) => this.authorize(route, request),
       handler: async (request, reply) => {
         try {

@@ -38,6 +38,8 @@ interface RouteHead {
   readonly role: Role | "anyone";
   /** True: it is written to the audit log. */
   readonly changes: boolean;
+  /** Of a body of JSON; undefined: what the server allows. */
+  readonly maxBodyBytes?: number | undefined;
 }
 
 /** Strings from the path and the query, checked and converted. */
@@ -176,13 +178,14 @@ export function uploadRoute<A, P = Nothing, Q = Nothing>(
 }
 
 function common<P, Q, B>(spec: Head & Schemas<P, Q, B>) {
-  const { path, method, name, summary, role } = spec;
+  const { path, method, name, summary, role, maxBodyBytes } = spec;
   const schemas: RouteSchemas = {
     params: spec.params ?? NOTHING,
     query: spec.query ?? NOTHING,
     body: spec.body,
   };
-  const head = { path, method, name, summary, role, changes: spec.changes ?? false, ...schemas };
+  const changes = spec.changes ?? false;
+  const head = { path, method, name, summary, role, changes, maxBodyBytes, ...schemas };
   const parse = (raw: RawInput): Input<P, Q, B> => {
     const params = checked("path", schemas.params, raw.params);
     const query = checked("query", schemas.query, raw.query);

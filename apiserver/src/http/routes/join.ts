@@ -2,6 +2,7 @@ import type { JoinAnswer, RefusalCode } from "@atlasnet/identity/server";
 import { RateLimit } from "@atlasnet/identity/server";
 import * as v from "valibot";
 import { ApiError, type ApiErrorCode } from "../api-error.ts";
+import { STRANGER } from "../audit.ts";
 import { type Call, jsonRoute, type Route } from "../route.ts";
 import type { RouteParts } from "../route-parts.ts";
 
@@ -22,6 +23,8 @@ export interface JoiningPort {
 /** Joins and renewals of one address, as `atlasnet ca serve` has them. */
 const REQUESTS_PER_SECOND = 5;
 const REQUEST_BURST = 50;
+/** A token, a certificate request, a certificate with those above it: a few KB. */
+const MAX_BODY_BYTES = 64 * 1024;
 
 const CODES: { readonly [code in RefusalCode]: ApiErrorCode } = {
   "bad-request": "bad-request",
@@ -74,8 +77,7 @@ export function joinRoutes(parts: RouteParts): Route[] {
     // Whoever floods us shall not flood the log.
     if (!limit.take(from)) throw new ApiError("too-many-requests", `${from} asks too often`);
     const target = namedIn(body);
-    const note = (result: string) =>
-      audit.add({ id: "-", name: "a node", role: "read" }, { from, what, target, result });
+    const note = (result: string) => audit.add(STRANGER, { from, what, target, result });
     const { certificates } = joining ?? {};
     if (certificates === undefined) {
       note("not-available");
@@ -125,6 +127,7 @@ export function joinRoutes(parts: RouteParts): Route[] {
       summary: "The first certificate of a node, against a join token of `atlasnet ca token`.",
       role: "anyone",
       body: v.record(v.string(), v.unknown()),
+      maxBodyBytes: MAX_BODY_BYTES,
       answer: certificateSchema,
       handle: ({ body }, call) => issue("links.join", body, call, (service) => service.join(body)),
     }),
@@ -136,6 +139,7 @@ export function joinRoutes(parts: RouteParts): Route[] {
         "The next certificate of a node, against its present one and a proof that it has the key.",
       role: "anyone",
       body: v.record(v.string(), v.unknown()),
+      maxBodyBytes: MAX_BODY_BYTES,
       answer: certificateSchema,
       handle: ({ body }, call) =>
         issue("links.renew", body, call, (service) => service.renewProved(body)),

@@ -38,7 +38,7 @@ test("a link begins anew, and what was lost comes last", () => {
   choice.failed();
   const { node } = choice.next();
   choice.linked(0);
-  choice.lost();
+  choice.lost(5_000);
   const { node: after, pauseMs, patienceMs } = choice.next();
   assert.notEqual(after, node);
   assert.deepEqual([pauseMs, patienceMs], [0, 500]);
@@ -80,7 +80,7 @@ test("one that cannot serve is left, but not in circles, and not for nobody", ()
     const from = now;
     while (!choice.mayLeave(now)) now += 500;
     stays.push(now - from);
-    choice.lost();
+    choice.lost(now);
   }
   assert.deepEqual(stays, [1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
   choice.linked(now);
@@ -88,4 +88,25 @@ test("one that cannot serve is left, but not in circles, and not for nobody", ()
   assert.equal(choice.mayLeave(now), true);
   choice.linked(now);
   assert.equal(choice.mayLeave(now + 1000), true);
+});
+
+test("links that end at once, one after another, make pauses; one that lasts ends them", () => {
+  for (const names of [["a"], ["a", "b"]]) {
+    const choice = choiceOf(...names);
+    const pauses: number[] = [];
+    const linkFor = (ms: number) => {
+      choice.linked(0);
+      choice.lost(ms);
+      pauses.push(choice.next().pauseMs);
+    };
+    for (let i = 0; i < 8; i++) linkFor(20);
+    const [first, ...others] = pauses;
+    assert.equal(first, 0, "one that ended soon may have been a coincidence");
+    for (const [i, pause] of others.entries()) {
+      const longest = Math.min(1000, 100 * 2 ** i);
+      assert.ok(pause >= longest / 2 && pause <= longest, `${pause} of ${longest}`);
+    }
+    linkFor(1_000);
+    assert.equal(pauses.at(-1), 0);
+  }
 });

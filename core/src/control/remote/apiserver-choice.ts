@@ -15,6 +15,11 @@ const MAX_PATIENCE_MS = 6_000;
 /** A link that is left because it cannot serve has stood for so long; twice as long each time, to the longest. */
 const MIN_STAY_MS = 1_000;
 const MAX_STAY_MS = 30_000;
+/**
+ * A link that ended sooner than this was short. After the second one in a row there is a pause as after a round in
+ * vain: two processes of one name would else take each other's link away as fast as they can.
+ */
+const SHORT_LINK_MS = 1_000;
 
 /**
  * Which apiserver is tried next, when, and for how long. It begins with any of them, so that nodes spread, and goes
@@ -32,6 +37,8 @@ export class ApiserverChoice {
   private refusal: Error | undefined;
   private allRefused = true;
   private linkedAt = 0;
+  /** Links one after another that ended soon. */
+  private shortLinks = 0;
   private stayMs = MIN_STAY_MS;
 
   /** @throws RangeError for none */
@@ -58,8 +65,9 @@ export class ApiserverChoice {
   /** Whom to try now, after a pause; the pause is up to its length by chance. */
   next(): { readonly node: string; readonly pauseMs: number; readonly patienceMs: number } {
     const { minPauseMs, maxPauseMs, patienceMs } = this.options;
-    const factor = 2 ** Math.min(Math.max(0, this.rounds - 1), 16);
-    const begins = this.rounds > 0 && this.tried === 0;
+    const waits = Math.max(this.rounds - 1, this.shortLinks - 2);
+    const factor = 2 ** Math.min(Math.max(0, waits), 16);
+    const begins = this.tried === 0 && waits >= 0;
     return {
       node: this.nodes[this.at] ?? "",
       pauseMs: begins
@@ -92,7 +100,8 @@ export class ApiserverChoice {
   }
 
   /** The link has ended. */
-  lost(): void {
+  lost(now: number): void {
+    this.shortLinks = now - this.linkedAt < SHORT_LINK_MS ? this.shortLinks + 1 : 0;
     this.advance();
   }
 

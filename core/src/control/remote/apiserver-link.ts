@@ -196,7 +196,7 @@ export class ApiserverLink implements ControlCalls {
   private failed(node: string, error: Error, isRefusal: boolean): void {
     const { logger } = this.dependencies;
     this.counts.failed += 1;
-    logger.debug("An apiserver cannot be linked.", { node, error });
+    logger.debug("An apiserver cannot be linked.", { apiserver: node, error });
     const refusal = this.choice.failed(isRefusal ? error : undefined);
     if (refusal !== undefined) this.events.refused?.(refusal);
   }
@@ -208,7 +208,7 @@ export class ApiserverLink implements ControlCalls {
     this.standing = standing;
     this.choice.linked(clock.now());
     this.counts.connected += 1;
-    logger.info("Linked to an apiserver.", { node: hello.node, software: hello.software });
+    logger.debug("Linked to an apiserver.", { apiserver: hello.node, software: hello.software });
     this.events.connected?.(hello);
     for (const handler of this.handlers) handler(hello.leader);
     void this.askMembers(standing);
@@ -221,10 +221,10 @@ export class ApiserverLink implements ControlCalls {
     this.cancelTimers();
     if (this.stopped) return;
     this.standing = undefined;
-    this.choice.lost();
+    this.choice.lost(clock.now());
     const why = closed.detail ?? closed.code;
-    logger.info("The link to an apiserver has ended; another one is tried.", {
-      node: hello.node,
+    logger.debug("The link to an apiserver has ended; another one is tried.", {
+      apiserver: hello.node,
       why,
     });
     this.events.disconnected?.(hello.node, why);
