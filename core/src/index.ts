@@ -138,6 +138,7 @@ export {
 } from "./control/record-keys.ts";
 export {
   ABSENT,
+  ANY_MODULE,
   type Capacity,
   type Constraints,
   type Labels,
@@ -169,6 +170,7 @@ export {
   type ShardRecord,
   type SnapshotFacts,
   type SnapshotRecord,
+  STORED_MODULES,
   seen,
   type WantReason,
   type WorldRecord,

@@ -10,6 +10,7 @@ import {
   processDiscovery,
   type ServiceHost,
 } from "@atlasnet/core/node";
+import { modulesAtHand } from "./cluster/modules-at-hand.ts";
 import type { WorldFault } from "./server/gameserver.ts";
 import { createGameserverService, type GameserverService } from "./service.ts";
 
@@ -80,8 +81,7 @@ async function startRole(
       {
         config,
         role: "gameserver",
-        // Paths are looked up when a world asks for one: nobody lists a folder's files.
-        modules: ["*"],
+        modules: modulesAtHand(config.artifacts),
         accepts: ["proxy"],
         bind,
         lookup: () => undefined,

@@ -1,10 +1,12 @@
 import {
+  ANY_MODULE,
   generationOf,
   isOwned,
   type NodeRecord,
   type OwnerRecord,
   type Seen,
   type ShardRecord,
+  STORED_MODULES,
   type WorldRecord,
 } from "@atlasnet/core";
 
@@ -97,9 +99,11 @@ function misfit(world: WorldRecord, id: string, node: NodeRecord): string | unde
   if (
     module.source === "node" &&
     !node.modules.includes(module.path) &&
-    !node.modules.includes("*")
+    !node.modules.includes(ANY_MODULE)
   )
     return `it has not the module ${module.path}`;
+  if (module.source === "store" && !node.modules.includes(STORED_MODULES))
+    return `it has no artifacts.store, where the module ${module.name}@${module.version} is`;
   if (node.capacity.weight < weight)
     return `its capacity is ${node.capacity.weight}, and the world weighs ${weight}`;
   return undefined;

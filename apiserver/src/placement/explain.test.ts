@@ -80,6 +80,26 @@ describe("a world that is nowhere says why", () => {
     ]);
   });
 
+  test("the module is in the store, and nodes do not know the store", () => {
+    const digest = new Uint8Array(32);
+    const module = { source: "store", name: "arena", version: "1.0.0", digest } as const;
+    cluster.addNode("gs-1");
+    cluster.setModule(module);
+    cluster.setWorld("arena", { module });
+    assert.deepEqual(problems(), [
+      "module arena@1.0.0 is in the artifact store, and no node that it may run on has artifacts.store set",
+    ]);
+    cluster.addNode("gs-2", { modules: ["*", "store:*"] });
+    cluster.cordon("gs-2", true);
+    assert.deepEqual(problems(), [
+      "gs-1 has no artifacts.store, where the module arena@1.0.0 is",
+      "gs-2 is cordoned",
+    ]);
+    cluster.cordon("gs-2", false);
+    cluster.advance(3000);
+    assert.equal(cluster.ownerOf("arena"), "gs-2");
+  });
+
   test("those that fit are cordoned, full, or not ready; the others do not count", () => {
     const labels = { gpu: "yes" };
     cluster.addNode("gs-1");

@@ -141,6 +141,10 @@ function sentences(
   const fitting = found.filter(({ problem: { code } }) => code !== "label" && code !== "not-named");
   if (fitting.length > 0 && fitting.every(({ problem }) => problem.code === "no-module"))
     return [`module ${moduleName(kind.module)} is not available on any node that it may run on`];
+  if (fitting.length > 0 && fitting.every(({ problem }) => problem.code === "no-store"))
+    return [
+      `module ${moduleName(kind.module)} is in the artifact store, and no node that it may run on has artifacts.store set`,
+    ];
   return found
     .filter(({ problem: { code } }) => code !== "label" && code !== "not-named")
     .slice(0, MAX_EXPLAINED_NODES)
@@ -157,6 +161,8 @@ export function nodeProblemText(problem: NodeProblem, weight: number): string {
       return "is not among the nodes it may run on";
     case "no-module":
       return `does not have the module ${problem.module}`;
+    case "no-store":
+      return `has no artifacts.store, where the module ${problem.module} is`;
     case "state":
       return `is ${problem.state}`;
     case "not-registered":

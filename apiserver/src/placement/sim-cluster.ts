@@ -7,10 +7,13 @@ import {
   cordonNode,
   createWorld,
   drainNode,
+  encodeRecord,
   firstShard,
   generationOf,
   isOwned,
   type KeyValue,
+  type ModuleSource,
+  moduleKey,
   type NodeRecord,
   nodeKey,
   ownerKey,
@@ -161,6 +164,12 @@ export class SimCluster {
         ? createWorld(name, before, whole)
         : updateWorld(name, before, whole),
     );
+  }
+
+  setModule({ name, version, digest }: Extract<ModuleSource, { source: "store" }>): void {
+    const value = encodeRecord("module", { digest, entry: "index.js", bytes: 1 });
+    const key = moduleKey(name, version);
+    this.run({ ok: true, txn: { compare: [], then: [{ type: "put", key, value }] } });
   }
 
   removeWorld(name: string): void {

@@ -1,11 +1,19 @@
-import type { Constraints, ModuleSource, WorldRecord } from "@atlasnet/core";
+import {
+  ANY_MODULE,
+  type Constraints,
+  type ModuleSource,
+  STORED_MODULES,
+  type WorldRecord,
+} from "@atlasnet/core";
 import type { NodeEntry } from "./entries.ts";
 
 /** What a node lacks for worlds of a kind. */
 export type Misfit =
   | { readonly code: "label"; readonly label: string; readonly value: string }
   | { readonly code: "not-named" }
-  | { readonly code: "no-module"; readonly module: string };
+  | { readonly code: "no-module"; readonly module: string }
+  /** The module is in the artifact store, which the node does not know. */
+  | { readonly code: "no-store"; readonly module: string };
 
 /**
  * Worlds that may go to the same nodes and are placed by the same policy. A cluster has many worlds and
@@ -41,16 +49,23 @@ export class WorldKind {
     if (nodes.length > 0 && !nodes.includes(node.id)) return { code: "not-named" };
     for (const [label, value] of this.labels)
       if (record.labels[label] !== value) return { code: "label", label, value };
-    return this.hasModule(record.modules, modules)
-      ? undefined
-      : { code: "no-module", module: moduleName(this.module) };
+    return this.moduleMisfit(record.modules, modules);
   }
 
-  private hasModule(own: readonly string[], stored: ReadonlyMap<string, string>): boolean {
+  private moduleMisfit(
+    own: readonly string[],
+    stored: ReadonlyMap<string, string>,
+  ): Misfit | undefined {
     const { module } = this;
-    if (module.source === "node") return own.includes("*") || own.includes(module.path);
     const name = moduleName(module);
-    return stored.get(name) === digestKey(module.digest) || own.includes(name);
+    const isThere =
+      module.source === "node"
+        ? own.includes(ANY_MODULE) || own.includes(module.path)
+        : stored.get(name) === digestKey(module.digest);
+    if (!isThere) return { code: "no-module", module: name };
+    return module.source === "node" || own.includes(STORED_MODULES)
+      ? undefined
+      : { code: "no-store", module: name };
   }
 }
 

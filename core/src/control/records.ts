@@ -13,7 +13,7 @@ export interface NodeRecord {
   /** Of the operator's choice, for constraints of worlds: `zone=eu`, `gpu=yes`. */
   readonly labels: Labels;
   readonly capacity: Capacity;
-  /** Modules that the node brings itself, as worlds name them; `*` stands for whatever is asked for. */
+  /** Modules that the node brings itself, as worlds name them, with `ANY_MODULE` and `STORED_MODULES` for many. */
   readonly modules: readonly string[];
   /** host:port where it takes links. */
   readonly address: string;
@@ -194,6 +194,10 @@ export const MAX_LABELS = 32;
 /** Name of a label, its value. */
 export const MAX_LABEL_BYTES = 128;
 export const MAX_NODE_MODULES = 256;
+/** In a node's modules: paths are looked up on the node when a world asks for one. */
+export const ANY_MODULE = "*";
+/** In a gameserver's modules: it fetches what is in the artifact store. */
+export const STORED_MODULES = "store:*";
 /** Name of a module, or entry within one; npm's names have at most 214. */
 export const MAX_MODULE_NAME_BYTES = 256;
 /** Path of a module that a node brings itself. */
