@@ -22,6 +22,7 @@ import { addDevCommand } from "./commands/dev.ts";
 import { addDevClusterCommand } from "./commands/dev-cluster.ts";
 import { addEventsCommand } from "./commands/events.ts";
 import { addGameserverCommand } from "./commands/gameserver.ts";
+import { addHistoryCommand } from "./commands/history.ts";
 import { addInitCommand } from "./commands/init.ts";
 import { addKvCommand } from "./commands/kv.ts";
 import { addLoadgenCommand } from "./commands/loadgen.ts";
@@ -135,6 +136,7 @@ function createProgram(io: CliIo, dependencies: CliDependencies): Command {
   addTicketCommand(program, io);
   addMonitorCommand(program, io);
   addLoadgenCommand(program, io);
+  addHistoryCommand(program, io);
   addStatusCommand(program, io);
   addRaftCommand(program, io);
   addNodeCommand(program, io);

@@ -1,9 +1,12 @@
+import { randomInt } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { TrafficStats } from "@atlasnet/client";
+import { describeError } from "@atlasnet/core";
 import { SeededRandom } from "@atlasnet/core/sim";
 import { FilledStructs, fillStruct } from "./fill.ts";
 import { Latency } from "./latency.ts";
-import { JOIN_TIMEOUT_MS, Player } from "./player.ts";
+import { LoadHistory } from "./load-history.ts";
+import { JOIN_TIMEOUT_MS, Player, type RecordedAs } from "./player.ts";
 import { Schedule } from "./schedule.ts";
 import { sumOf, Tally } from "./tally.ts";
 import { UsageMeter } from "./usage-meter.ts";
@@ -40,6 +43,7 @@ export class LoadDriver {
   private joinsBeganAt = 0;
   private joinsEndedAt = 0;
   private readonly meter: UsageMeter;
+  private readonly history: LoadHistory | undefined;
 
   constructor(plan: WorkerPlan) {
     const { tally, recent } = this;
@@ -47,6 +51,8 @@ export class LoadDriver {
     // Every process draws its own numbers.
     this.random = new SeededRandom(`${plan.seed} ${plan.first}`);
     this.window = new MeasuredWindow({ tally, now, onRoundTrip: (ms) => recent.add(ms) });
+    const { history, check } = plan;
+    if (check || history !== undefined) this.history = new LoadHistory({ file: history });
     this.meter = new UsageMeter({ carried: () => this.carried(), cpuMs });
     const definition = { data: plan.definition };
     this.players = Array.from(
@@ -61,10 +67,19 @@ export class LoadDriver {
             serverKey: plan.serverKey,
             remote: plan.remote,
             params: fillStruct(plan.definition.join, this.random),
+            recorded: this.recordedAs(plan.first + i),
           },
           { tally, window: this.window, now },
         ),
     );
+  }
+
+  private recordedAs(number: number): RecordedAs | undefined {
+    const { plan, history } = this;
+    if (history === undefined) return undefined;
+    // Not of the seed: accounts may still have sessions of a load before, which were another's messages.
+    const writer = plan.check ? randomInt(1, 2 ** 32) : undefined;
+    return { client: `load-${number}`, writer, sink: history.sink };
   }
 
   /** Ends what lasts: joining, or the window. */
@@ -120,8 +135,12 @@ export class LoadDriver {
     const inputs = plan.input === undefined ? undefined : schedule(plan.inputRate);
     await this.send(messages, inputs, graceMs);
     for (const player of this.players) player.countTransport();
+    for (const player of this.players) player.balance();
     await this.settle(graceMs);
     this.countRest(messages, inputs);
+    await this.history?.finish().catch((error: unknown) => {
+      this.tally.error("history-file", describeError(error));
+    });
   }
 
   /** Sends what is due, turn by turn, until the window is over and nothing is late any more. */
@@ -197,7 +216,10 @@ export class LoadDriver {
     const deadline = this.stopped
       ? now() + Math.min(graceMs, STOP_GRACE_MS)
       : window.endAt + graceMs;
-    const open = () => players.some(({ checker }) => checker.unacknowledged + checker.unsent > 0);
+    const open = () =>
+      players.some(
+        ({ checker, unsettled }) => unsettled || checker.unacknowledged + checker.unsent > 0,
+      );
     while (open() && now() < deadline) await delay(GRACE_STEP_MS);
   }
 
@@ -242,6 +264,7 @@ export class LoadDriver {
     const { window, tally, meter, joinsBeganAt, joinsEndedAt } = this;
     return {
       tally: tally.data(),
+      history: this.history?.verdict,
       windowMs: Number.isFinite(window.endAt) ? window.endAt - window.startAt : 0,
       cpuMs: meter.cpuMs,
       rssBytes: process.memoryUsage.rss(),

@@ -15,6 +15,9 @@ export const CLIENTS_PER_PROCESS = 1000;
 /** Joins per second of the default ramp. */
 const RAMP_PER_SECOND = 500;
 
+/** Of the history checker's world. */
+const CHECKED_MESSAGE = "say";
+
 export interface LoadOptions {
   /** `host:port` of the server. Default `127.0.0.1:2555`. */
   url?: string | undefined;
@@ -48,6 +51,10 @@ export interface LoadOptions {
   tickets?: readonly string[] | undefined;
   /** The server's public key for UDP, base64url. Default: as its welcome or ticket says. */
   serverKey?: string | undefined;
+  /** Proves that all messages came once and in order; the world has to be that of the history checker. */
+  check?: boolean | undefined;
+  /** Records what clients did into this file; with several processes into `FILE.1`, `FILE.2` and so on. */
+  history?: string | undefined;
   /** Allows a server that is not on this machine. Only for servers that are yours. */
   remote?: boolean | undefined;
   /** Flags of Node for the processes, as `--cpu-prof`. */
@@ -72,6 +79,8 @@ export interface LoadPlan {
   readonly seed: number;
   readonly tickets: readonly string[] | undefined;
   readonly serverKey: string | undefined;
+  readonly check: boolean;
+  readonly history: string | undefined;
   readonly remote: boolean;
   readonly execArgv: readonly string[];
 }
@@ -84,6 +93,9 @@ export function planLoad(options: LoadOptions, cores: number): LoadPlan {
   const { transport = "tcp" } = options;
   if (!LOAD_TRANSPORTS.includes(transport))
     throw bad("transport", transport, LOAD_TRANSPORTS.join(", "));
+  const { check = false, message } = options;
+  if (check && message !== undefined && message !== CHECKED_MESSAGE)
+    throw bad("message", message, `${CHECKED_MESSAGE}, which is what a check sends`);
   if (world === "") throw bad("world", "an empty name", "a name of a world on the server");
   if (tickets !== undefined && tickets.length < clients)
     throw bad("tickets", `${tickets.length} tickets`, `one for each of ${clients} clients`);
@@ -94,7 +106,7 @@ export function planLoad(options: LoadOptions, cores: number): LoadPlan {
     clients,
     rate: number("rate", rate, 0.001, MAX_RATE),
     seconds: number("seconds", options.seconds, 0.1, MAX_SECONDS),
-    message: options.message,
+    message: check ? CHECKED_MESSAGE : message,
     input: options.input,
     inputRate: number("inputRate", options.inputRate ?? rate, 0.001, MAX_RATE),
     rampSeconds: side("rampSeconds", options.rampSeconds ?? clients / RAMP_PER_SECOND),
@@ -107,6 +119,8 @@ export function planLoad(options: LoadOptions, cores: number): LoadPlan {
     seed: whole("seed", options.seed ?? 1, 0, 2 ** 32 - 1),
     tickets,
     serverKey: options.serverKey,
+    check,
+    history: options.history,
     remote,
     execArgv: options.execArgv ?? [],
   };

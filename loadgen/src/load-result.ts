@@ -1,3 +1,4 @@
+import { type HistoryVerdict, mergedVerdict } from "@atlasnet/history";
 import type { Percentiles } from "./latency.ts";
 import type { LoadPlan } from "./load-options.ts";
 import type { Scouted } from "./scout.ts";
@@ -65,6 +66,8 @@ export interface LoadResult {
     readonly limited: readonly string[];
   };
   readonly notes: readonly string[];
+  /** What the history checker found; null when nothing was recorded. */
+  readonly history: HistoryVerdict | null;
 }
 
 export interface MessageFigures {
@@ -166,7 +169,13 @@ export function loadResult({ plan, scouted, tally, workers, stopped }: Measured)
       limited: limits(tally, workers, seconds),
     },
     notes: notes(plan, scouted),
+    history: historyOf(workers),
   };
+}
+
+function historyOf(workers: readonly WorkerResult[]): HistoryVerdict | null {
+  const verdicts = workers.flatMap(({ history }) => history ?? []);
+  return verdicts.length === 0 ? null : mergedVerdict(verdicts);
 }
 
 function settings(plan: LoadPlan, { message, input }: Scouted): LoadResult["settings"] {

@@ -5,6 +5,12 @@ import {
   QueueFullError,
   type TrafficStats,
 } from "@atlasnet/client";
+import {
+  CheckedSession,
+  type CheckedWorld,
+  type HistorySink,
+  SessionRecorder,
+} from "@atlasnet/history";
 import type { Definition, StructValue } from "@atlasnet/world";
 import { SequenceChecker } from "./sequence-checker.ts";
 import { increase, type Tally } from "./tally.ts";
@@ -17,6 +23,9 @@ export const JOIN_TIMEOUT_MS = 20_000;
 /** Messages that a client keeps for a server that does not answer; above that they are missed. */
 const MAX_QUEUED_MESSAGES = 10_000;
 const MAX_QUEUED_BYTES = 16 * 1024 * 1024;
+
+/** Of messages that are checked: about as long as a short line of chat. */
+const FILLER = new Uint8Array(32).fill(0x61);
 
 /** A joined world, its names being data here. */
 interface JoinedWorld {
@@ -40,6 +49,15 @@ export interface PlayerOptions {
   /** It may go where the server leads it, also off this machine. */
   readonly remote: boolean;
   readonly params: StructValue;
+  /** Its name in the history; undefined when nobody keeps one. */
+  readonly recorded?: RecordedAs | undefined;
+}
+
+export interface RecordedAs {
+  readonly client: string;
+  /** The world is the checker's, and it is this writer to it. */
+  readonly writer: number | undefined;
+  readonly sink: HistorySink;
 }
 
 /** One client: the SDK's, with a checker on its wire. */
@@ -49,6 +67,8 @@ export class Player {
   private readonly tally: Tally;
   private readonly now: () => number;
   private readonly client: ReturnType<typeof connect>;
+  private readonly recorder: SessionRecorder | undefined;
+  private readonly checked: CheckedSession | undefined;
   private world: JoinedWorld | undefined;
   private carried: TrafficStats | undefined;
   private leaving = false;
@@ -62,6 +82,12 @@ export class Player {
     this.tally = tally;
     this.now = now;
     this.checker = new SequenceChecker(window);
+    if (options.recorded !== undefined) {
+      const { client, writer, sink } = options.recorded;
+      if (writer !== undefined)
+        this.checked = new CheckedSession({ client, writer }, { sink, now });
+      this.recorder = this.checked?.recorder ?? new SessionRecorder({ client }, { sink, now });
+    }
     const tap = new WireTap(this.checker, ({ endpoints }) => this.named(endpoints));
     this.client = connect({
       url: options.url,
@@ -89,7 +115,7 @@ export class Player {
   /** Tries to get in, and counts how that went. */
   async join(): Promise<void> {
     const { world, definition, ticket, params } = this.options;
-    const { tally } = this;
+    const { tally, recorder } = this;
     const startedAt = this.now();
     try {
       const joined: unknown = await this.client.join(definition, {
@@ -98,9 +124,11 @@ export class Player {
         resume: "never",
         timeoutMs: JOIN_TIMEOUT_MS,
         ...(ticket !== undefined && { ticket }),
+        ...(recorder !== undefined && { observe: recorder.observe }),
       });
       // The compiler knows the names of a definition that is code; this one came over the wire.
       this.joined(joined as JoinedWorld);
+      this.checked?.begin(joined as CheckedWorld);
       tally.join.add(this.now() - startedAt);
       tally.counts.joined += 1;
     } catch (error) {
@@ -140,13 +168,32 @@ export class Player {
     // The client may send it at once, and it is seen then.
     checker.queue(due);
     try {
-      world.send(name, payload);
+      if (this.checked === undefined) world.send(name, payload);
+      else this.checked.say(FILLER);
       return true;
     } catch (error) {
       checker.unqueue();
       this.refused(error);
       return false;
     }
+  }
+
+  /** Asks the checker's world for its account, as the last message. */
+  balance(): void {
+    const { world, checker, checked } = this;
+    if (world === undefined || checked === undefined) return;
+    checker.queue(this.now());
+    try {
+      checked.balance();
+    } catch (error) {
+      checker.unqueue();
+      this.refused(error);
+    }
+  }
+
+  /** Something is not answered yet that was asked of the checker's world. */
+  get unsettled(): boolean {
+    return this.world !== undefined && this.checked?.settled === false;
   }
 
   /** False when there is nobody to send it. */

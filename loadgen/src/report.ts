@@ -1,3 +1,4 @@
+import { type Row, verdictRows } from "@atlasnet/history";
 import type { Percentiles } from "./latency.ts";
 import type { LoadResult } from "./load-result.ts";
 import type { LoadProgress } from "./run-load.ts";
@@ -37,12 +38,11 @@ export function resultTable(result: LoadResult): string {
     ...trafficRows(result),
     ...problemRows(result),
     ...generatorRows(result),
+    ...(result.history === null ? [] : verdictRows(result.history)),
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows.map(([name, text]) => `  ${name.padEnd(width)}  ${text}`).join("\n");
 }
-
-type Row = readonly [name: string, text: string];
 
 function headRows(result: LoadResult): Row[] {
   const { settings, clients, joins, transports, tickRate, seconds, stopped } = result;

@@ -150,6 +150,8 @@ class LoadRun {
       seed: plan.seed,
       tickets: plan.tickets?.slice(first, next),
       serverKey: plan.serverKey,
+      check: plan.check,
+      history: historyFile(plan, index),
       remote: plan.remote,
     };
   }
@@ -210,4 +212,8 @@ class LoadRun {
       );
     return loadResult({ plan, scouted, tally, workers, stopped });
   }
+}
+
+function historyFile({ history, processes }: LoadPlan, index: number): string | undefined {
+  return history === undefined || processes === 1 ? history : `${history}.${index + 1}`;
 }

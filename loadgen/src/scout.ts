@@ -1,5 +1,12 @@
 import { connect, JoinError } from "@atlasnet/client";
-import { type DefinitionData, DefinitionError, parseDefinition } from "@atlasnet/world";
+import { definition as checkerWorld } from "@atlasnet/history/world";
+import {
+  compileDefinition,
+  type DefinitionData,
+  DefinitionError,
+  parseDefinition,
+  sameBytes,
+} from "@atlasnet/world";
 import { LoadError } from "./load-error.ts";
 import type { LoadPlan } from "./load-options.ts";
 import { SequenceChecker } from "./sequence-checker.ts";
@@ -69,6 +76,7 @@ export async function scout(plan: LoadPlan): Promise<Scouted> {
       { option: "url", hint: "If that one is yours to load, too, say so with --remote." },
     );
   const definition = definitionOf(welcome, url);
+  if (plan.check) assertCheckable(plan, definition);
   return { definition, tickRate, messagesPerSecond, ...chosen(plan, definition) };
 }
 
@@ -88,6 +96,20 @@ function definitionOf(welcome: TappedWelcome, url: string): DefinitionData {
     if (!(error instanceof DefinitionError)) throw error;
     throw new LoadError("no-scout", `${url}: ${error.message}`);
   }
+}
+
+/** Only the checker's world gives account of what it applied. @throws LoadError */
+function assertCheckable({ world }: LoadPlan, definition: DefinitionData): void {
+  const own = compileDefinition(checkerWorld.data).hash;
+  if (sameBytes(own, compileDefinition(definition).hash)) return;
+  throw new LoadError(
+    "bad-load",
+    `found the world ${world} with the definition ${definition.name}, allowed: the world of the history checker`,
+    {
+      option: "check",
+      hint: `\`atlasnet history world\` prints its file. A server has it with --world NAME=FILE, beside its other worlds.`,
+    },
+  );
 }
 
 /** What is sent: what was asked for, else the first message, else the first input. @throws LoadError */

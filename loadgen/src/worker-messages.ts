@@ -1,3 +1,4 @@
+import type { HistoryVerdict } from "@atlasnet/history";
 import type { DefinitionData } from "@atlasnet/world";
 import type { Counts, TallyData } from "./tally.ts";
 
@@ -21,6 +22,10 @@ export interface WorkerPlan {
   readonly seed: number;
   readonly tickets: readonly string[] | undefined;
   readonly serverKey: string | undefined;
+  /** The world is that of the history checker, and is asked for its account. */
+  readonly check: boolean;
+  /** Where this process records its clients' history. */
+  readonly history: string | undefined;
   readonly remote: boolean;
 }
 
@@ -46,6 +51,8 @@ export interface WorkerProgress {
 
 export interface WorkerResult {
   readonly tally: TallyData;
+  /** Undefined when nothing was recorded. */
+  readonly history?: HistoryVerdict | undefined;
   /** Length of the window as it was; shorter than asked after a stop. */
   readonly windowMs: number;
   /** CPU time of the process while the window lasted. */

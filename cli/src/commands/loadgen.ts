@@ -2,9 +2,11 @@ import { readFile, writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { describeError, OperatingError } from "@atlasnet/core";
 import { loadOrCreateKeyFile } from "@atlasnet/core/node";
+import type { HistoryVerdict } from "@atlasnet/history";
 import type { LoadOptions, LoadResult, LoadTransport } from "@atlasnet/loadgen";
 import { type Command, Option } from "commander";
 import type { CliIo } from "../cli-io.ts";
+import { assertUnbroken } from "../history-verdict.ts";
 import { UsageError } from "../usage-error.ts";
 
 interface Options {
@@ -26,6 +28,8 @@ interface Options {
   keyFile?: string;
   serverKey?: string;
   json?: string;
+  check?: boolean;
+  history?: string;
   remote?: boolean;
 }
 
@@ -46,7 +50,11 @@ const NOTES = `
 Round trips are measured from when a message was due, not from when it was sent: what waits behind a
 slow server, or a slow generator, counts. Exit code 1 when nobody could join, a sequence number was wrong,
 or a process of the generator was lost. Clients come from one address: raise the server's proxy.limits.connectionsPerAddress (1000) for
-more. Ctrl+C ends the load and prints what there is.`;
+more. Ctrl+C ends the load and prints what there is.
+
+With --check the world has to be that of the history checker, which any server can host:
+  atlasnet monolith --world "checker=$(atlasnet history world)"
+  atlasnet loadgen --world checker --check`;
 
 /** `atlasnet loadgen`: real clients, many of them, on a world. */
 export function addLoadgenCommand(program: Command, io: CliIo): void {
@@ -75,6 +83,8 @@ export function addLoadgenCommand(program: Command, io: CliIo): void {
     .option("--key-file <file>", "make the tickets with the server's tickets.keyFile")
     .option("--server-key <key>", "the server's public key for UDP")
     .option("--json <file>", "write the result as JSON there; - for standard output")
+    .option("--check", "prove that every message came once and in order; exit code 1 if not")
+    .option("--history <file>", "record what clients did there, for atlasnet history check")
     .option("--remote", "the server is not on this machine, and it is yours to load")
     .addHelpText("after", NOTES)
     .action((options: Options) => run(options, io));
@@ -125,6 +135,20 @@ async function run(options: Options, io: CliIo): Promise<void> {
       },
     );
   if (clients.joined === 0) throw new OperatingError("nobody-joined", "no client could join");
+  if (result.history !== null) assertProved(result.history, options.check === true);
+}
+
+/** @throws OperatingError when a rule was broken, or, of a check, when something is left unproved. */
+function assertProved(verdict: HistoryVerdict, check: boolean): void {
+  assertUnbroken(verdict);
+  if (check && !verdict.complete)
+    throw new OperatingError(
+      "not-proved",
+      "the history breaks no rule, but not all of it is proved",
+      {
+        hint: "Messages were not answered when the grace was over, or records are missing: see the rows above. A longer --grace helps a slow server.",
+      },
+    );
 }
 
 async function loadOptions(options: Options, io: CliIo): Promise<LoadOptions> {
@@ -147,6 +171,8 @@ async function loadOptions(options: Options, io: CliIo): Promise<LoadOptions> {
     seed: optional("--seed", options.seed),
     tickets: await tickets(options, clients, seconds, io),
     serverKey: options.serverKey,
+    check: options.check,
+    history: options.history === undefined ? undefined : resolve(io.workingDir, options.history),
     remote: options.remote,
   };
 }
