@@ -1,6 +1,7 @@
 /** The control plane. */
 
 export type { LeaderInfo, NodeLoad } from "@atlasnet/core";
+export { usualFailover } from "./http/world-changes.ts";
 export type { Renewals } from "./leader/lease-keeper.ts";
 export {
   type Explanation,

@@ -1,4 +1,4 @@
-import type { Config, LoadedConfig } from "@atlasnet/core";
+import { type Config, type LoadedConfig, OperatingError } from "@atlasnet/core";
 import {
   type Announcement,
   type ClusterIdentity,
@@ -72,6 +72,10 @@ async function startRole(
   { openLinks = quicLinks }: ClusterProcessDependencies,
   host: ServiceHost,
 ): Promise<Role> {
+  if (!config.apiserver.http)
+    throw new OperatingError("needs-api", "apiserver.http: an apiserver serves the HTTP API", {
+      hint: "Remove the setting: nodes and operators find the cluster by it. Only a monolith can do without.",
+    });
   const byConsul = config.discovery.type === "consul";
   const named: ReadonlyMap<string, NodeAddress> =
     byConsul && config.apiserver.peers.length === 0

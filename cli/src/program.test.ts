@@ -181,6 +181,7 @@ function recorded(calls: string[], behaviour: Partial<AtlasNetServer> = {}) {
         players: { host: "0.0.0.0", port: 4001, udpPort: 4009 },
         health: { host: "127.0.0.1", port: 4002 },
         pages: { host: "::", port: 4003 },
+        api: { host: "127.0.0.1", port: 4004 },
       },
       ...behaviour,
     };

@@ -7,6 +7,8 @@ export interface ServerAddresses {
   readonly health: HostPort;
   /** Undefined when no pages are served. */
   readonly pages?: HostPort | undefined;
+  /** Undefined when the API is turned off. */
+  readonly api?: HostPort | undefined;
 }
 
 export interface HostPort {
@@ -17,7 +19,7 @@ export interface HostPort {
 /** The lines a server greets its operator with: where to connect, what runs, where it is kept. */
 export function startBanner(
   config: Config,
-  { players, health, pages }: ServerAddresses,
+  { players, health, pages, api }: ServerAddresses,
   { examples }: { examples: boolean },
 ): string {
   const names = config.worlds.map(({ name }) => name).join(", ");
@@ -25,6 +27,7 @@ export function startBanner(
     ...(pages === undefined ? [] : [["Play", `http://${reachable(pages)}`] as [string, string]]),
     ["Players", playersText(config, players)],
     ["Health", `http://${reachable(health)}/ready`],
+    ...(api === undefined ? [] : [["API", apiText(config, api)] as [string, string]]),
     ["Worlds", examples ? `${names}  (the examples; --world name=module runs your own)` : names],
     ["Data", config.data.dir],
     ["Guests", guestsText(config)],
@@ -48,6 +51,11 @@ export function playersText({ proxy }: Config, players: ServerAddresses["players
     udpPort === undefined ? "" : `, UDP${udpPort === players.port ? "" : ` at port ${udpPort}`}`;
   const secure = proxy.tls.cert === undefined ? "" : ", TLS";
   return `${reachable(players)}  (TCP, WebSocket${udp}${secure})`;
+}
+
+function apiText({ apiserver }: Config, api: HostPort): string {
+  const scheme = apiserver.tls.cert === undefined ? "http" : "https";
+  return `${scheme}://${reachable(api)}  (atlasnet status; the token is in ${apiserver.adminToken})`;
 }
 
 export function guestsText({ proxy }: Config): string {

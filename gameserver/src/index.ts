@@ -29,6 +29,7 @@ export {
   type GameserverService,
   type GameserverServiceDependencies,
   type GameserverServiceOptions,
+  holdDataDir,
 } from "./service.ts";
 export { type Fault, Shard, type ShardOptions, type TickResult } from "./shard/shard.ts";
 export type { WorldEvent, WorldModule } from "./shard/world-module.ts";

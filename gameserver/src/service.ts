@@ -20,6 +20,10 @@ export interface GameserverServiceOptions {
   readonly config: Config;
   /** Refuse the clock, Math.random and timers inside worlds; `atlasnet dev` sets it. */
   readonly development?: boolean | undefined;
+  /** Worlds of the control plane that are to be open before the service is there. */
+  readonly awaits?: readonly string[];
+  /** Whoever creates it holds the lock of the data directory. */
+  readonly dataDirIsHeld?: boolean;
 }
 
 export interface GameserverServiceDependencies {
@@ -54,11 +58,11 @@ export interface GameserverService {
  * @throws an error that says what to do.
  */
 export async function createGameserverService(
-  { config, development = false }: GameserverServiceOptions,
+  { config, development = false, awaits = [], dataDirIsHeld = false }: GameserverServiceOptions,
   dependencies: GameserverServiceDependencies,
 ): Promise<GameserverService> {
   const { host, links, control } = dependencies;
-  await holdDataDir(config, host);
+  if (!dataDirIsHeld) await holdDataDir(config, host);
   const metrics = new WorldMetrics(host.meter);
   addHealthChecks(host, metrics);
   const multicast = createMulticast(config, host, control);
@@ -100,13 +104,15 @@ export async function createGameserverService(
   if (cluster !== undefined) {
     host.part("worlds", async () => cluster.stop());
     registerHostingMetrics(host.meter, cluster, gameserver);
+    const opened = cluster.opened(awaits);
     // It listens already: its address is registered.
-    await cluster.start(gameserver, () =>
+    const started = cluster.start(gameserver, () =>
       load.at(systemClock.now(), {
         bytes: gameserver.traffic,
         memoryBytes: process.memoryUsage.rss(),
       }),
     );
+    await Promise.all([started, opened]);
   }
   return new Service(gameserver, cluster);
 }
@@ -124,8 +130,9 @@ class Service implements GameserverService {
     return this.gameserver.hosted;
   }
 
-  swap(world: string, moduleFile: string): Promise<void> {
-    return this.gameserver.swap(world, moduleFile);
+  async swap(world: string, moduleFile: string): Promise<void> {
+    await this.gameserver.swap(world, moduleFile);
+    this.cluster?.hasSwapped(world, moduleFile);
   }
 
   notice(world: string, text: string): void {
@@ -138,7 +145,8 @@ class Service implements GameserverService {
   }
 }
 
-async function holdDataDir(config: Config, host: ServiceHost): Promise<void> {
+/** Takes the lock of the data directory for as long as the host lives. @throws OperatingError "data-dir-locked" */
+export async function holdDataDir(config: Config, host: ServiceHost): Promise<void> {
   const lock = await lockDataDir(config.data.dir, {
     clock: systemClock,
     logger: host.logger,

@@ -1,16 +1,22 @@
+import type { ApiserverService } from "@atlasnet/apiserver";
 import { type Config, InProcessNetwork, type Logger } from "@atlasnet/core";
 import { registerLinkMetrics, type ServiceHost, ServiceProcess } from "@atlasnet/core/node";
 import {
   createGameserverService,
   type GameserverService,
+  holdDataDir,
   type WorldFault,
 } from "@atlasnet/gameserver";
 import {
-  createProxyService,
   type PlayersAddress,
   type ProxyService,
   playersAddress,
+  startPlacedProxy,
 } from "@atlasnet/proxy";
+import { startGroupOfOne } from "./control/group-of-one.ts";
+import { NODE, PROXY } from "./control/names.ts";
+import { gameserverPlane, proxyPlane } from "./control/nodes.ts";
+import { writeCatalogue } from "./control/write-catalogue.ts";
 import { PageServer } from "./pages/page-server.ts";
 
 export interface HostPort {
@@ -41,8 +47,13 @@ export interface AtlasNetServer {
   drain(deadlineMs: number): Promise<void>;
   /** Ends everything. Idempotent. */
   stop(): Promise<void>;
-  /** Complete once `start` resolved. */
-  readonly addresses: { players: PlayersAddress; health: HostPort; pages: HostPort | undefined };
+  /** Complete once `start` resolved. Without pages or API those are undefined. */
+  readonly addresses: {
+    players: PlayersAddress;
+    health: HostPort;
+    pages: HostPort | undefined;
+    api: HostPort | undefined;
+  };
   /** Gives a running world a changed module; its players stay. @throws when the module does not fit. */
   swap(world: string, moduleFile: string): Promise<void>;
   /** Shows a line for people to every client of a world; an empty one takes it away. */
@@ -51,6 +62,7 @@ export interface AtlasNetServer {
 
 /** The roles of a monolith, running. */
 interface Roles {
+  readonly apiserver: ApiserverService;
   readonly gameserver: GameserverService;
   readonly proxy: ProxyService;
   readonly pages: PageServer | undefined;
@@ -76,6 +88,7 @@ export function createMonolith(
         players: playersAddress(config, process.running?.proxy),
         health: process.healthAddress,
         pages: process.running?.pages?.address,
+        api: process.running?.apiserver.api,
       };
     },
   };
@@ -86,28 +99,45 @@ async function startRoles(
   { onFault }: MonolithDependencies,
   host: ServiceHost,
 ): Promise<Roles> {
-  const node = config.node.id;
+  // First of all: what is in it is nobody else's from here on.
+  await holdDataDir(config, host);
+  const apiserver = await startGroupOfOne(config, host);
+  await writeCatalogue(config, { store: apiserver.store, logger: host.logger });
   const network = new InProcessNetwork();
   registerLinkMetrics(host.meter, network.stats, "in-process");
   const gameserver = await createGameserverService(
-    { config, development },
+    {
+      config: { ...config, worlds: [] },
+      development,
+      awaits: config.worlds.map(({ name }) => name),
+      dataDirIsHeld: true,
+    },
     {
       host,
-      links: network.node({ role: "gameserver", node }),
+      links: network.node({ role: "gameserver", node: NODE }),
+      control: await gameserverPlane(config, { host, apiserver }),
       onFault: (world, fault) => onFault?.(world, fault),
     },
   );
-  const links = network.node({ role: "proxy", node: `${node}/proxy` });
-  const proxy = await createProxyService({ config, peers: [node] }, { host, links });
+  const { proxy, drain } = await startPlacedProxy(
+    { config },
+    {
+      host,
+      links: network.node({ role: "proxy", node: PROXY }),
+      plane: await proxyPlane(config, { host, apiserver }),
+    },
+  );
   // Whoever comes first finds every world.
   await proxy.heard();
   return {
+    apiserver,
     gameserver,
     proxy,
     pages: await startPages(config, host, gameserver, proxy),
     drain: async (deadlineMs) => {
-      await proxy.drain(deadlineMs);
+      await drain(deadlineMs);
       await gameserver.drain();
+      await apiserver.drain(deadlineMs);
     },
   };
 }
@@ -115,7 +145,7 @@ async function startRoles(
 async function startPages(
   config: Config,
   host: ServiceHost,
-  { hosted }: GameserverService,
+  gameserver: GameserverService,
   proxy: ProxyService,
 ): Promise<PageServer | undefined> {
   const { http } = config;
@@ -127,7 +157,7 @@ async function startPages(
       ...(http.staticDir === undefined ? {} : { staticDir: http.staticDir }),
       playersPort: playersAddress(config, proxy).port,
       secure: config.proxy.tls.cert !== undefined,
-      worlds: hosted.map(({ world, file }) => ({ world, file })),
+      worlds: () => gameserver.hosted,
     },
     { logger: host.logger },
   );

@@ -1,3 +1,9 @@
+export {
+  type PlacedProxy,
+  type PlacedProxyDependencies,
+  type PlacedProxyOptions,
+  startPlacedProxy,
+} from "./control/placed-proxy.ts";
 export { defaultLimits, type ProxyLimits } from "./limits.ts";
 export { ProxyCounters } from "./metrics.ts";
 export {

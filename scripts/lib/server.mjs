@@ -47,6 +47,7 @@ export async function startMonolith({ dataDir, args = [] }) {
     "proxy.host": "127.0.0.1",
     "proxy.port": port,
     "health.port": healthPort,
+    "apiserver.port": 0,
     "http.host": "127.0.0.1",
     "http.port": httpPort,
     "data.dir": dataDir,

@@ -4,6 +4,7 @@ import {
   MAX_LABEL_BYTES,
   MAX_LABELS,
   MAX_MODULE_NAME_BYTES,
+  MAX_MODULE_PATH_BYTES,
   MAX_VERSION_BYTES,
   MAX_WORLD_WEIGHT,
   type NodeLoad,
@@ -84,7 +85,7 @@ const digestText = v.pipe(
 const moduleSchema = v.variant("source", [
   v.strictObject({
     source: v.literal("node"),
-    path: v.pipe(v.string(), v.minLength(1), v.maxLength(MAX_MODULE_NAME_BYTES)),
+    path: v.pipe(v.string(), v.minLength(1), v.maxLength(MAX_MODULE_PATH_BYTES)),
   }),
   v.strictObject({
     source: v.literal("store"),
@@ -97,7 +98,7 @@ const moduleSchema = v.variant("source", [
 const askedModuleSchema = v.variant("source", [
   v.strictObject({
     source: v.literal("node"),
-    path: v.pipe(v.string(), v.minLength(1), v.maxLength(MAX_MODULE_NAME_BYTES)),
+    path: v.pipe(v.string(), v.minLength(1), v.maxLength(MAX_MODULE_PATH_BYTES)),
   }),
   v.strictObject({
     source: v.literal("store"),
@@ -133,7 +134,7 @@ export const newWorldSchema = v.strictObject({
   constraints: v.optional(constraintsSchema, { nodeLabels: {}, nodes: [] }),
   policy: v.optional(v.picklist(["spread", "pack"]), "spread"),
   weight: v.optional(integer(1, MAX_WORLD_WEIGHT), 1),
-  /** Default: automatic for worlds that lose nothing by it, those with durability none. */
+  /** Default: automatic for worlds with durability none, and with a snapshot store for all; manual otherwise. */
   failover: v.optional(v.picklist(["automatic", "manual"])),
   enabled: v.optional(v.boolean(), true),
 });

@@ -51,7 +51,9 @@ export class ServerProcess {
       [`${role}.port`]: port,
       "health.port": health,
       "data.dir": dataDir,
-      ...(command === "monolith" ? { "http.host": "127.0.0.1", "http.port": pages } : {}),
+      ...(command === "monolith"
+        ? { "http.host": "127.0.0.1", "http.port": pages, "apiserver.port": 0 }
+        : {}),
     };
     const flags = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, `${value}`]);
     const child = spawn(

@@ -45,6 +45,7 @@ async function startServer(settings: { [path: string]: string } = {}) {
     "proxy.host": "127.0.0.1",
     "proxy.port": "0",
     "health.port": "0",
+    "apiserver.port": "0",
     "http.enabled": "false",
     ...settings,
   }).map(([path, text]) => ({ name: `--${path}`, path, text }));

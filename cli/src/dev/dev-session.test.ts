@@ -71,6 +71,7 @@ test("a changed world is swapped in while the player stays, and faults are shown
     "proxy.host": "127.0.0.1",
     "proxy.port": "0",
     "health.port": "0",
+    "apiserver.port": "0",
     "http.enabled": "false",
     "log.level": "silent",
   }).map(([path, text]) => ({ name: `--${path}`, path, text }));

@@ -163,14 +163,21 @@ export class DevSession {
 function devConfig({ config, origins }: LoadedConfig, workingDir: string): Config {
   if (origins.get("data.dir")?.kind !== "default") return config;
   const dir = join(workingDir, DEV_FOLDER, "data");
-  const { tickets, proxy } = config;
+  const { tickets, proxy, apiserver } = config;
+  const own = (setting: string, given: string, name: string) =>
+    origins.get(setting)?.kind === "default" ? join(dir, name) : given;
   const keyFile = (setting: string, given: string, name: string) =>
-    origins.get(setting)?.kind === "default" ? join(dir, "keys", name) : given;
+    own(setting, given, join("keys", name));
   const ticketKeys = keyFile("tickets.keyFile", tickets.keyFile, "tickets.jwks.json");
   const udpKey = keyFile("proxy.udp.keyFile", proxy.udp.keyFile, "udp.jwk.json");
   return {
     ...config,
     data: { ...config.data, dir },
+    apiserver: {
+      ...apiserver,
+      dataDir: own("apiserver.dataDir", apiserver.dataDir, "apiserver"),
+      adminToken: own("apiserver.adminToken", apiserver.adminToken, "admin.token"),
+    },
     tickets: { ...tickets, keyFile: ticketKeys },
     proxy: { ...proxy, udp: { ...proxy.udp, keyFile: udpKey } },
   };

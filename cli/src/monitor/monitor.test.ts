@@ -124,6 +124,7 @@ async function start(settings: { [path: string]: string } = {}): Promise<Running
     "proxy.host": LOOPBACK,
     "proxy.port": "0",
     "health.port": "0",
+    "apiserver.port": "0",
     "http.enabled": "false",
     "gameserver.threads": "1",
     "gameserver.graceSeconds": "0",

@@ -1,13 +1,38 @@
 import type { Meter } from "@opentelemetry/api";
+import type { ControlPlaneEvents } from "../control/control-plane.ts";
+
+export interface ControlPlaneCounts {
+  registrations: number;
+  seals: number;
+  losses: number;
+}
+
+/** The same events, counted. */
+export function counted(
+  events: ControlPlaneEvents,
+  counts: ControlPlaneCounts,
+): ControlPlaneEvents {
+  return {
+    registered: (registration) => {
+      counts.registrations += 1;
+      events.registered(registration);
+    },
+    sealed: (reason) => {
+      counts.seals += 1;
+      events.sealed(reason);
+    },
+    unsealed: () => events.unsealed(),
+    lost: () => {
+      counts.losses += 1;
+      return events.lost();
+    },
+  };
+}
 
 /** What is shown of a node's tie to the control plane. */
 interface Shown {
   readonly registration: object | undefined;
-  readonly counts: {
-    readonly registrations: number;
-    readonly seals: number;
-    readonly losses: number;
-  };
+  readonly counts: Readonly<ControlPlaneCounts>;
   mayAct(): boolean;
 }
 

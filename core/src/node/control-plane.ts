@@ -21,7 +21,7 @@ import type {
   OpenClusterLinks,
 } from "./cluster-links.ts";
 import { type FindApiservers, findApiservers } from "./control-plane-discovery.ts";
-import { registerControlPlaneMetrics } from "./control-plane-metrics.ts";
+import { counted, registerControlPlaneMetrics } from "./control-plane-metrics.ts";
 import { ApiserverTie } from "./control-plane-tie.ts";
 import type { Health } from "./health-server.ts";
 import { advertisedAddress, labelsOf } from "./node-description.ts";
@@ -164,7 +164,7 @@ class LinkedControlPlane implements NodeControlPlane {
       const refused = new Promise<never>((_, reject) => this.tie.refused(reject));
       // It may come before or after somebody waits for it.
       refused.catch(() => undefined);
-      await Promise.race([this.session.start(this.counted(events), load), refused]);
+      await Promise.race([this.session.start(counted(events, this.counts), load), refused]);
     } catch (error) {
       await this.stop();
       throw error;
@@ -196,25 +196,6 @@ class LinkedControlPlane implements NodeControlPlane {
       session.waitsFor ??
       `this node does not act until its lease is renewed (${session.sealedBy ?? "stopped"})`;
     return { ok: false, reason };
-  }
-
-  private counted(events: ControlPlaneEvents): ControlPlaneEvents {
-    const { counts } = this;
-    return {
-      registered: (registration) => {
-        counts.registrations += 1;
-        events.registered(registration);
-      },
-      sealed: (reason) => {
-        counts.seals += 1;
-        events.sealed(reason);
-      },
-      unsealed: () => events.unsealed(),
-      lost: () => {
-        counts.losses += 1;
-        return events.lost();
-      },
-    };
   }
 
   private describe(): NodeDescription {

@@ -15,6 +15,7 @@ export {
   type OpenControlPlaneOptions,
   openControlPlane,
 } from "./control-plane.ts";
+export { registerControlPlaneMetrics } from "./control-plane-metrics.ts";
 export { type DataDirLock, type DataDirLockDependencies, lockDataDir } from "./data-dir-lock.ts";
 export type {
   Announced,
@@ -49,12 +50,18 @@ export { KeyFileError, loadOrCreateKeyFile, readKeyFile } from "./key-file.ts";
 export { registerLinkMetrics } from "./link-metrics.ts";
 export { type LoadConfigOptions, loadConfig } from "./load-config.ts";
 export {
+  LocalControlPlane,
+  type LocalControlPlaneDependencies,
+  type LocalControlPlaneOptions,
+} from "./local-control-plane.ts";
+export {
   createAdjustableLogger,
   createLogger,
   type LoggerSettings,
   type LogLevelControl,
   type LogTarget,
 } from "./logger.ts";
+export { labelsOf } from "./node-description.ts";
 export { NodeDisk } from "./node-disk.ts";
 export { type PeersSetting, parsePeers } from "./peers.ts";
 export { registerProcessMetrics } from "./process-metrics.ts";

@@ -17,7 +17,10 @@ export async function createWorldHost(
   const stored = await openModuleFiles(config, { logger, meter });
   host.part("modules", () => stored.stop());
   const modules = new WorldModules({ dir: config.gameserver.modulesDir }, { stored });
-  const worlds = new WorldHost({ control, modules, clock: systemClock, logger, onGone });
+  const worlds = new WorldHost(
+    { control, modules, clock: systemClock, logger, onGone },
+    { fresh: config.data.fresh },
+  );
   health.add({
     name: "placement",
     check: () => {

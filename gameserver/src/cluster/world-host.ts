@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import {
   type Clock,
   ControlError,
@@ -6,6 +7,7 @@ import {
   describeError,
   firstShard,
   type Logger,
+  type ModuleSource,
   NODES,
   type NodeLoad,
   type NodeRegistration,
@@ -42,6 +44,17 @@ export interface WorldHostDependencies {
   onGone?(shard: string): void;
 }
 
+export interface WorldHostOptions {
+  /** A world that is opened here for the first time starts anew; its stored state is set aside. */
+  readonly fresh?: boolean;
+}
+
+/** Somebody waits for a world's first opening. */
+interface Awaited {
+  open(): void;
+  failed(error: unknown): void;
+}
+
 /** At a stop, once no world runs: how long the control plane has to hear that they are free. */
 const RELEASE_WAIT_MS = 5_000;
 const STATE_RETRY_MS = 1_000;
@@ -55,6 +68,17 @@ export class WorldHost implements GameserverControl {
   private readonly watches: readonly RecordWatch[];
   private readonly viewed = new Set<string>();
   private readonly files = new Map<string, string>();
+  /** What they were named by. */
+  private readonly modulesOf = new Map<string, ModuleSource>();
+  private readonly awaited = new Map<string, Awaited>();
+  /** Worlds that were opened here once. */
+  private readonly seen = new Set<string>();
+  /** Modules that took the place of a world's, which its record does not know of. */
+  private readonly swapped = new Map<
+    string,
+    { readonly module: ModuleSource; readonly file: string }
+  >();
+  private readonly fresh: boolean;
   private readonly renewals = new Map<string, ((ownership: Ownership | undefined) => void)[]>();
   private readonly waiting = new Set<() => void>();
   private worlds: HostedWorlds | undefined;
@@ -64,7 +88,8 @@ export class WorldHost implements GameserverControl {
   private stateTimer: Timer | undefined;
   private state: "new" | "running" | "draining" | "stopped" = "new";
 
-  constructor(dependencies: WorldHostDependencies) {
+  constructor(dependencies: WorldHostDependencies, { fresh = false }: WorldHostOptions = {}) {
+    this.fresh = fresh;
     const { control, clock, logger } = dependencies;
     this.dependencies = dependencies;
     this.logger = logger;
@@ -119,6 +144,27 @@ export class WorldHost implements GameserverControl {
     if (!this.dependencies.control.mayAct())
       return `the lease does not hold: ${this.sealed ?? "expired"}`;
     return this.viewed.size < PREFIXES.length ? "the catalogue is being read" : undefined;
+  }
+
+  /**
+   * Resolves once each of these worlds is open, or the host is stopped. To be called before `start`.
+   * @throws what the first one could not be opened for; it is tried again nevertheless
+   */
+  async opened(worlds: readonly string[]): Promise<void> {
+    const waits = worlds.map(
+      (world) =>
+        new Promise<void>((open, failed) =>
+          this.awaited.set(firstShard(world), { open: () => open(), failed }),
+        ),
+    );
+    await Promise.all(waits);
+  }
+
+  /** The world runs `file` from now on, and when it is opened again, until its record names another module. */
+  hasSwapped(world: string, file: string): void {
+    const shard = firstShard(world);
+    const module = this.modulesOf.get(shard);
+    if (module !== undefined) this.swapped.set(shard, { module, file });
   }
 
   // GameserverControl
@@ -181,6 +227,8 @@ export class WorldHost implements GameserverControl {
     this.stateTimer?.cancel();
     for (const watch of this.watches) watch.stop();
     for (const wake of [...this.waiting]) wake();
+    for (const { open } of this.awaited.values()) open();
+    this.awaited.clear();
   }
 
   private registered(registration: NodeRegistration): void {
@@ -261,9 +309,7 @@ export class WorldHost implements GameserverControl {
       }
       case "prepare": {
         const { shard, record } = effect;
-        this.attempt(effect, "prepared", async () => {
-          this.files.set(shard, await this.dependencies.modules.fileOf(shard, record.module));
-        });
+        this.attempt(effect, "prepared", () => this.prepare(shard, record.module));
         return;
       }
       case "open":
@@ -286,9 +332,28 @@ export class WorldHost implements GameserverControl {
     work()
       .then(
         () => this.tell({ type, shard, attempt }),
-        (error: unknown) => this.tell({ type, shard, attempt, problem: problemOf(error) }),
+        (error: unknown) => {
+          this.couldNot(shard, error);
+          this.tell({ type, shard, attempt, problem: problemOf(error) });
+        },
       )
       .catch((error: unknown) => this.broken(error));
+  }
+
+  private couldNot(shard: string, error: unknown): void {
+    // It was taken away meanwhile, and comes again.
+    if (error instanceof OperatingError && error.code === "ownership-lost") return;
+    this.awaited.get(shard)?.failed(error);
+    this.awaited.delete(shard);
+  }
+
+  private async prepare(shard: string, module: ModuleSource): Promise<void> {
+    const file = await this.dependencies.modules.fileOf(shard, module);
+    const swapped = this.swapped.get(shard);
+    const stays = swapped !== undefined && isDeepStrictEqual(swapped.module, module);
+    if (!stays) this.swapped.delete(shard);
+    this.modulesOf.set(shard, module);
+    this.files.set(shard, stays ? swapped.file : file);
   }
 
   private async open({
@@ -301,8 +366,12 @@ export class WorldHost implements GameserverControl {
     if (world === undefined || file === undefined || firstShard(world) !== shard)
       throw new OperatingError("no-module", `the module of ${shard} was not prepared`);
     const { config, durability, graceSeconds } = record;
-    const request = { world, module: file, config, durability, graceSeconds, fresh: false };
+    const fresh = this.fresh && !this.seen.has(shard);
+    const request = { world, module: file, config, durability, graceSeconds, fresh };
     await this.worlds?.open({ ...request, ownership }, "");
+    if (this.fresh) this.seen.add(shard);
+    this.awaited.get(shard)?.open();
+    this.awaited.delete(shard);
   }
 
   private async txn(request: TxnRequest): Promise<TxnAnswer> {

@@ -3,8 +3,13 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Logger, OperatingError } from "@atlasnet/core";
 import fastifyStatic from "@fastify/static";
-import fastify, { type FastifyInstance } from "fastify";
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { indexPage } from "./index-page.ts";
+
+export interface HostedPage {
+  world: string;
+  file: string;
+}
 
 export interface PageServerOptions {
   host: string;
@@ -14,8 +19,12 @@ export interface PageServerOptions {
   /** Where players connect; pages read it from `/atlasnet.json`. */
   playersPort: number;
   secure: boolean;
-  worlds: readonly { world: string; file: string }[];
+  /** A function is asked for each request: worlds come and go. */
+  worlds: readonly HostedPage[] | (() => readonly HostedPage[]);
 }
+
+/** Files of pages that came later: no hidden ones, and none outside of the folder. */
+const PLAIN_PATH = /^(?:[\w-][\w.-]*\/)*[\w-][\w.-]*$/;
 
 /** The client SDK in one file, for pages without a bundler. */
 const CLIENT_URL = "/atlasnet-client.js";
@@ -41,18 +50,25 @@ export class PageServer {
       : undefined;
   }
 
+  private worlds(): readonly HostedPage[] {
+    const { worlds } = this.options;
+    return typeof worlds === "function" ? worlds() : worlds;
+  }
+
   /** @throws OperatingError when the port cannot be had. */
   async start(): Promise<void> {
-    const { host, port, staticDir, playersPort, secure, worlds } = this.options;
+    const { host, port, staticDir, playersPort, secure } = this.options;
+    const worlds = () => this.worlds();
     const app = fastify({ logger: false, forceCloseConnections: true });
     this.app = app;
-    const pages = worlds.flatMap(({ world, file }) => {
+    const pages = worlds().flatMap(({ world, file }) => {
       const folders = pageFolders(file);
       return folders.length === 0 ? [] : [{ world, folders }];
     });
     app.get("/atlasnet.json", (_request, reply) =>
-      reply.send({ port: playersPort, secure, worlds: worlds.map(({ world }) => world) }),
+      reply.send({ port: playersPort, secure, worlds: worlds().map(({ world }) => world) }),
     );
+    app.setNotFoundHandler((request, reply) => this.serveLater(request, reply));
     await this.serveClient(app);
     for (const { world, folders } of pages) {
       await app.register(fastifyStatic, {
@@ -70,14 +86,30 @@ export class PageServer {
         });
       await app.register(fastifyStatic, { root: staticDir, prefix: "/", decorateReply: false });
     } else {
-      const page = indexPage(
-        worlds.map(({ world }) => ({ world, playable: pages.some((p) => p.world === world) })),
-      );
-      app.get("/", (_request, reply) => reply.type("text/html; charset=utf-8").send(page));
+      app.get("/", (_request, reply) => {
+        const listed = worlds().map(({ world, file }) => ({
+          world,
+          playable: pageFolders(file).length > 0,
+        }));
+        return reply.type("text/html; charset=utf-8").send(indexPage(listed));
+      });
       // Browsers ask for it everywhere, and complain in the console of pages that name none.
       app.get("/favicon.ico", (_request, reply) => reply.code(204).send());
     }
     await this.listen(app, host, port);
+  }
+
+  /** Pages of worlds that came after the start, which have no route of their own. */
+  private serveLater(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+    const [path = ""] = request.url.split("?");
+    const [, world = "", slash = "", rest = ""] = /^\/([A-Za-z][\w-]*)(\/?)(.*)$/.exec(path) ?? [];
+    const hosted = this.worlds().find((it) => it.world === world);
+    const file = rest === "" ? "index.html" : rest;
+    const folder =
+      hosted &&
+      pageFolders(hosted.file).find((it) => PLAIN_PATH.test(file) && existsSync(join(it, file)));
+    if (folder === undefined) return reply.code(404).send({ statusCode: 404, error: "Not Found" });
+    return slash === "" ? reply.redirect(`/${world}/`) : reply.sendFile(file, folder);
   }
 
   private async serveClient(app: FastifyInstance): Promise<void> {

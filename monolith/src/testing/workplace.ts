@@ -49,6 +49,7 @@ export class Workplace {
       "node.id": node,
       "data.dir": join(this.dir, node),
       "health.port": "0",
+      "apiserver.port": "0",
       "http.enabled": "false",
       "links.host": "127.0.0.1",
       "links.port": "0",

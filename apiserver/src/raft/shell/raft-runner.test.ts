@@ -20,18 +20,23 @@ class Follower {
   readonly clock = new SimClock();
   readonly sent: RaftMessage[] = [];
   failure: unknown;
+  private readonly voters: readonly string[];
   private readonly random = new SeededRandom(1);
   private readonly disk = new SimDisk(
     {},
     { random: this.random, latency: () => pause(this.clock, 1) },
   );
 
+  constructor(voters: readonly string[] = VOTERS) {
+    this.voters = voters;
+  }
+
   async start(options: Partial<RunnerOptions>) {
     this.disk.crash("process");
     const { clock, random } = this;
     const dependencies = { clock, random, logger: noopLogger };
     const { log, stored } = await openGroupLog(
-      { dir: "/a", identity: { cluster: "c", node: "a" }, firstVoters: VOTERS },
+      { dir: "/a", identity: { cluster: "c", node: "a" }, firstVoters: this.voters },
       { ...dependencies, disk: this.disk.process() },
     );
     const machine = new LedgerMachine();
@@ -106,4 +111,15 @@ test("nothing is acknowledged before it is on the disk", async () => {
   assert.equal(acknowledged(), 1);
   const again = await clock.drive(follower.start({}), settle);
   assert.equal(again.runner.status.lastIndex, 5);
+});
+
+test("whoever has the only vote waits for nobody", async () => {
+  const alone = new Follower(["a"]);
+  const { runner } = await alone.clock.drive(alone.start({ tickMs: 10_000 }), settle);
+  await alone.clock.drive(runner.submit(new TextEncoder().encode("first")), settle);
+  assert.equal(runner.leader?.node, "a");
+  // Neither does a later life of it.
+  const again = await alone.clock.drive(alone.start({ tickMs: 10_000 }), settle);
+  await alone.clock.drive(again.runner.submit(new TextEncoder().encode("second")), settle);
+  assert.deepEqual(again.machine.commands.length, 2);
 });

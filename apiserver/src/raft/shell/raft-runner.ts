@@ -134,7 +134,14 @@ export class RaftRunner {
     this.state = "running";
     this.tellMembers();
     this.setTimer();
+    if (this.isAlone) this.guarded(() => this.core.campaign());
     this.wake();
+  }
+
+  /** Nobody else has a vote, so nobody else can lead: there is no leader to wait for. */
+  private get isAlone(): boolean {
+    const { voters } = this.core.members;
+    return voters.length === 1 && voters[0] === this.core.status.id;
   }
 
   /**

@@ -151,7 +151,7 @@ export class NodeSession implements ControlPlane {
   private begin(registration: NodeRegistration): void {
     const { node, leaseMs } = this.options;
     const { boot, generation } = registration;
-    this.deps.logger.info("The node is registered.", { node, boot, generation });
+    this.deps.logger.info("The node is registered.", { member: node, boot, generation });
     this.current = registration;
     this.lease.registered();
     this.tell((events) => events.registered(registration));
@@ -178,7 +178,7 @@ export class NodeSession implements ControlPlane {
     if (!this.acting) return;
     this.acting = false;
     this.deps.logger.warn("The node does not act until its lease is renewed.", {
-      node: this.node,
+      member: this.node,
       reason,
     });
     this.tell((events) => events.sealed(reason));
@@ -195,7 +195,7 @@ export class NodeSession implements ControlPlane {
     logger.warn(
       "The control plane holds this node for lost; it closes what it has, and registers anew.",
       {
-        node: this.node,
+        member: this.node,
         why,
       },
     );

@@ -155,6 +155,6 @@ class Registering {
     waiting(reason);
     if (this.told === kind) return;
     this.told = kind;
-    logger.warn(message, { node: this.options.node, reason });
+    logger.warn(message, { member: this.options.node, reason });
   }
 }

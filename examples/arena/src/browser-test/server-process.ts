@@ -38,6 +38,7 @@ export class ServerProcess {
       "proxy.host": "127.0.0.1",
       "proxy.port": ports.players,
       "health.port": ports.health,
+      "apiserver.port": 0,
       "http.host": "127.0.0.1",
       "http.port": ports.pages,
     };

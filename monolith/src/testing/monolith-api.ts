@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import type { AtlasNetServer } from "../monolith.ts";
+
+/** The HTTP API of a monolith, as far as tests ask it. */
+export class MonolithApi {
+  private readonly origin: string;
+  private readonly token: string;
+
+  /** `dataDir`: where it keeps the administrator's token. */
+  static async of({ addresses }: AtlasNetServer, dataDir: string): Promise<MonolithApi> {
+    assert(addresses.api !== undefined);
+    const { host, port } = addresses.api;
+    const token = (await readFile(join(dataDir, "admin.token"), "utf8")).trim();
+    return new MonolithApi(`http://${host}:${port}`, token);
+  }
+
+  private constructor(origin: string, token: string) {
+    this.origin = origin;
+    this.token = token;
+  }
+
+  /** Whether each world is enabled. */
+  async worlds(): Promise<{ [world: string]: boolean }> {
+    const { worlds } = await this.ask("GET", "/v1/worlds");
+    return Object.fromEntries(
+      list(worlds).map((it) => [String(it["world"]), it["enabled"] === true]),
+    );
+  }
+
+  /** Waits until all nodes are in one of these states, and names them. */
+  async nodesWithin(states: readonly string[]): Promise<readonly string[]> {
+    for (;;) {
+      const { nodes } = await this.ask("GET", "/v1/nodes");
+      if (list(nodes).every((it) => states.includes(String(it["state"]))))
+        return list(nodes).map((it) => String(it["node"]));
+      await delay(20);
+    }
+  }
+
+  async createWorld(world: string, path: string): Promise<void> {
+    await this.ask("POST", "/v1/worlds", { world, module: { source: "node", path } });
+  }
+
+  async removeWorld(world: string): Promise<void> {
+    await this.ask("DELETE", `/v1/worlds/${world}`);
+  }
+
+  async kv(key: string): Promise<unknown> {
+    return (await this.ask("GET", `/v1/kv/item?key=${key}`))["text"];
+  }
+
+  private async ask(method: string, path: string, body?: object): Promise<Fields> {
+    const response = await fetch(this.origin + path, {
+      method,
+      headers: {
+        authorization: `Bearer ${this.token}`,
+        ...(body && { "content-type": "application/json" }),
+      },
+      ...(body && { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    assert.ok(response.ok, `${method} ${path}: ${response.status} ${text}`);
+    return Object(JSON.parse(text));
+  }
+}
+
+interface Fields {
+  readonly [name: string]: unknown;
+}
+
+function list(value: unknown): readonly Fields[] {
+  return Array.isArray(value) ? value.map((it: unknown): Fields => Object(it)) : [];
+}
