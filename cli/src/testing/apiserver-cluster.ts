@@ -46,7 +46,12 @@ export class ApiserverNode extends AtlasnetChild {
 
   async leads(): Promise<boolean> {
     const text = await (await this.ask("/metrics"))?.text();
-    return text !== undefined && /^atlasnet_raft_is_leader(?:\{.*\})? 1$/m.test(text);
+    return text !== undefined && /^atlasnet_(?:raft|consul)_is_leader(?:\{.*\})? 1$/m.test(text);
+  }
+
+  /** What `/ready` says, with the reason; empty while it does not answer. */
+  async readiness(): Promise<string> {
+    return (await (await this.ask("/ready"))?.text()) ?? "";
   }
 
   /** Of the administrator, once it has started. */

@@ -25,22 +25,61 @@ const ATTEMPTS = 5;
 /** @throws Error when it does not come up; what it said is in the message. */
 export async function startDevAgent(): Promise<DevAgent> {
   for (let attempt = 1; ; attempt++) {
-    const ports = await freePorts(5);
-    const started = await start(ports);
+    const ports = await freePorts();
+    const started = await start(["-dev", "-log-level", "warn"], ports);
     if ("address" in started) return started;
     if (attempt === ATTEMPTS) throw new Error(`the Consul agent did not start: ${started.said}`);
   }
 }
 
-async function start(ports: readonly number[]): Promise<DevAgent | { readonly said: string }> {
-  const [http = 0, server = 0, lan = 0, wan = 0, dns = 0] = ports;
+/** A Consul server of its own, on loopback, which keeps what it is told in a folder. */
+export interface ServerAgent {
+  readonly address: string;
+  /** The process ends at once, as with kill -9; what it has stays on the disk. */
+  kill(): Promise<void>;
+  /** The same again, with what is on the disk. Resolves once it takes writes. */
+  startAgain(): Promise<void>;
+}
+
+/** @throws Error when it does not come up; what it said is in the message. */
+export async function startServerAgent(dir: string): Promise<ServerAgent> {
+  const args = [
+    ...["-server", "-bootstrap-expect=1", "-data-dir", dir, "-node", "consul-1"],
+    ...["-log-level", "warn", "-hcl", "performance { raft_multiplier = 1 }"],
+  ];
+  const ports = await freePorts();
+  let running: DevAgent | undefined;
+  const run = async () => {
+    const started = await start(args, ports);
+    if (!("address" in started)) throw new Error(`the Consul agent did not start: ${started.said}`);
+    running = started;
+    return started.address;
+  };
+  const address = await run();
+  return {
+    address,
+    kill: async () => {
+      await running?.stop();
+      running = undefined;
+    },
+    startAgain: async () => {
+      await run();
+    },
+  };
+}
+
+async function start(
+  kind: readonly string[],
+  ports: AgentPorts,
+): Promise<DevAgent | { readonly said: string }> {
+  const { http, server, lan, wan, dns } = ports;
   const limits = "limits { http_max_conns_per_client = 4096 }";
   const child = spawn(
     "consul",
     [
       "agent",
-      "-dev",
-      ...["-bind", "127.0.0.1", "-client", "127.0.0.1", "-log-level", "warn"],
+      ...kind,
+      ...["-bind", "127.0.0.1", "-client", "127.0.0.1"],
       ...["-http-port", String(http), "-server-port", String(server), "-grpc-port", "-1"],
       ...["-serf-lan-port", String(lan), "-serf-wan-port", String(wan), "-dns-port", String(dns)],
       ...["-hcl", limits],
@@ -94,13 +133,22 @@ async function ended(child: ChildProcess, end: () => void): Promise<void> {
   });
 }
 
-async function freePorts(count: number): Promise<readonly number[]> {
+interface AgentPorts {
+  readonly http: number;
+  readonly server: number;
+  readonly lan: number;
+  readonly wan: number;
+  readonly dns: number;
+}
+
+async function freePorts(): Promise<AgentPorts> {
   const ports: number[] = [];
-  while (ports.length < count) {
+  while (ports.length < 5) {
     const port = FIRST_PORT + Math.floor(Math.random() * (LAST_PORT - FIRST_PORT));
     if (!ports.includes(port) && (await isFree(port))) ports.push(port);
   }
-  return ports;
+  const [http = 0, server = 0, lan = 0, wan = 0, dns = 0] = ports;
+  return { http, server, lan, wan, dns };
 }
 
 function isFree(port: number): Promise<boolean> {

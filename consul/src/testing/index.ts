@@ -1,2 +1,8 @@
 // For tests against a real Consul agent.
-export { type DevAgent, NO_CONSUL, startDevAgent } from "./dev-agent.ts";
+export {
+  type DevAgent,
+  NO_CONSUL,
+  type ServerAgent,
+  startDevAgent,
+  startServerAgent,
+} from "./dev-agent.ts";
