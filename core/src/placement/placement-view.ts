@@ -10,7 +10,7 @@ export interface Placement {
 /** What changed since watchers were called before. What is named here may be as it was; nothing is left out. */
 export interface PlacementChanges {
   readonly shards: readonly string[];
-  /** Worlds that `lookup` or `expects` answers otherwise for. */
+  /** Worlds that `lookup`, `expects` or `whyNot` answers otherwise for. */
   readonly worlds: readonly string[] | "all";
   /** Nodes that nobody can go to any more, or not where they were. */
   readonly gone: readonly string[];
@@ -29,6 +29,11 @@ export interface PlacementView {
   placementOf(shard: string): Placement | undefined;
   /** Whether a world without a placement exists all the same, so that whoever wants there waits. */
   expects(world: string): boolean;
+  /**
+   * Why nobody need wait for a world that has no placement, where that is certain: it is not to run, or was
+   * removed. Undefined, or not there at all: it may come yet.
+   */
+  whyNot?(world: string): "disabled" | "removed" | undefined;
   /** Calls back after every change; returns a function that ends it. */
   watch(changed: (changes: PlacementChanges) => void): () => void;
 }

@@ -14,7 +14,9 @@ export type RouteEffect<C> =
   /** Open a link to the node; answered by `linkUp` or `linkFailed`. */
   | { type: "connect"; node: string }
   | { type: "routed"; client: C; placement: Placement }
-  | { type: "unknown-world"; client: C };
+  | { type: "unknown-world"; client: C }
+  /** It is certain that waiting is of no use. */
+  | { type: "refused"; client: C; why: "disabled" | "removed" };
 
 type NodeState =
   | { state: "connecting"; failures: number }
@@ -22,14 +24,14 @@ type NodeState =
   | { state: "down"; failures: number; retryAt: number };
 
 /** What routes need to know of placements. */
-export type Places = Pick<PlacementView, "lookup" | "complete" | "expects">;
+export type Places = Pick<PlacementView, "lookup" | "complete" | "expects" | "whyNot">;
 
 /**
  * From worlds to owners to links. Holds who waits for an owner and which nodes can be reached; pure.
  *
  * 1. There is one link to a node, or one attempt to open it, at a time.
  * 2. Who wants to a world that nobody is known to have waits while it is said to exist, or not everything was
- *    heard. Whoever waits bounds the time; waiting clients are as many as there are connections.
+ *    heard; unless it is certain that the world is not to run. Whoever waits bounds the time; waiting clients are as many as there are connections.
  */
 export class Routes<C> {
   private readonly options: RoutesOptions;
@@ -118,9 +120,12 @@ export class Routes<C> {
       if (wish === undefined || now < wish.notBefore) continue;
       const placement = places.lookup(wish.world);
       if (placement === undefined) {
-        if (!places.complete || places.expects(wish.world)) continue;
+        const why = places.whyNot?.(wish.world);
+        if (why === undefined && (!places.complete || places.expects(wish.world))) continue;
         this.forget(client);
-        effects.push({ type: "unknown-world", client });
+        effects.push(
+          why === undefined ? { type: "unknown-world", client } : { type: "refused", client, why },
+        );
       } else if (this.nodes.get(placement.node)?.state === "up") {
         this.forget(client);
         effects.push({ type: "routed", client, placement });

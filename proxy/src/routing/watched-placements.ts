@@ -55,8 +55,11 @@ export class WatchedPlacements implements PlacementView {
   private readonly unread = new Set<string>(WATCHED_PREFIXES);
   /** Gameservers alone. */
   private readonly nodes = new Map<string, Seen<NodeRecord>>();
-  /** Worlds of the catalogue: when each was made and changed. */
-  private readonly worlds = new Map<string, { created: Revision; modified: Revision }>();
+  /** Worlds of the catalogue: when each was made and changed, and whether it is to run. */
+  private readonly worlds = new Map<
+    string,
+    { created: Revision; modified: Revision; enabled: boolean }
+  >();
   private readonly shards = new Map<string, Shard>();
   /** Shards whose owner record names the node. */
   private readonly shardsOf = new Map<string, Set<string>>();
@@ -98,6 +101,13 @@ export class WatchedPlacements implements PlacementView {
 
   expects(world: string): boolean {
     return this.worlds.has(world);
+  }
+
+  whyNot(world: string): "disabled" | "removed" | undefined {
+    if (!this.complete) return undefined;
+    const known = this.worlds.get(world);
+    if (known === undefined) return "removed";
+    return known.enabled ? undefined : "disabled";
   }
 
   /** All of them, at a price. */
@@ -212,9 +222,14 @@ export class WatchedPlacements implements PlacementView {
   private putWorld(world: string, item: KeyValue, found: Found): void {
     const before = this.worlds.get(world);
     if (before !== undefined && item.modified <= before.modified) return;
-    this.worlds.set(world, { created: item.created, modified: item.modified });
-    // What it is made of is nothing to a proxy.
-    if (before?.created !== item.created) found.worlds.add(world);
+    const decoded = decodeRecord("world", item.value);
+    if (!decoded.ok) this.unreadable += 1;
+    // Of one that cannot be read nothing is certain.
+    const enabled = !decoded.ok || decoded.record.enabled;
+    const { created, modified } = item;
+    this.worlds.set(world, { created, modified, enabled });
+    // The rest of what it is made of is nothing to a proxy.
+    if (before?.created !== created || before.enabled !== enabled) found.worlds.add(world);
   }
 
   private putOwner(shard: string, item: KeyValue, found: Found): void {

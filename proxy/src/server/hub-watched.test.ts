@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Link, type LinkMessage, noopLogger, shardChannel } from "@atlasnet/core";
+import { type Link, type LinkMessage, noopLogger, shardChannel, worldKey } from "@atlasnet/core";
 import { settle } from "@atlasnet/core/node";
 import { SeededRandom, SimClock, SimNetwork } from "@atlasnet/core/sim";
 import { defaultLimits } from "../limits.ts";
@@ -67,6 +67,7 @@ class TestPlayer implements RoutedClient, ShardClient {
   attach = 0;
   losses = 0;
   unknown = 0;
+  readonly refusals: string[] = [];
   private readonly hub: Hub;
 
   constructor(hub: Hub) {
@@ -80,6 +81,10 @@ class TestPlayer implements RoutedClient, ShardClient {
   routed(port: ShardPort): void {
     this.port = port;
     this.attach = port.attach(this, { type: "watch", topic: "scores", authorized: true });
+  }
+
+  refused(why: string): void {
+    this.refusals.push(why);
   }
 
   unknownWorld(): void {
@@ -198,9 +203,48 @@ test("a world of the catalogue is waited for, another one is unknown; before all
   assert.deepEqual([early.unknown, nowhere.unknown, placements.complete], [0, 0, false]);
   complete();
   await elapse(1_000);
-  assert.deepEqual([early.unknown, nowhere.unknown], [0, 1]);
+  assert.deepEqual([early.refusals, nowhere.refusals], [[], ["removed"]]);
   const epoch = store.own("arena", "g2");
   await elapse(100);
   assert.deepEqual(attaches, [`g2 at ${epoch}`]);
+  hub.stop();
+});
+
+test("who waits for a world that is stopped or removed hears so at once, and so does who comes then", async () => {
+  for (const [why, change] of [
+    ["disabled", (s: FakeControlStore) => s.world("arena", { enabled: false })],
+    ["removed", (s: FakeControlStore) => s.put({ type: "delete", key: worldKey("arena") })],
+  ] as const) {
+    const { store, hub, complete, elapse } = await scene();
+    store.own("arena", "g1");
+    complete();
+    const [player, late] = [new TestPlayer(hub), new TestPlayer(hub)];
+    player.join();
+    await elapse(100);
+    change(store);
+    await elapse(1_000);
+    assert.deepEqual(player.refusals, [], "its owner may still serve it");
+    store.own("arena", "g1", { state: "released" });
+    assert.deepEqual([player.losses, player.refusals], [1, [why]]);
+    late.join();
+    assert.deepEqual(late.refusals, [why]);
+    hub.stop();
+  }
+});
+
+test("a world that is to run again is waited for", async () => {
+  const { store, hub, attaches, complete, elapse } = await scene();
+  store.world("arena", { enabled: false });
+  complete();
+  store.world("arena", { enabled: true });
+  const player = new TestPlayer(hub);
+  player.join();
+  store.world("arena", { enabled: false });
+  assert.deepEqual(player.refusals, ["disabled"]);
+  store.world("arena", { enabled: true });
+  player.join();
+  const epoch = store.own("arena", "g1");
+  await elapse(100);
+  assert.deepEqual(attaches, [`g1 at ${epoch}`]);
   hub.stop();
 });

@@ -52,6 +52,9 @@ class Visitor {
   routed({ shard, epoch }: { shard: string; epoch: number }): void {
     this.sent.push(`${shard} at ${epoch}`);
   }
+  refused(why: string): void {
+    this.sent.push(why);
+  }
   unknownWorld(): void {
     this.sent.push("unknown");
   }

@@ -29,7 +29,10 @@ const STEADY_MS = 2_000;
 /** One who waits for the owner of a world. */
 export interface RoutedClient {
   routed(port: ShardPort): void;
+  /** Nobody has said that there is such a world. */
   unknownWorld(): void;
+  /** There is no such world any more, or it is not to run. */
+  refused(why: "disabled" | "removed"): void;
 }
 
 export interface HubOptions {
@@ -136,6 +139,7 @@ export class Hub {
     for (const effect of effects) {
       if (effect.type === "connect") this.connect(effect.node);
       else if (effect.type === "unknown-world") effect.client.unknownWorld();
+      else if (effect.type === "refused") effect.client.refused(effect.why);
       else {
         const open = this.links.get(effect.placement.node);
         if (open !== undefined) effect.client.routed(this.port(open, effect.placement));

@@ -193,6 +193,10 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
     this.perform(this.attachment.unknownWorld(this.dependencies.clock.now()));
   }
 
+  refused(why: "disabled" | "removed"): void {
+    this.perform(this.attachment.noOwner(why));
+  }
+
   shardMessage(message: ToProxy): void {
     switch (message.type) {
       case "attached":

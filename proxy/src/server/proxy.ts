@@ -227,6 +227,8 @@ class ProxyServer implements ProxyService, Rooms {
         ...this.dependencies,
         placements: this.placements,
         hosting: (node, worlds) => {
+          // Placements that are read somewhere else count alone: who has just lost a world may say that it is there.
+          if (this.placements !== announced) return;
           for (const { world, holder, rival } of announced.announced(node, worlds))
             logger.error(
               `World ${world} is hosted by ${holder} and by ${rival}; players go to ${holder}. Take it out of the configuration of one of them.`,

@@ -85,6 +85,10 @@ export class TopicWatch implements RoutedClient, ShardClient, FeedOutput {
     else this.fail("unknown-world");
   }
 
+  refused(why: "disabled" | "removed"): void {
+    this.fail(why === "removed" ? "unknown-world" : "world-unavailable");
+  }
+
   private retry(): void {
     const { hub, clock } = this.dependencies;
     hub.route(this, this.options.world, clock.now() + RETRY_MS);

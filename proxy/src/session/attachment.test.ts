@@ -221,6 +221,21 @@ test("a shard without an owner here is asked again later, until the time is over
   assert.equal(attachment.phase, "ended");
 });
 
+test("who waits for a world that gets no owner is closed at once, with or without a session", () => {
+  for (const [why, code] of [
+    ["removed", "unknown-world"],
+    ["disabled", "world-unavailable"],
+  ] as const) {
+    const attachment = attached();
+    assert.deepEqual(attachment.noOwner(why), [], "it is attached");
+    attachment.lost(100);
+    const closed = attachment.noOwner(why).at(-1);
+    assert.ok(closed?.type === "close");
+    assert.equal(closed.code, code);
+    assert.equal(attachment.phase, "ended");
+  }
+});
+
 test("leave: told to the shard, answered with left, and a new hello may follow", () => {
   const attachment = attached();
   assert.deepEqual(types(attachment.message({ type: "leave" }, 0)), ["leave"]);

@@ -36,7 +36,7 @@ export interface UpstreamItem {
 export type AttachmentEffect =
   /** Find out who it is; answered by `identified` or `refused`. */
   | { type: "identify"; hello: Hello }
-  /** Find the owner of the world, not before `notBefore`; answered by `routed` or `unknownWorld`. */
+  /** Find the owner of the world, not before `notBefore`; answered by `routed`, `unknownWorld` or `noOwner`. */
   | { type: "route"; world: string; notBefore: number }
   | { type: "unroute" }
   /** Attach and let the shard's batches flow to the client, held back until `release`. */
@@ -220,6 +220,14 @@ export class Attachment {
     // A world that was there a moment ago is more likely between owners than gone.
     if (this.session !== undefined) return this.route(now + RETRY_MS);
     return this.end("unknown-world", `no world named "${this.world}"`);
+  }
+
+  /** It is certain that the world gets no owner: nobody waits for it. */
+  noOwner(why: "disabled" | "removed"): readonly AttachmentEffect[] {
+    if (this.phase !== "routing") return NOTHING;
+    return why === "removed"
+      ? this.end("unknown-world", `no world named "${this.world}"`)
+      : this.end("world-unavailable", `the world "${this.world}" is not to run at present`);
   }
 
   /** The owner is known and reachable. */

@@ -11,6 +11,7 @@ import {
   type RangeResult,
   type WatchEvents,
   type WatchRequest,
+  type WorldRecord,
   worldKey,
 } from "@atlasnet/core";
 import { TinyStore, worldRecord } from "@atlasnet/core/testing";
@@ -46,11 +47,11 @@ export class FakeControlStore implements Pick<ControlStore, "range" | "watch"> {
     });
   }
 
-  world(world: string): number {
+  world(world: string, fields: Partial<WorldRecord> = {}): number {
     return this.put({
       type: "put",
       key: worldKey(world),
-      value: encodeRecord("world", worldRecord()),
+      value: encodeRecord("world", worldRecord(fields)),
     });
   }
 
