@@ -137,6 +137,15 @@ test("apiserver takes the list of all with commas, and says where its API is and
   assert.match(talk, /^Stopping: leadership is handed over\./m);
 });
 
+test("a proxy with apiservers takes no list of gameservers: the error names it", async () => {
+  const args = ["proxy", "--apiserver", "http://127.0.0.1:8080", "--peer", "gs-1=127.0.0.1:2556"];
+  const calls: Calls = [];
+  const { code, talk } = await cli(args, roles(calls));
+  assert.notEqual(code, 0);
+  assert.match(talk, /links\.peers.*together with cluster\.apiservers/s);
+  assert.deepEqual(calls, []);
+});
+
 test("a role that cannot start ends with 1 and is stopped", async () => {
   for (const role of ["gameserver", "proxy", "apiserver"]) {
     const calls: Calls = [];
