@@ -1,8 +1,11 @@
 import {
+  ABSENT,
+  type Compare,
   type ControlStore,
   isModuleName,
   isModuleVersion,
   type ModuleSource,
+  modifiedIs,
   moduleKey,
   toPlain,
   type WorldRecord,
@@ -11,17 +14,22 @@ import { ApiError } from "./api-error.ts";
 import { readRecord } from "./record-access.ts";
 import { type AskedModule, hex, type WorldChanges } from "./record-schemas.ts";
 
+export interface NamedModule {
+  readonly module: ModuleSource;
+  /** What has to hold when the world is written: that the module has not been removed in between. */
+  readonly compare: readonly Compare[];
+}
+
 /**
  * The module as a world names it. Modules of the artifact store are named by name and version; the digest is
  * that of the record. @throws ApiError "not-found", "conflict" when another digest was asked for
  */
-export async function askedModule(store: ControlStore, asked: AskedModule): Promise<ModuleSource> {
-  if (asked.source === "node") return asked;
+export async function askedModule(store: ControlStore, asked: AskedModule): Promise<NamedModule> {
+  if (asked.source === "node") return { module: asked, compare: [] };
   const { name, version } = asked;
   const known = isModuleName(name) && isModuleVersion(version);
-  const { record } = known
-    ? await readRecord(store, "module", moduleKey(name, version))
-    : { record: undefined };
+  const key = moduleKey(name, version);
+  const { record, modified } = known ? await readRecord(store, "module", key) : ABSENT;
   if (record === undefined)
     throw new ApiError(
       "not-found",
@@ -34,7 +42,11 @@ export async function askedModule(store: ControlStore, asked: AskedModule): Prom
       `the module ${name}@${version} has the digest ${hex(record.digest)}`,
       "Leave the digest out, or name the version that has it.",
     );
-  return { source: "store", name, version, digest: record.digest };
+  const { digest } = record;
+  return {
+    module: { source: "store", name, version, digest },
+    compare: [modifiedIs(key, modified)],
+  };
 }
 
 /**

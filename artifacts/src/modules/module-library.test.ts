@@ -154,6 +154,32 @@ describe("the library of modules", () => {
     assert.ok(await artifacts.has(source.digest));
   });
 
+  it("a module that a world began to name while it was removed comes back", async () => {
+    const { artifacts, tiny, control } = scene();
+    const source = await arena("1.0.0");
+    const { digest } = source;
+    const module = { source: "store", name: "arena", version: "1.0.0" } as const;
+    const library = new StoreLibrary({
+      artifacts,
+      control: {
+        range: control.range,
+        txn: (request) => {
+          // Right before the record goes, after the worlds were looked at.
+          if (request.then.some(({ type }) => type === "delete"))
+            putWorld(tiny, "game", { ...module, digest: digestBytes(digest) });
+          return control.txn(request);
+        },
+      },
+    });
+    await library.push(source);
+    await assert.rejects(library.remove("arena", "1.0.0"), { code: "module-in-use" });
+    assert.deepEqual(
+      (await library.list()).map((stored) => stored.digest),
+      [digest],
+    );
+    assert.equal(await artifacts.has(digest), true);
+  });
+
   it("a tarball that another version has too stays", async () => {
     const { library, tiny, artifacts, control } = scene();
     const source = await arena("1.0.0");

@@ -69,7 +69,8 @@ const MAX_TRIES = 5;
  * Tarballs in the artifact store, records in the control store.
  *
  * 1. A record is written only once its artifact is stored, and goes before it.
- * 2. A name and version stand for one content forever; `remove` and `push` may give it another, which is why
+ * 2. A record goes before its artifact, and comes back when a world was written that names it in that moment.
+ * 3. A name and version stand for one content forever; `remove` and `push` may give it another, which is why
  *    worlds name the digest, too.
  */
 export class StoreLibrary implements ModuleLibrary {
@@ -128,11 +129,24 @@ export class StoreLibrary implements ModuleLibrary {
         then: [{ type: "delete", key }],
       });
       if (succeeded) {
+        await this.keepIfNamed(module);
         await this.dropUnused(module.digest);
         return module;
       }
       if (tries >= MAX_TRIES) throw busy(name, version);
     }
+  }
+
+  /**
+   * Whoever writes a world compares that its module is there. So none begins to name this one any more, and
+   * those that did in the last moment are seen now: it comes back. @throws ArtifactError "module-in-use"
+   */
+  private async keepIfNamed(module: StoredModule): Promise<void> {
+    const worlds = await this.worldsWith(module.name, module.version);
+    if (worlds.length === 0) return;
+    // When that does nothing, somebody has pushed the version meanwhile.
+    await this.add(module);
+    throw inUse(module, worlds);
   }
 
   private async read(name: string, version: string) {

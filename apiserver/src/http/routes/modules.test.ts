@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { configuredStore, digestOf } from "@atlasnet/artifacts";
 import { moduleFiles, tarballOf } from "@atlasnet/artifacts/testing";
+import { moduleKey } from "@atlasnet/core";
 import { apiScene } from "../testing/scene.ts";
 import { MAX_MODULE_UPLOADS } from "./modules.ts";
 
@@ -107,4 +108,48 @@ test("only so many are taken in at once; one that breaks off makes room", async 
   assert.equal((await until(200)).body.name, "arena");
   const modules = Object(await api.client().request({ method: "GET", path: "/v1/modules" }));
   assert.equal(modules.modules.length, 1);
+});
+
+test("a world does not begin to name a module that is removed at that moment", async (t) => {
+  const { api, push } = await scene(t);
+  const tgz = await tarballOf(moduleFiles("@studio/arena", "1.0.0"));
+  await push("@studio%2Farena/1.0.0", tgz, {});
+  const client = api.client();
+  const module = { source: "store", name: "@studio/arena", version: "1.0.0" };
+  const plain = { source: "node", path: "./arena.js" };
+  await client.request({
+    method: "POST",
+    path: "/v1/worlds",
+    body: { world: "old", module: plain },
+  });
+  const key = moduleKey("@studio/arena", "1.0.0");
+  const { store } = api;
+  const range = store.range.bind(store);
+  const [kept] = (await range({ key })).items;
+  assert.ok(kept);
+  const { value } = kept;
+  /** Right after the module was looked up. */
+  const removeOnce = () => {
+    store.range = async (request) => {
+      const result = await range(request);
+      if ("key" in request && request.key === key) {
+        store.range = range;
+        await store.txn({ compare: [], then: [{ type: "delete", key }] });
+      }
+      return result;
+    };
+  };
+  removeOnce();
+  const created = client.request({
+    method: "POST",
+    path: "/v1/worlds",
+    body: { world: "new", module },
+  });
+  await assert.rejects(created, { code: "conflict", message: /its module was removed/ });
+  await store.txn({ compare: [], then: [{ type: "put", key, value }] });
+  removeOnce();
+  const changed = client.request({ method: "PATCH", path: "/v1/worlds/old", body: { module } });
+  await assert.rejects(changed, { code: "not-found", message: /there is no module @studio/ });
+  await store.txn({ compare: [], then: [{ type: "put", key, value }] });
+  await client.request({ method: "PATCH", path: "/v1/worlds/old", body: { module } });
 });

@@ -1,5 +1,6 @@
 import {
   encodeRecord,
+  type Proposal,
   toPlain,
   updateWorld,
   WORLDS,
@@ -74,26 +75,33 @@ export function worldRoutes({ store, logger, snapshots = false }: RouteParts): R
       answer: changedSchema,
       status: 201,
       handle: async ({ body: { world, module, config, ...rest } }, { id }) => {
+        const named = await askedModule(store, module);
         const record: WorldRecord = {
           ...rest,
           config: toPlain(config),
           failover: rest.failover ?? usualFailover(rest.durability, snapshots),
-          module: await askedModule(store, module),
+          module: named.module,
         };
         const key = worldKey(world);
         // Without reading the world first: so a retry gets the answer of the first try, and not "exists".
         const { succeeded, revision } = await store.txn({
           ...(id === undefined ? {} : { id }),
-          compare: [{ type: "modified", key, is: "equal", revision: 0 }],
+          compare: [{ type: "modified", key, is: "equal", revision: 0 }, ...named.compare],
           then: [{ type: "put", key, value: encodeRecord("world", record) }],
         });
-        if (!succeeded)
-          throw new ApiError(
-            "conflict",
-            `there is a world ${world} already`,
-            "Choose another name, or remove that one.",
-          );
-        return { revision };
+        if (succeeded) return { revision };
+        const isThere = (await readRecord(store, "world", key)).record !== undefined;
+        throw isThere || named.compare.length === 0
+          ? new ApiError(
+              "conflict",
+              `there is a world ${world} already`,
+              "Choose another name, or remove that one.",
+            )
+          : new ApiError(
+              "conflict",
+              "its module was removed or pushed anew at the same time",
+              "`atlasnet module ls` shows what there is now.",
+            );
       },
     }),
     jsonRoute({
@@ -109,14 +117,20 @@ export function worldRoutes({ store, logger, snapshots = false }: RouteParts): R
       answer: changedSchema,
       handle: async ({ params: { world }, body }) => {
         const { module } = body;
-        const source = module === undefined ? undefined : await askedModule(store, module);
         const revision = await propose(
           store,
-          () => readRecord(store, "world", worldKey(world)),
-          (before) =>
-            before.record === undefined
-              ? { ok: false, code: "no-world", problem: "" }
-              : updateWorld(world, before, changedWorld(before.record, body, source, snapshots)),
+          async () => ({
+            named: module && (await askedModule(store, module)),
+            before: await readRecord(store, "world", worldKey(world)),
+          }),
+          ({ named, before }): Proposal<"no-world"> => {
+            if (before.record === undefined) return { ok: false, code: "no-world", problem: "" };
+            const changed = changedWorld(before.record, body, named?.module, snapshots);
+            const made = updateWorld(world, before, changed);
+            if (!made.ok || named === undefined) return made;
+            const compare = [...made.txn.compare, ...named.compare];
+            return { ok: true, txn: { ...made.txn, compare } };
+          },
           () => noWorld(world),
         );
         return { revision };
