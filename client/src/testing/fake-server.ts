@@ -149,9 +149,10 @@ export class FakePeer {
     return this.send([6, closeCodes[code].code, "because"]);
   }
 
-  cut(): this {
+  /** By a network that fails, or with a code of a server's WebSocket. */
+  cut(code = 1006): this {
     this.open = false;
-    this.handlers.closed(1006, "cut");
+    this.handlers.closed(code, "cut");
     return this;
   }
 }
