@@ -1,6 +1,6 @@
 // npm run smoke: starts the built server as its users do, joins the arena over WebSocket and TCP,
 // stops it, and starts it again on the same data; then the same with a gameserver and a proxy as
-// processes of their own. Runs on whatever Node runs this script; arguments go on to the first server.
+// processes of their own; then the README's walk of a cluster, as it stands there. Runs on whatever Node runs this script; arguments go on to the first server.
 import "./lib/check-node.mjs";
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -12,6 +12,7 @@ import { build } from "./lib/build.mjs";
 import { main, ScriptError } from "./lib/run.mjs";
 import { startCluster, startMonolith, untilReady } from "./lib/server.mjs";
 import { Steps } from "./lib/steps.mjs";
+import { Walk } from "./lib/walk.mjs";
 import { root } from "./lib/workspace.mjs";
 
 /** How long each wait may take: far longer than it does, for a machine that is busy. */
@@ -43,6 +44,7 @@ await main(async () => {
       });
     });
     if (hasQuic()) await cluster(path.join(work, "cluster"));
+    if (hasQuic() && process.platform !== "win32") await walk(path.join(work, "walk"));
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
@@ -70,6 +72,29 @@ async function cluster(dir) {
   } finally {
     // Where the gameserver did not come up, nobody has stopped the proxy.
     proxy.child.kill("SIGKILL");
+  }
+}
+
+/** The README's cluster walk, command by command. */
+async function walk(dir) {
+  const name = (what) => `the README's cluster: ${what}`;
+  const shell = await Walk.open(dir);
+  try {
+    const started = await steps.step(name("seven servers start"), async () => {
+      await shell.run("start");
+      await shell.allRunning(7, 2 * PATIENCE_MS);
+    });
+    if (!started) return;
+    await steps.step(name("a world is made and runs"), async () => {
+      await shell.run("world");
+      await shell.until("atlasnet world ls | grep -q '^arena *owned'", PATIENCE_MS);
+    });
+    await steps.step(name("players come in"), () => shell.run("play"));
+    await steps.step(name("the leader is killed, and all goes on"), () => shell.run("kill"));
+  } finally {
+    const before = steps.count.failed;
+    await shell.close();
+    if (before > 0) console.log(`--- what the shell said\n${shell.said}---`);
   }
 }
 
