@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync, spawnSync } from "node:child_process";
 import { assertAllIsWell, LEDGER_FILE, type LedgerPlayer } from "@atlasnet/monolith/testing";
 import type { NodeProcess } from "../testing/node-process.ts";
 import { until } from "../testing/until.ts";
@@ -12,6 +13,9 @@ const CLUSTER = {
   ...{ proxies: 2, gameservers: 2, apiservers: 3, worlds: [], always: true },
   settings: LEASE,
 } as const;
+
+/** Of util-linux: it limits a process that runs. */
+const limited = spawnSync("prlimit", ["--version"]).status === 0;
 
 const proxiesOf = (scene: Scene) => [scene.node("proxy-1"), scene.node("proxy-2")];
 const apiserversOf = (scene: Scene) => [1, 2, 3].map((n) => scene.node(`api-${n}`));
@@ -181,6 +185,33 @@ chaos(
     await cluster.owned("late");
     await assertUntouched(players);
     assert.equal(await home.metric("atlasnet_node_losses_total"), 0);
+  },
+);
+
+chaos(
+  `the leader's disk takes no more: it ends and says why, the others go on${limited ? "" : " (not here: there is no prlimit)"}`,
+  { ...CLUSTER, proxies: 1, gameservers: 1, skip: !limited },
+  async (scene) => {
+    const { cluster } = scene;
+    await cluster.createWorld("arena", LEDGER_FILE);
+    const players = await scene.enterAll([scene.node("proxy-1")], "arena");
+    for (const player of players) player.talk(1e6);
+    await answers(players, 3);
+    const leader = await cluster.leader();
+    const from = leader.lines.length;
+    // No file of this process grows beyond its first byte from now on.
+    execFileSync("prlimit", ["--pid", String(leader.pid), "--fsize=1:unlimited"]);
+    const next = await operate(cluster, "world", "create", "next", "--module", LEDGER_FILE);
+    assert.equal(next.code, 0, next.talk);
+    await until("it has ended", () => !leader.isRunning);
+    const said = leader.lines.slice(from).join("\n");
+    assert.match(said, /the Raft log in .+ failed.*\(wal-failed\)\n {2}\S+/, "with a hint");
+    assert.match(said, /\(exited with code 1\)$/);
+    await cluster.owned("next");
+    leader.start();
+    await leader.ready();
+    await answers(players, 3);
+    await assertUntouched(players);
   },
 );
 
