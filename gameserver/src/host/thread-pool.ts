@@ -9,6 +9,7 @@ import type {
   ToThread,
   WorldSettings,
 } from "./protocol.ts";
+import { Turns } from "./turns.ts";
 
 export interface Opened {
   epoch: number;
@@ -45,7 +46,9 @@ export class ThreadPool {
   private readonly threads: Thread[] = [];
   private readonly threadOf = new Map<string, Thread>();
   private readonly pending = new Map<string, Pending>();
-  private readonly turns = new Map<string, Promise<void>>();
+  /** One request per shard at a time; the next one waits. */
+  private readonly turns = new Turns();
+  private readonly closing = new Map<string, Promise<void>>();
   private stopping = false;
   private sealed = false;
 
@@ -117,16 +120,23 @@ export class ThreadPool {
   }
 
   /**
-   * Stops a shard and writes its last state; nothing to do for one that is not open.
+   * Stops a shard and writes its last state; nothing to do for one that is not open. Whoever asks for it while it
+   * is being done gets the same.
    * @throws OperatingError when that failed.
    */
-  async close(shard: string): Promise<void> {
-    await this.settled(shard);
-    if (!this.threadOf.has(shard)) return;
+  close(shard: string): Promise<void> {
+    const closing = this.closing.get(shard) ?? this.closeNow(shard);
+    this.closing.set(shard, closing);
+    return closing;
+  }
+
+  private async closeNow(shard: string): Promise<void> {
     try {
-      await this.ask(shard, { type: "close", shard });
+      await this.turns.idle(shard);
+      if (this.threadOf.has(shard)) await this.ask(shard, { type: "close", shard });
     } finally {
       this.forget(shard);
+      this.closing.delete(shard);
     }
   }
 
@@ -150,31 +160,16 @@ export class ThreadPool {
     await Promise.all(this.threads.map(({ worker }) => worker.terminate()));
   }
 
-  /** One request per shard at a time; the next one waits. */
-  private async ask(shard: string, message: ToThread): Promise<FromThread> {
-    await this.settled(shard);
-    const thread = this.threadOf.get(shard);
-    if (thread === undefined)
-      throw new OperatingError("shard-not-open", `shard ${shard} is not open on any thread`);
-    const answer = new Promise<FromThread>((resolve, reject) => {
-      this.pending.set(shard, { resolve, reject });
-      thread.worker.postMessage(message);
+  private ask(shard: string, message: ToThread): Promise<FromThread> {
+    return this.turns.take(shard, async () => {
+      const thread = this.threadOf.get(shard);
+      if (thread === undefined)
+        throw new OperatingError("shard-not-open", `shard ${shard} is not open on any thread`);
+      return new Promise<FromThread>((resolve, reject) => {
+        this.pending.set(shard, { resolve, reject });
+        thread.worker.postMessage(message);
+      });
     });
-    const settled = answer.then(ignore, ignore);
-    this.turns.set(shard, settled);
-    try {
-      return await answer;
-    } finally {
-      if (this.turns.get(shard) === settled) this.turns.delete(shard);
-    }
-  }
-
-  /** Waits until nothing is asked of the shard any more. */
-  private async settled(shard: string): Promise<void> {
-    for (let turn = this.turns.get(shard); turn !== undefined; turn = this.turns.get(shard)) {
-      await turn;
-      if (this.turns.get(shard) === turn) this.turns.delete(shard);
-    }
   }
 
   private receive(message: FromThread): void {
@@ -218,9 +213,6 @@ export class ThreadPool {
     this.events.died(shards, error);
   }
 }
-
-/** Whoever asked hears of the failure; those who wait only need to know that it is over. */
-function ignore(): void {}
 
 function errorOf(error: ThreadError): OperatingError {
   return new OperatingError(error.code, error.message, {
