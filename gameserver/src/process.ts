@@ -47,7 +47,7 @@ export function createGameserverProcess(
 interface Role {
   readonly links: ClusterLinks;
   readonly gameserver: GameserverService;
-  drain(): Promise<void>;
+  drain(deadlineMs: number): Promise<void>;
 }
 
 class Process extends ClusterProcess<Role> implements GameserverProcess {
@@ -99,7 +99,7 @@ async function startRole(
       ...{ node: config.node.id, role: "gameserver", cluster },
       links: links.address ?? bind,
     });
-    return { links, gameserver, drain: () => gameserver.drain() };
+    return { links, gameserver, drain: (deadlineMs) => gameserver.drain(deadlineMs) };
   }
   if (config.worlds.length === 0)
     throw new OperatingError("no-worlds", "worlds: this gameserver has no world to run", {
@@ -113,7 +113,7 @@ async function startRole(
     { config },
     { host, links: links.network, onFault: onWorldFault },
   );
-  return { links, gameserver, drain: () => gameserver.drain() };
+  return { links, gameserver, drain: (deadlineMs) => gameserver.drain(deadlineMs) };
 }
 
 /** The configuration says so itself where the apiservers are named in it. */

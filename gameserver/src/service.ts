@@ -1,5 +1,5 @@
 import inspector from "node:inspector";
-import { type Config, type ControlPlane, type LinkNetwork, worldOfShard } from "@atlasnet/core";
+import { type Config, type ControlPlane, type LinkNetwork, OperatingError, worldOfShard } from "@atlasnet/core";
 import { lockDataDir, type ServiceHost, systemClock, systemRandom } from "@atlasnet/core/node";
 import { createWorldHost, registerHostingMetrics } from "./cluster/create-world-host.ts";
 import { kvServices, noKvServices } from "./cluster/kv-services.ts";
@@ -45,10 +45,10 @@ export interface GameserverService {
   /** Shows a line for people to every client of a world; an empty one takes it away. */
   notice(world: string, text: string): void;
   /**
-   * Saves every world, and gives it back to whoever gave it. @throws the first failure, after all were
-   * tried.
+   * Saves every world, and gives it back to whoever gave it; waits for their answer until the deadline at most.
+   * @throws the first failure, after all were tried.
    */
-  drain(): Promise<void>;
+  drain(deadlineMs?: number): Promise<void>;
 }
 
 /**
@@ -74,6 +74,7 @@ export async function createGameserverService(
       load.forget(shard);
       multicast?.publisher.left({ world: worldOfShard(shard) ?? shard, shard });
     }));
+  if (control === undefined) refuseStore(config);
   const services = control === undefined ? noKvServices() : kvServices(control.node, control.store);
   const gameserver = new Gameserver(gameserverOptions(config, development), {
     links: multicast === undefined ? links : bothOf(links, multicast.links),
@@ -117,6 +118,18 @@ export async function createGameserverService(
   return new Service(gameserver, cluster);
 }
 
+/** Without a cluster, nobody else could take a world over: epochs are the node's own, and nothing fences it. */
+function refuseStore({ snapshot }: Config): void {
+  if (snapshot.store === undefined) return;
+  throw new OperatingError(
+    "snapshot-store-alone",
+    "snapshot.store: this gameserver belongs to no control plane, which would record its snapshots",
+    {
+      hint: "Remove it, and copy the data folder for a backup; or name the cluster's apiservers with --apiserver.",
+    },
+  );
+}
+
 class Service implements GameserverService {
   private readonly gameserver: Gameserver;
   private readonly cluster: WorldHost | undefined;
@@ -139,8 +152,8 @@ class Service implements GameserverService {
     this.gameserver.notice(world, text);
   }
 
-  async drain(): Promise<void> {
-    await this.cluster?.drain();
+  async drain(deadlineMs?: number): Promise<void> {
+    await this.cluster?.drain(deadlineMs);
     await this.gameserver.drain();
   }
 }

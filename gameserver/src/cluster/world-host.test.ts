@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
-import { noopLogger } from "@atlasnet/core";
-import { systemClock } from "@atlasnet/core/node";
+import { type Clock, noopLogger } from "@atlasnet/core";
+import { settle, systemClock } from "@atlasnet/core/node";
+import { SimClock } from "@atlasnet/core/sim";
 import { TinyStore } from "@atlasnet/core/testing";
 import type { Ownership } from "../durability/plan-run.ts";
 import type { WorldRequest } from "../server/gameserver.ts";
@@ -60,9 +61,9 @@ const modules: Pick<WorldModules, "fileOf" | "release"> = {
   release: () => undefined,
 };
 
-function make(control: FakeControlPlane) {
+function make(control: FakeControlPlane, clock: Clock = systemClock) {
   const worlds = new FakeWorlds();
-  const host = new WorldHost({ control, modules, clock: systemClock, logger: noopLogger });
+  const host = new WorldHost({ control, modules, clock, logger: noopLogger });
   return { worlds, host };
 }
 
@@ -159,6 +160,32 @@ describe("a node of a control plane", () => {
       assert.equal(control.owner(world).record?.state, "released");
     host.stop();
   });
+});
+
+describe("a stop without an answer of the control plane ends in time", () => {
+  for (const [what, running, deadlineMs, mostMs] of [
+    ["a world's release", true, 2_000, 2_000],
+    ["a world's release, with much time", true, 60_000, 5_000],
+    ["the last word of the node", false, 3_000, 3_000],
+    ["the last word of the node, with no time", false, 0, 1_000],
+  ] as const)
+    test(what, async () => {
+      const clock = new SimClock();
+      const control = new FakeControlPlane();
+      const { worlds, host } = make(control, clock);
+      await host.start(worlds, load);
+      await control.until(() => control.states.includes("ready"));
+      if (running) {
+        control.createWorld("arena", {}, "g");
+        await worlds.until(() => worlds.running.has("arena"));
+      }
+      control.silent = true;
+      const before = clock.now();
+      await clock.drive(host.drain(deadlineMs), settle);
+      assert.equal(clock.now() - before, mostMs);
+      assert.equal(worlds.running.size, 0);
+      host.stop();
+    });
 });
 
 test("what another node had in between is no continuation", async () => {

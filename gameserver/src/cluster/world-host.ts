@@ -57,7 +57,10 @@ interface Awaited {
 
 /** At a stop, once no world runs: how long the control plane has to hear that they are free. */
 const RELEASE_WAIT_MS = 5_000;
+/** To say that worlds are free, and that the node is gone, there is so much time at least, also when closing took it all. */
+const LAST_WORDS_MS = 1_000;
 const STATE_RETRY_MS = 1_000;
+const DEFAULT_DRAIN_MS = 10_000;
 const PREFIXES = [NODES, WORLDS, SHARDS] as const;
 
 /** Drives `Hosting`: watches in, worlds and transactions out. */
@@ -201,23 +204,43 @@ export class WorldHost implements GameserverControl {
 
   /**
    * Closes every world, saves it and gives it back; resolves when that is done, or no world runs and the control
-   * plane does not answer: its leases run out then.
+   * plane does not answer until the deadline: its leases run out then. A save is waited for as long as it takes.
    */
-  async drain(): Promise<void> {
+  async drain(deadlineMs = DEFAULT_DRAIN_MS): Promise<void> {
     if (this.state !== "running") return;
+    const { clock } = this.dependencies;
+    const deadline = clock.now() + deadlineMs;
+    const left = () => Math.max(deadline - clock.now(), LAST_WORDS_MS);
     this.state = "draining";
     this.stateTimer?.cancel();
     if (this.registration === undefined) return;
     this.say("draining").catch((error: unknown) => this.notSaid("draining", error));
     this.tell({ type: "draining" });
-    const busy = ["open", "opening", "renewing", "closing"] as const;
+    // One that asks for a new epoch waits for the control plane: it is saved in the end, whatever comes.
+    const busy = ["open", "opening", "closing"] as const;
     await this.until(() => busy.every((phase) => this.hosting.count(phase) === 0));
-    const inTime = await this.until(() => this.hosting.settled, RELEASE_WAIT_MS);
+    const inTime = await this.until(() => this.hosting.settled, Math.min(left(), RELEASE_WAIT_MS));
     if (!inTime)
       return this.logger.warn(
         "The control plane did not hear that this node's worlds are free: they wait for its lease to run out.",
       );
-    await this.say("stopped").catch((error: unknown) => this.notSaid("stopped", error));
+    let isOver = false;
+    const said = this.say("stopped").then(
+      () => undefined,
+      (error: unknown) => {
+        if (!isOver) this.notSaid("stopped", error);
+      },
+    );
+    let timer: Timer | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = clock.setTimer(left(), () => {
+        isOver = true;
+        this.notSaid("stopped", new Error("no answer in time"));
+        resolve();
+      });
+    });
+    await Promise.race([said, late]);
+    timer?.cancel();
   }
 
   /** No effects from here on. Idempotent; the control plane stays its creator's. */

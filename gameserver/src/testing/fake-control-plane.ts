@@ -31,6 +31,8 @@ export class FakeControlPlane implements ControlPlane {
   readonly states: string[] = [];
   registration: NodeRegistration | undefined;
   load: (() => NodeLoad) | undefined;
+  /** Takes in nothing any more, and answers nothing. */
+  silent = false;
   private readonly watches = new Set<(changes: readonly Change[]) => void>();
   private readonly marks: (() => void)[] = [];
   private events: ControlPlaneEvents | undefined;
@@ -46,7 +48,7 @@ export class FakeControlPlane implements ControlPlane {
     };
     this.store = {
       range: async (request) => this.range(request),
-      txn: async (request) => tiny.txn(request),
+      txn: async (request) => (this.silent ? never() : tiny.txn(request)),
       watch: (request, events) => this.watch(request, events),
       leader: () => undefined,
     };
@@ -63,6 +65,7 @@ export class FakeControlPlane implements ControlPlane {
   }
 
   async setState(state: "ready" | "draining" | "stopped"): Promise<void> {
+    if (this.silent) return never();
     const boot = this.registration?.boot ?? "";
     this.propose(changeNodeState(this.node, this.nodeNow, boot, state));
     this.states.push(state);
@@ -193,4 +196,8 @@ export class FakeControlPlane implements ControlPlane {
     this.watches.add(tell);
     return { close: () => void this.watches.delete(tell) };
   }
+}
+
+function never(): Promise<never> {
+  return new Promise(() => undefined);
 }
