@@ -1,5 +1,11 @@
 import inspector from "node:inspector";
-import { type Config, type ControlPlane, type LinkNetwork, OperatingError, worldOfShard } from "@atlasnet/core";
+import {
+  type Config,
+  type ControlPlane,
+  type LinkNetwork,
+  OperatingError,
+  worldOfShard,
+} from "@atlasnet/core";
 import { lockDataDir, type ServiceHost, systemClock, systemRandom } from "@atlasnet/core/node";
 import { createWorldHost, registerHostingMetrics } from "./cluster/create-world-host.ts";
 import { kvServices, noKvServices } from "./cluster/kv-services.ts";

@@ -1,7 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { OperatingError } from "../errors.ts";
 
-export type Health = { ok: true } | { ok: false; reason: string };
+/** `warning`: it holds, and a person should look at it nevertheless. */
+export type Health = { ok: true; warning?: string } | { ok: false; reason: string };
 
 /**
  * A named condition. It is asked at every request, so it answers at once, from memory.
@@ -44,7 +45,7 @@ const MAX_CONNECTIONS = 64;
  * | `/ready` | 200 while every check of both kinds holds and the process does not drain, else 503: send no players |
  * | `/metrics` | Prometheus text |
  *
- * `/live` and `/ready` carry `{"status": "ok" or "failing", "checks": [{"name", "ok", "reason"?}]}`. A check
+ * `/live` and `/ready` carry `{"status": "ok" or "failing", "checks": [{"name", "ok", "reason"?, "warning"?}]}`. A check
  * that throws counts as failing, with its message. A process that is starting is live and not ready: the
  * roles add their checks before they start, and those fail until they are up.
  */
@@ -212,4 +213,5 @@ interface CheckReport {
   readonly name: string;
   readonly ok: boolean;
   readonly reason?: string;
+  readonly warning?: string;
 }

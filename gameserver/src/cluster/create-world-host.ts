@@ -3,6 +3,7 @@ import type { Config, ControlPlane } from "@atlasnet/core";
 import { type ServiceHost, systemClock } from "@atlasnet/core/node";
 import type { Meter } from "@opentelemetry/api";
 import type { Phase } from "../placement/hosted-shard.ts";
+import { createSnapshots } from "../snapshots/create-snapshots.ts";
 import { WorldHost } from "./world-host.ts";
 import { WorldModules } from "./world-modules.ts";
 
@@ -16,9 +17,11 @@ export async function createWorldHost(
   const { logger, meter, health } = host;
   const stored = await openModuleFiles(config, { logger, meter });
   host.part("modules", () => stored.stop());
+  const snapshots = createSnapshots(config, host, control);
+  if (snapshots !== undefined) host.part("snapshots", async () => snapshots.stop());
   const modules = new WorldModules({ dir: config.gameserver.modulesDir }, { stored });
   const worlds = new WorldHost(
-    { control, modules, clock: systemClock, logger, onGone },
+    { control, modules, snapshots, clock: systemClock, logger, onGone },
     { fresh: config.data.fresh },
   );
   health.add({

@@ -14,16 +14,21 @@ import {
   OperatingError,
   type Sealed,
   SHARDS,
+  shardKey,
   type Timer,
   type TxnRequest,
   WORLDS,
+  type WorldRecord,
+  worldKey,
   worldOfShard,
 } from "@atlasnet/core";
 import type { Ownership } from "../durability/plan-run.ts";
+import type { WrittenSnapshot } from "../durability/storage-options.ts";
 import type { Phase } from "../placement/hosted-shard.ts";
 import { Hosting } from "../placement/hosting.ts";
 import type { HostingEffect, HostingEvent, TxnAnswer } from "../placement/hosting-types.ts";
 import type { GameserverControl, WorldRequest } from "../server/gameserver.ts";
+import type { WorldSnapshots } from "../snapshots/world-snapshots.ts";
 import { RecordWatch } from "./record-watch.ts";
 import type { WorldModules } from "./world-modules.ts";
 
@@ -39,6 +44,8 @@ export interface HostedWorlds {
 export interface WorldHostDependencies {
   readonly control: ControlPlane;
   readonly modules: Pick<WorldModules, "fileOf" | "release">;
+  /** The store of snapshots that all nodes reach; absent: there is none. */
+  readonly snapshots?: WorldSnapshots | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
   onGone?(shard: string): void;
@@ -189,7 +196,12 @@ export class WorldHost implements GameserverControl {
   }
 
   died(shard: string, problem: string): void {
+    this.dependencies.snapshots?.forget(shard);
     this.tell({ type: "died", shard, problem });
+  }
+
+  written(shard: string, snapshot: WrittenSnapshot, final: boolean): void {
+    this.dependencies.snapshots?.written(shard, snapshot, final);
   }
 
   gone(shard: string): void {
@@ -272,6 +284,8 @@ export class WorldHost implements GameserverControl {
     this.tell({ type: "lost" });
     for (const shard of [...this.renewals.keys()]) this.renewed(shard, undefined);
     await this.worlds?.abandon();
+    // What the worlds left behind at their end, too: others may own them.
+    this.dependencies.snapshots?.lost();
   }
 
   // What the node says of itself
@@ -340,9 +354,7 @@ export class WorldHost implements GameserverControl {
       case "close": {
         const { shard, reason } = effect;
         this.logger.info("A world is closed here.", { shard, reason });
-        return this.attempt(effect, "closed", async () =>
-          this.worlds?.close(worldOfShard(shard) ?? shard),
-        );
+        return this.attempt(effect, "closed", () => this.close(effect));
       }
     }
   }
@@ -379,6 +391,56 @@ export class WorldHost implements GameserverControl {
     this.files.set(shard, stays ? swapped.file : file);
   }
 
+  /** Opens a world from this node's files, or from the snapshot store if that has a newer state. */
+  private async begin(
+    shard: string,
+    request: WorldRequest & { readonly ownership: Ownership },
+  ): Promise<void> {
+    const { ownership, durability, fresh } = request;
+    const snapshots = durability === "none" ? undefined : this.dependencies.snapshots;
+    const newest = fresh ? undefined : await snapshots?.newest(shard, ownership);
+    const recorded = newest?.recorded;
+    try {
+      await this.worlds?.open({ ...request, recorded }, "");
+      snapshots?.begin(shard, ownership, newest && { ...newest, exact: false });
+    } catch (error) {
+      const isElsewhere = error instanceof OperatingError && error.code === "state-elsewhere";
+      if (!isElsewhere || newest === undefined || snapshots === undefined) throw error;
+      await snapshots.fetch(shard, newest);
+      await this.worlds?.open({ ...request, recorded, fetched: { exact: newest.exact } }, "");
+      snapshots.begin(shard, ownership, newest);
+    }
+  }
+
+  /**
+   * Closes a world. One that another node is to have goes on until the snapshot store answers: it would go back in
+   * time there. Its last state is then recorded, before it is given back.
+   */
+  private async close({
+    shard,
+    attempt,
+    then,
+  }: Extract<HostingEffect, { type: "close" }>): Promise<void> {
+    const world = worldOfShard(shard) ?? shard;
+    const { snapshots, control } = this.dependencies;
+    const { records } = this.hosting;
+    const isKept = then === "release" && this.durabilityOf(world) !== "none";
+    const { wanted } = records.seen("shard", shardKey(shard)).record ?? {};
+    const isCurrent = () => this.hosting.isUnderWay(shard, attempt);
+    if (isKept && wanted !== undefined && wanted !== control.node)
+      await snapshots?.reachable(shard, () => this.state === "running" && isCurrent());
+    // Everything was lost meanwhile: what runs now is another one.
+    if (!isCurrent()) return;
+    await this.worlds?.close(world);
+    if (isKept) await snapshots?.finish(shard);
+    else snapshots?.forget(shard);
+  }
+
+  /** Of a world that was removed, nothing is kept any more. */
+  private durabilityOf(world: string): WorldRecord["durability"] {
+    return this.hosting.records.seen("world", worldKey(world)).record?.durability ?? "none";
+  }
+
   private async open({
     shard,
     record,
@@ -391,7 +453,7 @@ export class WorldHost implements GameserverControl {
     const { config, durability, graceSeconds } = record;
     const fresh = this.fresh && !this.seen.has(shard);
     const request = { world, module: file, config, durability, graceSeconds, fresh };
-    await this.worlds?.open({ ...request, ownership }, "");
+    await this.begin(shard, { ...request, ownership });
     if (this.fresh) this.seen.add(shard);
     this.awaited.get(shard)?.open();
     this.awaited.delete(shard);

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { comparePositions, type Position } from "./position.ts";
 
 /**
@@ -9,9 +10,11 @@ import { comparePositions, type Position } from "./position.ts";
  * - `<epoch>-<base tick>-<part>.journal`: deltas from that tick on (journal-file.ts)
  * - `*.tmp`: a file that was being written when the process ended; removed at the next start
  * - `*.damaged`: a file that could not be read, kept for a person to look at
- * - `*.discarded`: what `--fresh` put aside the last time
+ * - `*.discarded`: what `--fresh`, or a snapshot of another node, put aside the last time
+ * - `fetched`: a snapshot of another node that is being fetched
  */
 export const RUN_FILE = "run";
+export const FETCHED_FILE = "fetched";
 const TEMPORARY = ".tmp";
 const DAMAGED = ".damaged";
 const DISCARDED = ".discarded";
@@ -93,6 +96,11 @@ export function sortShardFiles(names: readonly string[]): ShardFiles {
  */
 export function journalsFrom(files: ShardFiles, position: Position): NamedFile[] {
   return files.journals.filter((journal) => comparePositions(journal, position) >= 0);
+}
+
+/** Where a shard's files are within a data directory. */
+export function shardFolder(dataDir: string, world: string, shard: string): string {
+  return join(dataDir, "worlds", folderName(world), folderName(shard));
 }
 
 /** Names that Windows keeps for devices. */

@@ -65,8 +65,8 @@ async function writer(dir: string): Promise<never> {
   await storage.nextEpoch();
   let tick = recovery.tip?.tick ?? 0;
   let hash = restore(recovery);
-  let snapshot: Promise<void> | undefined;
-  const write = (): Promise<void> => {
+  let snapshot: Promise<unknown> | undefined;
+  const write = (): Promise<unknown> => {
     const state = Buffer.alloc(STATE_BYTES, "#");
     state.write(hash.padEnd(HASH_BYTES));
     return storage.writeSnapshot({ module: { name: "kill", version: "1" }, schema, tick }, state);

@@ -25,6 +25,16 @@ export interface Ownership {
    * before it. It need not have run at each: a module may have been refused.
    */
   sinceTurn?: number;
+  /** The owner before this one gave the shard back, after it had stopped. Absent: it did not, or there was none. */
+  released?: true;
+}
+
+/** A snapshot of another node, which took the place of what the files held. */
+export interface TakenSnapshot {
+  /** Under which its state was lived. */
+  timeline: number;
+  /** Nobody acted for the shard since. */
+  exact: boolean;
 }
 
 /** What the last run left behind, as far as it could be read. */
@@ -39,6 +49,8 @@ export interface Remains {
   highestTimeline: number;
   /** The state that was restored. */
   tip: Position | undefined;
+  /** Where that state is from, when it is another node's. */
+  taken?: TakenSnapshot;
 }
 
 /**
@@ -61,17 +73,18 @@ export function isSameWorld({ run }: Remains, ownership: Ownership): boolean {
  * above it, as after a time without a control plane.
  */
 export function planRun(remains: Remains, ownership?: Ownership): RunState {
-  const { run, anyFile, highestEpoch, highestTimeline } = remains;
+  const { run, anyFile, highestEpoch, highestTimeline, taken } = remains;
   const jump = run === undefined && anyFile ? LOST_RUN_EPOCH_JUMP : 1;
   const epoch = Math.max(run?.epoch ?? 0, highestEpoch) + jump;
   const timeline = Math.max(run?.timeline ?? 0, highestTimeline);
   if (ownership === undefined)
     return { epoch, timeline: isClean(remains) ? Math.max(timeline, 1) : timeline + 1 };
   const { world, turn } = ownership;
+  const same = taken === undefined ? goesOn(remains, ownership) : taken.exact;
   return {
     epoch: Math.max(epoch, ownership.epoch),
-    timeline: goesOn(remains, ownership)
-      ? Math.max(timeline, 1)
+    timeline: same
+      ? Math.max(taken?.timeline ?? timeline, 1)
       : Math.max(timeline + 1, ownership.epoch),
     owner: { epoch: ownership.epoch, world, turn },
   };

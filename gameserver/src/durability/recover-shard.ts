@@ -126,16 +126,27 @@ async function readNewestSnapshot(
   problems: FileProblem[],
 ): Promise<Snapshot | undefined> {
   for (const file of [...names].reverse()) {
-    const read = await readFile(disk, join(shard.dir, file.name), (bytes) => {
-      const snapshot = decodeSnapshot(bytes);
-      checkOwner(shard, snapshot.header);
-      if (!samePosition(snapshot.header, file)) throw new BadFile("has another file's name");
-      return snapshot;
-    });
+    const read = await readSnapshot(shard, file.name, disk, file);
     if (read.ok) return read.value;
     problems.push({ file: file.name, problem: read.problem, aside: true });
   }
   return undefined;
+}
+
+/** `position`: the one that its name says. @throws DiskError, StorageError "newer-format" */
+export function readSnapshot(
+  shard: Shard,
+  name: string,
+  disk: Disk,
+  position?: Position,
+): Promise<Read<Snapshot>> {
+  return readFile(disk, join(shard.dir, name), (bytes) => {
+    const snapshot = decodeSnapshot(bytes);
+    checkOwner(shard, snapshot.header);
+    if (position !== undefined && !samePosition(snapshot.header, position))
+      throw new BadFile("has another file's name");
+    return snapshot;
+  });
 }
 
 async function readJournal(shard: Shard, file: NamedFile, disk: Disk): Promise<ReadJournal> {

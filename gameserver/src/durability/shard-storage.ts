@@ -2,14 +2,22 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Logger } from "@atlasnet/core";
 import { messageOf, StorageError, storageError } from "@atlasnet/core/node";
-import { writeAtomically } from "./atomic-write.ts";
-import { discardedName, folderName, RUN_FILE, sortShardFiles } from "./file-names.ts";
+import { removeIfThere, writeAtomically } from "./atomic-write.ts";
+import {
+  discardedName,
+  FETCHED_FILE,
+  RUN_FILE,
+  shardFolder,
+  snapshotName,
+  sortShardFiles,
+} from "./file-names.ts";
 import { RECORD_OVERHEAD_BYTES } from "./journal-file.ts";
 import { JournalWriter } from "./journal-writer.ts";
 import { isSameWorld, type Ownership, planRun, type Remains } from "./plan-run.ts";
 import { type Position, samePosition } from "./position.ts";
-import { type Recovery, recoverShard } from "./recover-shard.ts";
-import { encodeRun, type RunState } from "./run-file.ts";
+import { type Recovery, readSnapshot, recoverShard } from "./recover-shard.ts";
+import { encodeRun, type RunOwner, type RunState } from "./run-file.ts";
+import type { Snapshot } from "./snapshot-file.ts";
 import { SnapshotWriter } from "./snapshot-writer.ts";
 import {
   DEFAULT_JOURNAL_SYNC_MS,
@@ -19,6 +27,7 @@ import {
   type ShardStorageOptions,
   type SnapshotFacts,
   type StorageHealth,
+  type WrittenSnapshot,
 } from "./storage-options.ts";
 
 export function openShardStorage(
@@ -73,7 +82,7 @@ export class ShardStorage {
     assert.ok(this.options.keepSnapshots >= 1, "at least one snapshot is kept");
     this.dependencies = dependencies;
     const { dir, world, shard } = this.options;
-    this.dir = join(dir, "worlds", folderName(world), folderName(shard));
+    this.dir = shardFolder(dir, world, shard);
     this.logger = dependencies.logger.child({ world, shard });
     this.snapshots = new SnapshotWriter(
       { dir: this.dir, world, shard, keep: this.options.keepSnapshots },
@@ -118,6 +127,45 @@ export class ShardStorage {
       await disk.rename(join(this.dir, name), join(this.dir, discardedName(name)));
     await disk.syncDir(this.dir);
     this.remains = { ...this.remains, tip: undefined };
+  }
+
+  /** After `recover`: under which ownership the files were written last. */
+  get lastOwner(): RunOwner | undefined {
+    return this.remains?.run?.owner;
+  }
+
+  /**
+   * Takes the snapshot of another node, which lies in the folder as FETCHED_FILE, for the state to begin with; what
+   * was here is put aside as with `discard`. After `recover`. @throws StorageError, DiskError
+   */
+  async take(exact: boolean): Promise<Snapshot> {
+    assert.ok(this.remains !== undefined && this.run === undefined, "take comes after recover");
+    const { disk } = this.dependencies;
+    const { world, shard } = this.options;
+    const read = await readSnapshot({ dir: this.dir, world, shard }, FETCHED_FILE, disk);
+    if (!read.ok)
+      throw new StorageError("bad-snapshot", `the fetched snapshot of ${world}: ${read.problem}`, {
+        hint: "It came as it was stored: see *Snapshots* in docs/operations.md.",
+      });
+    const { header } = read.value;
+    await this.discard();
+    await disk.rename(join(this.dir, FETCHED_FILE), join(this.dir, snapshotName(header)));
+    await disk.syncDir(this.dir);
+    const { highestEpoch, highestTimeline } = this.remains;
+    this.remains = {
+      ...this.remains,
+      anyFile: true,
+      highestEpoch: Math.max(highestEpoch, header.epoch),
+      highestTimeline: Math.max(highestTimeline, header.timeline),
+      tip: { epoch: header.epoch, tick: header.tick },
+      taken: { timeline: header.timeline, exact },
+    };
+    return read.value;
+  }
+
+  /** What an earlier start fetched and did not come to use. */
+  async forgetFetched(): Promise<void> {
+    await removeIfThere(this.dependencies.disk, join(this.dir, FETCHED_FILE));
   }
 
   /** After `recover`: false when the files are of a world that was removed, and the name is another's now. */
@@ -215,7 +263,7 @@ export class ShardStorage {
    * @throws StorageError `snapshot-failed` (try again with a newer state after the fault's `retryMs`)
    * or `snapshot-running`.
    */
-  async writeSnapshot(facts: SnapshotFacts, state: Uint8Array): Promise<void> {
+  async writeSnapshot(facts: SnapshotFacts, state: Uint8Array): Promise<WrittenSnapshot> {
     const { run } = this;
     assert.ok(run !== undefined, "writeSnapshot comes after nextEpoch");
     const { world } = this.options;
@@ -231,8 +279,9 @@ export class ShardStorage {
     const before = this.tip;
     this.tip = position;
     this.snapshotRunning = true;
+    let takenAt: number;
     try {
-      await this.snapshots.write(run, facts, state);
+      takenAt = await this.snapshots.write(run, facts, state);
     } catch (error) {
       if (!anchored) {
         this.gap = {};
@@ -247,6 +296,8 @@ export class ShardStorage {
     this.dropped = false;
     if (!anchored) this.writer?.release();
     await this.snapshots.prune();
+    const { timeline, owner } = run;
+    return { path: join(this.dir, snapshotName(position)), ...facts, timeline, owner, takenAt };
   }
 
   /**

@@ -33,8 +33,8 @@ export class SnapshotWriter {
     this.dependencies = dependencies;
   }
 
-  /** Durable when it resolves. @throws StorageError `snapshot-failed` */
-  async write(run: RunState, facts: SnapshotFacts, state: Uint8Array): Promise<void> {
+  /** Durable when it resolves, with when it was taken (wall time, in ms). @throws StorageError `snapshot-failed` */
+  async write(run: RunState, facts: SnapshotFacts, state: Uint8Array): Promise<number> {
     const { dir, world, shard } = this.options;
     const { disk, clock, logger } = this.dependencies;
     const header: SnapshotHeader = {
@@ -56,6 +56,7 @@ export class SnapshotWriter {
     this.attempts = 0;
     this.problem = undefined;
     this.snapshots++;
+    return header.createdAtMs;
   }
 
   /** Removes what is no longer needed. What cannot be removed now is removed the next time. */

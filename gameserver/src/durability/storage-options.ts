@@ -1,4 +1,5 @@
 import type { Clock, Disk, Logger } from "@atlasnet/core";
+import type { RunOwner } from "./run-file.ts";
 import type { SnapshotHeader } from "./snapshot-file.ts";
 
 export interface ShardStorageOptions {
@@ -52,6 +53,16 @@ export interface StorageHealth {
 
 /** What the caller says about a snapshot; the rest of its header is known here. */
 export type SnapshotFacts = Pick<SnapshotHeader, "module" | "schema" | "tick">;
+
+/** A snapshot that is durable on this node's disk. */
+export interface WrittenSnapshot extends SnapshotFacts {
+  readonly path: string;
+  readonly timeline: number;
+  /** Under which the shard runs; undefined without a control plane. */
+  readonly owner: RunOwner | undefined;
+  /** In ms since 1970. */
+  readonly takenAt: number;
+}
 
 export const DEFAULT_KEEP_SNAPSHOTS = 3;
 export const DEFAULT_JOURNAL_SYNC_MS = 1000;

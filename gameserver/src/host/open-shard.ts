@@ -1,8 +1,10 @@
 import { OperatingError } from "@atlasnet/core";
 import { type CompiledDefinition, compileDefinition } from "@atlasnet/world";
-import { openShardStorage } from "../durability/shard-storage.ts";
+import type { Recovery } from "../durability/recover-shard.ts";
+import { openShardStorage, type ShardStorage } from "../durability/shard-storage.ts";
 import { TypeScriptModule } from "../module/typescript-module.ts";
 import { Shard } from "../shard/shard.ts";
+import { localCounts } from "../snapshots/snapshot-choice.ts";
 import { loadWorld } from "./load-module.ts";
 import type { ThreadSettings, WorldSettings } from "./protocol.ts";
 import type { RunnerDependencies } from "./shard-runner.ts";
@@ -54,15 +56,18 @@ export function newShard(
   );
 }
 
+export type StateToBegin = Pick<Recovery, "snapshot" | "deltas">;
+
 /**
  * Opens a world's files and finds its newest state; nothing for a world that is not kept.
- * @throws OperatingError when there is a state and none of it is readable
+ * @throws OperatingError when there is a state and none of it is readable; "state-elsewhere" when that of
+ * another node counts, which has not been fetched
  */
 export async function openStorage(
   settings: WorldSettings,
   thread: ThreadSettings,
   { disk, clock, logger }: RunnerDependencies,
-) {
+): Promise<{ storage: ShardStorage | undefined; recovery: StateToBegin | undefined }> {
   if (thread.dataDir === undefined || settings.durability === "none")
     return { storage: undefined, recovery: undefined };
   const storage = openShardStorage(
@@ -84,7 +89,21 @@ export async function openStorage(
       "The files are of an earlier world of this name and are put aside; this one starts empty.",
       { world: settings.world, shard: settings.shard, dir: storage.dir },
     );
-  if (settings.fresh || isOther) {
+  const { recorded, fetched, fresh } = settings;
+  if (fetched === undefined) await storage.forgetFetched();
+  else if (!fresh) {
+    const snapshot = await storage.take(fetched.exact);
+    return { storage, recovery: { snapshot, deltas: [] } };
+  }
+  if (recorded !== undefined && !fresh) {
+    const local = isOther ? undefined : { owner: storage.lastOwner, ...recovery };
+    if (!localCounts(local, recorded))
+      throw new OperatingError(
+        "state-elsewhere",
+        `the newest state of world ${settings.world} is in the snapshot store`,
+      );
+  }
+  if (fresh || isOther) {
     await storage.discard();
     return { storage, recovery: undefined };
   }

@@ -1,7 +1,9 @@
 import type { ToProxy, ToShard } from "@atlasnet/core";
 import type { Plain, Response } from "@atlasnet/world";
 import type { Ownership } from "../durability/plan-run.ts";
+import type { WrittenSnapshot } from "../durability/storage-options.ts";
 import type { Fault, TraceReport } from "../shard/shard.ts";
+import type { RecordedState } from "../snapshots/snapshot-choice.ts";
 
 /** Messages between a gameserver's main thread and its world threads. */
 
@@ -29,6 +31,10 @@ export interface WorldSettings {
   lastEpoch: number;
   /** Given by a control plane; absent without one: epochs are then the node's own. */
   ownership?: Ownership | undefined;
+  /** The newest snapshot that all nodes reach. Where it counts, opening fails with "state-elsewhere" … */
+  recorded?: RecordedState | undefined;
+  /** … until it was fetched into the shard's folder. `exact`: nobody acted for the shard since. */
+  fetched?: { readonly exact: boolean } | undefined;
 }
 
 export interface ThreadSettings {
@@ -58,6 +64,8 @@ export type FromThread =
   | { type: "failed"; shard: string; during: "open" | "swap" | "close"; error: ThreadError }
   | { type: "swapped"; shard: string; epoch: number }
   | { type: "closed"; shard: string }
+  /** One is on the disk. `final`: the shard was stopped at it; the word of it comes before "closed". */
+  | { type: "snapshot"; shard: string; snapshot: WrittenSnapshot; final: boolean }
   | { type: "out"; shard: string; messages: { peer: number; message: ToProxy }[] }
   | { type: "request"; shard: string; epoch: number; id: number; service: string; payload: Plain }
   | { type: "fault"; shard: string; fault: Fault; quarantined: boolean }

@@ -1,6 +1,7 @@
 import type { Clock, Logger, Timer } from "@atlasnet/core";
 import type { DefinitionData } from "@atlasnet/world";
 import type { ShardStorage } from "../durability/shard-storage.ts";
+import type { WrittenSnapshot } from "../durability/storage-options.ts";
 import type { Shard } from "../shard/shard.ts";
 
 /** A snapshot that failed is tried again after this long. */
@@ -11,6 +12,8 @@ export interface KeeperDependencies {
   logger: Logger;
   /** The shard as it is now, and the definition its state is written under. */
   current(): { shard: Shard; definition: DefinitionData };
+  /** A snapshot is durable. `final`: the shard ended at it, and nothing came after. */
+  onWritten?(snapshot: WrittenSnapshot, final: boolean): void;
 }
 
 /**
@@ -27,6 +30,7 @@ export class ShardKeeper {
   private held = false;
   /** Of the last snapshot of this storage; −1 before the first. */
   private snapshotTick = -1;
+  private written: WrittenSnapshot | undefined;
   private retryAt = 0;
 
   constructor(intervalMs: number, dependencies: KeeperDependencies) {
@@ -42,6 +46,7 @@ export class ShardKeeper {
   use(storage: ShardStorage | undefined): void {
     this.storage = storage;
     this.snapshotTick = -1;
+    this.written = undefined;
   }
 
   /** Begins to take snapshots at the interval. */
@@ -90,7 +95,9 @@ export class ShardKeeper {
     try {
       await this.settle();
       if (this.snapshotTick !== this.tick) await this.write(storage);
-      await storage.markClean(this.tick);
+      const clean = await storage.markClean(this.tick);
+      const { written } = this;
+      if (clean && written?.tick === this.tick) this.dependencies.onWritten?.(written, true);
     } finally {
       await storage.stop();
     }
@@ -118,8 +125,10 @@ export class ShardKeeper {
     const { tick } = shard.store;
     try {
       const module = { name: definition.name, version: String(definition.version) };
-      await storage.writeSnapshot({ module, schema: definition, tick }, shard.snapshot());
+      const facts = { module, schema: definition, tick };
+      this.written = await storage.writeSnapshot(facts, shard.snapshot());
       this.snapshotTick = tick;
+      this.dependencies.onWritten?.(this.written, false);
     } finally {
       this.running = false;
     }

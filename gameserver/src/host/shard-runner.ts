@@ -68,6 +68,11 @@ export class ShardRunner implements Ticking {
       clock: dependencies.clock,
       logger: this.logger,
       current: () => ({ shard: this.shard, definition: this.loaded.definition.data }),
+      onWritten: (snapshot, final) => {
+        const { shard } = settings;
+        if (snapshot.owner !== undefined)
+          dependencies.post({ type: "snapshot", shard, snapshot, final });
+      },
     });
     this.keeper.use(parts.storage);
     this.pace = this.newPace();
@@ -101,6 +106,8 @@ export class ShardRunner implements Ticking {
     if (same) storage?.continueRecovered();
     // From here on this is the world that was opened: a swap does not start it empty again.
     settings.fresh = false;
+    settings.recorded = undefined;
+    settings.fetched = undefined;
     runner.begin();
     return runner;
   }

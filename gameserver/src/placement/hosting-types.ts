@@ -88,6 +88,8 @@ export type HostingEffect =
       readonly shard: string;
       readonly attempt: number;
       readonly reason: string;
+      /** What comes then: it is given back, or looked at again. */
+      readonly then: "release" | "rest";
     }
   /** Answers `renew`; undefined when there is no new epoch: what runs goes on as it is. */
   | {

@@ -424,7 +424,8 @@ export class Hosting {
     const { record, modified } = owner;
     const isHere =
       record?.node === this.node && generationOf(modified) === this.registration?.generation;
-    const turn = { world: world.created, turn: version + 1 };
+    const released = record?.state === "released" && { released: true as const };
+    const turn = { world: world.created, turn: version + 1, ...released };
     if (record === undefined) return { ...turn, lastTurn: "none" };
     if (!isHere) return { ...turn, lastTurn: undefined };
     return { ...turn, ...this.goesOn(entry, record.state === "owned" ? version : version - 1) };
@@ -536,7 +537,7 @@ export class Hosting {
     entry.phase = "closing";
     entry.reason = reason;
     entry.then = then;
-    this.effects.push({ type: "close", ...this.begin(entry), reason });
+    this.effects.push({ type: "close", ...this.begin(entry), reason, then });
   }
 
   private closed(entry: HostedShard, problem: string | undefined): void {
@@ -579,6 +580,11 @@ export class Hosting {
       this.report("info", `World ${entry.world} was given back: ${entry.reason}.`, entry);
     } else this.txnFailed(entry, answer);
     this.look(entry);
+  }
+
+  /** Whether an effect is still to be carried out: it was not overtaken by a loss. */
+  isUnderWay(shard: string, attempt: number): boolean {
+    return this.shards.get(shard)?.attempt === attempt;
   }
 
   // Failures

@@ -11,6 +11,7 @@ import {
 import type { Plain } from "@atlasnet/world";
 import type { Tracer } from "@opentelemetry/api";
 import type { Ownership } from "../durability/plan-run.ts";
+import type { WrittenSnapshot } from "../durability/storage-options.ts";
 import { resolveModule } from "../host/load-module.ts";
 import type {
   Durability,
@@ -65,6 +66,8 @@ export interface GameserverControl {
   died(shard: string, problem: string): void;
   /** A shard runs here no more. */
   gone(shard: string): void;
+  /** Its state is on the disk; `final`: it was stopped there, and is about to be gone. */
+  written?(shard: string, snapshot: WrittenSnapshot, final: boolean): void;
 }
 
 export type WorldFault = Pick<Fault, "event" | "tick" | "message" | "stack">;
@@ -80,6 +83,9 @@ export interface WorldRequest {
   fresh: boolean;
   /** From the control plane that gives the world to this server. */
   ownership?: Ownership | undefined;
+  /** See WorldSettings. */
+  recorded?: WorldSettings["recorded"];
+  fetched?: WorldSettings["fetched"];
 }
 
 export interface HostedWorld {
@@ -197,6 +203,8 @@ export class Gameserver {
       seed: this.dependencies.randomSeed(),
       lastEpoch: 0,
       ownership: request.ownership,
+      recorded: request.recorded,
+      fetched: request.fetched,
     };
     const hosted = await this.openShard(settings);
     this.announceHosting();
@@ -374,6 +382,9 @@ export class Gameserver {
         return;
       case "fault":
         this.reportFault(message);
+        return;
+      case "snapshot":
+        this.dependencies.control?.written?.(message.shard, message.snapshot, message.final);
         return;
       case "log":
         this.dependencies.logger[message.level](message.message, message.facts);
