@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createServer } from "node:http";
 import { after, before, describe, test } from "node:test";
 import { type DevAgent, NO_CONSUL, startDevAgent } from "../testing/dev-agent.ts";
 import { ConsulAgent, type ServiceRegistration } from "./consul-agent.ts";
@@ -110,4 +111,24 @@ test("an agent that is not there is an error that says what to do", async () => 
     hint: /discovery.consul.address/,
   });
   agent.close();
+});
+
+test("an agent is reached by an IPv6 address", async (t) => {
+  const server = createServer((request, response) => {
+    response.setHeader("content-type", "application/json");
+    response.end(JSON.stringify({ Member: { Addr: request.headers.host } }));
+  });
+  const isListening = await new Promise<boolean>((resolve) => {
+    server.once("error", () => resolve(false));
+    server.listen(0, "::1", () => resolve(true));
+  });
+  if (!isListening) return t.skip("this machine has no IPv6");
+  const address = server.address();
+  const host = `[::1]:${typeof address === "object" ? address?.port : ""}`;
+  const agent = new ConsulAgent({ address: `http://${host}` });
+  t.after(() => {
+    agent.close();
+    server.close();
+  });
+  assert.equal(await agent.nodeAddress(), host);
 });

@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { noopLogger } from "@atlasnet/core";
 import {
   loadConfig,
@@ -38,10 +39,15 @@ describe(`processes that find each other by Consul${why}`, {
     await dev.stop();
   });
 
-  async function start(node: string, role: ProcessRole) {
+  async function start(
+    node: string,
+    role: ProcessRole,
+    more: { readonly [path: string]: string } = {},
+  ) {
     const config = await configOf(node, {
       "discovery.type": "consul",
       "discovery.consul.address": dev.address,
+      ...more,
     });
     const dependencies = { logger: noopLogger, stopSignal: stop.signal };
     const host = await ServiceHost.start({ config, role }, dependencies);
@@ -49,8 +55,8 @@ describe(`processes that find each other by Consul${why}`, {
     return { config, host };
   }
 
-  async function apiserver(n: number) {
-    const { config, host } = await start(`api-${n}`, "apiserver");
+  async function apiserver(n: number, more: { readonly [path: string]: string } = {}) {
+    const { config, host } = await start(`api-${n}`, "apiserver", more);
     const addresses = new Map<string, NodeAddress>();
     const process = {
       ...{ node: `api-${n}`, role: "apiserver" as const, cluster: "games" },
@@ -66,7 +72,7 @@ describe(`processes that find each other by Consul${why}`, {
     const load = async () => ({ discoverCluster });
     const node = await start("gs-1", "gameserver");
     const waiting = processDiscovery(node.config, node.host, load);
-    const group = await Promise.all([1, 2, 3].map(apiserver));
+    const group = await Promise.all([1, 2, 3].map((n) => apiserver(n)));
     for (const { peers } of group) assert.deepEqual([...peers.keys()], ["api-1", "api-2", "api-3"]);
     const { config } = await waiting;
     assert.match(config.cluster.apiservers[0] ?? "", /^http:\/\/127.0.0.1:808[123]$/);
@@ -82,6 +88,22 @@ describe(`processes that find each other by Consul${why}`, {
       ["api-1", "api-2", "api-3"].map((id) => `atlasnet-${id}`),
     );
     agent.close();
+  });
+
+  test("with their state in Consul apiservers wait for nobody, are found where they say, and go when they stop", async () => {
+    const settings = { "apiserver.store": "consul", "discovery.consul.service": "others" };
+    const first = await apiserver(1, settings);
+    assert.equal(first.peers.size, 0);
+    const advertised = "203.0.113.7:7777";
+    const second = await apiserver(2, { ...settings, "links.advertise": advertised });
+    await reached(() => first.addresses.has("api-1") && first.addresses.has("api-2"));
+    assert.deepEqual(first.addresses.get("api-2"), { host: "203.0.113.7", port: 7777 });
+    const port = first.host.health.boundPort ?? assert.fail();
+    const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    assert.match(metrics, /^atlasnet_discovery_found\{.*role="apiserver".*\} 2$/m);
+    assert.match(metrics, /^atlasnet_discovery_failures_total(\{.*\})? 0$/m);
+    await second.host.stop();
+    await reached(() => !first.addresses.has("api-2"));
   });
 
   test("who waits for apiservers ends when the process is to stop", async () => {
@@ -120,4 +142,12 @@ test("a token file that is missing or holds none is refused with what to do", as
   await writeFile(file, "6a1253d2-1785-24fd-91c2-f8e78c745511\n");
   (await openConsulAgent(config)).close();
   await rm(dir, { recursive: true });
+});
+
+test("a file of certificates that is missing or holds none is refused with what to do", async () => {
+  const config = await configOf("gs-1", { "discovery.consul.ca": join(tmpdir(), "none.pem") });
+  const hint = /a PEM file/;
+  await assert.rejects(openConsulAgent(config), { code: "unreadable-file", hint });
+  const wrong = await configOf("gs-1", { "discovery.consul.ca": fileURLToPath(import.meta.url) });
+  await assert.rejects(openConsulAgent(wrong), { code: "bad-certificate-file", hint });
 });
