@@ -3,6 +3,7 @@ import { cp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { pathToFileURL } from "node:url";
+import { memoryResumeStorage } from "@atlasnet/client";
 import { reached } from "@atlasnet/core/testing";
 import {
   CheckedSession,
@@ -134,6 +135,38 @@ for (const form of serverForms)
       assert.ok((verdict.gaps[0]?.ms ?? 0) > 50 * EVERY_MS, "the cut is the longest gap");
     });
   });
+
+test("a move from WebSocket to UDP and back, and a page that is loaded again, are proved", async (t) => {
+  const { server, checker } = await scene(t, monolith, WORLDS);
+  const storage = memoryResumeStorage();
+  const enter = async (client: string, writer: number) => {
+    const session = new CheckedSession(
+      { client, writer },
+      { sink: checker.take, now: () => performance.now() },
+    );
+    const world = await server
+      .client("ws", { transport: "auto", storage })
+      .join(definition, { world: "checker", observe: session.observe });
+    session.begin(world);
+    const talk = async (messages: number) => {
+      for (let n = 0; n < messages; n++) session.say();
+      await reached(() => session.settled);
+    };
+    return { world, session, talk };
+  };
+  const first = await enter("first", 1);
+  await first.talk(10);
+  await reached(() => first.world.transport === "udp");
+  await first.talk(10);
+  const second = await enter("second", 2);
+  assert.equal(second.world.session, first.world.session);
+  await second.talk(10);
+  await reached(() => second.world.transport === "udp");
+  await second.talk(10);
+  const verdict = checker.finish();
+  assertProved(verdict);
+  assert.ok(verdict.figures.welcomes >= 4, "each was welcomed over both transports");
+});
 
 test("a server that stops and starts again goes on where it was", async (t) => {
   const { place, server, checker } = await scene(t, monolith, WORLDS);

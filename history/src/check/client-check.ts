@@ -149,7 +149,9 @@ export class ClientCheck {
     }
     if (kind === "first-of-session") {
       upstream.startsSession();
-      downstream.startsSession();
+      // The world counts what a writer said, and this one is new; but what it sent it counts for the session, which
+      // may be older than this client.
+      if (session.isNew) downstream.startsSession();
     }
     if (kind === "first-after-rollback") upstream.followsRollback();
     upstream.welcomed(appliedSeq, tick);

@@ -116,7 +116,7 @@ export class DownstreamCheck {
 
   /** A hello with a new stream. */
   restarted(): void {
-    this.log = new MessageLog(undefined);
+    this.log = new MessageLog({ known: false });
     this.highest = { seq: 0, at: 0 };
     this.sentBase = undefined;
     this.diverged = false;

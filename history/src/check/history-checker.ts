@@ -29,7 +29,7 @@ export interface HistoryVerdict {
 
 /**
  * Proves over any run that messages came once and in order: hand it every record as it is made, or from a file, then
- * `finish`. It keeps at most some hundred KB for each client.
+ * `finish`. It keeps at most half a MB for each client.
  */
 export class HistoryChecker {
   private readonly checks = new Map<string, ClientCheck>();

@@ -1,9 +1,9 @@
 import { chained, EMPTY_CHAIN, type Hash } from "../hash.ts";
 
 /** Messages of one direction and stream that are kept, to be looked at again after a rollback. */
-export const MAX_KEPT_MESSAGES = 16_384;
+export const MAX_KEPT_MESSAGES = 8_192;
 /** How many are cut off at a time. */
-const CUT = 4_096;
+const CUT = 2_048;
 
 /**
  * Messages 1, 2, 3… of a stream: their hashes, the chain up to each, and when they were first seen. The oldest are
@@ -20,9 +20,9 @@ export class MessageLog {
   /** The chain up to before `first`. */
   private base: Hash | undefined;
 
-  /** `base` is the chain before message 1; undefined when it is not known. */
-  constructor(base: Hash | undefined = EMPTY_CHAIN, maxKept = MAX_KEPT_MESSAGES) {
-    this.base = base;
+  /** A stream that goes on in a session, behind messages that are not `known` here, has no chain until `anchor`. */
+  constructor({ known = true, maxKept = MAX_KEPT_MESSAGES } = {}) {
+    this.base = known ? EMPTY_CHAIN : undefined;
     this.maxKept = maxKept;
   }
 
@@ -36,11 +36,12 @@ export class MessageLog {
     this.hashes.push(hash);
     this.times.push(at);
     if (this.hashes.length < this.maxKept + CUT) return;
-    this.base = this.chains[CUT - 1];
-    this.hashes = this.hashes.slice(CUT);
-    this.chains = this.chains.slice(CUT);
-    this.times = this.times.slice(CUT);
-    this.first += CUT;
+    const cut = this.hashes.length - this.maxKept;
+    this.base = this.chains[cut - 1];
+    this.hashes = this.hashes.slice(cut);
+    this.chains = this.chains.slice(cut);
+    this.times = this.times.slice(cut);
+    this.first += cut;
   }
 
   /** Undefined for what is forgotten, or not there yet. */

@@ -53,6 +53,11 @@ export class SessionCheck {
     return this.hello?.stream ?? "";
   }
 
+  /** The session surely began with the last welcome, instead of being claimed or taken over. */
+  get isNew(): boolean {
+    return this.hello?.resume === false && this.welcome?.attempt === 0;
+  }
+
   get timeline(): number | undefined {
     return this.welcome?.timeline;
   }

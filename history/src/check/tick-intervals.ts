@@ -1,5 +1,5 @@
-/** Ticks whose times are kept: about seven minutes at 20 ticks a second. */
-export const MAX_KEPT_TICKS = 8_192;
+/** Ticks whose times are kept: some three minutes at 20 ticks a second. */
+export const MAX_KEPT_TICKS = 4_096;
 
 /** An interval between two ticks at a client: times on its clock, in ms. */
 export interface TickGap {
@@ -15,7 +15,8 @@ export class TickIntervals {
   /** Of all that came. */
   largest: TickGap = NO_GAP;
   count = 0;
-  private readonly times = new Float64Array(MAX_KEPT_TICKS);
+  /** A ring, once it is full. */
+  private readonly times: number[] = [];
 
   add(at: number): void {
     if (this.count > 0) {

@@ -161,7 +161,7 @@ export class UpstreamCheck {
     this.earlier = known
       ? { log: this.log, acknowledged: this.acknowledgedSeq, countBase: this.countBase ?? 0 }
       : undefined;
-    this.log = new MessageLog(undefined);
+    this.log = new MessageLog({ known: false });
     this.countBase = undefined;
     this.followsStream = true;
     this.base = 1;
