@@ -7,6 +7,7 @@ import { connect } from "@atlasnet/client";
 import { noopLogger } from "@atlasnet/core";
 import { reached } from "@atlasnet/core/testing";
 import { type AtlasNetServer, createMonolith } from "./monolith.ts";
+import { assertAllIsWell, LEDGER_FILE, LedgerPlayer, ledger } from "./testing/index.ts";
 import { meadowSource, seen } from "./testing/meadow.ts";
 import { MonolithApi } from "./testing/monolith-api.ts";
 import { type Settings, Workplace } from "./testing/workplace.ts";
@@ -126,4 +127,28 @@ test("the port of the API is taken: it is named, and the API can be turned off",
   const server = await start(place, { ...taken, "apiserver.http": "false" });
   assert.equal(server.addresses.api, undefined);
   await enter(place, server, "meadow");
+});
+
+test("given up by its own leader, a monolith registers anew; nobody loses anything", async (t) => {
+  const place = await newPlace(t);
+  const server = await start(place, { worlds: `ledger=${LEDGER_FILE}` });
+  const api = await MonolithApi.of(server, join(place.dir, "n1"));
+  const players = await Promise.all(
+    ["ws", "tcp", "udp"].map(async (scheme) => {
+      const client = connect({ url: `${scheme}://127.0.0.1:${server.addresses.players.port}` });
+      place.undo(() => client.close());
+      const player = new LedgerPlayer(await client.join(ledger, { world: "ledger" }));
+      place.undo(() => player.stop());
+      return player;
+    }),
+  );
+  for (const player of players) player.talk(1e6);
+  for (let losses = 0; losses < 3; losses++) {
+    const due = players.map(({ said }) => said.length + 5);
+    await api.declareLost("monolith");
+    await reached(() => players.every(({ said }, at) => said.length >= (due[at] ?? 0)));
+  }
+  for (const player of players) player.stop();
+  await assertAllIsWell(players);
+  for (const { drops } of players) assert.equal(drops, 0, "no connection was touched");
 });

@@ -2,6 +2,9 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { ApiClient, ControlClient } from "@atlasnet/apiserver/client";
+import { decodeRecord, lostParts, nodeKey } from "@atlasnet/core";
+import { systemClock, systemRandom } from "@atlasnet/core/node";
 import type { AtlasNetServer } from "../monolith.ts";
 
 /** The HTTP API of a monolith, as far as tests ask it. */
@@ -50,6 +53,26 @@ export class MonolithApi {
 
   async kv(key: string): Promise<unknown> {
     return (await this.ask("GET", `/v1/kv/item?key=${key}`))["text"];
+  }
+
+  /** The leader's word that a node's lease has run out, although it has not. */
+  async declareLost(node: string): Promise<void> {
+    const client = new ApiClient(
+      { addresses: [this.origin], token: this.token },
+      { clock: systemClock, random: systemRandom },
+    );
+    try {
+      const store = new ControlClient({ client });
+      for (let done = false; !done; ) {
+        const [item] = (await store.range({ key: nodeKey(node) })).items;
+        const decoded = item && decodeRecord("node", item.value);
+        assert(item !== undefined && decoded?.ok === true);
+        const { succeeded } = await store.txn(lostParts(node, item.modified, decoded.record));
+        done = succeeded;
+      }
+    } finally {
+      client.close();
+    }
   }
 
   private async ask(method: string, path: string, body?: object): Promise<Fields> {
