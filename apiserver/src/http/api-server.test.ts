@@ -122,6 +122,25 @@ test("a change that is sent twice with one key is applied once", async (t) => {
   assert.deepEqual([third.status, third.body["code"]], [409, "conflict"]);
 });
 
+test("a key that was used for another request, or by somebody else, hides no change", async (t) => {
+  const { ask } = await scene(t);
+  const headers = { "idempotency-key": "once" };
+  const put = (key: string, text: string) =>
+    ask("PUT", `/v1/kv/item?key=${key}`, { body: { text }, headers });
+  const first = await put("a", "1");
+  assert.equal(first.status, 200);
+  assert.deepEqual((await put("a", "1")).body, first.body);
+  for (const [key, text] of [
+    ["b", "1"],
+    ["a", "2"],
+  ] as const) {
+    assert.equal((await put(key, text)).status, 200);
+    assert.equal((await ask("GET", `/v1/kv/item?key=${key}`)).body["text"], text);
+  }
+  assert.equal((await ask("DELETE", "/v1/kv/item?key=a", { headers })).status, 200);
+  assert.equal((await ask("GET", "/v1/kv/item?key=a")).status, 404);
+});
+
 test("what is wrong is refused with a code, a message and a fitting status", async (t) => {
   const { ask } = await scene(t);
   const cases: [Promise<{ status: number; body: Json }>, number, string, RegExp][] = [

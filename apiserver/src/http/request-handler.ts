@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import type { Clock, ControlStore, Logger } from "@atlasnet/core";
 import { ControlError, MAX_REQUEST_ID_LENGTH } from "@atlasnet/core";
@@ -95,7 +96,7 @@ export class RequestHandler {
       onRequest: (request) => this.authorize(route, request),
       handler: async (request, reply) => {
         try {
-          const call = this.callOf(request);
+          const call = this.callOf(route, request);
           const answer = await this.run(route, request, reply, call);
           this.note(route, request, "ok");
           return answer;
@@ -178,7 +179,7 @@ export class RequestHandler {
     }
   }
 
-  private callOf(request: FastifyRequest): Call {
+  private callOf(route: Route, request: FastifyRequest): Call {
     const id = request.headers[IDEMPOTENCY_HEADER];
     const who = { caller: this.callers.get(request), from: request.ip };
     if (id === undefined) return { ...who, id };
@@ -187,7 +188,7 @@ export class RequestHandler {
         "bad-request",
         `${IDEMPOTENCY_HEADER}: 1 to ${MAX_REQUEST_ID_LENGTH} letters are needed`,
       );
-    return { ...who, id };
+    return { ...who, id: changeId(id, who.caller, route, request) };
   }
 
   /** One entry for each change: its result, or that the role was not enough. */
@@ -211,6 +212,21 @@ export class RequestHandler {
     const leader = this.parts.store.leader();
     return leader === undefined ? undefined : `${leader.term} ${leader.node}`;
   }
+}
+
+/**
+ * A change as the store knows it: the same for the same request of the same token alone. Else one who uses a
+ * key twice, or another one who thought of the same, would be told that a change was made that was not.
+ */
+function changeId(
+  key: string,
+  caller: Caller | undefined,
+  route: Route,
+  { params, query, body }: FastifyRequest,
+): string {
+  const said = body instanceof Readable ? null : (body ?? null);
+  const whole = JSON.stringify([key, caller?.id ?? null, route.name, params, query, said]);
+  return createHash("sha256").update(whole).digest("base64url");
 }
 
 /** Reads the present revision, and as little else as can be. */
