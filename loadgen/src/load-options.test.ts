@@ -49,3 +49,13 @@ test("load leaves this machine only when that is allowed", () => {
   }
   assert.throws(() => planLoad({ ...OPTIONS, url: "evil@10.0.0.1:1", remote: true }, 2), LoadError);
 });
+
+test("a check sends the message of the checker's world, and no other", () => {
+  const options = { world: "checker", clients: 1, rate: 1, seconds: 1, check: true };
+  const { message, check, history } = planLoad(options, 1);
+  assert.deepEqual([message, check, history], ["say", true, undefined]);
+  assert.throws(() => planLoad({ ...options, message: "shout" }, 1), {
+    code: "bad-load",
+    message: /^message: found shout, allowed: say/,
+  });
+});
