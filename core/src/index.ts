@@ -82,7 +82,6 @@ export {
 } from "./control/lease.ts";
 export { type Boots, bootsInMemory } from "./control/member/boots.ts";
 export type { RenewalPort } from "./control/member/membership.ts";
-export { Pauses, pause } from "./control/member/pause.ts";
 export type { NodeDescription } from "./control/member/register.ts";
 export {
   changeNodeState,
@@ -106,6 +105,7 @@ export {
   releaseShard,
   whyRelease,
 } from "./control/ownership.ts";
+export { Pauses, pause } from "./control/pauses.ts";
 export { MAX_READ_ALL_ITEMS, type ReadAll, readAll } from "./control/read-all.ts";
 export {
   type DecodedRecord,

@@ -1,5 +1,5 @@
 import type { LeaderInfo } from "../control/control-store.ts";
-import { Pauses, pause } from "../control/member/pause.ts";
+import { Pauses, pause } from "../control/pauses.ts";
 import { ApiserverLink } from "../control/remote/apiserver-link.ts";
 import type { ApiserverMember } from "../control/remote/control-call-codec.ts";
 import type { ControlCalls } from "../control/remote/control-calls.ts";

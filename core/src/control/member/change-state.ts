@@ -3,9 +3,9 @@ import type { Random } from "../../ports/random.ts";
 import { ControlError } from "../control-error.ts";
 import type { ControlStore } from "../control-store.ts";
 import { changeNodeState } from "../node-changes.ts";
+import { Pauses } from "../pauses.ts";
 import type { NodeState } from "../records.ts";
 import { readOwnRecord } from "./own-key.ts";
-import { Pauses } from "./pause.ts";
 import { isRetryable } from "./retryable.ts";
 
 export interface ChangeStateOptions {

@@ -10,12 +10,12 @@ import {
   type Watch,
 } from "../control-store.ts";
 import type { Lease } from "../lease.ts";
+import { Pauses } from "../pauses.ts";
 import { decodeRecord } from "../record-codec.ts";
 import { nodeKey } from "../record-keys.ts";
 import type { NodeRecord } from "../records.ts";
 import type { RenewalAnswer, RenewalRequest } from "../remote/renewal.ts";
 import { readOwnRecord } from "./own-key.ts";
-import { Pauses } from "./pause.ts";
 import { isRetryable } from "./retryable.ts";
 
 /** Renews a lease, once. Rejects when nobody answered. */

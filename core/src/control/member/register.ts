@@ -4,10 +4,10 @@ import type { Random } from "../../ports/random.ts";
 import type { NodeRegistration } from "../control-plane.ts";
 import { type ControlStore, generationOf } from "../control-store.ts";
 import { registerNode } from "../node-changes.ts";
+import { Pauses } from "../pauses.ts";
 import type { NodeRecord } from "../records.ts";
 import type { Boots } from "./boots.ts";
 import { type OwnRecord, readOwnRecord } from "./own-key.ts";
-import { Pauses } from "./pause.ts";
 import { isRetryable } from "./retryable.ts";
 
 /** What a node says of itself when it registers. */

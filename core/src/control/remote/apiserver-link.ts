@@ -6,6 +6,7 @@ import type { Clock, Timer } from "../../ports/clock.ts";
 import type { PseudoRandom } from "../../ports/random.ts";
 import { CONTROL_CHANNEL, NODES_GROUP } from "../../wire/link-messages.ts";
 import type { LeaderInfo } from "../control-store.ts";
+import { SharedPauses } from "../pauses.ts";
 import { ApiserverChoice } from "./apiserver-choice.ts";
 import { Beat } from "./beat.ts";
 import { connectWithin } from "./connect-within.ts";
@@ -20,7 +21,6 @@ import {
 } from "./control-call-codec.ts";
 import type { ControlCalls } from "./control-calls.ts";
 import { outcomeOf } from "./outcome.ts";
-import { Pauses } from "./pauses.ts";
 
 export interface ApiserverLinkOptions {
   /** Node ids. They stay known; those that apiservers tell of are added. */
@@ -95,7 +95,7 @@ export class ApiserverLink implements ControlCalls {
   private readonly events: Partial<ApiserverLinkEvents>;
   private readonly choice: ApiserverChoice;
   private readonly asked: AskedCalls;
-  private readonly pauses: Pauses;
+  private readonly pauses: SharedPauses;
   private readonly handlers: ((leader: LeaderInfo | undefined) => void)[] = [];
   private standing: Standing | undefined;
   private membersTimer: Timer | undefined;
@@ -120,7 +120,7 @@ export class ApiserverLink implements ControlCalls {
       },
       { random },
     );
-    this.pauses = new Pauses({ clock, random });
+    this.pauses = new SharedPauses({ clock, random });
     this.asked = new AskedCalls(
       { group: NODES_GROUP, maxPending: MAX_PENDING_CONTROL_CALLS },
       { clock },

@@ -13,6 +13,7 @@ import {
   type WatchEvents,
   type WatchRequest,
 } from "../control-store.ts";
+import { SharedPauses } from "../pauses.ts";
 import { checkWatch } from "../request-checks.ts";
 import {
   rangeAnswer,
@@ -24,7 +25,6 @@ import {
 } from "./control-call-codec.ts";
 import type { ControlCalls } from "./control-calls.ts";
 import { outcomeOf, stopped, undecided } from "./outcome.ts";
-import { Pauses } from "./pauses.ts";
 import { failedWatch, RemoteWatch, type WatchPort } from "./remote-watch.ts";
 import type { RenewalAnswer, RenewalRequest } from "./renewal.ts";
 
@@ -63,7 +63,7 @@ export class RemoteStore implements ControlStore {
   private readonly calls: ControlCalls;
   private readonly clock: Clock;
   private readonly random: Random;
-  private readonly pauses: Pauses;
+  private readonly pauses: SharedPauses;
   private readonly watches = new Set<RemoteWatch>();
   private readonly watchPort: WatchPort;
   private known: LeaderInfo | undefined;
@@ -90,7 +90,7 @@ export class RemoteStore implements ControlStore {
     this.calls = calls;
     this.clock = clock;
     this.random = random;
-    this.pauses = new Pauses({ clock, random });
+    this.pauses = new SharedPauses({ clock, random });
     this.watchPort = {
       ask: (method, body, longMs = 0) => calls.ask(method, body, attemptMs + longMs),
       pause: (ms) => this.pauses.pause(ms),
