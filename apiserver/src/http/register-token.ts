@@ -1,4 +1,4 @@
-import { type Clock, ControlError, type ControlStore, type Logger } from "@atlasnet/core";
+import { type Clock, ControlError, type ControlStore, type Logger, pause } from "@atlasnet/core";
 import type { AdminToken } from "./admin-token-file.ts";
 import { encodeTokenRecord, TOKENS } from "./tokens.ts";
 
@@ -11,21 +11,22 @@ export function registerTokens(
 ): void {
   const { store, clock, logger, signal } = dependencies;
   const key = `${TOKENS}${id}`;
-  const attempt = () => {
-    if (signal.aborted) return;
-    store
-      .txn({
-        compare: [{ type: "modified", key, is: "equal", revision: 0 }],
-        then: [{ type: "put", key, value: encodeTokenRecord(record) }],
-      })
-      .catch((error: unknown) => {
+  const attempt = async (): Promise<void> => {
+    while (!signal.aborted) {
+      try {
+        await store.txn({
+          compare: [{ type: "modified", key, is: "equal", revision: 0 }],
+          then: [{ type: "put", key, value: encodeTokenRecord(record) }],
+        });
+        return;
+      } catch (error) {
         if (signal.aborted) return;
         if (!(error instanceof ControlError))
           logger.error("The administrator's token could not be registered.", { error });
         else logger.debug("The administrator's token is not registered yet.", { error });
-        const timer = clock.setTimer(RETRY_MS, attempt);
-        signal.addEventListener("abort", () => timer.cancel(), { once: true });
-      });
+      }
+      await pause(clock, RETRY_MS, signal);
+    }
   };
-  attempt();
+  void attempt();
 }
