@@ -26,6 +26,7 @@ async function startServer() {
     "proxy.host": "127.0.0.1",
     "proxy.port": "0",
     "health.port": "0",
+    "apiserver.port": "0",
     "http.enabled": "false",
   }).map(([path, text]) => ({ name: `--${path}`, path, text }));
   for (const world of [`checker=${CHECKER_WORLD_FILE}`, "meadow=./meadow.mjs"])
