@@ -14,7 +14,9 @@ export function gameserverBanner(config: Config, server: GameserverBannerFacts):
   const rows: Row[] = [
     ["Links", `${hostPort(links)}  (UDP, from proxies)`],
     ["Health", `http://${reachable(health)}/ready`],
-    ["Worlds", config.worlds.map(({ name }) => name).join(", ")],
+    config.cluster.apiservers.length > 0
+      ? ["Cluster", config.cluster.apiservers.join(", ")]
+      : ["Worlds", config.worlds.map(({ name }) => name).join(", ")],
     ["Data", config.data.dir],
     ...identityRow(server.identity),
   ];
@@ -45,7 +47,7 @@ export function apiserverBanner(config: Config, server: ApiserverBannerFacts): s
   const scheme = tls.cert === undefined && isLocal(api.host) ? "http" : "https";
   const rows: Row[] = [
     ["API", `${scheme}://${reachable(api)}  (token: ${adminToken})`],
-    ["Links", `${hostPort(links)}  (UDP, from apiservers)`],
+    ["Links", `${hostPort(links)}  (UDP, from all processes of the cluster)`],
     ["Health", `http://${reachable(health)}/ready`],
     ["Peers", peers.join(", ")],
     ["Log", dataDir],

@@ -39,13 +39,18 @@ export async function runServer<Server extends Runnable>(
       await starting.catch(() => undefined);
       return;
     }
-    if (io.supervised !== true) io.talk(banner(server));
+    if (io.supervised !== true) io.talk(lines(io, banner(server)));
     await Promise.race([aborted(io.stop), fatal.raised]);
-    if (io.supervised !== true) io.talk(`\n${stopping} Once more to stop at once.\n`);
+    if (io.supervised !== true) io.talk(lines(io, `\n${stopping} Once more to stop at once.\n`));
     await server.drain(drainMs);
   } finally {
     await server.stop();
   }
+}
+
+/** A terminal has room around the text; in a file, between lines of a log, there are no empty ones. */
+function lines({ live }: CliIo, text: string): string {
+  return live === true ? text : text.replaceAll(/^\n|(?<=\n)\n/g, "");
 }
 
 /** A fault that comes at any time, as a promise that rejects with it. */

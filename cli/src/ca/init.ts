@@ -21,7 +21,15 @@ export function addCaInit(ca: Command, io: CliIo): void {
   addDirOption(command)
     .option("--cluster <name>", "the cluster's name; default: cluster- and six random characters")
     .option("--days <days>", "how long the CA is good for; default 3650")
+    // Taken, so that what is said of it names the flag.
+    .allowExcessArguments()
     .action(async (options: InitOptions) => {
+      const [folder] = command.args;
+      if (folder !== undefined)
+        throw new UsageError(
+          `ca init: found "${folder}", which is no option`,
+          `The folder is named by a flag: atlasnet ca init --dir ${folder}`,
+        );
       const { CLUSTER_ALLOWED, createCa, dateText, isClusterName } = await loadIdentity();
       const { cluster } = options;
       if (cluster !== undefined && !isClusterName(cluster))

@@ -191,6 +191,7 @@ test("wrong command lines end with 2, what is missing with 1, and both say what 
   await good("ca", "init");
   const cases: [string[], RegExp][] = [
     [["init", "--cluster", "No Name"], /--cluster: found "No Name", allowed: a-z/],
+    [["init", "ca"], /ca init: found "ca", which is no option.*\n.*atlasnet ca init --dir ca\n/],
     [["init", "--days", "0"], /--days: found "0", allowed: a whole number, 1 to/],
     [["issue", "--role", "admin", "--node", "n"], /Allowed choices are proxy, gameserver/],
     [["issue", "--role", "proxy", "--node", "../n"], /--node: found "\.\.\/n", allowed: letters/],

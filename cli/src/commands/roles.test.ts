@@ -131,7 +131,7 @@ test("apiserver takes the list of all with commas, and says where its API is and
   assert.deepEqual(rest, ["start", "drain 10000", "stop"]);
   assert.match(talk, /AtlasNet \S+, apiserver api-1, is running$/m);
   assert.match(talk, /API +http:\/\/127\.0\.0\.1:4004 +\(token: .*admin\.token\)$/m);
-  assert.match(talk, /Links +0\.0\.0\.0:4001 +\(UDP, from apiservers\)$/m);
+  assert.match(talk, /Links +0\.0\.0\.0:4001 +\(UDP, from all processes of the cluster\)$/m);
   assert.match(talk, /Peers +api-1=10\.0\.0\.1:2556, api-2=10\.0\.0\.2:2556$/m);
   assert.match(talk, /Identity +apiserver api-1 of cluster demo, until 2031-05-06/m);
   assert.match(talk, /^Stopping: leadership is handed over\./m);
