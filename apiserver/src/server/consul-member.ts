@@ -12,6 +12,7 @@ import { ConsulStore } from "./consul-store.ts";
 import type { GroupLoads } from "./group-loads.ts";
 import { LeaderCommands } from "./leader-commands.ts";
 import { Readiness } from "./readiness.ts";
+import { ShortLeases } from "./short-leases.ts";
 
 export interface ConsulMemberOptions {
   readonly node: string;
@@ -50,6 +51,7 @@ export class ConsulMember {
   private readonly core: ApiserverCore;
   private readonly kept: ConsulStore;
   private readonly readiness: Readiness;
+  private readonly shortLeases: ShortLeases;
 
   constructor(options: ConsulMemberOptions, dependencies: ConsulMemberDependencies) {
     const { node, cluster, prefix, book, placement } = options;
@@ -85,6 +87,7 @@ export class ConsulMember {
       isNew: () => false,
       barrier: () => this.store.readBarrier(),
     });
+    this.shortLeases = new ShortLeases({ store, clock, logger });
     const { calls } = this.core;
     const timeoutMs = DEFAULT_REQUEST_TIMEOUT_MS;
     this.client = new LeaderCommands({ node, timeoutMs }, { store, calls });
@@ -136,8 +139,11 @@ export class ConsulMember {
   /** For `/ready`. */
   check(): Health {
     const obstacle = this.kept.obstacle();
-    if (obstacle === undefined) return this.readiness.check();
-    return { ok: false, reason: `${obstacle.problem}. ${obstacle.hint}` };
+    if (obstacle !== undefined)
+      return { ok: false, reason: `${obstacle.problem}. ${obstacle.hint}` };
+    const health = this.readiness.check();
+    const { warning } = this.shortLeases;
+    return health.ok && warning !== undefined ? { ok: true, warning } : health;
   }
 
   /** Takes links, and takes part. It does not wait for Consul. @throws what stands in the way */
@@ -145,6 +151,7 @@ export class ConsulMember {
     await this.core.listen();
     this.kept.start();
     this.core.start();
+    this.shortLeases.start();
   }
 
   /** Leads no more, so that another apiserver does at once. */
@@ -155,6 +162,7 @@ export class ConsulMember {
   /** Takes no part any more; whoever waits is answered. */
   async stop(): Promise<void> {
     this.readiness.stop();
+    this.shortLeases.stop();
     this.core.stop();
     await this.kept.stop();
     await this.core.close();
