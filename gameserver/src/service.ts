@@ -28,6 +28,8 @@ export interface GameserverServiceOptions {
   readonly development?: boolean | undefined;
   /** Worlds of the control plane that are to be open before the service is there. */
   readonly awaits?: readonly string[];
+  /** Names of the worlds of the control plane, when others are not to be spoken of. */
+  readonly catalogue?: readonly string[];
   /** Whoever creates it holds the lock of the data directory. */
   readonly dataDirIsHeld?: boolean;
 }
@@ -64,14 +66,22 @@ export interface GameserverService {
  * @throws an error that says what to do.
  */
 export async function createGameserverService(
-  { config, development = false, awaits = [], dataDirIsHeld = false }: GameserverServiceOptions,
+  {
+    config,
+    development = false,
+    awaits = [],
+    catalogue,
+    dataDirIsHeld = false,
+  }: GameserverServiceOptions,
   dependencies: GameserverServiceDependencies,
 ): Promise<GameserverService> {
   const { host, links, control } = dependencies;
   if (!dataDirIsHeld) await holdDataDir(config, host);
   const metrics = new WorldMetrics(host.meter);
   addHealthChecks(host, metrics);
-  const multicast = createMulticast(config, host, control);
+  // With a control plane any world may come here.
+  const own = control === undefined ? config.worlds.map(({ name }) => name) : undefined;
+  const multicast = createMulticast(config, host, control, catalogue ?? own);
   const load = new LoadMeter();
   const cluster =
     control &&

@@ -102,13 +102,14 @@ async function startRoles(
   // First of all: what is in it is nobody else's from here on.
   await holdDataDir(config, host);
   const apiserver = await startGroupOfOne(config, host);
-  await writeCatalogue(config, { store: apiserver.store, logger: host.logger });
+  const catalogue = await writeCatalogue(config, { store: apiserver.store, logger: host.logger });
   const network = new InProcessNetwork();
   registerLinkMetrics(host.meter, network.stats, "in-process");
   const gameserver = await createGameserverService(
     {
       config: { ...config, worlds: [] },
       development,
+      catalogue,
       awaits: config.worlds.map(({ name }) => name),
       dataDirIsHeld: true,
     },

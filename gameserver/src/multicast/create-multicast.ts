@@ -20,14 +20,15 @@ export interface Multicast {
 export function createMulticast(
   config: Config,
   host: ServiceHost,
-  control?: { mayAct(): boolean },
+  control: { mayAct(): boolean } | undefined,
+  /** Those that there are, whether they run here or not; undefined: any may come. */
+  worlds: readonly string[] | undefined,
 ): Multicast | undefined {
   const { address, interface: by, topics, allowPrivate } = config.gameserver.multicast;
   if (address === undefined) return undefined;
   const group = parseGroupAddress(address);
   if (group === undefined) throw new Error(`${address} passed its check and is no group`);
-  // With a control plane any world may come here.
-  if (control === undefined) checkWorlds(config, topics);
+  if (worlds !== undefined) checkWorlds(worlds, topics);
   const { health, logger, meter } = host;
   const node = config.node.id;
   const network = new InProcessNetwork();
@@ -53,8 +54,7 @@ export function createMulticast(
   return { publisher, links: network.node({ role: "gameserver", node }) };
 }
 
-function checkWorlds({ worlds }: Config, topics: readonly string[]): void {
-  const names = worlds.map(({ name }) => name);
+function checkWorlds(names: readonly string[], topics: readonly string[]): void {
   for (const topic of topics) {
     const world = topic.slice(0, topic.indexOf("/"));
     if (names.includes(world)) continue;

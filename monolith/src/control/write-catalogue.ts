@@ -20,18 +20,20 @@ const WORLDS_PER_TXN = 100;
 const BYTES_PER_TXN = 512 * 1024;
 
 /**
- * Writes the worlds of the configuration into the catalogue; nothing when they are in it as they are.
+ * Writes the worlds of the configuration into the catalogue; nothing when they are in it as they are. Gives the
+ * names of all that are in it now.
  * @throws OperatingError: a module that is not there, a world that the catalogue cannot hold
  */
 export async function writeCatalogue(
   { worlds }: Pick<Config, "worlds">,
   { store, logger }: { readonly store: ControlStore; readonly logger: Logger },
-): Promise<void> {
+): Promise<readonly string[]> {
   const configured = worlds.map((world) => ({
     ...world,
     file: resolveModule(world.module, world.from),
   }));
-  const changes = planCatalogue(configured, await readCatalogue(store));
+  const before = await readCatalogue(store);
+  const changes = planCatalogue(configured, before);
   for (const some of portions(changes)) {
     const { succeeded } = await store.txn(joined(some));
     // The API is served already.
@@ -45,6 +47,7 @@ export async function writeCatalogue(
       else logger.info("The catalogue follows the configuration.", { world, what });
     }
   }
+  return [...new Set([...before.keys(), ...configured.map(({ name }) => name)])];
 }
 
 async function readCatalogue(store: ControlStore): Promise<ReadonlyMap<string, Seen<WorldRecord>>> {
