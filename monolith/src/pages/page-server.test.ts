@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { noopLogger } from "@atlasnet/core";
-import { PageServer, type PageServerOptions } from "./page-server.ts";
+import { type HostedPage, PageServer, type PageServerOptions } from "./page-server.ts";
 
 let work: string;
 before(async () => {
@@ -121,4 +121,27 @@ test("what is wrong with the settings is said by their names", async () => {
       /http\.port: cannot listen on 127\.0\.0\.1/,
     );
   });
+});
+
+test("the page of a world that came later is served, and nothing beside it", async () => {
+  await files({
+    "late/package.json": "{}",
+    "late/page/index.html": "<p>late",
+    "late/page/main.js": "play()",
+    "late/page/.secret": "hidden",
+    "late/dist/index.js": "secret",
+  });
+  const hosted: HostedPage[] = [];
+  const body = async (get: (path: string) => Promise<Response>) => {
+    assert.equal((await get("/late/")).status, 404);
+    hosted.push({ world: "late", file: join(work, "late", "dist", "index.js") });
+    assert.match(await (await get("/late/")).text(), /late/);
+    assert.equal(await (await get("/late/main.js?v=1")).text(), "play()");
+    assert.equal((await get("/late")).headers.get("location"), "/late/");
+    for (const path of ["/late/.secret", "/late/..%2fdist/index.js", "/late/none.js", "/other/"])
+      assert.equal((await get(path)).status, 404, path);
+    assert.deepEqual(Object(await (await get("/atlasnet.json")).json()).worlds, ["late"]);
+    assert.match(await (await get("/")).text(), /href="\/late\/"/);
+  };
+  await serving({}, body, { worlds: () => hosted });
 });
