@@ -283,9 +283,9 @@ export class WorldHost implements GameserverControl {
     );
     this.tell({ type: "lost" });
     for (const shard of [...this.renewals.keys()]) this.renewed(shard, undefined);
-    await this.worlds?.abandon();
-    // What the worlds left behind at their end, too: others may own them.
+    // Neither what waits to be recorded, nor what the worlds leave behind at their end: others may own them.
     this.dependencies.snapshots?.lost();
+    await this.worlds?.abandon();
   }
 
   // What the node says of itself
@@ -400,6 +400,7 @@ export class WorldHost implements GameserverControl {
     const snapshots = durability === "none" ? undefined : this.dependencies.snapshots;
     const newest = fresh ? undefined : await snapshots?.newest(shard, ownership);
     const recorded = newest?.recorded;
+    snapshots?.expect(shard, newest);
     try {
       await this.worlds?.open({ ...request, recorded }, "");
       snapshots?.begin(shard, ownership, newest && { ...newest, exact: false });

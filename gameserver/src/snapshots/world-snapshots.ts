@@ -109,11 +109,18 @@ export class WorldSnapshots {
     });
   }
 
+  /** The world is about to be opened: what it writes from now on is for the store. */
+  expect(shard: string, newest: NewestSnapshot | undefined): void {
+    this.forget(shard);
+    const world = worldOf(shard);
+    const recordedAt = newest?.record.newest.taken ?? this.dependencies.clock.wallTime();
+    this.shards.set(shard, new ShardUploads({ world, shard, recordedAt }, this.storeOf(shard)));
+  }
+
   /** The world is open. `began`: what was recorded of it before. */
   begin(shard: string, ownership: Ownership, began: NewestSnapshot | undefined): void {
-    const { taken } = began?.record.newest ?? {};
-    this.forget(shard);
-    const uploads = this.uploadsOf(shard, taken);
+    const uploads = this.shards.get(shard);
+    if (uploads === undefined) return;
     const { epoch, world, turn, lastTurn } = ownership;
     // Somebody else may have acted since that was recorded: what they did is given up now, for good.
     if (began !== undefined && !began.exact && lastTurn === undefined)
@@ -125,8 +132,9 @@ export class WorldSnapshots {
   /** One is on the disk. */
   written(shard: string, snapshot: WrittenSnapshot, final: boolean): void {
     const { owner } = snapshot;
-    if (owner === undefined) return;
-    this.shipper.submit(this.uploadsOf(shard, undefined), { owner, snapshot, final });
+    const uploads = this.shards.get(shard);
+    if (owner === undefined || uploads === undefined) return;
+    this.shipper.submit(uploads, { owner, snapshot, final });
   }
 
   /** Resolves once the store answers, or `goesOn` says that nobody waits for it any more. */
@@ -187,18 +195,6 @@ export class WorldSnapshots {
 
   stop(): void {
     this.shipper.stop();
-  }
-
-  private uploadsOf(shard: string, recordedAt: number | undefined): ShardUploads {
-    const there = this.shards.get(shard);
-    if (there !== undefined) return there;
-    const world = worldOf(shard);
-    const uploads = new ShardUploads(
-      { world, shard, recordedAt: recordedAt ?? this.dependencies.clock.wallTime() },
-      this.storeOf(shard),
-    );
-    this.shards.set(shard, uploads);
-    return uploads;
   }
 
   private storeOf(shard: string): ArtifactStore {

@@ -42,7 +42,10 @@ export class FakeControlPlane implements ControlPlane {
   constructor({ node = "g", tiny = new TinyStore() }: { node?: string; tiny?: TinyStore } = {}) {
     this.node = node;
     this.tiny = tiny;
+    // Several nodes may share a store.
+    const { onChanges } = tiny;
     tiny.onChanges = (changes) => {
+      onChanges?.(changes);
       for (const watch of this.watches) watch(changes);
       for (const mark of this.marks.splice(0)) mark();
     };

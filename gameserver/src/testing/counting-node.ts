@@ -1,0 +1,161 @@
+import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import {
+  InProcessNetwork,
+  type Link,
+  type LinkMessage,
+  type LogFacts,
+  type Logger,
+  noopLogger,
+  shardChannel,
+} from "@atlasnet/core";
+import { NodeDisk, systemClock } from "@atlasnet/core/node";
+import type { TinyStore } from "@atlasnet/core/testing";
+import { ByteReader, compileDefinition, defineWorld, text } from "@atlasnet/world";
+import { WorldHost } from "../cluster/world-host.ts";
+import { WorldModules } from "../cluster/world-modules.ts";
+import { Gameserver } from "../server/gameserver.ts";
+import type { StoreOfShard } from "../snapshots/snapshot-store.ts";
+import { WorldSnapshots } from "../snapshots/world-snapshots.ts";
+import { FakeControlPlane } from "./fake-control-plane.ts";
+import { readBatch } from "./test-shard.ts";
+
+const definition = defineWorld({
+  name: "counter",
+  tickRate: 60,
+  components: {},
+  serverMessages: { said: { text: text(100) } },
+});
+const [said] = compileDefinition(definition.data).serverMessages;
+
+/** Counts ticks, and says how many there were. */
+const COUNTER = `
+  create(ctx) { ctx.kv.set("n", 0); },
+  tick(ctx) { ctx.kv.set("n", ctx.kv.get("n") + 1); ctx.broadcast("said", { text: String(ctx.kv.get("n")) }); },
+`;
+
+export interface CountingNodeOptions {
+  readonly node: string;
+  /** Everything of the test is below it. */
+  readonly dir: string;
+  readonly tiny: TinyStore;
+  readonly storeOf: StoreOfShard;
+  readonly finishMs?: number;
+}
+
+/** A whole gameserver of a cluster in this process, whose worlds count their ticks. */
+export class CountingNode {
+  readonly control: FakeControlPlane;
+  readonly snapshots: WorldSnapshots;
+  readonly host: WorldHost;
+  readonly server: Gameserver;
+  readonly lines: string[] = [];
+  private readonly network = new InProcessNetwork();
+  private link: Link | undefined;
+  private attaches = 0;
+
+  constructor({ node, dir, tiny, storeOf, finishMs = 20_000 }: CountingNodeOptions) {
+    const worlds = join(dir, "worlds");
+    mkdirSync(worlds, { recursive: true });
+    writeFileSync(
+      join(worlds, "counter.mjs"),
+      `export const world = { definition: { data: ${JSON.stringify(definition.data)} }, behaviour: {${COUNTER}} };`,
+    );
+    const dataDir = join(dir, node);
+    const note = (message: string, _facts?: LogFacts) => void this.lines.push(message);
+    const logger: Logger = { ...noopLogger, warn: note, error: note, child: () => logger };
+    this.control = new FakeControlPlane({ node, tiny });
+    this.snapshots = new WorldSnapshots(
+      { node, dataDir, keep: 2, uploadBytesPerSecond: 1e9, finishMs },
+      { storeOf, control: this.control.store, disk: new NodeDisk(), clock: systemClock, logger },
+    );
+    const stored = { fileOf: async () => assert.fail("none"), hold: () => () => undefined };
+    this.host = new WorldHost({
+      control: this.control,
+      modules: new WorldModules({ dir: worlds }, { stored }),
+      snapshots: this.snapshots,
+      clock: systemClock,
+      logger,
+    });
+    this.server = new Gameserver(
+      {
+        node,
+        threads: 1,
+        thread: {
+          dataDir,
+          tickLimitMs: 1_000,
+          snapshotIntervalMs: 3_600_000,
+          keepSnapshots: 2,
+          journalSyncMs: 10,
+          development: false,
+        },
+        outboxMessages: 1_000,
+        outboxBytes: 1_000_000,
+        maxSessionsPerWorld: 10,
+      },
+      {
+        links: this.network.node({ role: "gameserver", node }),
+        logger,
+        randomSeed: () => 5,
+        services: new Map(),
+        control: this.host,
+        onStats: () => undefined,
+        onPlaced: () => undefined,
+        onFault: () => undefined,
+      },
+    );
+  }
+
+  async start(): Promise<void> {
+    await this.server.start();
+    await this.host.start(this.server, () => assert.fail("nobody asks for the load here"));
+    this.link = await this.network.node({ role: "proxy", node: "p" }).connect(this.control.node);
+  }
+
+  async stop(): Promise<void> {
+    this.host.stop();
+    this.snapshots.stop();
+    await this.server.stop();
+  }
+
+  get epoch(): number | undefined {
+    return this.server.hosted[0]?.epoch;
+  }
+
+  /** A player comes into the only world, once it runs here: its timeline, and what it counts. */
+  async watch(): Promise<{ readonly timeline: number; readonly counts: readonly number[] }> {
+    await until(() => this.epoch !== undefined);
+    const shard = "arena/0";
+    const channel = this.link?.channel(shardChannel(shard));
+    assert.ok(channel !== undefined);
+    const counts: number[] = [];
+    let timeline: number | undefined;
+    const attach = ++this.attaches;
+    channel.onMessage((message: LinkMessage) => {
+      if (message.type === "attached" && message.attach === attach) timeline = message.timeline;
+      if (message.type !== "downstream") return;
+      for (const { messages } of readBatch(message.batch).sessions.values())
+        for (const { payload } of messages)
+          counts.push(Number(said?.codec.decode(new ByteReader(payload))["text"]));
+    });
+    channel.send({
+      ...{ type: "attach", shard, epoch: this.epoch ?? 0, attach },
+      ...{
+        account: `${this.control.node}${attach}`,
+        name: "Ann",
+        data: null,
+        stream: new Uint8Array(8),
+        attempt: attach,
+      },
+      ...{ firstUnacked: 1, lastReceived: 0 },
+    });
+    await until(() => timeline !== undefined && counts.length > 0);
+    return { timeline: timeline ?? 0, counts };
+  }
+}
+
+/** Waits for a state that another thread brings about. */
+export async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((resolve) => setImmediate(resolve));
+}
