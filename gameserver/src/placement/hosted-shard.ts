@@ -65,6 +65,22 @@ export class HostedShard {
     this.world = world;
   }
 
+  /** Takes an ownership that the control plane has. */
+  owns(ownership: Ownership): void {
+    const { turn: last, lastTurn, sinceTurn } = ownership;
+    const before = typeof lastTurn === "number" ? lastTurn : last;
+    this.ownTurns = { since: sinceTurn ?? before, last };
+    this.ownership = ownership;
+    this.floor = ownership.epoch;
+  }
+
+  /** What a turn after `lastTurn`, which was this node's, says of the turns before. */
+  goesOn(lastTurn: number): Pick<Ownership, "lastTurn" | "sinceTurn"> {
+    const { ownTurns } = this;
+    const isKnown = ownTurns?.last === lastTurn && ownTurns.since < lastTurn;
+    return isKnown ? { lastTurn, sinceTurn: ownTurns.since } : { lastTurn };
+  }
+
   /** Everything that a registration brought is gone with it. */
   reset(): void {
     this.phase = "rest";

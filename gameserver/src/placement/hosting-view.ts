@@ -1,0 +1,144 @@
+import {
+  type Claimant,
+  type ClaimView,
+  claimShard,
+  generationOf,
+  type NodeRegistration,
+  nodeKey,
+  type OwnerRecord,
+  ownerKey,
+  type RecordKind,
+  type Seen,
+  shardKey,
+  whyRelease,
+  worldKey,
+} from "@atlasnet/core";
+import type { Ownership } from "../durability/plan-run.ts";
+import { ClusterRecords } from "./cluster-records.ts";
+import type { HostedShard } from "./hosted-shard.ts";
+
+/** What the records and this node's registration say of a shard: whose it is, and what may become of it. */
+export class HostingView {
+  readonly records = new ClusterRecords();
+  readonly node: string;
+  registration: NodeRegistration | undefined;
+  draining = false;
+
+  constructor({ node }: { node: string }) {
+    this.node = node;
+  }
+
+  ownerOf(entry: HostedShard): Seen<OwnerRecord> {
+    return this.records.seen("owner", ownerKey(entry.shard));
+  }
+
+  worldOf(entry: HostedShard) {
+    return this.records.seen("world", worldKey(entry.world));
+  }
+
+  of(entry: HostedShard): ClaimView {
+    const { records } = this;
+    const owner = this.ownerOf(entry);
+    return {
+      world: this.worldOf(entry),
+      shard: records.seen("shard", shardKey(entry.shard)),
+      owner,
+      ownerNode: records.seen("node", nodeKey(owner.record?.node ?? "")),
+      node: records.seen("node", nodeKey(this.node)),
+    };
+  }
+
+  get claimant(): Claimant | undefined {
+    const { registration, node } = this;
+    return registration && { node, boot: registration.boot, generation: registration.generation };
+  }
+
+  /** Owned by this registration, as the view shows it. */
+  isMine(entry: HostedShard): boolean {
+    const { registration } = this;
+    const { record, modified } = this.ownerOf(entry);
+    return (
+      registration !== undefined &&
+      record?.state === "owned" &&
+      record.node === this.node &&
+      record.boot === registration.boot &&
+      generationOf(modified) === registration.generation
+    );
+  }
+
+  /** The view is behind what this node's own transactions did. */
+  isBehind(entry: HostedShard): boolean {
+    return this.ownerOf(entry).modified < entry.floor;
+  }
+
+  /** The owner's record as this node's own transaction wrote it; the view may be behind. */
+  own(entry: HostedShard): Seen<OwnerRecord> {
+    const { ownership } = entry;
+    const { boot = "" } = this.registration ?? {};
+    const record = { world: ownership?.world ?? 0, node: this.node, boot, state: "owned" } as const;
+    return { record, created: 0, modified: entry.floor };
+  }
+
+  /** The owner's record as it was written last, as far as this node knows. */
+  newestOwner(entry: HostedShard): Seen<OwnerRecord> {
+    return entry.ownership === undefined ? this.ownerOf(entry) : this.own(entry);
+  }
+
+  /** A record of a newer version: nothing is decided by what it would be without it. */
+  isUnreadable({ shard, world }: HostedShard): boolean {
+    const keys: readonly [RecordKind, string][] = [
+      ["world", worldKey(world)],
+      ["shard", shardKey(shard)],
+      ["owner", ownerKey(shard)],
+    ];
+    return keys.some(([kind, key]) => this.records.problem(kind, key) !== undefined);
+  }
+
+  isWanted({ shard }: HostedShard): boolean {
+    return this.records.seen("shard", shardKey(shard)).record?.wanted === this.node;
+  }
+
+  isClaimable(entry: HostedShard): boolean {
+    const { claimant } = this;
+    if (claimant === undefined || this.draining) return false;
+    return claimShard(entry.shard, this.of(entry), claimant).ok;
+  }
+
+  /** Why what is owned has to go at `now`, whether it runs or not. */
+  whyGiveUp(entry: HostedShard, now: number): string | undefined {
+    const { claimant } = this;
+    if (this.draining) return "the node is stopping";
+    if (entry.givenUp && now < entry.retryAt) return entry.reason;
+    if (claimant === undefined) return undefined;
+    const { world, shard } = this.of(entry);
+    switch (whyRelease({ world, shard, owner: this.newestOwner(entry) }, claimant)) {
+      case "no-world":
+        return "the world was removed";
+      case "disabled":
+        return "the world is disabled";
+      case "not-wanted":
+        return "the shard is meant for another node";
+      default:
+        return undefined;
+    }
+  }
+
+  /** Whose turn it would be after a claim, and whose it was. */
+  nextTurn(entry: HostedShard): Omit<Ownership, "epoch"> {
+    const version = this.records.version(ownerKey(entry.shard));
+    const { record, modified } = this.ownerOf(entry);
+    const isHere =
+      record?.node === this.node && generationOf(modified) === this.registration?.generation;
+    const released = record?.state === "released" && { released: true as const };
+    const turn = { world: this.worldOf(entry).created, turn: version + 1, ...released };
+    if (record === undefined) return { ...turn, lastTurn: "none" };
+    if (!isHere) return { ...turn, lastTurn: undefined };
+    return { ...turn, ...entry.goesOn(record.state === "owned" ? version : version - 1) };
+  }
+
+  /** Another one when the world or its placement is another way. */
+  signature(entry: HostedShard): string {
+    const placed = this.records.seen("shard", shardKey(entry.shard)).modified;
+    return `${this.worldOf(entry).modified} ${placed}`;
+  }
+}
