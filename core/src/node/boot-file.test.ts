@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -29,7 +29,9 @@ test("boots outlive the process; once one is registered those before it count no
   const second = open();
   await second.begins(C);
   assert.deepEqual(await known(), [B, C]);
-  assert.deepEqual(JSON.parse(await readFile(file, "utf8")), { node: "gs-1", boots: [B, C] });
+  const { folder, ...said } = JSON.parse(await readFile(file, "utf8"));
+  assert.match(folder, /^\d+$/);
+  assert.deepEqual(said, { node: "gs-1", boots: [B, C] });
   assert.deepEqual(await readdir(dir), ["boot.json"]);
 });
 
@@ -50,6 +52,22 @@ test("the file of another node, and a damaged one, prove nothing", async (t) => 
   }
   await open().begins(A);
   assert.deepEqual(await known(), [A]);
+});
+
+test("a copy of the folder proves nothing: the original may run", async (t) => {
+  const { dir, file, open, known } = await scene(t);
+  await open().registered(A);
+  const copy = await scene(t);
+  await copyFile(file, copy.file);
+  assert.deepEqual(await copy.known(), []);
+  await copy.open().begins(B);
+  assert.deepEqual(await copy.known(), [B]);
+  const moved = `${dir}-moved`;
+  await rename(dir, moved);
+  t.after(() => rm(moved, { recursive: true, force: true }));
+  const there = new BootFile({ dir: moved, node: "gs-1" });
+  assert.deepEqual([...(await there.known())], [A], "one that was moved is the same");
+  assert.deepEqual(await known(), []);
 });
 
 test("the number of boots is bounded", async (t) => {

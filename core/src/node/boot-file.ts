@@ -1,4 +1,4 @@
-import { open, rename, rm } from "node:fs/promises";
+import { open, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type Boots, MAX_KNOWN_BOOTS } from "../control/member/boots.ts";
 import { OperatingError } from "../errors.ts";
@@ -9,18 +9,21 @@ const MAX_FILE_CHARS = 8192;
 const BOOT = /^[0-9a-f]{32}$/;
 
 /**
- * The boots of a node in its data directory, `boot.json`: {"node": …, "boots": […]}, newest last. Only for a
- * process that holds the directory's lock: whoever wrote the file is gone then, for certain. A file of
- * another node's name counts for nothing, nor does one that is damaged: then the lease of the boot before has
- * to run out.
+ * The boots of a node in its data directory, `boot.json`: {"node": …, "folder": …, "boots": […]}, newest last. Only
+ * for a process that holds the directory's lock: whoever wrote the file is gone then, for certain. `folder` is
+ * the directory's number in its file system, so that a copy of the directory, whose original may run, proves
+ * nothing. A file of another node's name counts for nothing either, nor does one that is damaged: then the
+ * lease of the boot before has to run out.
  */
 export class BootFile implements Boots {
   private readonly node: string;
+  private readonly dir: string;
   private readonly file: string;
   private boots: readonly string[] | undefined;
 
   constructor({ dir, node }: { readonly dir: string; readonly node: string }) {
     this.node = node;
+    this.dir = dir;
     this.file = join(dir, BOOT_FILE);
   }
 
@@ -43,8 +46,10 @@ export class BootFile implements Boots {
 
   private async read(): Promise<readonly string[]> {
     let text: string | undefined;
+    let folder = "";
     try {
       text = await readSecretFile(this.file);
+      if (text !== undefined) folder = await this.folder();
     } catch (cause) {
       throw new OperatingError("unreadable-file", `${this.file} cannot be read`, {
         facts: { file: this.file },
@@ -52,15 +57,20 @@ export class BootFile implements Boots {
         cause,
       });
     }
-    return text === undefined ? [] : parse(text, this.node);
+    return text === undefined ? [] : parse(text, { node: this.node, folder });
+  }
+
+  private async folder(): Promise<string> {
+    return String((await stat(this.dir, { bigint: true })).ino);
   }
 
   private async write(boots: readonly string[]): Promise<void> {
     const draft = `${this.file}.tmp`;
     try {
+      const folder = await this.folder();
       const handle = await open(draft, "w", 0o644);
       try {
-        await handle.writeFile(`${JSON.stringify({ node: this.node, boots })}\n`);
+        await handle.writeFile(`${JSON.stringify({ node: this.node, folder, boots })}\n`);
         await handle.sync();
       } finally {
         await handle.close();
@@ -78,7 +88,10 @@ export class BootFile implements Boots {
   }
 }
 
-function parse(text: string, node: string): readonly string[] {
+function parse(
+  text: string,
+  { node, folder }: { readonly node: string; readonly folder: string },
+): readonly string[] {
   if (text.length > MAX_FILE_CHARS) return [];
   let value: unknown;
   try {
@@ -89,7 +102,8 @@ function parse(text: string, node: string): readonly string[] {
   }
   const fields = new Map<string, unknown>(Object.entries(Object(value)));
   const boots = fields.get("boots");
-  if (fields.get("node") !== node || !Array.isArray(boots)) return [];
+  if (fields.get("node") !== node || fields.get("folder") !== folder) return [];
+  if (!Array.isArray(boots)) return [];
   return boots
     .filter((boot): boot is string => typeof boot === "string" && BOOT.test(boot))
     .slice(-MAX_KNOWN_BOOTS);
