@@ -62,8 +62,8 @@ export function addNodeCommand(program: Command, io: CliIo): void {
     "empty a gameserver: worlds that lose nothing by it are opened elsewhere",
     (name) =>
       `Node ${name} drains: it gets no new worlds. Its worlds with failover automatic are released and opened on other\n` +
-      `nodes, one by one; those with failover manual stay and run on until it stops, for moving them with their state\n` +
-      "comes later. `atlasnet world ls` shows what it still has.",
+      `nodes, one by one, with their state where there is a snapshot store; those with failover manual stay and run on\n` +
+      "until it stops. `atlasnet world ls` shows what it still has.",
     (client, name) =>
       client.request({ method: "POST", path: `${pathOf(name)}/drain`, id: client.newId() }),
   );

@@ -31,10 +31,11 @@ interface UpdateOptions extends WorldOptions {
 }
 
 const FAILOVER_HELP = `
-Failover: a world's snapshots and journals are on the disk of the node that had it, until there is a store of
-snapshots that all nodes reach. So \`manual\` is the default for worlds with durability journal or snapshot: when the
-node is lost they wait for it. With durability none it is \`automatic\`: another node opens the world anew. Setting
-\`automatic\` for a durable world lets it begin without its state elsewhere.`;
+Failover: with a snapshot store (snapshot.store on gameservers and apiservers) \`automatic\` is the default: another node
+goes on from the newest snapshot. Without one, a world's snapshots and journals are on the disk of the node that had it,
+and \`manual\` is the default for worlds with durability journal or snapshot: when the node is lost they wait for it.
+\`automatic\` lets such a world begin without its state elsewhere. With durability none it is \`automatic\` always:
+another node opens the world anew.`;
 
 /** `atlasnet world`: the catalogue of worlds, and where they run. */
 export function addWorldCommand(program: Command, io: CliIo): void {
