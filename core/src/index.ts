@@ -60,6 +60,7 @@ export {
   type WatchEvents,
   type WatchRequest,
 } from "./control/control-store.ts";
+export { failedWatch } from "./control/failed-watch.ts";
 export {
   KeyValueStore,
   type KvChange,

@@ -5,6 +5,7 @@ import {
   checkRange,
   checkTxn,
   checkWatch,
+  failedWatch,
   type LeaderInfo,
   type Operation,
   type RangeRequest,
@@ -99,19 +100,6 @@ export class ControlClient implements ControlStore {
       },
     );
   }
-}
-
-function failedWatch(error: unknown, events: WatchEvents): ControlWatch {
-  if (!(error instanceof ControlError)) throw error;
-  let closed = false;
-  queueMicrotask(() => {
-    if (!closed) events.failed(error);
-  });
-  return {
-    close: () => {
-      closed = true;
-    },
-  };
 }
 
 function understood<T>(schema: v.GenericSchema<unknown, T>, answer: unknown): T {

@@ -13,6 +13,7 @@ import {
   type WatchEvents,
   type WatchRequest,
 } from "../control-store.ts";
+import { failedWatch } from "../failed-watch.ts";
 import { SharedPauses } from "../pauses.ts";
 import { checkWatch } from "../request-checks.ts";
 import {
@@ -25,7 +26,7 @@ import {
 } from "./control-call-codec.ts";
 import type { ControlCalls } from "./control-calls.ts";
 import { outcomeOf, stopped, undecided } from "./outcome.ts";
-import { failedWatch, RemoteWatch, type WatchPort } from "./remote-watch.ts";
+import { RemoteWatch, type WatchPort } from "./remote-watch.ts";
 import type { RenewalAnswer, RenewalRequest } from "./renewal.ts";
 
 export interface RemoteStoreOptions {

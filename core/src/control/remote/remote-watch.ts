@@ -1,5 +1,4 @@
 import type { CallAnswer } from "../../link/calls.ts";
-import { ControlError } from "../control-error.ts";
 import type { LeaderInfo, Revision, Watch, WatchEvents, WatchRequest } from "../control-store.ts";
 import {
   type OpenWatch,
@@ -148,18 +147,4 @@ export class RemoteWatch implements Watch {
     this.closed = true;
     this.port.ended(this);
   }
-}
-
-/** For a request that was refused before it was asked. */
-export function failedWatch(error: unknown, events: WatchEvents): Watch {
-  if (!(error instanceof ControlError)) throw error;
-  let closed = false;
-  queueMicrotask(() => {
-    if (!closed) events.failed(error);
-  });
-  return {
-    close: () => {
-      closed = true;
-    },
-  };
 }
