@@ -5,29 +5,18 @@ import {
   ControlError,
   type ControlStore,
   createWorld,
-  type NodeRecord,
   nodeKey,
   type RenewalAnswer,
   registerNode,
 } from "@atlasnet/core";
-import { reached, worldRecord } from "@atlasnet/core/testing";
+import { nodeRecord, reached, worldRecord } from "@atlasnet/core/testing";
 import { ApiserverGroup } from "../server/testing/apiserver-group.ts";
 import { LOAD, read, wantedOf } from "./testing/test-node.ts";
 
 const ABC = ["a", "b", "c"];
 /** Long enough for an election in between. */
 const LEASE_MS = 1500;
-const RECORD: Omit<NodeRecord, "cordoned" | "boot"> = {
-  role: "gameserver",
-  labels: {},
-  capacity: { weight: 100, sessions: 0, memoryBytes: 0 },
-  modules: ["*"],
-  address: "127.0.0.1:1",
-  fingerprint: "00".repeat(32),
-  state: "ready",
-  leaseMs: LEASE_MS,
-  registered: 0,
-};
+const RECORD = nodeRecord({ state: "ready", leaseMs: LEASE_MS });
 
 test("apiservers as processes: who renews at any of them is kept when the leader dies, who stops is lost and replaced", async (t) => {
   const group = await ApiserverGroup.create(t);

@@ -13,7 +13,7 @@ import {
 } from "@atlasnet/core";
 import { settle } from "@atlasnet/core/node";
 import { SimClock } from "@atlasnet/core/sim";
-import { worldRecord } from "@atlasnet/core/testing";
+import { nodeRecord, worldRecord } from "@atlasnet/core/testing";
 import { PlacementPlanner } from "../placement/planner.ts";
 import { DEFAULT_PLACEMENT } from "../placement/settings.ts";
 import { ClusterView } from "../placement/view.ts";
@@ -52,11 +52,11 @@ function scene(worlds: number) {
       },
     },
   });
+  const { boot, leaseMs } = HOLDER;
+  const capacity = { weight: 1000, sessions: 0, memoryBytes: 0 };
   const record = encodeRecord("node", {
-    ...{ role: "gameserver", labels: {}, modules: ["*"], address: "127.0.0.1:1" },
-    ...{ capacity: { weight: 1000, sessions: 0, memoryBytes: 0 }, fingerprint: "00".repeat(32) },
-    ...{ boot: HOLDER.boot, leaseMs: HOLDER.leaseMs, state: "ready", cordoned: false },
-    registered: 0,
+    ...nodeRecord({ boot, leaseMs, capacity, state: "ready" }),
+    cordoned: false,
   });
   view.load([item(nodeKey(HOLDER.node), record)], 0);
   for (let i = 0; i < worlds; i++)

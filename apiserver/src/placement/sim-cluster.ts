@@ -1,7 +1,5 @@
 import {
-  ABSENT,
   type Change,
-  type ClaimView,
   changeNodeState,
   claimShard,
   cordonNode,
@@ -22,14 +20,14 @@ import {
   registerNode,
   releaseShard,
   removeWorld,
-  type Seen,
   shardKey,
   updateWorld,
   type WorldRecord,
   whyRelease,
   worldKey,
+  worldOfShard,
 } from "@atlasnet/core";
-import { TinyStore, worldRecord } from "@atlasnet/core/testing";
+import { claimView, nodeRecord, TinyStore, worldRecord } from "@atlasnet/core/testing";
 import { LeaseTable } from "../store/lease-table.ts";
 import type { Intent, Proposed } from "./intents.ts";
 import { PlacementPlanner } from "./planner.ts";
@@ -105,19 +103,7 @@ export class SimCluster {
     if (before?.isUp === true) return;
     const boot = `${id}-${++this.boots}`;
     const made = registerNode(id, this.store.seen("node", nodeKey(id)), {
-      record: {
-        role: "gameserver",
-        labels: {},
-        capacity: { weight: 100, sessions: 0, memoryBytes: 0 },
-        modules: ["*"],
-        address: "127.0.0.1:1",
-        fingerprint: "00".repeat(32),
-        leaseMs: LEASE_MS,
-        registered: 0,
-        ...record,
-        boot,
-        state: "ready",
-      },
+      record: nodeRecord({ leaseMs: LEASE_MS, ...record, boot, state: "ready" }),
       generation: this.store.generation,
       previousBoot: this.store.seen("node", nodeKey(id)).record?.boot,
     });
@@ -270,7 +256,7 @@ export class SimCluster {
     node.looked = store.leases.has(id) && !node.isBroken ? store.revision : -1;
     for (const shard of store.keys("shards/").filter((key) => !key.endsWith("/owner"))) {
       const name = shard.slice("shards/".length);
-      const view = this.claimView(name, id);
+      const view = claimView(store, worldOfShard(name) ?? "", id);
       const mine = view.owner.record?.node === id && view.owner.record.boot === boot;
       if (mine && view.owner.record?.state === "owned") {
         if (whyRelease(view, { node: id, boot }) === undefined) {
@@ -284,20 +270,6 @@ export class SimCluster {
         if (this.run(made)) node.acts.set(name, store.revision);
       }
     }
-  }
-
-  private claimView(shard: string, id: string): ClaimView {
-    const { store } = this;
-    const owner = store.seen("owner", ownerKey(shard));
-    const last = owner.record?.node;
-    const absent: Seen<NodeRecord> = ABSENT;
-    return {
-      world: store.seen("world", worldKey(shard.slice(0, shard.indexOf("/")))),
-      shard: store.seen("shard", shardKey(shard)),
-      owner,
-      ownerNode: last === undefined ? absent : store.seen("node", nodeKey(last)),
-      node: store.seen("node", nodeKey(id)),
-    };
   }
 
   private runPlanner(): void {

@@ -23,6 +23,7 @@ import {
   worldKey,
   worldOfShard,
 } from "@atlasnet/core";
+import { nodeRecord } from "@atlasnet/core/testing";
 import type { SimApiserver } from "./apiserver.ts";
 import type { SimProcess } from "./process.ts";
 import { type ClientParts, StoreClient } from "./store-client.ts";
@@ -148,18 +149,7 @@ export class SimGameserver {
     for (;;) {
       const before = await this.readNode();
       const registration = before && {
-        record: {
-          role: "gameserver",
-          labels: options.labels,
-          capacity: { weight: 100, sessions: 0, memoryBytes: 0 },
-          modules: ["*"],
-          address: "127.0.0.1:1",
-          fingerprint: "00".repeat(32),
-          leaseMs: options.leaseMs,
-          registered: 0,
-          boot,
-          state: "starting",
-        } as const,
+        record: nodeRecord({ labels: options.labels, leaseMs: options.leaseMs, boot }),
         generation: 0,
         previousBoot: disk.lastBoot,
       };

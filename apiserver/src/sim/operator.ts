@@ -14,25 +14,14 @@ import {
   type Seen,
   seen,
   updateWorld,
-  type WorldRecord,
   worldKey,
 } from "@atlasnet/core";
+import { worldRecord } from "@atlasnet/core/testing";
 import { type ClientParts, StoreClient } from "./store-client.ts";
 
 const GIVE_UP_MS = 3000;
 
-const WORLD: WorldRecord = {
-  module: { source: "node", path: "./arena.js" },
-  config: {},
-  durability: "none",
-  graceSeconds: 30,
-  labels: {},
-  constraints: { nodeLabels: {}, nodes: [] },
-  policy: "spread",
-  weight: 1,
-  failover: "automatic",
-  enabled: true,
-};
+const WORLD = worldRecord({ durability: "none" });
 
 /** Makes, changes and removes worlds; cordons and drains nodes, and takes that back. */
 export class Operator {

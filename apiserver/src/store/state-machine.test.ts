@@ -6,12 +6,12 @@ import {
   firstRevision,
   generationOf,
   type KeyValue,
-  type NodeRecord,
   nodeKey,
   type Operation,
   ownerKey,
   type TxnRequest,
 } from "@atlasnet/core";
+import { nodeRecord } from "@atlasnet/core/testing";
 import fc from "fast-check";
 import { CheckpointDecoder } from "./checkpoint-decoder.ts";
 import { encodeCheckpoint } from "./checkpoint-encoder.ts";
@@ -235,19 +235,7 @@ describe("state machine", () => {
   });
 });
 
-const NODE: NodeRecord = {
-  role: "gameserver",
-  labels: {},
-  capacity: { weight: 1, sessions: 0, memoryBytes: 0 },
-  modules: [],
-  address: "127.0.0.1:1",
-  boot: "b",
-  fingerprint: "00".repeat(32),
-  state: "ready",
-  cordoned: false,
-  leaseMs: 1000,
-  registered: 0,
-};
+const NODE = { ...nodeRecord({ state: "ready" }), cordoned: false };
 
 /** The log of a group, to be replayed into any machine. */
 class Log {

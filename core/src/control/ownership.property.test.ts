@@ -1,14 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { claimView, wantShard } from "../testing/claims.ts";
+import { nodeRecord } from "../testing/node-record.ts";
 import { TinyStore } from "../testing/tiny-store.ts";
 import { worldRecord } from "../testing/world-record.ts";
 import type { KeyValue, TxnRequest } from "./control-store.ts";
 import { changeNodeState, markLost, registerNode, removeNode } from "./node-changes.ts";
 import { type ClaimView, claimShard, isOwned, reclaimShard, releaseShard } from "./ownership.ts";
-import { firstShard, nodeKey, ownerKey, shardKey, worldKey } from "./record-keys.ts";
-import { ABSENT } from "./records.ts";
-import { createWorld, forgetShard, removeWorld, wantParts } from "./world-changes.ts";
+import { firstShard, nodeKey, ownerKey, worldKey } from "./record-keys.ts";
+import { createWorld, forgetShard, removeWorld } from "./world-changes.ts";
 
 /**
  * Nodes that see old states, propose late, die, come back and get lost, a world that comes and goes,
@@ -79,7 +80,7 @@ class Model {
         return;
       case "read":
         if (process !== undefined) {
-          process.view = this.view(name);
+          process.view = claimView(store, "arena", name);
           process.generation = store.generation;
           process.epoch = this.ownEpoch(name, process.boot);
         }
@@ -104,19 +105,7 @@ class Model {
         }
         return;
       case "want":
-        store.txn(
-          wantParts(
-            shard,
-            { wanted: name, reason: "placed" },
-            {
-              world: "arena",
-              worldModified: world.modified,
-              shardModified: store.seen("shard", shardKey(shard)).modified,
-              ownerModified: store.seen("owner", ownerKey(shard)).modified,
-              nodes: [],
-            },
-          ),
-        );
+        store.txn(wantShard(store, "arena", name));
         return;
       case "die":
         this.processes.delete(name);
@@ -131,7 +120,9 @@ class Model {
         this.propose(removeWorld("arena", world));
         return;
       case "forget":
-        this.propose(forgetShard(shard, "arena", this.view(name), store.generation));
+        this.propose(
+          forgetShard(shard, "arena", claimView(store, "arena", name), store.generation),
+        );
         return;
       case "backup":
         this.backup = store.backup();
@@ -172,18 +163,7 @@ class Model {
     const node = this.store.seen("node", nodeKey(name));
     const done = this.propose(
       registerNode(name, node, {
-        record: {
-          role: "gameserver",
-          labels: {},
-          capacity: { weight: 10, sessions: 0, memoryBytes: 0 },
-          modules: ["*"],
-          address: "127.0.0.1:2556",
-          boot,
-          fingerprint: "00".repeat(32),
-          state: "starting",
-          leaseMs: 10_000,
-          registered: 0,
-        },
+        record: nodeRecord({ boot }),
         generation: this.store.generation,
         previousBoot: before === undefined ? node.record?.boot : undefined,
       }),
@@ -208,18 +188,6 @@ class Model {
     assert.ok(done > this.lastEpoch, `epoch ${done} after ${this.lastEpoch}`);
     this.lastEpoch = done;
     process.epoch = done;
-  }
-
-  private view(name: NodeName): ClaimView {
-    const owner = this.store.seen("owner", ownerKey(shard));
-    const last = owner.record?.node;
-    return {
-      world: this.store.seen("world", worldKey("arena")),
-      shard: this.store.seen("shard", shardKey(shard)),
-      owner,
-      ownerNode: last === undefined ? ABSENT : this.store.seen("node", nodeKey(last)),
-      node: this.store.seen("node", nodeKey(name)),
-    };
   }
 
   private propose(

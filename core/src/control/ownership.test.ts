@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
+import { claimView } from "../testing/claims.ts";
+import { nodeRecord } from "../testing/node-record.ts";
 import { TinyStore } from "../testing/tiny-store.ts";
 import { worldRecord } from "../testing/world-record.ts";
 import type { TxnRequest } from "./control-store.ts";
@@ -12,35 +14,12 @@ import {
   removeNode,
   undrainNode,
 } from "./node-changes.ts";
-import {
-  type ClaimView,
-  claimShard,
-  isOwned,
-  reclaimShard,
-  releaseShard,
-  whyRelease,
-} from "./ownership.ts";
-import { firstShard, nodeKey, ownerKey, shardKey, worldKey } from "./record-keys.ts";
-import { ABSENT, type NodeRecord } from "./records.ts";
+import { claimShard, isOwned, reclaimShard, releaseShard, whyRelease } from "./ownership.ts";
+import { firstShard, nodeKey, ownerKey, worldKey } from "./record-keys.ts";
 import { createWorld, forgetShard, removeWorld, updateWorld, wantParts } from "./world-changes.ts";
 
 const shard = firstShard("arena");
 const arena = worldRecord();
-
-function recordOf(boot: string): Omit<NodeRecord, "cordoned"> {
-  return {
-    role: "gameserver",
-    labels: {},
-    capacity: { weight: 10, sessions: 0, memoryBytes: 0 },
-    modules: ["*"],
-    address: "127.0.0.1:2556",
-    boot,
-    fingerprint: "00".repeat(32),
-    state: "starting",
-    leaseMs: 10_000,
-    registered: 0,
-  };
-}
 
 let store = new TinyStore();
 beforeEach(() => {
@@ -62,16 +41,7 @@ const node = (id: string) => store.seen("node", nodeKey(id));
 const world = () => store.seen("world", worldKey("arena"));
 const owner = () => store.seen("owner", ownerKey(shard));
 
-function view(id: string): ClaimView {
-  const last = owner().record?.node;
-  return {
-    world: world(),
-    shard: store.seen("shard", shardKey(shard)),
-    owner: owner(),
-    ownerNode: last === undefined ? ABSENT : node(last),
-    node: node(id),
-  };
-}
+const view = (id: string) => claimView(store, "arena", id);
 
 const claim = (id: string, boot: string, seen = view(id)) =>
   propose(claimShard(shard, seen, { node: id, boot, generation: store.generation }));
@@ -81,7 +51,7 @@ const release = (id: string, boot: string) =>
 function enter(id: string, boot: string, previousBoot?: string): number | string {
   const { generation } = store;
   const registered = propose(
-    registerNode(id, node(id), { record: recordOf(boot), generation, previousBoot }),
+    registerNode(id, node(id), { record: nodeRecord({ boot }), generation, previousBoot }),
   );
   if (typeof registered === "string") return registered;
   store.leases.add(id);

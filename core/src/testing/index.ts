@@ -7,6 +7,7 @@ export {
   type MakeLinkFixture,
   numberOf,
 } from "../link/acceptance.ts";
+export { claimView, wantShard } from "./claims.ts";
 export { controlStoreAcceptance } from "./control-acceptance.ts";
 export {
   type ControlFixture,
@@ -17,6 +18,7 @@ export {
 } from "./control-fixture.ts";
 export { goldenLinkMessages } from "./golden.ts";
 export { inProcessLinks, type LinkKind, type LinkNetworks } from "./link-networks.ts";
+export { nodeRecord } from "./node-record.ts";
 export { reached } from "./reached.ts";
 export { TinyStore } from "./tiny-store.ts";
 export { worldRecord } from "./world-record.ts";

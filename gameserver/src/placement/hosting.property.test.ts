@@ -12,13 +12,11 @@ import {
   ownerKey,
   registerNode,
   removeWorld,
-  shardKey,
   type TxnRequest,
   updateWorld,
-  wantParts,
   worldKey,
 } from "@atlasnet/core";
-import { TinyStore, worldRecord } from "@atlasnet/core/testing";
+import { claimView, nodeRecord, TinyStore, wantShard, worldRecord } from "@atlasnet/core/testing";
 import fc from "fast-check";
 import { Hosting } from "./hosting.ts";
 import type { HostingEffect, HostingEvent, TxnAnswer } from "./hosting-types.ts";
@@ -85,18 +83,7 @@ class Model {
     const boot = `${node}${++this.boots}`;
     const registered = this.propose(
       registerNode(node, this.store.seen("node", nodeKey(node)), {
-        record: {
-          role: "gameserver",
-          labels: {},
-          capacity: { weight: 10, sessions: 0, memoryBytes: 0 },
-          modules: ["*"],
-          address: "127.0.0.1:2556",
-          boot,
-          fingerprint: "00".repeat(32),
-          state: "starting",
-          leaseMs: 10_000,
-          registered: 0,
-        },
+        record: nodeRecord({ boot }),
         generation: this.store.generation,
         previousBoot,
       }),
@@ -250,7 +237,8 @@ class Model {
         this.propose(cordonNode(node, nodeNow, this.store.generation, pick % 8 === 0));
         return;
       case "want":
-        return this.want(world, pick % 4 === 0 ? undefined : node);
+        store.txn(wantShard(store, world, pick % 4 === 0 ? undefined : node));
+        return;
       case "create":
         this.propose(createWorld(world, worldNow, worldRecord()));
         return;
@@ -264,31 +252,10 @@ class Model {
         this.propose(removeWorld(world, worldNow));
         return;
       case "forget": {
-        const owner = store.seen("owner", ownerKey(shard));
-        const ownerNode = store.seen("node", nodeKey(owner.record?.node ?? ""));
-        const shardNow = store.seen("shard", shardKey(shard));
-        const view = { world: worldNow, shard: shardNow, owner, ownerNode };
+        const view = claimView(store, world, node);
         this.propose(forgetShard(shard, world, view, store.generation));
       }
     }
-  }
-
-  private want(world: WorldName, wanted: NodeName | undefined): void {
-    const shard = firstShard(world);
-    const { store } = this;
-    store.txn(
-      wantParts(
-        shard,
-        { ...(wanted && { wanted }), reason: "placed" },
-        {
-          world,
-          worldModified: store.seen("world", worldKey(world)).modified,
-          shardModified: store.seen("shard", shardKey(shard)).modified,
-          ownerModified: store.seen("owner", ownerKey(shard)).modified,
-          nodes: [],
-        },
-      ),
-    );
   }
 
   /** At most one node acts for a shard, and it is the owner. */
@@ -324,7 +291,7 @@ class Model {
       );
     }
     const home = { arena: "a", lobby: "b" } as const;
-    for (const world of WORLDS) this.want(world, home[world]);
+    for (const world of WORLDS) this.store.txn(wantShard(this.store, world, home[world]));
     for (let round = 0; round < 400; round++) {
       this.now += 5_000;
       for (const node of NODES) {

@@ -12,23 +12,11 @@ import {
   updateWorld,
   worldKey,
 } from "@atlasnet/core";
-import { TinyStore, worldRecord } from "@atlasnet/core/testing";
+import { nodeRecord, TinyStore, worldRecord } from "@atlasnet/core/testing";
 import { Hosting } from "./hosting.ts";
 import type { HostingEffect, HostingEvent } from "./hosting-types.ts";
 
-const NODE = {
-  role: "gameserver",
-  labels: {},
-  capacity: { weight: 10, sessions: 0, memoryBytes: 0 },
-  modules: ["*"],
-  address: "127.0.0.1:2556",
-  boot: "g1",
-  fingerprint: "00".repeat(32),
-  state: "ready",
-  cordoned: false,
-  leaseMs: 10_000,
-  registered: 0,
-} as const;
+const NODE = { ...nodeRecord({ boot: "g1", state: "ready" }), cordoned: false };
 
 let store: TinyStore;
 let hosting: Hosting;

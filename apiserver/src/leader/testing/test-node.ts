@@ -24,6 +24,7 @@ import {
   type Timer,
   worldKey,
 } from "@atlasnet/core";
+import { nodeRecord } from "@atlasnet/core/testing";
 import type { RenewalAnswer } from "../../store/lease-table.ts";
 import type { ReplicaGroup } from "./replica-group.ts";
 
@@ -64,19 +65,7 @@ export class TestNode {
     const boot = `${this.id}/${this.boots}`;
     const { revision } = await store.range({ key: nodeKey(this.id) });
     const made = registerNode(this.id, before, {
-      record: {
-        role: "gameserver",
-        labels: {},
-        capacity: { weight: 100, sessions: 0, memoryBytes: 0 },
-        modules: ["*"],
-        address: "127.0.0.1:1",
-        fingerprint: "00".repeat(32),
-        leaseMs: LEASE_MS,
-        registered: 0,
-        ...record,
-        boot,
-        state: "ready",
-      },
+      record: nodeRecord({ leaseMs: LEASE_MS, ...record, boot, state: "ready" }),
       generation: generationOf(revision),
       previousBoot: this.boot,
     });
