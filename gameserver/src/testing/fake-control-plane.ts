@@ -14,14 +14,12 @@ import {
   type Proposal,
   type RangeRequest,
   registerNode,
-  shardKey,
   type WatchEvents,
   type WatchRequest,
   type WorldRecord,
-  wantParts,
   worldKey,
 } from "@atlasnet/core";
-import { TinyStore, worldRecord } from "@atlasnet/core/testing";
+import { nodeRecord, TinyStore, wantShard, worldRecord } from "@atlasnet/core/testing";
 
 /** A control plane in this process, whose lease and leader the test plays. */
 export class FakeControlPlane implements ControlPlane {
@@ -108,18 +106,7 @@ export class FakeControlPlane implements ControlPlane {
     const { generation } = this.tiny;
     const revision = this.propose(
       registerNode(this.node, this.nodeNow, {
-        record: {
-          role: "gameserver",
-          labels: {},
-          capacity: { weight: 10, sessions: 0, memoryBytes: 0 },
-          modules: ["*"],
-          address: "127.0.0.1:2556",
-          boot,
-          fingerprint: "00".repeat(32),
-          state: "starting",
-          leaseMs: 10_000,
-          registered: 0,
-        },
+        record: nodeRecord({ boot }),
         generation,
         previousBoot: this.nodeNow.record?.boot,
       }),
@@ -137,22 +124,8 @@ export class FakeControlPlane implements ControlPlane {
   }
 
   want(world: string, wanted: string | undefined): void {
-    const shard = firstShard(world);
-    const { tiny } = this;
-    const { succeeded } = tiny.txn(
-      wantParts(
-        shard,
-        { ...(wanted !== undefined && { wanted }), reason: "placed" },
-        {
-          world,
-          worldModified: tiny.seen("world", worldKey(world)).modified,
-          shardModified: tiny.seen("shard", shardKey(shard)).modified,
-          ownerModified: tiny.seen("owner", ownerKey(shard)).modified,
-          nodes: [],
-        },
-      ),
-    );
-    if (!succeeded) throw new Error(`nobody can be asked to take ${shard}`);
+    const { succeeded } = this.tiny.txn(wantShard(this.tiny, world, wanted));
+    if (!succeeded) throw new Error(`nobody can be asked to take ${firstShard(world)}`);
   }
 
   owner(world: string) {
