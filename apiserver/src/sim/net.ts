@@ -1,5 +1,6 @@
 import { ControlError, type Random } from "@atlasnet/core";
 import type { SimClock } from "@atlasnet/core/sim";
+import { Cuts } from "../raft/sim/cuts.ts";
 import type { Plan } from "./plan.ts";
 import type { SimProcess } from "./process.ts";
 
@@ -15,7 +16,7 @@ export interface Host {
  */
 export class Net<Server> {
   private readonly servers = new Map<string, { process: SimProcess; server: Server }>();
-  private readonly cuts = new Set<string>();
+  private readonly cuts: Cuts;
   private readonly random: Random;
   private readonly plan: Plan;
   private readonly sim: SimClock;
@@ -26,6 +27,7 @@ export class Net<Server> {
     this.plan = plan;
     this.sim = sim;
     this.random = random;
+    this.cuts = new Cuts(random);
   }
 
   serve({ id, process }: Host, server: Server): void {
@@ -64,39 +66,24 @@ export class Net<Server> {
     });
   }
 
-  /** Other lines are cut from now on: none, all of one host, some one way, or the network in two. */
   recut(ids: readonly string[]): void {
-    this.cuts.clear();
-    if (this.healed) return;
-    const { random } = this;
-    const kind = random.float();
-    const alone = ids[random.int(0, ids.length - 1)];
-    const side = new Map(ids.map((id) => [id, random.float() < 0.5]));
-    for (const a of ids)
-      for (const b of ids) {
-        const isolates = kind < 0.25 && (a === alone || b === alone);
-        const deafens = kind >= 0.25 && kind < 0.35 && b === alone;
-        const mutes = kind >= 0.35 && kind < 0.45 && a === alone;
-        const tears = kind >= 0.45 && kind < 0.55 && random.float() < 0.25;
-        const splits = kind >= 0.55 && kind < 0.7 && side.get(a) !== side.get(b);
-        if (isolates || deafens || mutes || tears || splits) this.cuts.add(`${a}>${b}`);
-      }
+    if (this.healed) this.cuts.mend();
+    else this.cuts.recut(ids);
   }
 
   heal(): void {
     this.healed = true;
-    this.cuts.clear();
+    this.cuts.mend();
   }
 
   private carry(from: string, to: string, deliver: () => void): void {
     const { random, plan, healed } = this;
     this.sent += 1;
-    const line = `${from}>${to}`;
-    if (this.cuts.has(line) || (!healed && random.float() < plan.loss)) return;
+    if (this.cuts.isCut(from, to) || (!healed && random.float() < plan.loss)) return;
     const copies = !healed && random.float() < plan.duplicate ? 2 : 1;
     for (let copy = 0; copy < copies; copy++)
       this.sim.setTimer(healed ? 1 : 0.2 + random.float() * plan.delayMs, () => {
-        if (!this.cuts.has(line)) deliver();
+        if (!this.cuts.isCut(from, to)) deliver();
       });
   }
 }

@@ -1,17 +1,19 @@
 import type { Random } from "@atlasnet/core";
 import type { RaftMessage } from "../core/messages.ts";
+import { Cuts } from "./cuts.ts";
 import type { Plan } from "./plan.ts";
 
 /** Messages on their way: late, lost, doubled, out of order, or cut off one way or both. */
 export class Network {
   private readonly due = new Map<number, RaftMessage[]>();
-  private readonly cuts = new Set<string>();
+  private readonly cuts: Cuts;
   private readonly random: Random;
   private readonly plan: Plan;
   private healed = false;
 
   constructor(random: Random, plan: Plan) {
     this.random = random;
+    this.cuts = new Cuts(random);
     this.plan = plan;
   }
 
@@ -35,31 +37,17 @@ export class Network {
     return messages.filter((message) => !this.isCut(message));
   }
 
-  /** Other lines are cut from now on: none, all of one node, some one way, or the network in two. */
   recut(ids: readonly string[]): void {
-    this.cuts.clear();
-    const { random } = this;
-    const kind = random.float();
-    const alone = ids[random.int(0, ids.length - 1)];
-    const side = new Map(ids.map((id) => [id, random.float() < 0.5]));
-    for (const a of ids)
-      for (const b of ids) {
-        const isolates = kind < 0.2 && (a === alone || b === alone);
-        const deafens = kind >= 0.2 && kind < 0.3 && b === alone;
-        const mutes = kind >= 0.3 && kind < 0.4 && a === alone;
-        const tears = kind >= 0.4 && kind < 0.55 && random.float() < 0.3;
-        const splits = kind >= 0.55 && kind < 0.7 && side.get(a) !== side.get(b);
-        if (isolates || deafens || mutes || tears || splits) this.cuts.add(`${a}>${b}`);
-      }
+    this.cuts.recut(ids);
   }
 
   heal(): void {
     this.healed = true;
-    this.cuts.clear();
+    this.cuts.mend();
   }
 
   private isCut(message: RaftMessage): boolean {
-    return this.cuts.has(`${message.from}>${message.to}`);
+    return this.cuts.isCut(message.from, message.to);
   }
 
   private put(now: number, message: RaftMessage): void {

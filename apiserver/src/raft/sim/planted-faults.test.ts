@@ -56,12 +56,12 @@ for (const [name, rule] of Object.entries(RULES)) test(name, () => rule());
 
 for (const fault of RAFT_FAULTS) {
   const by = CAUGHT_BY[fault];
-  test(`planted fault ${fault}`, () => {
+  test(`planted fault ${fault}`, async () => {
     if (typeof by === "string") {
       assert.throws(() => RULES[by]([fault]), { code: "ERR_ASSERTION" });
       return;
     }
-    const report = runSeeds({
+    const report = await runSeeds({
       first: 1,
       count: by.seeds,
       faults: [fault],
@@ -99,7 +99,7 @@ const ALSO_SEEN: readonly (readonly [RaftFault, BySeeds])[] = [
 ];
 
 for (const [fault, { seeds, plan = {} }] of ALSO_SEEN)
-  test(`planted fault ${fault}, by chance`, () => {
-    const { failures } = runSeeds({ first: 1, count: seeds, faults: [fault], plan });
+  test(`planted fault ${fault}, by chance`, async () => {
+    const { failures } = await runSeeds({ first: 1, count: seeds, faults: [fault], plan });
     assert.equal(failures.length, 1, `${seeds} seeds saw nothing`);
   });
