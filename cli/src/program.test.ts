@@ -7,8 +7,9 @@ import test, { type TestContext } from "node:test";
 import type { Config } from "@atlasnet/core";
 import { loadOrCreateKeyFile } from "@atlasnet/core/node";
 import type { AtlasNetServer } from "@atlasnet/monolith";
+import type { CliIo } from "./cli-io.ts";
 import type { MonolithFactory } from "./commands/monolith.ts";
-import { runCli } from "./program.ts";
+import { runCommand } from "./testing/command.ts";
 import { version } from "./version.ts";
 
 async function tempDir(t: TestContext): Promise<string> {
@@ -17,39 +18,12 @@ async function tempDir(t: TestContext): Promise<string> {
   return dir;
 }
 
-interface Options {
-  workingDir?: string;
-  env?: { [name: string]: string };
-  stop?: AbortSignal;
-  monolith?: MonolithFactory;
+interface Options extends Partial<CliIo> {
+  readonly monolith?: MonolithFactory;
 }
 
-async function cli(args: string[], options: Options = {}) {
-  const { workingDir = tmpdir(), env = {}, stop = new AbortController().signal } = options;
-  const said = { out: "", talk: "" };
-  const code = await runCli(
-    args,
-    {
-      out: (text) => {
-        said.out += text;
-      },
-      talk: (text) => {
-        said.talk += text;
-      },
-      width: 80,
-      env,
-      workingDir,
-      stop,
-    },
-    {
-      loadMonolith: () =>
-        options.monolith === undefined
-          ? Promise.reject(new Error("no monolith in this test"))
-          : Promise.resolve(options.monolith),
-    },
-  );
-  return { code, ...said };
-}
+const cli = (args: string[], { monolith, ...io }: Options = {}) =>
+  runCommand(args, io, monolith && { loadMonolith: async () => monolith });
 
 test("--version and --help answer on stdout with 0", async () => {
   assert.deepEqual(await cli(["--version"]), { code: 0, out: `${version}\n`, talk: "" });

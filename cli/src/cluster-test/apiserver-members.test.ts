@@ -3,8 +3,8 @@ import { rm } from "node:fs/promises";
 import { type TestContext, test } from "node:test";
 import { ApiClient, ControlClient } from "@atlasnet/apiserver/client";
 import { systemClock, systemRandom } from "@atlasnet/core/node";
-import { runCli } from "../program.ts";
 import { ApiserverCluster } from "../testing/apiserver-cluster.ts";
+import { runCommand } from "../testing/command.ts";
 import { until } from "../testing/until.ts";
 
 /** Changes of the group while it works, as an operator makes them. */
@@ -15,26 +15,10 @@ async function scene(t: TestContext, options: { count?: number; spare?: number }
   const [first] = cluster.nodes;
   assert.ok(first);
   const token = await first.token();
-  const atlasnet = async (args: string[]) => {
-    const said = { out: "", talk: "" };
+  const atlasnet = (args: string[]) => {
     const addresses = [...cluster.nodes, ...cluster.spares].map(({ api }) => api).join(",");
-    const code = await runCli(
-      args,
-      {
-        out: (text) => {
-          said.out += text;
-        },
-        talk: (text) => {
-          said.talk += text;
-        },
-        width: 80,
-        env: { ATLASNET_API: addresses, ATLASNET_TOKEN: token, HOME: cluster.dir },
-        workingDir: cluster.dir,
-        stop: new AbortController().signal,
-      },
-      { loadMonolith: () => Promise.reject(new Error("no monolith in this test")) },
-    );
-    return { code, ...said };
+    const env = { ATLASNET_API: addresses, ATLASNET_TOKEN: token, HOME: cluster.dir };
+    return runCommand(args, { env, workingDir: cluster.dir });
   };
   const good = async (...args: string[]) => {
     const end = await atlasnet(args);

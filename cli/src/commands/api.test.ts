@@ -13,13 +13,7 @@ import {
   ownerKey,
   shardKey,
 } from "@atlasnet/core";
-import { runCli } from "../program.ts";
-
-interface End {
-  readonly code: number;
-  readonly out: string;
-  readonly talk: string;
-}
+import { startCommand } from "../testing/command.ts";
 
 /** A cluster's API, and command lines against it. */
 async function scene(t: TestContext, dependencies: Parameters<typeof apiScene>[1] = {}) {
@@ -30,34 +24,9 @@ async function scene(t: TestContext, dependencies: Parameters<typeof apiScene>[1
     await rm(workingDir, { recursive: true, force: true });
   });
   const start = (args: string[], env: { [name: string]: string }) => {
-    const said = { out: "", talk: "" };
     const stop = new AbortController();
-    const waiting: { pattern: RegExp; resolve(): void }[] = [];
-    const done: Promise<End> = runCli(
-      args,
-      {
-        out: (text) => {
-          said.out += text;
-          for (const { pattern, resolve } of waiting) if (pattern.test(said.out)) resolve();
-        },
-        talk: (text) => {
-          said.talk += text;
-        },
-        width: 80,
-        env,
-        workingDir,
-        stop: stop.signal,
-      },
-      { loadMonolith: () => Promise.reject(new Error("no monolith in this test")) },
-    ).then((code) => ({ code, ...said }));
-    const heard = (pattern: RegExp) =>
-      Promise.race([
-        new Promise<void>((resolve) => {
-          waiting.push({ pattern, resolve });
-          if (pattern.test(said.out)) resolve();
-        }),
-        done.then((end) => Promise.reject(new Error(`ended with ${end.code}: ${end.talk}`))),
-      ]);
+    const { done, wrote } = startCommand(args, { env, workingDir, stop: stop.signal });
+    const heard = (pattern: RegExp) => wrote("out", pattern);
     return { done, heard, stop: () => stop.abort() };
   };
   const [address = ""] = api.addresses;

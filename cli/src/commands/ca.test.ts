@@ -6,41 +6,16 @@ import { join } from "node:path";
 import test, { type TestContext } from "node:test";
 import { noopLogger } from "@atlasnet/core";
 import { obtainIdentity } from "@atlasnet/identity";
-import { runCli } from "../program.ts";
+import { startCommand } from "../testing/command.ts";
 
 /** A folder, and command lines in it. `heard` waits until a text was said to the person. */
 async function scene(t: TestContext) {
   const workingDir = await mkdtemp(join(tmpdir(), "atlasnet-cli-"));
   t.after(() => rm(workingDir, { recursive: true, force: true }));
   const start = (args: string[], env: { [name: string]: string } = {}) => {
-    const said = { out: "", talk: "" };
     const stop = new AbortController();
-    const waiting: { pattern: RegExp; resolve(found: RegExpExecArray): void }[] = [];
-    const done = runCli(
-      args,
-      {
-        out: (text) => {
-          said.out += text;
-        },
-        talk: (text) => {
-          said.talk += text;
-          for (const { pattern, resolve } of waiting) {
-            const found = pattern.exec(said.talk);
-            if (found !== null) resolve(found);
-          }
-        },
-        width: 80,
-        env,
-        workingDir,
-        stop: stop.signal,
-      },
-      { loadMonolith: () => Promise.reject(new Error("no monolith in this test")) },
-    ).then((code) => ({ code, ...said }));
-    const heard = (pattern: RegExp) =>
-      Promise.race([
-        new Promise<RegExpExecArray>((resolve) => waiting.push({ pattern, resolve })),
-        done.then((end) => Promise.reject(new Error(`ended with ${end.code}: ${end.talk}`))),
-      ]);
+    const { done, wrote } = startCommand(args, { env, workingDir, stop: stop.signal });
+    const heard = (pattern: RegExp) => wrote("talk", pattern);
     return { done, heard, stop: () => stop.abort() };
   };
   const run = (args: string[], env?: { [name: string]: string }) => start(args, env).done;

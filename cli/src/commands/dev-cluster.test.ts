@@ -1,29 +1,9 @@
 import assert from "node:assert/strict";
-import { tmpdir } from "node:os";
 import { test } from "node:test";
-import { runCli } from "../program.ts";
+import { runCommand } from "../testing/command.ts";
 
-async function cli(...args: string[]) {
-  let out = "";
-  let talk = "";
-  const code = await runCli(
-    ["dev", "cluster", ...args],
-    {
-      out: (text) => {
-        out += text;
-      },
-      talk: (text) => {
-        talk += text;
-      },
-      width: 80,
-      env: {},
-      workingDir: tmpdir(),
-      stop: AbortSignal.abort(),
-    },
-    { loadMonolith: () => Promise.reject(new Error("no monolith in this test")) },
-  );
-  return { code, out, talk };
-}
+const cli = (...args: string[]) =>
+  runCommand(["dev", "cluster", ...args], { stop: AbortSignal.abort() });
 
 test("the help says the ports, and what is not to be set", async () => {
   const { code, out } = await cli("--help");

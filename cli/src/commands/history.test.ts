@@ -9,7 +9,7 @@ import { CHECKER_WORLD_FILE } from "@atlasnet/history/node";
 import type { LoadResult } from "@atlasnet/loadgen";
 import { createMonolith } from "@atlasnet/monolith";
 import { startRelay } from "@atlasnet/netem";
-import { runCli } from "../program.ts";
+import { runCommand } from "../testing/command.ts";
 
 const MEADOW = `
   import { defineWorld, implementWorld, text } from ${JSON.stringify(import.meta.resolve("@atlasnet/world"))};
@@ -45,26 +45,7 @@ after(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-async function atlasnet(...args: readonly string[]) {
-  const said = { out: "", talk: "" };
-  const code = await runCli(
-    args,
-    {
-      out: (text) => {
-        said.out += text;
-      },
-      talk: (text) => {
-        said.talk += text;
-      },
-      width: 80,
-      env: {},
-      workingDir: folder,
-      stop: new AbortController().signal,
-    },
-    { loadMonolith: () => Promise.reject(new Error("no monolith in this test")) },
-  );
-  return { code, ...said };
-}
+const atlasnet = (...args: readonly string[]) => runCommand(args, { workingDir: folder });
 
 function load(world: string, ...args: readonly string[]) {
   const short = ["--clients", "10", "--seconds", "1", "--warm-up", "0.2", "--grace", "20"];

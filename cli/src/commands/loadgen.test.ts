@@ -8,7 +8,7 @@ import { loadConfig } from "@atlasnet/core/node";
 import { type LoadResult, runLoad } from "@atlasnet/loadgen";
 import { createMonolith } from "@atlasnet/monolith";
 import type { CliIo } from "../cli-io.ts";
-import { runCli } from "../program.ts";
+import { runCommand } from "../testing/command.ts";
 
 const WORLDS = `
   import { defineWorld, implementWorld, int, text } from ${JSON.stringify(import.meta.resolve("@atlasnet/world"))};
@@ -65,27 +65,8 @@ after(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-async function loadgen(args: readonly string[], io: Partial<CliIo> = {}) {
-  const said = { out: "", talk: "" };
-  const code = await runCli(
-    ["loadgen", ...args],
-    {
-      out: (text) => {
-        said.out += text;
-      },
-      talk: (text) => {
-        said.talk += text;
-      },
-      width: 80,
-      env: {},
-      workingDir: folder,
-      stop: new AbortController().signal,
-      ...io,
-    },
-    { loadMonolith: () => Promise.reject(new Error("no monolith in this test")) },
-  );
-  return { code, ...said };
-}
+const loadgen = (args: readonly string[], io: Partial<CliIo> = {}) =>
+  runCommand(["loadgen", ...args], { workingDir: folder, ...io });
 
 const SHORT = ["--url", URL, "--clients", "20", "--seconds", "1", "--warm-up", "0.2"];
 

@@ -7,7 +7,7 @@ import test, { type TestContext } from "node:test";
 import { apiScene } from "@atlasnet/apiserver/testing";
 import { configuredStore } from "@atlasnet/artifacts";
 import { moduleFiles, rawTarball, tarballOf } from "@atlasnet/artifacts/testing";
-import { runCli } from "../program.ts";
+import { runCommand } from "../testing/command.ts";
 
 /** A cluster's API with a folder as artifact store, and command lines against it. */
 async function scene(t: TestContext, { withStore = true } = {}) {
@@ -24,30 +24,8 @@ async function scene(t: TestContext, { withStore = true } = {}) {
     ATLASNET_TOKEN: api.token,
     HOME: workingDir,
   };
-  const runIn = async (
-    env: { [name: string]: string },
-    args: readonly string[],
-    { live = false } = {},
-  ) => {
-    const said = { out: "", talk: "" };
-    const io = {
-      out: (text: string) => {
-        said.out += text;
-      },
-      talk: (text: string) => {
-        said.talk += text;
-      },
-      width: 80,
-      live,
-      env,
-      workingDir,
-      stop: new AbortController().signal,
-    };
-    const code = await runCli(["module", ...args], io, {
-      loadMonolith: () => Promise.reject(new Error("no monolith in this test")),
-    });
-    return { code, ...said };
-  };
+  const runIn = (env: { [name: string]: string }, args: readonly string[], { live = false } = {}) =>
+    runCommand(["module", ...args], { live, env, workingDir });
   const run = (...args: string[]) => runIn(environment, args);
   const write = (name: string, bytes: Uint8Array) => writeFile(join(workingDir, name), bytes);
   const artifacts = () => readdir(join(workingDir, "artifacts"));

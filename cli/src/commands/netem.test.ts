@@ -1,34 +1,18 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
-import { tmpdir } from "node:os";
 import { test } from "node:test";
-import { runCli } from "../program.ts";
+import { startCommand } from "../testing/command.ts";
 
 /** Runs a command line; what it says is there while it runs. */
 function cli(args: string[], stop: AbortSignal = AbortSignal.abort()) {
-  const said = { out: "", talk: "" };
   const heard: (() => void)[] = [];
   const heardNext = () => new Promise<void>((resolve) => heard.push(resolve));
   const talked = heardNext();
-  const done = runCli(
-    args,
-    {
-      out: (text) => {
-        said.out += text;
-      },
-      talk: (text) => {
-        said.talk += text;
-        for (const listener of heard.splice(0)) listener();
-      },
-      width: 80,
-      live: true,
-      env: {},
-      workingDir: tmpdir(),
-      stop,
-    },
-    { loadMonolith: () => Promise.reject(new Error("no monolith in this test")) },
-  );
+  const talk = () => {
+    for (const listener of heard.splice(0)) listener();
+  };
+  const { said, done } = startCommand(args, { live: true, talk, stop });
   return { said, done, talked, heardNext };
 }
 
@@ -40,7 +24,7 @@ test("it says what it does, and at the end what went through", async () => {
     ...["--loss", "5%", "--delay", "50ms", "--jitter", "20ms", "--reorder", "1%"],
     ...["--duplicate", "1%", "--rate", "1mbit", "--seed", "7", "--rebind", "10s"],
   ]);
-  assert.equal(await done, 0, said.talk);
+  assert.equal((await done).code, 0, said.talk);
   assert.match(
     said.talk,
     /^Relaying tcp and udp from 127\.0\.0\.1:\d+ to 127\.0\.0\.1:1: 5 % lost, 50 ± 20 ms .*seed 7; a new address every 10s$/m,
@@ -69,7 +53,7 @@ test("what goes through it arrives, and is in the totals", async (t) => {
   assert.match(said.talk, /\r +\d s {2}tcp 1 open, up \d/);
   client.destroy();
   stop.abort();
-  assert.equal(await done, 0, said.talk);
+  assert.equal((await done).code, 0, said.talk);
   assert.match(said.out, /^bytes in +5 +5$/m);
 });
 
@@ -96,7 +80,7 @@ test("what it does not understand is said by the name of the flag", async () => 
   ];
   for (const [args, pattern] of cases) {
     const { said, done } = cli(args);
-    const code = await done;
+    const { code } = await done;
     assert.match(said.talk, pattern);
     assert.deepEqual([code, said.out], [2, ""], args.join(" "));
   }
@@ -104,12 +88,12 @@ test("what it does not understand is said by the name of the flag", async () => 
 
 test("`atlasnet dev` goes on as before", async () => {
   const { said, done } = cli(["dev"]);
-  assert.equal(await done, 2);
+  assert.equal((await done).code, 2);
   assert.match(said.talk, /no world to run/);
   const help = cli(["dev", "--help"]);
-  assert.equal(await help.done, 0);
+  assert.equal((await help.done).code, 0);
   assert.match(help.said.out, /netem \[options\]/);
   const settings = cli(["dev", "--port", "x", "--world", "a=b"]);
-  assert.equal(await settings.done, 2);
+  assert.equal((await settings.done).code, 2);
   assert.match(settings.said.talk, /--port: proxy\.port: found "x"/);
 });

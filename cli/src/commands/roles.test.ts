@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { tmpdir } from "node:os";
 import test from "node:test";
 import type { ApiserverProcess } from "@atlasnet/apiserver";
 import type { Config, LoadedConfig } from "@atlasnet/core";
 import type { GameserverProcess } from "@atlasnet/gameserver";
 import type { ProxyProcess } from "@atlasnet/proxy";
-import { type CliDependencies, runCli } from "../program.ts";
+import type { CliDependencies } from "../program.ts";
+import { runCommand } from "../testing/command.ts";
 
 const identity = { cluster: "demo", notAfter: Date.UTC(2031, 4, 6) };
 const health = { host: "127.0.0.1", port: 4002 };
@@ -67,17 +67,8 @@ function roles(calls: Calls, fail?: Error): CliDependencies {
   };
 }
 
-async function cli(args: string[], dependencies: CliDependencies) {
-  const said = { out: "", talk: "" };
-  const out = (text: string) => {
-    said.out += text;
-  };
-  const talk = (text: string) => {
-    said.talk += text;
-  };
-  const io = { out, talk, width: 80, env: {}, workingDir: tmpdir(), stop: AbortSignal.abort() };
-  return { code: await runCli(args, io, dependencies), ...said };
-}
+const cli = (args: string[], dependencies: CliDependencies) =>
+  runCommand(args, { stop: AbortSignal.abort() }, dependencies);
 
 test("gameserver takes worlds, says where links come in and who it is, and stops in order", async () => {
   const calls: Calls = [];

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "node:test";
 import { loadOrCreateUdpKey } from "@atlasnet/core/node";
-import { runCli } from "../program.ts";
+import { runCommand } from "../testing/command.ts";
 
 /** What a ticket says to the client, as the client reads it. */
 function claimsOf(ticket: string): Map<string, unknown> {
@@ -17,25 +17,12 @@ test("a ticket names the server's key for UDP once there is one", async (t) => {
   const workingDir = await mkdtemp(join(tmpdir(), "atlasnet-cli-"));
   t.after(() => rm(workingDir, { recursive: true, force: true }));
   const issue = async (...more: string[]) => {
-    const said = { out: "", talk: "" };
-    const code = await runCli(
+    const { code, out, talk } = await runCommand(
       ["ticket", "issue", "--account", "ann", "--world", "arena", "--data", "d", ...more],
-      {
-        out: (text) => {
-          said.out += text;
-        },
-        talk: (text) => {
-          said.talk += text;
-        },
-        width: 80,
-        env: {},
-        workingDir,
-        stop: new AbortController().signal,
-      },
-      { loadMonolith: () => Promise.reject(new Error("no monolith in this test")) },
+      { workingDir },
     );
-    assert.equal(code, 0, said.talk);
-    return claimsOf(said.out.trim());
+    assert.equal(code, 0, talk);
+    return claimsOf(out.trim());
   };
   assert.equal((await issue()).get("serverKey"), undefined, "no server has made one yet");
   const file = join(workingDir, "d", "keys", "udp.jwk.json");

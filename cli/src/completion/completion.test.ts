@@ -4,24 +4,11 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type TestContext } from "node:test";
-import { runCli } from "../program.ts";
+import { runCommand } from "../testing/command.ts";
 
 async function completion(shell: string): Promise<string> {
-  let out = "";
-  const code = await runCli(
-    ["completion", shell],
-    {
-      out: (text) => {
-        out += text;
-      },
-      talk: (text) => assert.fail(text),
-      width: 80,
-      env: {},
-      workingDir: tmpdir(),
-      stop: new AbortController().signal,
-    },
-    { loadMonolith: () => Promise.reject(new Error("no monolith in this test")) },
-  );
+  const { code, out, talk } = await runCommand(["completion", shell]);
+  assert.equal(talk, "");
   assert.equal(code, 0);
   return out;
 }

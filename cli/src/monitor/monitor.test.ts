@@ -10,7 +10,7 @@ import { type Announcement, noopLogger, type TopicDatagram } from "@atlasnet/cor
 import { loadConfig, systemClock } from "@atlasnet/core/node";
 import { reached } from "@atlasnet/core/testing";
 import { type AtlasNetServer, createMonolith } from "@atlasnet/monolith";
-import { runCli } from "../program.ts";
+import { startCommand } from "../testing/command.ts";
 import type { FollowedTopic } from "./followed-topic.ts";
 import { GroupSocket } from "./group-socket.ts";
 import { Monitor } from "./monitor.ts";
@@ -327,40 +327,28 @@ test(
   },
 );
 
-async function cli(args: string[], terminal?: { rows: number }) {
-  const said = { out: "", talk: "" };
+function cli(args: string[], terminal?: { rows: number }) {
   const stop = new AbortController();
-  const done = runCli(
-    ["monitor", "--interface", LOOPBACK, ...args],
-    {
-      out: (text) => {
-        said.out += text;
-      },
-      talk: (text) => {
-        said.talk += text;
-      },
-      width: 80,
-      terminal,
-      env: {},
-      workingDir: tmpdir(),
-      stop: stop.signal,
-    },
-    { loadMonolith: () => Promise.reject(new Error("no monolith in this test")) },
-  );
+  const line = ["monitor", "--interface", LOOPBACK, ...args];
+  const { said, done } = startCommand(line, { terminal, stop: stop.signal });
   return { said, done, stop: () => stop.abort() };
 }
 
 test(name("atlasnet monitor: JSON, lines and a screen in place"), skip, async () => {
   const { port } = await start();
   const group = ["--multicast", `${GROUP}:${port}`];
-  const json = await cli([...group, "--json", "--seconds", "2"]);
-  const plain = await cli([...group, "--topic", "meadow/board"]);
-  const screen = await cli([...group, "--topic", "meadow/board"], { rows: 12 });
+  const json = cli([...group, "--json", "--seconds", "2"]);
+  const plain = cli([...group, "--topic", "meadow/board"]);
+  const screen = cli([...group, "--topic", "meadow/board"], { rows: 12 });
   await reached(() => /meadow\/board on g1: 1 entities/.test(plain.said.out));
   await reached(() => /meadow\/board on g1: 1 entities/.test(screen.said.out));
   plain.stop();
   screen.stop();
-  assert.deepEqual(await Promise.all([json.done, plain.done, screen.done]), [0, 0, 0]);
+  const ends = await Promise.all([json.done, plain.done, screen.done]);
+  assert.deepEqual(
+    ends.map(({ code }) => code),
+    [0, 0, 0],
+  );
   const [line = ""] = json.said.out.split("\n");
   const { server, tick_hz, source } = Object(JSON.parse(line));
   assert.deepEqual([server, typeof tick_hz, source], ["g1", "number", LOOPBACK]);
@@ -383,8 +371,8 @@ test("atlasnet monitor refuses what it does not understand", async () => {
     [["--seconds", "0"], /--seconds: found "0", allowed: a whole number from 1/],
   ];
   for (const [args, pattern] of cases) {
-    const { done, said } = await cli(args);
-    assert.equal(await done, 2);
+    const { done, said } = cli(args);
+    assert.equal((await done).code, 2);
     assert.match(said.talk, pattern);
   }
 });
