@@ -22,6 +22,15 @@ export const labelsSchema = v.pipe(
   v.check((labels) => Object.keys(labels).length <= MAX_LABELS, "too many labels"),
 );
 
+/** How a node is loaded. */
+export const loadSchema = v.strictObject({
+  sessions: v.number(),
+  memoryBytes: v.number(),
+  busy: v.number(),
+  tickMs: v.number(),
+  bytesPerSecond: v.number(),
+});
+
 export const nodeSchema = v.strictObject({
   node: v.string(),
   role: v.picklist(["gameserver", "proxy", "apiserver"]),
@@ -42,15 +51,7 @@ export const nodeSchema = v.strictObject({
   registered: v.string(),
   modified: revisionNumber,
   /** As it said with its last renewal. */
-  load: v.optional(
-    v.strictObject({
-      sessions: v.number(),
-      memoryBytes: v.number(),
-      busy: v.number(),
-      tickMs: v.number(),
-      bytesPerSecond: v.number(),
-    }),
-  ),
+  load: v.optional(loadSchema),
 });
 export type NodeJson = v.InferOutput<typeof nodeSchema>;
 
@@ -82,30 +83,23 @@ const digestText = v.pipe(
   v.string(),
   v.regex(/^[0-9a-f]{64}$/, "64 hexadecimal digits are needed"),
 );
+const nodeModule = v.strictObject({
+  source: v.literal("node"),
+  path: v.pipe(v.string(), v.minLength(1), v.maxLength(MAX_MODULE_PATH_BYTES)),
+});
+const storedModule = {
+  source: v.literal("store"),
+  name: v.pipe(v.string(), v.maxLength(MAX_MODULE_NAME_BYTES)),
+  version: v.pipe(v.string(), v.maxLength(MAX_VERSION_BYTES)),
+} as const;
 const moduleSchema = v.variant("source", [
-  v.strictObject({
-    source: v.literal("node"),
-    path: v.pipe(v.string(), v.minLength(1), v.maxLength(MAX_MODULE_PATH_BYTES)),
-  }),
-  v.strictObject({
-    source: v.literal("store"),
-    name: v.pipe(v.string(), v.maxLength(MAX_MODULE_NAME_BYTES)),
-    version: v.pipe(v.string(), v.maxLength(MAX_VERSION_BYTES)),
-    digest: digestText,
-  }),
+  nodeModule,
+  v.strictObject({ ...storedModule, digest: digestText }),
 ]);
 /** As it is asked for: the digest is looked up by name and version. */
 const askedModuleSchema = v.variant("source", [
-  v.strictObject({
-    source: v.literal("node"),
-    path: v.pipe(v.string(), v.minLength(1), v.maxLength(MAX_MODULE_PATH_BYTES)),
-  }),
-  v.strictObject({
-    source: v.literal("store"),
-    name: v.pipe(v.string(), v.maxLength(MAX_MODULE_NAME_BYTES)),
-    version: v.pipe(v.string(), v.maxLength(MAX_VERSION_BYTES)),
-    digest: v.optional(digestText),
-  }),
+  nodeModule,
+  v.strictObject({ ...storedModule, digest: v.optional(digestText) }),
 ]);
 export type AskedModule = v.InferOutput<typeof askedModuleSchema>;
 
@@ -118,44 +112,49 @@ const plainSchema = v.pipe(
 const integer = (min: number, max: number) =>
   v.pipe(v.number(), v.integer(), v.minValue(min), v.maxValue(max));
 
-const constraintsSchema = v.strictObject({
+const constraintNodes = v.pipe(v.array(nodeName), v.maxLength(MAX_CONSTRAINT_NODES));
+
+/** What can be set of a world besides its module, within its bounds. */
+const settings = {
+  config: plainSchema,
+  durability: v.picklist(["journal", "snapshot", "none"]),
+  graceSeconds: integer(0, MAX_GRACE_SECONDS),
+  labels: labelsSchema,
+  constraints: v.strictObject({
+    nodeLabels: v.optional(labelsSchema),
+    nodes: v.optional(constraintNodes),
+  }),
+  policy: v.picklist(["spread", "pack"]),
+  weight: integer(1, MAX_WORLD_WEIGHT),
+  failover: v.picklist(["automatic", "manual"]),
+  enabled: v.boolean(),
+} as const;
+
+const newConstraints = v.strictObject({
   nodeLabels: v.optional(labelsSchema, {}),
-  nodes: v.optional(v.pipe(v.array(nodeName), v.maxLength(MAX_CONSTRAINT_NODES)), []),
+  nodes: v.optional(constraintNodes, []),
 });
 
 /** What a new world is made of; the module is all that is needed. */
 export const newWorldSchema = v.strictObject({
   world: worldName,
   module: askedModuleSchema,
-  config: v.optional(plainSchema, null),
-  durability: v.optional(v.picklist(["journal", "snapshot", "none"]), "journal"),
-  graceSeconds: v.optional(integer(0, MAX_GRACE_SECONDS), 30),
-  labels: v.optional(labelsSchema, {}),
-  constraints: v.optional(constraintsSchema, { nodeLabels: {}, nodes: [] }),
-  policy: v.optional(v.picklist(["spread", "pack"]), "spread"),
-  weight: v.optional(integer(1, MAX_WORLD_WEIGHT), 1),
+  config: v.optional(settings.config, null),
+  durability: v.optional(settings.durability, "journal"),
+  graceSeconds: v.optional(settings.graceSeconds, 30),
+  labels: v.optional(settings.labels, {}),
+  constraints: v.optional(newConstraints, { nodeLabels: {}, nodes: [] }),
+  policy: v.optional(settings.policy, "spread"),
+  weight: v.optional(settings.weight, 1),
   /** Default: automatic for worlds with durability none, and with a snapshot store for all; manual otherwise. */
-  failover: v.optional(v.picklist(["automatic", "manual"])),
-  enabled: v.optional(v.boolean(), true),
+  failover: v.optional(settings.failover),
+  enabled: v.optional(settings.enabled, true),
 });
 
 /** What is to be another way; the rest stays. */
 export const worldChangesSchema = v.strictObject({
   module: v.optional(askedModuleSchema),
-  config: v.optional(plainSchema),
-  durability: v.optional(v.picklist(["journal", "snapshot", "none"])),
-  graceSeconds: v.optional(integer(0, MAX_GRACE_SECONDS)),
-  labels: v.optional(labelsSchema),
-  constraints: v.optional(
-    v.strictObject({
-      nodeLabels: v.optional(labelsSchema),
-      nodes: v.optional(v.pipe(v.array(nodeName), v.maxLength(MAX_CONSTRAINT_NODES))),
-    }),
-  ),
-  policy: v.optional(v.picklist(["spread", "pack"])),
-  weight: v.optional(integer(1, MAX_WORLD_WEIGHT)),
-  failover: v.optional(v.picklist(["automatic", "manual"])),
-  enabled: v.optional(v.boolean()),
+  ...v.partial(v.strictObject(settings)).entries,
 });
 export type WorldChanges = v.InferOutput<typeof worldChangesSchema>;
 
@@ -163,13 +162,13 @@ export const worldSchema = v.strictObject({
   world: v.string(),
   module: moduleSchema,
   config: v.unknown(),
-  durability: v.picklist(["journal", "snapshot", "none"]),
+  durability: settings.durability,
   graceSeconds: v.number(),
   labels: labelsSchema,
   constraints: v.strictObject({ nodeLabels: labelsSchema, nodes: v.array(v.string()) }),
-  policy: v.picklist(["spread", "pack"]),
+  policy: settings.policy,
   weight: v.number(),
-  failover: v.picklist(["automatic", "manual"]),
+  failover: settings.failover,
   enabled: v.boolean(),
   modified: revisionNumber,
 });

@@ -10,6 +10,7 @@ import {
 } from "@atlasnet/core";
 import * as v from "valibot";
 import type { LoadPort } from "../http/ports.ts";
+import { loadSchema } from "../http/record-schemas.ts";
 import type { PeerCalls } from "../raft/shell/peer-calls.ts";
 
 const METHOD = "node-loads";
@@ -20,16 +21,7 @@ export const MAX_LOADS = 4096;
 const FRESH_MS = 1000;
 const SCAN_LIMITS = { maxDepth: 3, maxItems: MAX_LOADS * 13 } as const;
 
-const loadsSchema = v.record(
-  v.string(),
-  v.strictObject({
-    sessions: v.number(),
-    memoryBytes: v.number(),
-    busy: v.number(),
-    tickMs: v.number(),
-    bytesPerSecond: v.number(),
-  }),
-);
+const loadsSchema = v.record(v.string(), loadSchema);
 
 export type Loads = ReadonlyMap<string, NodeLoad>;
 const NONE: Loads = new Map();
