@@ -13,7 +13,8 @@ const help = `npm test -- [options] [filter…]
   --grep PATTERN      only tests whose name matches
   --concurrency N     test files at a time (default: number of cores, at most 8)
   --no-build          use what is built
-  --verbose           name every test`;
+  --verbose           name every test
+  --slowest N         name the files that took longest`;
 
 await main(async () => {
   const { values, positionals } = util.parseArgs({
@@ -23,6 +24,7 @@ await main(async () => {
       concurrency: { type: "string", default: String(Math.min(os.availableParallelism(), 8)) },
       "no-build": { type: "boolean", default: false },
       verbose: { type: "boolean", default: false },
+      slowest: { type: "string", default: "0" },
       help: { type: "boolean", default: false },
     },
   });
@@ -67,5 +69,8 @@ await main(async () => {
     for (const key of Object.keys(sum)) sum[key] += count[key];
     groups.set(folder, sum);
   }
+  const slowest = [...counts].sort(([, a], [, b]) => b.ms - a.ms).slice(0, Number(values.slowest));
+  for (const [name, { ms }] of slowest)
+    console.log(`${(ms / 1000).toFixed(1).padStart(7)} s  ${name}`);
   report(groups);
 });

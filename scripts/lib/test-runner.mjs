@@ -10,13 +10,14 @@ const FILE_TIMEOUT_MS = 180_000;
  * @param {{file: string, name: string}[]} files
  * @param {{concurrency: number, grep?: RegExp, verbose?: boolean, timeoutMs?: number}} options
  *   `concurrency`: files at a time; `timeoutMs`: the most that one of them may take
- * @returns {Promise<Map<string, {passed: number, failed: number, skipped: number}>>} per file name
+ * @returns {Promise<Map<string, {passed: number, failed: number, skipped: number, ms: number}>>} per file name;
+ *   `ms`: what its tests took, one after the other
  */
 export async function runTests(files, options) {
   const { concurrency, grep, verbose = false, timeoutMs = FILE_TIMEOUT_MS } = options;
   // Loaded late: a Node too old to have it must get as far as being told so.
   const { run } = await import("node:test");
-  const counts = new Map(files.map(({ name }) => [name, { passed: 0, failed: 0, skipped: 0 }]));
+  const counts = new Map(files.map(({ name }) => [name, { passed: 0, failed: 0, skipped: 0, ms: 0 }]));
   const nameOf = (file) => path.relative(root, file ?? "").replaceAll("\\", "/");
   const events = run({
     files: files.map(({ file }) => file),
@@ -27,6 +28,10 @@ export async function runTests(files, options) {
   for await (const { type, data } of events) {
     if (type === "test:stdout" || type === "test:stderr") process.stdout.write(data.message);
     if (type !== "test:pass" && type !== "test:fail") continue;
+    if (data.nesting === 0) {
+      const whole = counts.get(nameOf(data.file));
+      if (whole !== undefined) whole.ms += data.details?.duration_ms ?? 0;
+    }
     // A suite only sums up its tests; but one whose own hook failed is a failure of its own.
     const suite = data.details?.type === "suite";
     const inner = data.details?.error?.failureType === "subtestsFailed";
@@ -37,7 +42,7 @@ export async function runTests(files, options) {
     // A test may be declared in another file, as those of an acceptance suite are. A file that failed
     // as a whole, on the other hand, is named by the event's name.
     const name = counts.has(nameOf(data.name)) ? nameOf(data.name) : nameOf(data.file);
-    const count = counts.get(name) ?? { passed: 0, failed: 0, skipped: 0 };
+    const count = counts.get(name) ?? { passed: 0, failed: 0, skipped: 0, ms: 0 };
     counts.set(name, count);
     if (empty) {
       count.failed++;
