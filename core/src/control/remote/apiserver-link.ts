@@ -2,7 +2,7 @@ import { AskedCalls, type CallAnswer, callCode } from "../../link/calls.ts";
 import type { Channel, Link, LinkClosed, LinkNetwork } from "../../link/link.ts";
 import { LinkError } from "../../link/link-error.ts";
 import type { Logger } from "../../logging/logger.ts";
-import type { Clock, Timer } from "../../ports/clock.ts";
+import type { Clock } from "../../ports/clock.ts";
 import type { PseudoRandom } from "../../ports/random.ts";
 import { CONTROL_CHANNEL, NODES_GROUP } from "../../wire/link-messages.ts";
 import type { LeaderInfo } from "../control-store.ts";
@@ -16,10 +16,10 @@ import {
   type HelloAnswer,
   helloAnswer,
   helloRequest,
-  membersAnswer,
   nothing,
 } from "./control-call-codec.ts";
 import type { ControlCalls } from "./control-calls.ts";
+import { MemberQuestions } from "./member-questions.ts";
 import { outcomeOf } from "./outcome.ts";
 
 export interface ApiserverLinkOptions {
@@ -72,9 +72,6 @@ const DEFAULT_BEAT_TIMEOUT_MS = 1_500;
 const STALL_MS = 250;
 /** Questions that wait for their answers; the next are answered with `busy`. */
 export const MAX_PENDING_CONTROL_CALLS = 20_000;
-/** The apiservers are asked for all of them so often. */
-const MEMBERS_PERIOD_MS = 30_000;
-const MEMBERS_TIMEOUT_MS = 5_000;
 
 /** A link to an apiserver that said hello. */
 interface Standing {
@@ -98,7 +95,7 @@ export class ApiserverLink implements ControlCalls {
   private readonly pauses: SharedPauses;
   private readonly handlers: ((leader: LeaderInfo | undefined) => void)[] = [];
   private standing: Standing | undefined;
-  private membersTimer: Timer | undefined;
+  private memberQuestions: MemberQuestions | undefined;
   private beat: Beat | undefined;
   private started = false;
   private stopped = false;
@@ -176,7 +173,7 @@ export class ApiserverLink implements ControlCalls {
     this.stopped = true;
     this.standing?.link.close({ code: "closed", detail: "this node stops" });
     this.standing = undefined;
-    this.cancelTimers();
+    this.stopAsking();
     this.pauses.endAll();
     this.asked.stop();
   }
@@ -211,14 +208,21 @@ export class ApiserverLink implements ControlCalls {
     logger.debug("Linked to an apiserver.", { apiserver: hello.node, software: hello.software });
     this.events.connected?.(hello);
     for (const handler of this.handlers) handler(hello.leader);
-    void this.askMembers(standing);
+    this.memberQuestions = new MemberQuestions({
+      clock,
+      ask: (...question) => this.ask(...question),
+      told: (members) => {
+        this.choice.learn(members.map(({ node }) => node));
+        this.events.members?.(members);
+      },
+    });
     const { beatMs = DEFAULT_BEAT_MS, beatTimeoutMs = DEFAULT_BEAT_TIMEOUT_MS } = this.options;
     this.beat = new Beat(
       { beatMs },
       { clock, ask: () => this.ask("ping", nothing.encode({}), beatTimeoutMs) },
     );
     const closed = await link.closed;
-    this.cancelTimers();
+    this.stopAsking();
     if (this.stopped) return;
     this.standing = undefined;
     this.choice.lost(clock.now());
@@ -281,22 +285,8 @@ export class ApiserverLink implements ControlCalls {
     return { ok: true, standing };
   }
 
-  private async askMembers(standing: Standing): Promise<void> {
-    const answer = await this.ask("members", nothing.encode({}), MEMBERS_TIMEOUT_MS);
-    if (this.standing !== standing) return;
-    const outcome = outcomeOf(answer, (body) => membersAnswer.decode(body));
-    if (outcome.type === "answer") {
-      const { members } = outcome.value;
-      this.choice.learn(members.map(({ node }) => node));
-      this.events.members?.(members);
-    }
-    this.membersTimer = this.dependencies.clock.setTimer(MEMBERS_PERIOD_MS, () => {
-      void this.askMembers(standing);
-    });
-  }
-
-  private cancelTimers(): void {
-    this.membersTimer?.cancel();
+  private stopAsking(): void {
+    this.memberQuestions?.stop();
     this.beat?.stop();
   }
 }
