@@ -17,7 +17,9 @@ export async function runTests(files, options) {
   const { concurrency, grep, verbose = false, timeoutMs = FILE_TIMEOUT_MS } = options;
   // Loaded late: a Node too old to have it must get as far as being told so.
   const { run } = await import("node:test");
-  const counts = new Map(files.map(({ name }) => [name, { passed: 0, failed: 0, skipped: 0, ms: 0 }]));
+  const counts = new Map(
+    files.map(({ name }) => [name, { passed: 0, failed: 0, skipped: 0, ms: 0 }]),
+  );
   const nameOf = (file) => path.relative(root, file ?? "").replaceAll("\\", "/");
   const events = run({
     files: files.map(({ file }) => file),
