@@ -266,3 +266,22 @@ test("a sealed world stands still, and goes on as if no time had passed", async 
   const ticks = logs().map(([, tick]) => Number(tick));
   for (const [at, tick] of ticks.entries()) assert.equal(tick, (ticks[0] ?? 0) + at);
 });
+
+test("who attaches at the next epoch while a module is swapped in is told to come again", async () => {
+  const { runner, posts } = await open("");
+  const epoch = runner.epoch + 5;
+  const ownership = { epoch, world: 1, turn: 2, lastTurn: 1 } as const;
+  const swap = runner.swap(moduleFile(""), 1, ownership);
+  const address = { shard: "quiet/0", epoch, attach: 7 };
+  runner.receive(3, [{ type: "watch", ...address, topic: "no", authorized: false }]);
+  await swap;
+  assert.equal(runner.epoch, epoch);
+  // Without a tick: an idle world makes none.
+  const told = posts.flatMap((post) => (post.type === "out" ? post.messages : []));
+  assert.deepEqual(
+    told.map(({ peer, message }) =>
+      message.type === "closed" ? [peer, message.attach, message.code] : message.type,
+    ),
+    [[3, 7, "world-unavailable"]],
+  );
+});

@@ -312,6 +312,7 @@ export class ShardRunner implements Ticking {
       trial.assume({ epoch, timeline: old.options.timeline });
       trial.giveWorldEvents(old.takeWorldEvents());
       this.reportTraces(old);
+      this.refuseEarly(old);
       this.keeper.use(storage);
       this.shard = trial;
       this.loaded = loaded;
@@ -324,6 +325,13 @@ export class ShardRunner implements Ticking {
     }
     // The new module runs: a snapshot that fails now is tried again like any other.
     this.keeper.snapshot();
+  }
+
+  /** Proxies that hear of the new epoch elsewhere attach at it before the swap is done: they come again. */
+  private refuseEarly(old: Shard): void {
+    const messages = old.takeRefusals();
+    if (messages.length === 0) return;
+    this.dependencies.post({ type: "out", shard: this.settings.shard, messages });
   }
 
   private pause(paused: boolean): void {

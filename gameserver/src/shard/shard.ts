@@ -190,6 +190,14 @@ export class Shard {
       .filter(({ type }) => type === "create" || type === "response");
   }
 
+  /**
+   * Refusals that wait for a tick which will not come, as another shard goes on instead. Without its answer, who
+   * attached would wait for it until it gives up.
+   */
+  takeRefusals(): Addressed[] {
+    return this.replies.takeEarly();
+  }
+
   /** Takes the events of the shard that this one goes on for. */
   giveWorldEvents(events: readonly WorldEvent[]): void {
     for (const event of events) this.enqueueWorld(event);
