@@ -85,7 +85,10 @@ export async function createApiserverService(
       ...{ store: member.store, clock, random: systemRandom, logger, meter: host.meter },
       cluster: member.cluster,
       raft: member.raft,
-      placement: { problems: (world) => member.leader.problems(world) },
+      placement: {
+        problems: (world) => member.leader.problems(world),
+        failures: () => member.failures.get(),
+      },
       load: member.loads,
       ...(host.logLevel && { logLevel: host.logLevel }),
       joining: alone ? undefined : await joiningOf(config, { links, logger, clock }),

@@ -213,7 +213,14 @@ export {
   type RemoteStoreOptions,
 } from "./control/remote/remote-store.ts";
 export { LONG_POLL_MS } from "./control/remote/remote-watch.ts";
-export type { RenewalAnswer, RenewalRequest } from "./control/remote/renewal.ts";
+export {
+  boundedProblems,
+  MAX_PROBLEM_LETTERS,
+  MAX_SHARD_PROBLEMS,
+  type RenewalAnswer,
+  type RenewalRequest,
+  type ShardProblem,
+} from "./control/remote/renewal.ts";
 export {
   checkRange,
   checkTxn,

@@ -87,6 +87,14 @@ test("worlds of the configuration are in the catalogue, beside those that operat
   await stop(second);
 });
 
+test("why a world does not open is said by the API, not by the log alone", async (t) => {
+  const place = await newPlace(t);
+  const server = await start(place, { worlds: "meadow=./meadow.mjs" });
+  const api = await MonolithApi.of(server, join(place.dir, "n1"));
+  await api.createWorld("lost", "./nope.mjs");
+  await api.untilItSays("lost", /Node monolith could not run it: .*no such file: .*nope\.mjs/);
+});
+
 test("nodes, state and key-value store are those of a cluster", async (t) => {
   const place = await newPlace(t);
   const server = await start(place, { worlds: "tally=./tally.mjs" });

@@ -1,4 +1,5 @@
 import type { LogLevel, NodeLoad } from "@atlasnet/core";
+import type { ShardFailure } from "../leader/leader-role.ts";
 
 /**
  * What the HTTP API shows of an apiserver besides the control store. What is not wired is answered with 501.
@@ -82,6 +83,8 @@ export interface BackupPort {
 export interface PlacementPort {
   /** Sentences; undefined where this apiserver does not place, and only the records are known. */
   problems(world: string): readonly string[] | undefined;
+  /** What gameservers could not open, as they said last. Never rejects. */
+  failures(): Promise<readonly ShardFailure[]>;
 }
 
 /** How nodes are loaded, from whoever hears their renewals. */

@@ -240,6 +240,24 @@ test("the leader says why a world is nowhere and how nodes are loaded; others do
   assert.equal(group.get("b").role.loads(), undefined);
 });
 
+test("the leader knows what a node could not open, until it says otherwise or comes anew", async (t) => {
+  const { group, run } = await scene(t);
+  const one = new TestNode("gs-1", group);
+  assert.ok(await run(one.register()));
+  const { role } = group.leading;
+  assert.deepEqual(role.failures(), []);
+  const problem = { shard: "arena/0", problem: "no such file" };
+  await run(one.renew([problem]));
+  assert.deepEqual(role.failures(), [{ node: "gs-1", ...problem }]);
+  assert.equal(group.get("b").role.failures(), undefined);
+  await run(one.renew());
+  assert.deepEqual(role.failures(), []);
+  await run(one.renew([problem]));
+  assert.ok(await run(one.register()));
+  await group.elapse(50);
+  assert.deepEqual(role.failures(), [], "of another boot nothing is known yet");
+});
+
 test("placement goes on after a time without a quorum", async (t) => {
   const { group, run, node, world } = await scene(t);
   const one = await node("gs-1");

@@ -1,4 +1,4 @@
-import type { Clock, Logger, NodeLoad } from "@atlasnet/core";
+import type { Clock, Logger, NodeLoad, ShardProblem } from "@atlasnet/core";
 import { explainWorld } from "../placement/explain.ts";
 import { PlacementPlanner } from "../placement/planner.ts";
 import { DEFAULT_PLACEMENT, type PlacementSettings } from "../placement/settings.ts";
@@ -23,6 +23,11 @@ export interface LeaderRoleDependencies {
   >;
   readonly clock: Clock;
   readonly logger: Logger;
+}
+
+/** Why a shard does not run on a node that it was given to. */
+export interface ShardFailure extends ShardProblem {
+  readonly node: string;
 }
 
 /**
@@ -50,7 +55,10 @@ export class LeaderRole {
     this.leases = new LeaseKeeper({
       ...dependencies,
       leadership: this.leadership,
-      onLoad: (from, load) => this.view.report(from, load, clock.now()),
+      onHeard: (from, { load, problems }) => {
+        this.view.report(from, load, clock.now());
+        this.view.reportProblems(from, problems ?? []);
+      },
     });
     this.planner = new PlacementPlanner(settings, this.view, this.leases);
     this.watch = new ClusterWatch({
@@ -98,6 +106,14 @@ export class LeaderRole {
     return loads;
   }
 
+  /** What nodes said that they could not open, with their last renewal; undefined unless this apiserver leads. */
+  failures(): readonly ShardFailure[] | undefined {
+    if (this.leadership.reign === undefined) return undefined;
+    return [...this.view.nodes.values()].flatMap(({ id, record, problems }) =>
+      record?.state === "stopped" ? [] : problems.map((problem) => ({ node: id, ...problem })),
+    );
+  }
+
   get figures() {
     const { leases, loop, planner, view, restoreWait } = this;
     return {
@@ -119,7 +135,7 @@ export class LeaderRole {
   }
 
   private lead(reign: Reign): void {
-    this.forgetLoads();
+    this.forgetReports();
     this.leases.lead(reign);
     this.restoreWait.lead(reign);
     this.loop.lead(reign.term);
@@ -132,9 +148,10 @@ export class LeaderRole {
   }
 
   /** What nodes said in an earlier reign is old. */
-  private forgetLoads(): void {
+  private forgetReports(): void {
     for (const node of this.view.nodes.values()) {
       node.load = undefined;
+      node.problems = [];
       node.loadAt = Number.NEGATIVE_INFINITY;
     }
   }

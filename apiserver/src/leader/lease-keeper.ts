@@ -6,7 +6,6 @@ import {
   type KeyValue,
   type Logger,
   NODES,
-  type NodeLoad,
   parseRecordKey,
   type ReadAll,
   type RenewalAnswer,
@@ -27,13 +26,16 @@ export interface Renewals {
   renew(node: string, request: RenewalRequest): Promise<RenewalAnswer>;
 }
 
+/** What a node says of itself with a renewal. */
+export type Heard = Pick<RenewalRequest, "load" | "problems">;
+
 export interface LeaseKeeperDependencies {
   readonly store: Pick<ReplicatedStore, "range" | "watch" | "readBarrier" | "revision">;
   readonly leadership: Pick<Leadership, "reign">;
   readonly clock: Clock;
   readonly logger: Logger;
   /** A renewal was answered. */
-  readonly onLoad: (node: string, load: NodeLoad) => void;
+  readonly onHeard: (node: string, heard: Heard) => void;
 }
 
 /**
@@ -92,8 +94,11 @@ export class LeaseKeeper implements Renewals, Leases {
     this.restored.clear();
   }
 
-  async renew(node: string, { boot, number, load }: RenewalRequest): Promise<RenewalAnswer> {
-    const { store, onLoad } = this.dependencies;
+  async renew(
+    node: string,
+    { boot, number, load, problems }: RenewalRequest,
+  ): Promise<RenewalAnswer> {
+    const { store, onHeard } = this.dependencies;
     const renewal = { node, boot, number };
     let answer: RenewalAnswer;
     try {
@@ -103,7 +108,7 @@ export class LeaseKeeper implements Renewals, Leases {
       throw error;
     }
     this.counts[answer.ok ? "ok" : answer.code] += 1;
-    if (answer.ok) onLoad(node, load);
+    if (answer.ok) onHeard(node, { load, problems });
     return answer;
   }
 

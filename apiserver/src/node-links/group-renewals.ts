@@ -42,12 +42,12 @@ export class GroupRenewals implements Renewals {
   }
 
   /** @throws ControlError: nobody knows */
-  async renew(node: string, { boot, number, load }: RenewalRequest): Promise<RenewalAnswer> {
+  async renew(node: string, request: RenewalRequest): Promise<RenewalAnswer> {
     const { calls, leases } = this.dependencies;
     const leader = this.dependencies.leader();
     if (leader === undefined) return NOT_LEADER;
-    if (leader.node === this.options.node) return leases.renew(node, { boot, number, load });
-    const body = nodeRenewal.encode({ node, boot, number, load });
+    if (leader.node === this.options.node) return leases.renew(node, request);
+    const body = nodeRenewal.encode({ ...request, node });
     const { timeoutMs } = this.options;
     return renewed(await calls.askLeader(leader.node, METHOD, body, timeoutMs), leader);
   }
@@ -55,8 +55,8 @@ export class GroupRenewals implements Renewals {
   /** Of another apiserver, which takes this one for the leader. Not handed on once more. */
   private async takeIn(body: Uint8Array): Promise<CallAnswer> {
     try {
-      const { node, boot, number, load } = nodeRenewal.decode(body);
-      const answer = await this.dependencies.leases.renew(node, { boot, number, load });
+      const { node, ...request } = nodeRenewal.decode(body);
+      const answer = await this.dependencies.leases.renew(node, request);
       return { ...callCode("ok"), body: renewalAnswer.encode(answer) };
     } catch (error) {
       if (error instanceof ControlError) return encodeRefusal(error);

@@ -3,6 +3,7 @@ import {
   isAlive,
   type NodeLoad,
   type NodeRecord,
+  type ShardProblem,
   type WantReason,
   type WorldRecord,
 } from "@atlasnet/core";
@@ -18,6 +19,8 @@ export class NodeEntry {
   /** Shards that name it, as wanted or as the last owner. */
   readonly shards = new Set<ShardEntry>();
   load: NodeLoad | undefined = undefined;
+  /** What it said with its last renewal that it could not open. */
+  problems: readonly ShardProblem[] = [];
   /** When the newest load report came. */
   loadAt = Number.NEGATIVE_INFINITY;
   /** Living shards that are on their way from here or to here. */

@@ -13,6 +13,7 @@ import {
   type OwnerRecord,
   ownerKey,
   parseRecordKey,
+  type ShardProblem,
   type ShardRecord,
   shardKey,
   type WorldRecord,
@@ -83,6 +84,12 @@ export class ClusterView {
     entry.load = load;
     entry.loadAt = now;
     if (before && !this.isOverloaded(entry)) this.occupancy.roomVersion += 1;
+  }
+
+  /** A heartbeat said what could not be opened there; nothing is decided by it. */
+  reportProblems(node: string, problems: readonly ShardProblem[]): void {
+    const entry = this.nodes.get(node);
+    if (entry !== undefined) entry.problems = problems;
   }
 
   /** Reported load, 0 to 1 and above; what is unknown counts as none. */
@@ -200,6 +207,7 @@ export class ClusterView {
     const node = this.node(id);
     if (node.record?.boot !== record?.boot || node.record?.state === "lost") {
       node.load = undefined;
+      node.problems = [];
       node.loadAt = Number.NEGATIVE_INFINITY;
     }
     node.record = record;

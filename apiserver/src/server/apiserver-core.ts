@@ -22,6 +22,7 @@ import {
   type ReplicatedStore,
   type TakenIn,
 } from "../store/replicated-store.ts";
+import { GroupFailures } from "./group-failures.ts";
 import { GroupLoads } from "./group-loads.ts";
 import { KeepContact } from "./keep-contact.ts";
 import { answerTxns, forwardTxns } from "./store-calls.ts";
@@ -62,6 +63,7 @@ export class ApiserverCore {
   /** Leases and placement, while this node leads. */
   readonly leader: LeaderRole;
   readonly loads: GroupLoads;
+  readonly failures: GroupFailures;
   /** Of leases, here or at the leader. */
   readonly renewals: Renewals;
   /** Proxies and gameservers that are linked here. */
@@ -90,6 +92,10 @@ export class ApiserverCore {
     this.loads = new GroupLoads(
       { timeoutMs },
       { calls, leader, own: () => this.leader.loads(), clock },
+    );
+    this.failures = new GroupFailures(
+      { timeoutMs },
+      { calls, leader, own: () => this.leader.failures(), clock },
     );
     const { leases } = this.leader;
     this.renewals = new GroupRenewals({ node, timeoutMs }, { calls, leader, leases });

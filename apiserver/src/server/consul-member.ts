@@ -9,6 +9,7 @@ import type { PlacementSettings } from "../placement/settings.ts";
 import { DEFAULT_REQUEST_TIMEOUT_MS, type ReplicatedStore } from "../store/replicated-store.ts";
 import { ApiserverCore } from "./apiserver-core.ts";
 import { ConsulStore } from "./consul-store.ts";
+import type { GroupFailures } from "./group-failures.ts";
 import type { GroupLoads } from "./group-loads.ts";
 import { LeaderCommands } from "./leader-commands.ts";
 import { Readiness } from "./readiness.ts";
@@ -103,6 +104,11 @@ export class ConsulMember {
 
   get loads(): GroupLoads {
     return this.core.loads;
+  }
+
+  /** What gameservers could not open, here or at the leader. */
+  get failures(): GroupFailures {
+    return this.core.failures;
   }
 
   get renewals(): Renewals {

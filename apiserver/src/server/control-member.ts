@@ -5,6 +5,7 @@ import type { Renewals } from "../leader/lease-keeper.ts";
 import type { NodeLinks } from "../node-links/node-links.ts";
 import type { RaftStatus } from "../raft/core/types.ts";
 import type { ReplicatedStore } from "../store/replicated-store.ts";
+import type { GroupFailures } from "./group-failures.ts";
 
 /** This apiserver among the others, whatever keeps the log of the control state. */
 export interface ControlMember {
@@ -12,6 +13,8 @@ export interface ControlMember {
   /** Leases and placement, while this node leads. */
   readonly leader: LeaderRole;
   readonly loads: LoadPort;
+  /** What gameservers could not open, here or at the leader. */
+  readonly failures: Pick<GroupFailures, "get">;
   /** Of leases, here or at the leader. */
   readonly renewals: Renewals;
   /** Proxies and gameservers that are linked here. */

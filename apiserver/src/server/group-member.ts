@@ -22,6 +22,7 @@ import type { RunnerOptions } from "../raft/shell/runner-options.ts";
 import { DEFAULT_REQUEST_TIMEOUT_MS, ReplicatedStore } from "../store/replicated-store.ts";
 import type { WriteAheadLog } from "../wal/write-ahead-log.ts";
 import { ApiserverCore, GROUP } from "./apiserver-core.ts";
+import type { GroupFailures } from "./group-failures.ts";
 import type { GroupLoads } from "./group-loads.ts";
 
 export interface GroupMemberOptions {
@@ -157,6 +158,11 @@ export class GroupMember {
 
   get loads(): GroupLoads {
     return this.core.loads;
+  }
+
+  /** What gameservers could not open, here or at the leader. */
+  get failures(): GroupFailures {
+    return this.core.failures;
   }
 
   /** Of leases, here or at the leader. */

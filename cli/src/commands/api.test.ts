@@ -162,6 +162,18 @@ test("worlds are created, listed with where they run, shown and removed", async 
   assert.equal((await run("world", "rm", "arena")).code, 3);
 });
 
+test("world show says why a gameserver did not open a world", async (t) => {
+  const failure = { node: "gs-1", shard: "arena/0", problem: "no such file: /srv/nope.mjs" };
+  const { good } = await scene(t, {
+    placement: { problems: () => undefined, failures: async () => [failure] },
+  });
+  for (const world of ["arena", "other"])
+    await good("world", "create", world, "--module", "./nope.mjs");
+  const { out } = await good("world", "show", "arena");
+  assert.match(out, /Node gs-1 could not run it: no such file: \/srv\/nope\.mjs/);
+  assert.doesNotMatch((await good("world", "show", "other")).out, /could not run it/);
+});
+
 test("worlds: the default of failover follows durability; update changes what is named", async (t) => {
   const { api, good, run } = await scene(t);
   const record = async (name: string) =>

@@ -1,6 +1,7 @@
 import type { ControlStore, Revision } from "./control-store.ts";
 import type { Sealed } from "./lease.ts";
 import type { NodeState } from "./records.ts";
+import type { ShardProblem } from "./remote/renewal.ts";
 
 /**
  * A node's tie to the control plane: its registration, its lease, and the control store. Behind it stand the
@@ -20,8 +21,14 @@ export interface ControlPlane {
    * Registers with the state `starting` and keeps the lease from then on. Resolves with the first
    * registration; it waits for as long as no apiserver answers, or another boot holds this node's name.
    * @throws an error that says what to do when waiting cannot help (refused certificate, wrong cluster).
+   *
+   * `load` and `problems` (of shards that could not be opened here) are asked for with each renewal.
    */
-  start(events: ControlPlaneEvents, load: () => NodeLoad): Promise<void>;
+  start(
+    events: ControlPlaneEvents,
+    load: () => NodeLoad,
+    problems?: () => Iterable<ShardProblem>,
+  ): Promise<void>;
   /** Asked before every batch that lets something out (design rule 5.1). Never from a timer's memory. */
   mayAct(): boolean;
   /** Says how this node is; resolves once that is decided. @throws ControlError */

@@ -10,6 +10,7 @@ import { NodeSession } from "../control/member/node-session.ts";
 import type { NodeDescription } from "../control/member/register.ts";
 import type { NodeState } from "../control/records.ts";
 import { RemoteStore } from "../control/remote/remote-store.ts";
+import type { ShardProblem } from "../control/remote/renewal.ts";
 import type { Peer } from "../link/link.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
@@ -158,13 +159,20 @@ class LinkedControlPlane implements NodeControlPlane {
   }
 
   /** @throws OperatingError "wrong-cluster", "stopped"; LinkError when every apiserver refuses this node */
-  async start(events: ControlPlaneEvents, load: () => NodeLoad): Promise<void> {
+  async start(
+    events: ControlPlaneEvents,
+    load: () => NodeLoad,
+    problems?: () => Iterable<ShardProblem>,
+  ): Promise<void> {
     try {
       await this.tie.start();
       const refused = new Promise<never>((_, reject) => this.tie.refused(reject));
       // It may come before or after somebody waits for it.
       refused.catch(() => undefined);
-      await Promise.race([this.session.start(counted(events, this.counts), load), refused]);
+      await Promise.race([
+        this.session.start(counted(events, this.counts), load, problems),
+        refused,
+      ]);
     } catch (error) {
       await this.stop();
       throw error;

@@ -11,6 +11,7 @@ import { NodeSession } from "../control/member/node-session.ts";
 import { readOwnRecord } from "../control/member/own-key.ts";
 import type { NodeDescription } from "../control/member/register.ts";
 import type { NodeState } from "../control/records.ts";
+import type { ShardProblem } from "../control/remote/renewal.ts";
 import { counted } from "./control-plane-metrics.ts";
 import type { Health } from "./health-server.ts";
 import type { ServiceHost } from "./service-host.ts";
@@ -69,8 +70,12 @@ export class LocalControlPlane implements ControlPlane {
     return this.session.registration;
   }
 
-  start(events: ControlPlaneEvents, load: () => NodeLoad): Promise<void> {
-    return this.session.start(counted(events, this.counts), load);
+  start(
+    events: ControlPlaneEvents,
+    load: () => NodeLoad,
+    problems?: () => Iterable<ShardProblem>,
+  ): Promise<void> {
+    return this.session.start(counted(events, this.counts), load, problems);
   }
 
   mayAct(): boolean {

@@ -144,6 +144,11 @@ describe("a node of a control plane", () => {
     control.createWorld("arena", {}, "g");
     await control.until(() => control.owner("arena").record?.state === "released");
     assert.deepEqual(worlds.deeds.slice(-1), ["failed arena"]);
+    assert.deepEqual(
+      [...(control.problems?.() ?? [])],
+      [{ shard: "arena/0", problem: "no such file" }],
+      "it is told with the next renewal",
+    );
     worlds.problem = undefined;
     control.want("arena", "g");
     await worlds.until(() => worlds.running.has("arena"));

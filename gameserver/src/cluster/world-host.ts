@@ -145,7 +145,7 @@ export class WorldHost implements GameserverControl {
       },
       lost: () => this.lost(),
     };
-    await this.dependencies.control.start(events, load);
+    await this.dependencies.control.start(events, load, () => this.hosting.problems());
   }
 
   /** Why this node does not serve, or undefined. */

@@ -57,6 +57,8 @@ export class HostedShard {
   retryAt = 0;
   /** It could not be opened: until `retryAt`, this node does not keep it. */
   givenUp = false;
+  /** Why it could not be prepared or opened the last time, or runs no more; for people. */
+  problem: string | undefined;
   /** What the world and its placement were when it failed: another one is tried at once. */
   failedAt = "";
 

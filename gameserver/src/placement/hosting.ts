@@ -1,4 +1,4 @@
-import { firstShard, ownerKey, parseRecordKey, shardKey } from "@atlasnet/core";
+import { firstShard, ownerKey, parseRecordKey, type ShardProblem, shardKey } from "@atlasnet/core";
 import { Claiming } from "./claiming.ts";
 import { HostedShard } from "./hosted-shard.ts";
 import type { HostingEffect, HostingEvent } from "./hosting-types.ts";
@@ -86,6 +86,12 @@ export class Hosting {
     let count = 0;
     for (const entry of this.shards.values()) if (entry.phase === phase) count += 1;
     return count;
+  }
+
+  /** Shards of this node that could not be opened the last time, or died and are not open again. */
+  *problems(): Generator<ShardProblem> {
+    for (const { shard, problem } of this.shards.values())
+      if (problem !== undefined) yield { shard, problem };
   }
 
   /** Whether an effect is still to be carried out: it was not overtaken by a loss. */

@@ -31,6 +31,7 @@ export class Retries {
     entry.failures += 1;
     entry.retryAt = this.outbox.now + pauseOf(pauses, entry.failures);
     entry.reason = problem;
+    entry.problem = problem;
     entry.failedAt = this.view.signature(entry);
   }
 
@@ -41,6 +42,7 @@ export class Retries {
     entry.failures = 0;
     entry.retryAt = 0;
     entry.givenUp = false;
+    entry.problem = undefined;
     entry.failedAt = signature;
   }
 }

@@ -33,6 +33,7 @@ export class Running {
       entry.phase = "open";
       entry.openedAt = outbox.now;
       entry.givenUp = false;
+      entry.problem = undefined;
       return look(entry);
     }
     retries.failed(entry, OPEN_PAUSES, problem);

@@ -14,6 +14,7 @@ import {
   type Proposal,
   type RangeRequest,
   registerNode,
+  type ShardProblem,
   type WatchEvents,
   type WatchRequest,
   type WorldRecord,
@@ -29,6 +30,7 @@ export class FakeControlPlane implements ControlPlane {
   readonly states: string[] = [];
   registration: NodeRegistration | undefined;
   load: (() => NodeLoad) | undefined;
+  problems: (() => Iterable<ShardProblem>) | undefined;
   /** Takes in nothing any more, and answers nothing. */
   silent = false;
   private readonly watches = new Set<(changes: readonly Change[]) => void>();
@@ -55,9 +57,14 @@ export class FakeControlPlane implements ControlPlane {
     };
   }
 
-  async start(events: ControlPlaneEvents, load: () => NodeLoad): Promise<void> {
+  async start(
+    events: ControlPlaneEvents,
+    load: () => NodeLoad,
+    problems?: () => Iterable<ShardProblem>,
+  ): Promise<void> {
     this.events = events;
     this.load = load;
+    this.problems = problems;
     this.register();
   }
 

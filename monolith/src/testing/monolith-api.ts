@@ -47,6 +47,15 @@ export class MonolithApi {
     await this.ask("POST", "/v1/worlds", { world, module: { source: "node", path } });
   }
 
+  /** Waits until the answer to why a world does not run says this. */
+  async untilItSays(world: string, pattern: RegExp): Promise<void> {
+    for (;;) {
+      const { placements } = await this.ask("GET", `/v1/placements/${world}`);
+      if (list(placements).some(({ why }) => pattern.test(JSON.stringify(why)))) return;
+      await delay(20);
+    }
+  }
+
   async removeWorld(world: string): Promise<void> {
     await this.ask("DELETE", `/v1/worlds/${world}`);
   }

@@ -78,12 +78,13 @@ export function placementRoutes({ store, logger, placement }: RouteParts): Route
           ...(after === undefined ? {} : { after: worldKey(after) }),
         });
         const nodes = await readNodes(store, logger);
+        const failures = await failuresOf(placement);
         const placements: PlacementJson[] = [];
         for (const item of items) {
           const record = recordOf("world", item, logger);
           if (record === undefined) continue;
           const world = item.key.slice(WORLDS.length);
-          const facts = { store, logger, placement, nodes, revision };
+          const facts = { store, logger, placement, failures, nodes, revision };
           placements.push(...(await placementsOf(world, seen(record, item), facts)));
         }
         const last = items.at(-1)?.key.slice(WORLDS.length);
@@ -103,7 +104,8 @@ export function placementRoutes({ store, logger, placement }: RouteParts): Route
         if (record.record === undefined) throw noWorld(world);
         const nodes = await readNodes(store, logger);
         const { revision } = await store.range({ key: worldKey(world), consistency: "local" });
-        const facts = { store, logger, placement, nodes, revision };
+        const failures = await failuresOf(placement);
+        const facts = { store, logger, placement, failures, nodes, revision };
         return { placements: await placementsOf(world, record, facts) };
       },
     }),
@@ -114,6 +116,8 @@ interface Facts {
   readonly store: ControlStore;
   readonly logger: Logger;
   readonly placement: PlacementPort | undefined;
+  /** By shard, as sentences. */
+  readonly failures: ReadonlyMap<string, readonly string[]>;
   readonly nodes: ReadonlyMap<string, Seen<NodeRecord>>;
   readonly revision: number;
 }
@@ -122,7 +126,7 @@ interface Facts {
 async function placementsOf(
   world: string,
   record: Seen<WorldRecord>,
-  { store, logger, placement, nodes, revision }: Facts,
+  { store, logger, placement, failures, nodes, revision }: Facts,
 ): Promise<PlacementJson[]> {
   const { items } = await readAll(store, `${SHARDS}${world}/`, "local");
   const shards = new Map<string, Shard>();
@@ -166,9 +170,24 @@ async function placementsOf(
           }),
       ...(asked.record?.wanted === undefined ? {} : { wanted: asked.record.wanted }),
       ...(asked.record === undefined ? {} : { reason: asked.record.reason }),
-      why: [...((state === "unplaced" ? placement?.problems(world) : undefined) ?? why)],
+      why: [
+        ...((state === "unplaced" ? placement?.problems(world) : undefined) ?? why),
+        ...(failures.get(shard) ?? []),
+      ],
     };
   });
+}
+
+async function failuresOf(
+  placement: PlacementPort | undefined,
+): Promise<ReadonlyMap<string, readonly string[]>> {
+  const sentences = new Map<string, string[]>();
+  for (const { node, shard, problem } of (await placement?.failures()) ?? []) {
+    const of = sentences.get(shard) ?? [];
+    of.push(`Node ${node} could not run it: ${problem}`);
+    sentences.set(shard, of);
+  }
+  return sentences;
 }
 
 async function readNodes(

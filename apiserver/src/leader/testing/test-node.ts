@@ -19,6 +19,7 @@ import {
   type Records,
   registerNode,
   type Seen,
+  type ShardProblem,
   seen,
   shardKey,
   type Timer,
@@ -82,11 +83,11 @@ export class TestNode {
     this.timer?.cancel();
   }
 
-  async renew(): Promise<RenewalAnswer | "failed"> {
+  async renew(problems?: readonly ShardProblem[]): Promise<RenewalAnswer | "failed"> {
     const { group, id, boot } = this;
     const number = this.lease.renewing();
     const answer = await group.leading.role.leases
-      .renew(id, { boot, number, load: LOAD })
+      .renew(id, { boot, number, load: LOAD, problems })
       .catch(failed);
     if (answer !== "failed" && answer.ok && boot === this.boot)
       this.lease.granted(answer.number, answer.leaseMs);

@@ -14,7 +14,12 @@ import { Pauses } from "../pauses.ts";
 import { decodeRecord } from "../record-codec.ts";
 import { nodeKey } from "../record-keys.ts";
 import type { NodeRecord } from "../records.ts";
-import type { RenewalAnswer, RenewalRequest } from "../remote/renewal.ts";
+import {
+  boundedProblems,
+  type RenewalAnswer,
+  type RenewalRequest,
+  type ShardProblem,
+} from "../remote/renewal.ts";
 import { readOwnRecord } from "./own-key.ts";
 import { isRetryable } from "./retryable.ts";
 
@@ -37,6 +42,8 @@ export interface MembershipDependencies {
   readonly random: Random;
   readonly logger: Logger;
   load(): NodeLoad;
+  /** Of shards that could not be opened here, any number. */
+  problems(): Iterable<ShardProblem>;
   /** A renewal was granted. */
   granted(): void;
   /** Once: the control plane gave away what this registration has, for a reason for people. */
@@ -119,11 +126,18 @@ export class Membership {
   /** Never rejects but for a fault of ours. */
   private async renew(): Promise<void> {
     const { lease, renewals, load, granted } = this.deps;
+    const problems = boundedProblems(this.deps.problems());
     const { leaseMs, registration } = this.options;
     const number = lease.renewing();
     this.pending += 1;
     const answer = await renewals
-      .renew({ boot: registration.boot, number, load: load() }, leaseMs)
+      .renew(
+        {
+          ...{ boot: registration.boot, number, load: load() },
+          ...(problems.length === 0 ? {} : { problems }),
+        },
+        leaseMs,
+      )
       .catch((error: unknown) => this.unanswered(error));
     this.pending -= 1;
     if (this.signal.aborted) return;

@@ -85,7 +85,13 @@ function scene(seed: number | string, { pace = 1, node = "gs-1" } = {}) {
     calls -= 1;
     return may;
   };
-  const start = () => session.start(events, () => NO_LOAD);
+  const problems = new Map<string, string>();
+  const start = () =>
+    session.start(
+      events,
+      () => NO_LOAD,
+      () => [...problems].map(([shard, problem]) => ({ shard, problem })),
+    );
   const elapse = (ms: number) => clock.elapse(ms, settle);
   const drive = <T>(work: Promise<T>) => clock.drive(work, settle);
   return {
@@ -94,6 +100,7 @@ function scene(seed: number | string, { pace = 1, node = "gs-1" } = {}) {
     control,
     machine,
     told,
+    problems,
     fatal,
     session,
     make,
@@ -123,6 +130,21 @@ test("a node registers, gets its lease, says that it is ready, and leaves", asyn
   await session.stop();
   control.stop();
   assert.deepEqual(told, ["registered", "unsealed"], "who left is not lost");
+});
+
+test("renewals say what a node could not open, for as long as that is so", async () => {
+  const { session, control, problems, start, drive, elapse } = scene(1);
+  await drive(start());
+  await elapse(LEASE_MS);
+  assert.equal(control.problems, undefined);
+  problems.set("arena/0", "no such file");
+  await elapse(LEASE_MS);
+  assert.deepEqual(control.problems, [{ shard: "arena/0", problem: "no such file" }]);
+  problems.clear();
+  await elapse(LEASE_MS);
+  assert.equal(control.problems, undefined);
+  await session.stop();
+  control.stop();
 });
 
 test("a node that is cut off is sealed, declared lost, and comes again with another boot", async () => {

@@ -11,6 +11,7 @@ import type {
 import type { ControlStore } from "../control-store.ts";
 import { DEFAULT_LEASE_OPTIONS, Lease, type LeaseOptions, type Sealed } from "../lease.ts";
 import type { NodeState } from "../records.ts";
+import type { ShardProblem } from "../remote/renewal.ts";
 import type { Boots } from "./boots.ts";
 import { changeState, gone } from "./change-state.ts";
 import { Membership, type RenewalPort } from "./membership.ts";
@@ -58,6 +59,7 @@ export class NodeSession implements ControlPlane {
   private readonly stopping = new AbortController();
   private events: ControlPlaneEvents | undefined;
   private load: () => NodeLoad = () => NO_LOAD;
+  private problems: () => Iterable<ShardProblem> = () => [];
   private membership: Membership | undefined;
   private current: NodeRegistration | undefined;
   private checks: Timer | undefined;
@@ -95,10 +97,15 @@ export class NodeSession implements ControlPlane {
     return this.lease.sealed;
   }
 
-  async start(events: ControlPlaneEvents, load: () => NodeLoad): Promise<void> {
+  async start(
+    events: ControlPlaneEvents,
+    load: () => NodeLoad,
+    problems: () => Iterable<ShardProblem> = () => [],
+  ): Promise<void> {
     if (this.events !== undefined) throw new Error("a node's session is started once");
     this.events = events;
     this.load = load;
+    this.problems = problems;
     this.checkAgain();
     const first = await this.register(false);
     if (first === undefined || this.stopping.signal.aborted) throw stopped(this.node);
@@ -161,6 +168,7 @@ export class NodeSession implements ControlPlane {
         ...this.deps,
         lease: this.lease,
         load: () => this.load(),
+        problems: () => this.problems(),
         granted: () => this.granted(),
         lost: (why) => void this.lost(why),
       },

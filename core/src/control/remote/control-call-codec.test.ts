@@ -72,6 +72,10 @@ const messages = {
   watchCompacted: tried(codecs.watchNews, { type: "compacted", revision: REVISION }),
   watchEnded: tried(codecs.watchNews, { type: "ended" }),
   renewalRequest: tried(codecs.renewalRequest, renewal),
+  renewalWithProblems: tried(codecs.renewalRequest, {
+    ...renewal,
+    problems: [{ shard: "arena/0", problem: "no such file: ./nope.mjs" }],
+  }),
   nodeRenewal: tried(codecs.nodeRenewal, { node: "gs-1", ...renewal }),
   renewalGranted: tried(codecs.renewalAnswer, { ok: true, number: 77, leaseMs: 5000 }),
   renewalDenied: tried(codecs.renewalAnswer, { ok: false, code: "lost" }),

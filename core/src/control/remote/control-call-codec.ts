@@ -32,7 +32,12 @@ import {
   requestId,
   variants,
 } from "../request-checks.ts";
-import type { RenewalAnswer, RenewalRequest } from "./renewal.ts";
+import {
+  MAX_PROBLEM_LETTERS,
+  MAX_SHARD_PROBLEMS,
+  type RenewalAnswer,
+  type RenewalRequest,
+} from "./renewal.ts";
 
 /**
  * What nodes ask apiservers over the channel `control`, and what they are told: one CBOR map each, under the
@@ -43,6 +48,8 @@ export const CONTROL_CALLS_VERSION = 1;
 
 /** Apiservers of a cluster that are told. */
 export const MAX_APISERVERS = 64;
+/** A world's name, and the number of its shard. */
+const MAX_SHARD_BYTES = MAX_NAME_BYTES + 8;
 /** Software and version of a process, for logs. */
 const MAX_SOFTWARE_BYTES = 128;
 /** Changes that one answer may tell; what waits for a watch at an apiserver is bounded well below. */
@@ -185,6 +192,12 @@ const renewalFields = {
     tickMs: figure,
     bytesPerSecond: figure,
   }),
+  problems: optional(
+    listOf(
+      MAX_SHARD_PROBLEMS,
+      exactly({ shard: text(1, MAX_SHARD_BYTES), problem: text(1, 3 * MAX_PROBLEM_LETTERS) }),
+    ),
+  ),
 };
 export const renewalRequest = codec<RenewalRequest>("renew", exactly(renewalFields));
 /** As an apiserver hands it on to the leader. */

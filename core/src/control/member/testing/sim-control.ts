@@ -19,7 +19,7 @@ import { LEASE_DRIFT } from "../../lease.ts";
 import { markLost } from "../../node-changes.ts";
 import { nodeKey } from "../../record-keys.ts";
 import type { NodeRecord, Seen } from "../../records.ts";
-import type { RenewalAnswer, RenewalRequest } from "../../remote/renewal.ts";
+import type { RenewalAnswer, RenewalRequest, ShardProblem } from "../../remote/renewal.ts";
 import type { RenewalPort } from "../membership.ts";
 
 /** What may go wrong on the way to the apiservers and back. */
@@ -79,6 +79,8 @@ export class SimControl {
 
   /** Whom a renewal was asked for; by the node's own name, which the link's certificate says in earnest. */
   node = "gs-1";
+  /** As the last renewal said them. */
+  problems: readonly ShardProblem[] | undefined;
 
   record(node = this.node): Seen<NodeRecord> {
     return this.tiny.seen("node", nodeKey(node));
@@ -171,7 +173,8 @@ export class SimControl {
     return entry;
   }
 
-  private async renew({ boot, number }: RenewalRequest): Promise<RenewalAnswer> {
+  private async renew({ boot, number, problems }: RenewalRequest): Promise<RenewalAnswer> {
+    this.problems = problems;
     const received = await this.ask(() => ({
       refusal: this.refusal(boot),
       at: this.clock.now(),
