@@ -18,6 +18,16 @@ function follower(id: string, match: number, some: Partial<FollowerStatus> = {})
   };
 }
 
+test("a voter that is not counted yet is better than none, one that has nothing is not", () => {
+  const early = [
+    follower("behind", 3, { active: false }),
+    follower("near", 7, { active: false }),
+    follower("new", 0, { active: false }),
+  ];
+  assert.equal(successorOf({ role: "leader", followers: early }), "near");
+  assert.equal(successorOf({ role: "leader", followers: [follower("new", 0)] }), undefined);
+});
+
 test("the voter that answers and lacks least takes over", () => {
   const followers = [
     follower("slow", 5),

@@ -1,16 +1,21 @@
 import type { Clock, Logger } from "@atlasnet/core";
-import type { RaftStatus } from "../raft/core/types.ts";
+import type { FollowerStatus, RaftStatus } from "../raft/core/types.ts";
 import { RaftError } from "../raft/shell/raft-error.ts";
 import type { RaftRunner } from "../raft/shell/raft-runner.ts";
 
-/** The voter that can lead soonest: it answers, and lacks least. Undefined: nobody else can. */
+/**
+ * The voter that can lead soonest: it lacks least of those that answer. One that has not answered yet in this count of
+ * the quorum (it begins anew all the time) comes behind them. Undefined: nobody else can.
+ */
 export function successorOf({
   role,
   followers,
 }: Pick<RaftStatus, "role" | "followers">): string | undefined {
   if (role !== "leader") return undefined;
-  const able = followers.filter(({ voter, active }) => voter && active);
-  return able.sort((one, other) => other.match - one.match)[0]?.id;
+  const able = followers.filter(({ voter, match }) => voter && match > 0);
+  const order = (one: FollowerStatus, other: FollowerStatus) =>
+    Number(other.active) - Number(one.active) || other.match - one.match;
+  return able.sort(order)[0]?.id;
 }
 
 export interface HandOverDependencies {

@@ -9,7 +9,7 @@ const known: Places = { lookup, complete: true, expects: () => false };
 
 function routes(peers: readonly string[] = [], float = 1): Routes<string> {
   return new Routes<string>(
-    { peers, retryMinMs: 100, retryMaxMs: 300, steadyMs: 1000 },
+    { peers, retryMinMs: 100, retryMaxMs: 300, steadyMs: 1000, newWorldMs: 500 },
     { random: { float: () => float } },
   );
 }

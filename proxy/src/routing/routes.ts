@@ -8,6 +8,8 @@ export interface RoutesOptions {
   retryMaxMs: number;
   /** A link that stood for so long counts as good: when it is lost, the next try comes at once. */
   steadyMs: number;
+  /** A world that is not in the catalogue may be so new that it was not heard of here: who wants there waits so long. */
+  newWorldMs: number;
 }
 
 export type RouteEffect<C> =
@@ -36,7 +38,7 @@ export type Places = Pick<PlacementView, "lookup" | "complete" | "expects" | "wh
 export class Routes<C> {
   private readonly options: RoutesOptions;
   private readonly random: Pick<PseudoRandom, "float">;
-  private readonly waiting = new Map<C, { world: string; notBefore: number }>();
+  private readonly waiting = new Map<C, { world: string; notBefore: number; since: number }>();
   private readonly waitingFor = new Map<string, Set<C>>();
   private readonly nodes = new Map<string, NodeState>();
 
@@ -52,7 +54,7 @@ export class Routes<C> {
   /** A client wants to the owner of a world, not before `notBefore`. */
   want(client: C, world: string, notBefore: number, now: number, places: Places): RouteEffect<C>[] {
     this.forget(client);
-    this.waiting.set(client, { world, notBefore });
+    this.waiting.set(client, { world, notBefore, since: now });
     const others = this.waitingFor.get(world);
     if (others === undefined) this.waitingFor.set(world, new Set([client]));
     else others.add(client);
@@ -122,6 +124,7 @@ export class Routes<C> {
       if (placement === undefined) {
         const why = places.whyNot?.(wish.world);
         if (why === undefined && (!places.complete || places.expects(wish.world))) continue;
+        if (why === "removed" && now < wish.since + this.options.newWorldMs) continue;
         this.forget(client);
         effects.push(
           why === undefined ? { type: "unknown-world", client } : { type: "refused", client, why },

@@ -25,6 +25,8 @@ const RETRY_MIN_MS = 100;
 const RETRY_MAX_MS = 2_000;
 /** A link that is lost sooner was no success: the pauses go on growing. */
 const STEADY_MS = 2_000;
+/** Far above what it takes a proxy to hear of a new world. */
+const NEW_WORLD_MS = 1_000;
 
 /** One who waits for the owner of a world. */
 export interface RoutedClient {
@@ -89,6 +91,7 @@ export class Hub {
         retryMinMs: RETRY_MIN_MS,
         retryMaxMs: RETRY_MAX_MS,
         steadyMs: STEADY_MS,
+        newWorldMs: NEW_WORLD_MS,
       },
       { random: dependencies.random },
     );
