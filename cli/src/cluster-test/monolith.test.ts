@@ -15,8 +15,6 @@ async function scene(t: TestContext) {
   const server = await MonolithProcess.create([
     ...["--world", `ledger=${LEDGER_FILE}`],
     ...["--node.leaseMs", String(LEASE_MS), "--proxy.limits.idleTimeoutMs", "60000"],
-    // What players sent meanwhile comes all at once.
-    ...["--proxy.limits.messageBurst", "10000", "--proxy.limits.byteBurst", "100000000"],
   ]);
   t.after(() => server.destroy());
   server.start();

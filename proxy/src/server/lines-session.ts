@@ -6,6 +6,7 @@ import type { ProxyLimits } from "../limits.ts";
 import type { ProxyCounters } from "../metrics.ts";
 import { TokenBucket } from "../session/token-bucket.ts";
 import type { Hub } from "./hub.ts";
+import type { Stalls } from "./stalls.ts";
 import { TopicWatch } from "./topic-watch.ts";
 import type { Resident } from "./visitor.ts";
 
@@ -14,6 +15,7 @@ export interface LinesSessionDependencies {
   keys: TicketKeys;
   clock: Clock;
   counters: ProxyCounters;
+  stalls: Pick<Stalls, "allowanceMs">;
 }
 
 /** A client that speaks text lines: answers commands, writes changes of watched topics as JSON. */
@@ -44,11 +46,12 @@ export class LinesSession implements LineEvents, Resident {
   }
 
   async line(text: string): Promise<void> {
-    const { clock, counters } = this.dependencies;
+    const { clock, counters, stalls } = this.dependencies;
     const now = clock.now();
+    const stalled = stalls.allowanceMs(now);
     counters.messagesIn += 1;
     counters.bytesIn += text.length;
-    if (!this.messages.take(1, now) || !this.bytes.take(text.length, now))
+    if (!this.messages.take(1, now, stalled) || !this.bytes.take(text.length, now, stalled))
       return this.end("rate-limited", "too many lines");
     if (this.connection.backlogBytes > this.limits.reliableBacklogBytes)
       return this.end("slow-consumer", "answers pile up");

@@ -18,6 +18,7 @@ import { plainKeys } from "../testing/test-proxy.ts";
 import { testTracing } from "../testing/test-tracing.ts";
 import { Hub } from "./hub.ts";
 import { Player } from "./player.ts";
+import { Stalls } from "./stalls.ts";
 
 const u8 = Uint8Array.of.bind(Uint8Array);
 
@@ -73,6 +74,7 @@ async function start(
   placements.set({ world: "arena", shard: "arena.0", node: "g1", epoch: 1 });
   const counters = new ProxyCounters();
   const common = { clock: systemClock, counters, logger: noopLogger };
+  const stalls = new Stalls();
   const hub = new Hub(
     { limits: defaultLimits, peers: [], announced: false },
     { ...common, links: network.proxy, placements, random: systemRandom, hosting: () => undefined },
@@ -82,7 +84,15 @@ async function start(
   const player = new Player(
     connection,
     { limits: defaultLimits, allowGuests: true, endpoints: [] },
-    { ...common, hub, keys, random: systemRandom, tracer: trace.getTracer("test"), tracing },
+    {
+      ...common,
+      hub,
+      keys,
+      random: systemRandom,
+      tracer: trace.getTracer("test"),
+      tracing,
+      stalls,
+    },
   );
   return { player, gameserver, counters, tracing, spans };
 }

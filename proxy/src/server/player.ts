@@ -28,6 +28,7 @@ import type { Hub, RoutedClient } from "./hub.ts";
 import { identify } from "./identify.ts";
 import type { MessageTrace, MessageTracer } from "./message-tracer.ts";
 import type { ShardClient, ShardPort } from "./shard-port.ts";
+import type { Stalls } from "./stalls.ts";
 
 export interface PlayerOptions {
   limits: ProxyLimits;
@@ -46,6 +47,8 @@ export interface PlayerDependencies {
   logger: Logger;
   tracer: Tracer;
   tracing: MessageTracer;
+  /** Of this process. */
+  stalls: Pick<Stalls, "allowanceMs">;
 }
 
 /** How often a client hears of us while it is not read. */
@@ -107,12 +110,13 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
   // Events of the gateway.
 
   message(item: Uint8Array): void {
-    const { clock, counters, tracing } = this.dependencies;
+    const { clock, counters, tracing, stalls } = this.dependencies;
     const now = clock.now();
+    const stalled = stalls.allowanceMs(now);
     counters.messagesIn += 1;
     counters.bytesIn += item.length;
-    if (!this.messages.take(1, now)) return this.tooFast("messages");
-    if (!this.bytes.take(item.length, now)) return this.tooFast("bytes");
+    if (!this.messages.take(1, now, stalled)) return this.tooFast("messages");
+    if (!this.bytes.take(item.length, now, stalled)) return this.tooFast("bytes");
     const message = decodeClientMessage(item);
     // Nearly all that comes. Nothing is decided about it, so it goes on without effects being made.
     if (this.attachment.phase === "attached") {
@@ -146,7 +150,9 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
   }
 
   control(): void {
-    if (!this.messages.take(1, this.dependencies.clock.now())) this.tooFast("control frames");
+    const { clock, stalls } = this.dependencies;
+    const now = clock.now();
+    if (!this.messages.take(1, now, stalls.allowanceMs(now))) this.tooFast("control frames");
   }
 
   violation(code: CloseCode, reason: string): void {

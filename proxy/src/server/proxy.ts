@@ -24,6 +24,7 @@ import { LinesSession } from "./lines-session.ts";
 import { MessageTracer } from "./message-tracer.ts";
 import { openPorts } from "./open-ports.ts";
 import { Player, type PlayerDependencies, type PlayerOptions } from "./player.ts";
+import { Stalls } from "./stalls.ts";
 import type { Visitor } from "./visitor.ts";
 import { Visitors } from "./visitors.ts";
 
@@ -31,8 +32,6 @@ import { Visitors } from "./visitors.ts";
 const SWEEP_MS = 250;
 /** Peers that readiness names. */
 const SHOWN_PEERS = 8;
-/** Later than this a look means that the process stood still. */
-const STALL_MS = 1_000;
 
 export interface ProxyOptions {
   /** This proxy's node id. */
@@ -136,6 +135,7 @@ class ProxyServer implements ProxyService, Rooms {
   private readonly house: UdpHouse;
   private readonly tracer: Tracer;
   private readonly tracing: MessageTracer;
+  private readonly stalls = new Stalls();
   private readonly announced: AnnouncedPlacements;
   private readonly placements: PlacementView;
   private listeners: (() => void)[] = [];
@@ -312,12 +312,14 @@ class ProxyServer implements ProxyService, Rooms {
   /** `excused`: the last look was left out for a stall; two in a row would look at nobody under load. */
   private planSweep(excused = false): void {
     const { clock } = this.dependencies;
-    const dueAt = clock.now() + SWEEP_MS;
+    const { stalls } = this;
+    const plannedAt = clock.now();
+    stalls.plan(plannedAt, plannedAt + SWEEP_MS);
     this.timer = clock.setTimer(SWEEP_MS, () => {
       const now = clock.now();
       // After a stall all seem idle: what they sent meanwhile is read only after this.
-      const excuse = !excused && now >= dueAt + STALL_MS;
-      if (!excuse) this.visitors.sweep(now);
+      const excuse = stalls.look(now) && !excused;
+      if (!excuse) this.visitors.sweep(now, stalls.allowanceMs(now));
       this.udp?.sweep(now);
       this.hub?.sweep();
       if (this.state !== "stopped") this.planSweep(excuse);
@@ -374,6 +376,7 @@ class ProxyServer implements ProxyService, Rooms {
         counters,
         tracer,
         tracing,
+        stalls: this.stalls,
       },
     };
   }
@@ -381,12 +384,13 @@ class ProxyServer implements ProxyService, Rooms {
   lines(visitor: Visitor, connection: LinesConnection): void {
     const { keys, clock } = this.dependencies;
     const hub = this.needHub();
-    const { counters } = this;
+    const { counters, stalls } = this;
     const session = new LinesSession(connection, this.options.limits, {
       hub,
       keys,
       clock,
       counters,
+      stalls,
     });
     visitor.settle(connection, session);
     connection.open(session);

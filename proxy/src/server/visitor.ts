@@ -103,8 +103,11 @@ export class Visitor {
     }
   }
 
-  /** `lingerMs`: how long a closed connection may take to read the reason. */
-  sweep(now: number, lingerMs = this.limits.closeLingerMs): void {
+  /**
+   * `lingerMs`: how long a closed connection may take to read the reason. `stalledMs`: this process stood still for
+   * so long lately.
+   */
+  sweep(now: number, { lingerMs, stalledMs }: { lingerMs: number; stalledMs: number }): void {
     const { limits, resident } = this;
     const bytesRead = this.carrier.bytesRead;
     const heard = bytesRead - this.bytesRead;
@@ -118,7 +121,7 @@ export class Visitor {
       if (now - this.closingAt >= lingerMs) this.carrier.destroy();
       return;
     }
-    if (!this.raw.take(heard, now))
+    if (!this.raw.take(heard, now, stalledMs))
       return this.end("rate-limited", `more than ${limits.bytesPerSecond} bytes a second`);
     if (resident !== undefined && !resident.awaitsHello) this.greeted = true;
     if (!this.greeted && now - this.acceptedAt >= limits.handshakeTimeoutMs)

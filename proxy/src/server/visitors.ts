@@ -93,11 +93,15 @@ export class Visitors {
     else if (this.draining) visitor.end("shutting-down", "the server is stopping");
   }
 
-  sweep(now: number): void {
+  /** `stalledMs`: this process stood still for so long lately. */
+  sweep(now: number, stalledMs: number): void {
     const { closeLingerMs } = this.limits;
     const udpLingerMs = this.draining ? Math.min(DRAIN_LINGER_MS, closeLingerMs) : closeLingerMs;
     for (const visitor of this.present)
-      visitor.sweep(now, visitor.transport === "udp" ? udpLingerMs : closeLingerMs);
+      visitor.sweep(now, {
+        lingerMs: visitor.transport === "udp" ? udpLingerMs : closeLingerMs,
+        stalledMs,
+      });
   }
 
   /** Tells everybody, and from now on all who come. Resolves when those who were here are gone. */

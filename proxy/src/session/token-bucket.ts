@@ -12,11 +12,15 @@ export class TokenBucket {
     this.filledAt = now;
   }
 
-  /** Takes `count` tokens; false when there are not as many. `now` in milliseconds. */
-  take(count: number, now: number): boolean {
+  /**
+   * Takes `count` tokens; false when there are not as many. `now` in milliseconds. For `stalledMs` before it nobody
+   * could take any: what was given meanwhile stands beside the burst.
+   */
+  take(count: number, now: number, stalledMs = 0): boolean {
     const filled = this.tokens + ((now - this.filledAt) / 1000) * this.perSecond;
     this.filledAt = now;
-    this.tokens = Math.max(this.tokens, Math.min(this.burst, filled));
+    const most = this.burst + (stalledMs / 1000) * this.perSecond;
+    this.tokens = Math.max(this.tokens, Math.min(most, filled));
     if (this.tokens < count) return false;
     this.tokens -= count;
     return true;
