@@ -10,6 +10,7 @@ import { builtFiles, filesBelow, root, workspaces } from "./lib/workspace.mjs";
 
 const help = `npm test -- [options] [filter…]
   filter              a package (world, examples/arena, @atlasnet/core) or a part of a test file's path
+  --without PART      leave out files whose path has this in it; may be repeated
   --grep PATTERN      only tests whose name matches
   --concurrency N     test files at a time (default: number of cores, at most 8)
   --no-build          use what is built
@@ -20,6 +21,7 @@ await main(async () => {
   const { values, positionals } = util.parseArgs({
     allowPositionals: true,
     options: {
+      without: { type: "string", multiple: true, default: [] },
       grep: { type: "string" },
       concurrency: { type: "string", default: String(Math.min(os.availableParallelism(), 8)) },
       "no-build": { type: "boolean", default: false },
@@ -44,14 +46,16 @@ await main(async () => {
       name: path.join("scripts", name).replaceAll("\\", "/"),
       workspace: { folder: "scripts", manifest: { name: "scripts" } },
     });
+  const isAt = (name, part) =>
+    name.replace("/dist/", "/src/").includes(part.replace(/\.ts$/, ".js"));
   const selected = all.filter(
     ({ name, workspace }) =>
-      positionals.length === 0 ||
-      positionals.some((filter) =>
-        [workspace.folder, workspace.manifest.name].includes(filter)
-          ? true
-          : name.replace("/dist/", "/src/").includes(filter.replace(/\.ts$/, ".js")),
-      ),
+      !values.without.some((part) => isAt(name, part)) &&
+      (positionals.length === 0 ||
+        positionals.some(
+          (filter) =>
+            [workspace.folder, workspace.manifest.name].includes(filter) || isAt(name, filter),
+        )),
   );
   if (selected.length === 0)
     throw new ScriptError(`No test file matches ${positionals.join(" ")}: see npm test -- --help`);
