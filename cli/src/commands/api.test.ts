@@ -234,6 +234,13 @@ test("a node is drained and takes worlds again", async (t) => {
   await putNode(api, "gs-2", { state: "lost" });
   assert.match((await run("node", "drain", "gs-2")).talk, /gs-2 is lost/);
   assert.equal((await run("node", "drain", "gs-9")).code, 3);
+  for (const state of ["ready", "draining"] as const) {
+    await putNode(api, "proxy-1", { role: "proxy", state });
+    const proxy = await run("node", "drain", "proxy-1");
+    assert.equal(proxy.code, 3);
+    assert.match(proxy.talk, /proxy-1 is a proxy: gameservers alone are drained \(conflict\)/);
+    assert.match(proxy.talk, /Stop a proxy with SIGTERM/);
+  }
 });
 
 test("log-level shows and sets the level of each apiserver", async (t) => {

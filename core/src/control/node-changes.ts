@@ -76,9 +76,12 @@ export function drainNode(
   node: string,
   before: Seen<NodeRecord>,
   generation: number,
-): Proposal<RestoredRefusal | "gone"> {
+): Proposal<RestoredRefusal | "gone" | "not-gameserver"> {
   const { record } = before;
   if (record === undefined) return absent(node);
+  // Nobody would tell another one, and it would never be ready again.
+  if (record.role !== "gameserver")
+    return refused("not-gameserver", `${node} is a ${record.role}: gameservers alone are drained`);
   if (record.state === "lost" || record.state === "stopped")
     return refused("gone", `${node} is ${record.state}`);
   if (isRestored(before, generation)) return restored(node);

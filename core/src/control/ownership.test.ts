@@ -249,6 +249,15 @@ test("a lost node is declared so in the term of who declares it", () => {
   assert.equal(propose(changeNodeState("a", node("a"), "a1", "ready")), "not-registered");
 });
 
+test("a gameserver alone is drained by operators", () => {
+  revision(enter("a", "a1"));
+  const { record } = node("a");
+  assert.ok(record);
+  const proxy = { ...node("a"), record: { ...record, role: "proxy" } } as const;
+  assert.equal(propose(drainNode("a", proxy, store.generation)), "not-gameserver");
+  assert.equal(node("a").record?.state, record.state);
+});
+
 test("operators change nothing of a registration that a restore brought back", () => {
   revision(enter("a", "a1"));
   revision(propose(drainNode("a", node("a"), store.generation)));

@@ -127,7 +127,7 @@ export function nodeRoutes({ store, logger, load }: RouteParts): Route[] {
   ];
 }
 
-type Refusal = "no-node" | "restored" | "gone" | "not-draining";
+type Refusal = "no-node" | "restored" | "gone" | "not-draining" | "not-gameserver";
 
 const DRAINS: readonly {
   readonly what: string;
@@ -140,7 +140,9 @@ const DRAINS: readonly {
       "Empties a gameserver of the worlds whose failover is automatic, one by one; the others stay until it stops.",
     change: (node, before) =>
       // A second time changes nothing, and says so with the same answer.
-      before.record?.state === "draining" && generationOf(before.modified) === before.generation
+      before.record?.role === "gameserver" &&
+      before.record.state === "draining" &&
+      generationOf(before.modified) === before.generation
         ? { ok: true, txn: { compare: [], then: [] } }
         : drainNode(node, before, before.generation),
   },
@@ -183,12 +185,16 @@ async function remove(store: ControlStore, node: string, { id }: Call): Promise<
 
 function refusal(node: string, code: Refusal, problem: string): ApiError {
   if (code === "no-node") return noNode(node);
-  const hint =
-    code === "restored"
-      ? "Wait until it has registered again, as it does by itself when it runs, or is lost."
-      : "`atlasnet node show` says how it is.";
-  return new ApiError("conflict", problem, hint);
+  return new ApiError("conflict", problem, HINTS[code]);
 }
+
+const HINTS: { readonly [code in Exclude<Refusal, "no-node">]: string } = {
+  restored: "Wait until it has registered again, as it does by itself when it runs, or is lost.",
+  gone: "`atlasnet node show` says how it is.",
+  "not-draining": "`atlasnet node show` says how it is.",
+  "not-gameserver":
+    "Stop a proxy with SIGTERM: it lets nobody in any more, and its players go on through another one.",
+};
 
 function noNode(node: string): ApiError {
   return new ApiError("not-found", `there is no node ${node}`, "`atlasnet node ls` shows them.");
