@@ -122,3 +122,22 @@ test("a stream asked for wrongly is refused before it begins", async (t) => {
   const bad = await open(s, "/v1/events", { "last-event-id": "x" });
   assert.equal(bad.response.status, 400);
 });
+
+test("a revision that is yet to come is refused, instead of a stream that says nothing", async (t) => {
+  const s = await scene(t);
+  const { revision } = await put(s, "kv/cluster/w/1");
+  const ahead = String(revision + 1);
+  const refused = async (path: string, headers = {}) => {
+    const { response } = await open(s, path, headers);
+    const { code, message, hint } = Object(await response.json());
+    assert.deepEqual([response.status, code], [400, "bad-request"], path);
+    assert.match(message, new RegExp(`${ahead} is yet to come: the store is at ${revision}`));
+    assert.match(hint, /leave it out/);
+  };
+  for (const path of ["/v1/events?", "/v1/kv/watch?prefix=w/&", "/v1/store/watch?prefix=&"])
+    await refused(`${path}after=${ahead}`);
+  await refused("/v1/events", { "last-event-id": ahead });
+  const present = await open(s, `/v1/events?after=${revision}`);
+  assert.equal((await present.next())?.event, "began");
+  present.close();
+});

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
-import type { Clock, ControlStore, Logger } from "@atlasnet/core";
+import type { Clock, ControlStore, Logger, Revision } from "@atlasnet/core";
 import { ControlError, MAX_REQUEST_ID_LENGTH } from "@atlasnet/core";
 import { version } from "@atlasnet/core/node";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
@@ -162,7 +162,9 @@ export class RequestHandler {
       const raw = { params: request.params, query: request.query, body: request.body };
       const source = await route.run(raw);
       // "From now on" gets its revision here, so that a reader who comes again misses nothing.
-      const after = resumedAt(request) ?? source.request.after ?? (await store.range(NOW)).revision;
+      const asked = resumedAt(request) ?? source.request.after;
+      const after = asked ?? (await store.range(NOW)).revision;
+      if (asked !== undefined) await notAhead(store, asked);
       if (request.raw.destroyed) return reply.hijack();
       reply.hijack();
       const leader = this.leaderText();
@@ -231,6 +233,22 @@ function changeId(
 
 /** Reads the present revision, and as little else as can be. */
 const NOW = { key: "now" } as const;
+
+/**
+ * A watch behind a revision that is to come would say nothing for as long as that takes. This apiserver may be
+ * behind, so whoever leads is asked before anybody is told so.
+ */
+async function notAhead(store: ControlStore, after: Revision): Promise<void> {
+  const here = await store.range({ ...NOW, consistency: "local" });
+  if (after <= here.revision) return;
+  const { revision } = await store.range(NOW);
+  if (after > revision)
+    throw new ApiError(
+      "bad-request",
+      `the revision ${after} is yet to come: the store is at ${revision}`,
+      "Watch behind the revision of an answer of this cluster, or leave it out to watch from now on.",
+    );
+}
 
 function nameOf(request: FastifyRequest): string {
   const { config } = request.routeOptions;
