@@ -58,6 +58,39 @@ const STATUS: { readonly [code in ApiErrorCode]: number } = {
   quota: 507,
 };
 
+/** What to do, where the error itself does not say. */
+const HINTS: { readonly [code in ApiErrorCode]: string } = {
+  "bad-request": "GET /v1/openapi.json says what is allowed.",
+  unauthorized: "Give a token of this cluster: `authorization: Bearer TOKEN`.",
+  forbidden: "Ask an administrator of the cluster.",
+  "not-found": "List what there is, and look at the name.",
+  conflict: "Read it again, and decide anew.",
+  "last-voter": "Add another apiserver first.",
+  "below-quorum": "Bring the others back first, or add some.",
+  "not-caught-up": "Ask again in a while.",
+  "no-lease": "The node has to be registered and to renew its lease: its log says why it does not.",
+  "too-large": "Send less at a time.",
+  "too-many-watches": "Close some, or ask another apiserver.",
+  "bad-csr":
+    "The node makes its request anew when it starts: use the CLI of the apiserver's version.",
+  "bad-token": "Make another one with `atlasnet ca token`.",
+  "foreign-token": "Make one with `atlasnet ca token` at the CA of this cluster.",
+  "token-expired": "Make another one with `atlasnet ca token`.",
+  "bad-certificate": "Join anew with a token of `atlasnet ca token`.",
+  "unknown-certificate": "Join anew with a token of `atlasnet ca token`.",
+  "wrong-role": "Make a token for that role with `atlasnet ca token`.",
+  "wrong-node": "Make a token for that node with `atlasnet ca token`.",
+  "node-taken": "Choose another node.id, or make a token that names this node.",
+  "too-many-requests": "Wait a second, and ask again.",
+  "not-available": "Ask an apiserver that has it; its configuration says so.",
+  internal: "The apiserver's log says why.",
+  busy: "Ask again in a moment.",
+  "no-quorum": "`atlasnet status` says which apiservers are there: a majority has to be.",
+  unreachable: "Look whether it runs, and whether the address is right.",
+  timeout: "Look whether it was done, and ask again with the same idempotency-key.",
+  quota: "Delete what is not needed any more.",
+};
+
 /** A request that is answered with an error. */
 export class ApiError extends OperatingError {
   declare readonly code: ApiErrorCode;
@@ -72,7 +105,7 @@ export function isApiErrorCode(code: string): code is ApiErrorCode {
 
 export interface ErrorAnswer {
   readonly status: number;
-  readonly body: { readonly code: ApiErrorCode; readonly message: string; readonly hint?: string };
+  readonly body: { readonly code: ApiErrorCode; readonly message: string; readonly hint: string };
 }
 
 /** What the client is told; undefined for a fault of ours, which is for the log alone. */
@@ -84,7 +117,7 @@ export function errorAnswer(error: unknown): ErrorAnswer | undefined {
   const { message, hint } = error;
   return {
     status: STATUS[code],
-    body: hint === undefined ? { code, message } : { code, message, hint },
+    body: { code, message, hint: hint ?? HINTS[code] },
   };
 }
 

@@ -221,6 +221,7 @@ test("what is wrong is refused with a code, a message and a fitting status", asy
     const answer = await asked;
     assert.deepEqual([answer.status, answer.body["code"]], [status, code], `${message}`);
     assert.match(String(answer.body["message"]), message);
+    assert.match(String(answer.body["hint"]), /\S/, "it says what to do");
   }
 });
 

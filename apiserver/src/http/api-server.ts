@@ -188,7 +188,7 @@ export class ApiServer {
       return503OnClosing: true,
       // What is refused before there is a route.
       frameworkErrors: (error: Error, _request: FastifyRequest, reply: FastifyReply) => {
-        const { status, body } = badRequest(error.message);
+        const { status, body } = badRequest(error.message, ADDRESS_HINT);
         return reply.code(status).send(body);
       },
       clientErrorHandler,
@@ -228,15 +228,19 @@ export class ApiServer {
   }
 }
 
-function badRequest(message: string) {
-  return errorAnswer(new ApiError("bad-request", message.slice(0, 300))) ?? INTERNAL;
+const ADDRESS_HINT =
+  "In the path, write what is no letter, digit or -._~ as % and two hexadecimal digits for each byte of its UTF-8.";
+const HTTP_HINT = "This port speaks HTTP/1.1, with TLS where apiserver.tls is set.";
+
+function badRequest(message: string, hint: string) {
+  return errorAnswer(new ApiError("bad-request", message.slice(0, 300), hint)) ?? INTERNAL;
 }
 
 /** What is no HTTP, or too much or too slow of it, is answered as far as the socket still takes it. */
 function clientErrorHandler(error: Error, socket: Socket): void {
   if ("code" in error && error.code === "ECONNRESET") return;
   if (socket.writable) {
-    const { body } = badRequest(error.message);
+    const { body } = badRequest(error.message, HTTP_HINT);
     const text = JSON.stringify(body);
     const head = `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(text)}`;
     socket.write(`HTTP/1.1 400 Bad Request\r\n${head}\r\nconnection: close\r\n\r\n${text}`);

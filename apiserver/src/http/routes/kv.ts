@@ -76,7 +76,7 @@ export function kvRoutes({ store }: RouteParts): Route[] {
       handle: async ({ query: { node, key, ...rest } }) => {
         const base = kvPrefix(node);
         const [item] = (await store.range({ key: base + key, ...rest })).items;
-        if (item === undefined) throw new ApiError("not-found", `there is no key ${key}`);
+        if (item === undefined) throw noKey(key);
         return itemOf(item, base);
       },
     }),
@@ -128,10 +128,7 @@ export function kvRoutes({ store }: RouteParts): Route[] {
               : unchanged(full, seen),
           then: [{ type: "delete", key: full }],
         });
-        if (!succeeded)
-          throw seen === undefined
-            ? new ApiError("not-found", `there is no key ${key}`)
-            : changedMeanwhile(key, seen);
+        if (!succeeded) throw seen === undefined ? noKey(key) : changedMeanwhile(key, seen);
         return { revision };
       },
     }),
@@ -172,6 +169,10 @@ export function kvRoutes({ store }: RouteParts): Route[] {
 
 function unchanged(key: string, revision: number | undefined) {
   return revision === undefined ? [] : [{ type: "modified", key, is: "equal", revision } as const];
+}
+
+function noKey(key: string): ApiError {
+  return new ApiError("not-found", `there is no key ${key}`, "`atlasnet kv ls` shows them.");
 }
 
 function changedMeanwhile(key: string, revision: number | undefined): ApiError {
