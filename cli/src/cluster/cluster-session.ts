@@ -126,7 +126,8 @@ export class ClusterSession {
       { resolveModule },
     );
     await checkPorts(this.ports(), PORT_HINT);
-    await prepareFolder({ folder: { dir }, plans, loaded, ...modules });
+    const folder = { dir };
+    await prepareFolder({ folder, plans, loaded, ...modules, keepsSnapshots: true });
     await this.startPages(modules.worlds);
     this.worlds = modules.worlds;
     io.talk(`Starting ${processes(plans)}; what they keep is in ${dir}\n`);

@@ -45,7 +45,8 @@ async function configs(userToml: string, flags: { [path: string]: string } = {},
   });
   const folder = { dir: join(work, "cluster") };
   const services = [{ name: "clock", file: join(work, "clock.mjs") }];
-  const text = (plan: NodePlan) => nodeConfig({ plan, plans, folder, loaded, worlds, services });
+  const all = { plans, folder, loaded, worlds, services, keepsSnapshots: true };
+  const text = (plan: NodePlan) => nodeConfig({ ...all, plan });
   const read = async (plan: NodePlan) => {
     const nodeFile = join(work, `${plan.node}.toml`);
     await writeFile(nodeFile, text(plan));
@@ -74,6 +75,23 @@ test("each node reads what makes it one of the cluster", async () => {
   assert.equal(gs1.data.dir, join(work, "cluster", "gs-1", "data"));
   assert.equal(new Set([proxy1, proxy2, gs1, gs2].map(({ identity }) => identity.dir)).size, 4);
   assert.ok([proxy1, gs1].every(({ http, log }) => !http.enabled && log.format === "json"));
+});
+
+test("gameservers have a store of snapshots in common, and apiservers know of it", async () => {
+  const stores = async (...given: Parameters<typeof configs>) =>
+    (await configs(...given)).map(({ config }) => [config.node.id, config.snapshot.store]);
+  const store = join(work, "cluster", "snapshots");
+  assert.deepEqual(await stores("", {}, 1), [
+    ["proxy-1", undefined],
+    ["proxy-2", undefined],
+    ["gs-1", store],
+    ["gs-2", store],
+    ["api-1", store],
+  ]);
+  const others = new Set((await stores("", {})).map(([, each]) => each));
+  assert.deepEqual([...others], [undefined], "nobody would record them without apiservers");
+  const own = join(work, "own");
+  for (const [, each] of await stores("", { "snapshot.store": own }, 1)) assert.equal(each, own);
 });
 
 test("a world is at its gameserver, with all that its configuration says", async () => {

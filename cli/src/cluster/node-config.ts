@@ -57,6 +57,11 @@ export function adminTokenFile({ dir }: ClusterFolder): string {
   return join(dir, "admin.token");
 }
 
+/** Snapshots of worlds, which all gameservers reach. */
+export function snapshotStore({ dir }: ClusterFolder): string {
+  return join(dir, "snapshots");
+}
+
 /** Where the HTTP APIs of a layout are; empty without apiservers. */
 export function apiAddresses(plans: readonly NodePlan[]): string[] {
   return plans.flatMap(({ ports: { api } }) =>
@@ -81,6 +86,8 @@ export interface NodeConfigOptions {
   readonly worlds: readonly ClusterWorld[];
   /** Services by name, with the absolute paths of their files. */
   readonly services: readonly { readonly name: string; readonly file: string }[];
+  /** Worlds take their state along from one gameserver to another, where there are apiservers to record it. */
+  readonly keepsSnapshots?: boolean;
 }
 
 /**
@@ -114,7 +121,8 @@ export function nodeConfig(options: NodeConfigOptions): string {
   return `${lines.join("\n")}\n`;
 }
 
-function ownSettings({ plan, plans, folder, loaded }: NodeConfigOptions): [string, unknown][] {
+function ownSettings(options: NodeConfigOptions): [string, unknown][] {
+  const { plan, plans, folder, loaded, keepsSnapshots = false } = options;
   const { node, ports } = plan;
   const settings: [string, unknown][] = [
     ["node.id", node],
@@ -131,6 +139,10 @@ function ownSettings({ plan, plans, folder, loaded }: NodeConfigOptions): [strin
   if (ports.players !== undefined)
     settings.push(["proxy.port", ports.players], ["proxy.endpoints", endpoints(plans, loaded)]);
   const apis = apiAddresses(plans);
+  // The user's own counts, if there is one.
+  const hasOwn = loaded.config.snapshot.store !== undefined;
+  if (keepsSnapshots && !hasOwn && apis.length > 0 && plan.role !== "proxy")
+    settings.push(["snapshot.store", snapshotStore(folder)]);
   if (ports.api !== undefined)
     settings.push(
       ["apiserver.host", LOOPBACK],

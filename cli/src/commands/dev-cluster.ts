@@ -27,8 +27,9 @@ Starts \`atlasnet apiserver\`, \`proxy\` and \`gameserver\` on this machine, eac
 api-1, api-2, …, proxy-1, proxy-2, …, gs-1, gs-2, …. The worlds of the command line or the
 configuration are made in the cluster's catalogue, as \`atlasnet world create\` does it; the cluster
 chooses where they run. All commands reach it with \`--context dev\`. With --apiservers 0 worlds go to
-the gameservers in turn. The folder holds a CA, and for each process its certificate, configuration
-and data; it is kept between runs.
+the gameservers in turn. The folder holds a CA, snapshots of the worlds that all gameservers reach
+(snapshot.store, unless you set another one: worlds move with their state), and for each process its
+certificate, configuration and data; it is kept between runs.
 
 ${wrapped(PORT_SCHEME)}
 
