@@ -1,16 +1,12 @@
 import type { ConsulAgent } from "@atlasnet/consul";
 import type { Clock, LinkNetwork, Logger, Random } from "@atlasnet/core";
 import type { Health } from "@atlasnet/core/node";
-import type { LeaderRole } from "../leader/leader-role.ts";
-import type { Renewals } from "../leader/lease-keeper.ts";
 import type { AddressBook } from "../members/address-book.ts";
-import type { NodeLinks } from "../node-links/node-links.ts";
 import type { PlacementSettings } from "../placement/settings.ts";
-import { DEFAULT_REQUEST_TIMEOUT_MS, type ReplicatedStore } from "../store/replicated-store.ts";
+import { DEFAULT_REQUEST_TIMEOUT_MS } from "../store/replicated-store.ts";
 import { ApiserverCore } from "./apiserver-core.ts";
 import { ConsulStore } from "./consul-store.ts";
-import type { GroupFailures } from "./group-failures.ts";
-import type { GroupLoads } from "./group-loads.ts";
+import { CoreMember } from "./core-member.ts";
 import { LeaderCommands } from "./leader-commands.ts";
 import { Readiness } from "./readiness.ts";
 import { ShortLeases } from "./short-leases.ts";
@@ -44,17 +40,18 @@ export interface ConsulMemberDependencies {
  * An apiserver whose control state is in Consul. It has no log of its own, and there is no group to be a member of:
  * each apiserver with the cluster's certificate that follows the log in Consul may lead.
  */
-export class ConsulMember {
+export class ConsulMember extends CoreMember {
   /** For commands of operators, as a restore has them. */
   readonly client: LeaderCommands;
   private readonly node: string;
   private readonly book: AddressBook;
-  private readonly core: ApiserverCore;
+  protected readonly core: ApiserverCore;
   private readonly kept: ConsulStore;
   private readonly readiness: Readiness;
   private readonly shortLeases: ShortLeases;
 
   constructor(options: ConsulMemberOptions, dependencies: ConsulMemberDependencies) {
+    super();
     const { node, cluster, prefix, book, placement } = options;
     const { clock, random, logger, network, agent, events } = dependencies;
     this.node = node;
@@ -92,31 +89,6 @@ export class ConsulMember {
     const { calls } = this.core;
     const timeoutMs = DEFAULT_REQUEST_TIMEOUT_MS;
     this.client = new LeaderCommands({ node, timeoutMs }, { store, calls });
-  }
-
-  get store(): ReplicatedStore {
-    return this.core.store;
-  }
-
-  get leader(): LeaderRole {
-    return this.core.leader;
-  }
-
-  get loads(): GroupLoads {
-    return this.core.loads;
-  }
-
-  /** What gameservers could not open, here or at the leader. */
-  get failures(): GroupFailures {
-    return this.core.failures;
-  }
-
-  get renewals(): Renewals {
-    return this.core.renewals;
-  }
-
-  get nodes(): NodeLinks {
-    return this.core.nodes;
   }
 
   get figures() {

@@ -1,13 +1,10 @@
 import type { Clock, LinkNetwork, Logger, Random } from "@atlasnet/core";
 import type { NodeAddress } from "@atlasnet/core/node";
-import type { LeaderRole } from "../leader/leader-role.ts";
-import type { Renewals } from "../leader/lease-keeper.ts";
 import { AddressBook } from "../members/address-book.ts";
 import { GroupAdmin } from "../members/group-admin.ts";
 import { LifeCheck } from "../members/life-check.ts";
 import { MembersRecorder } from "../members/members-recorder.ts";
 import { RemovalWatch } from "../members/removal-watch.ts";
-import type { NodeLinks } from "../node-links/node-links.ts";
 import type { PlacementSettings } from "../placement/settings.ts";
 import type { RaftSettings } from "../raft/core/options.ts";
 import type { StoredState } from "../raft/core/types.ts";
@@ -22,8 +19,7 @@ import type { RunnerOptions } from "../raft/shell/runner-options.ts";
 import { DEFAULT_REQUEST_TIMEOUT_MS, ReplicatedStore } from "../store/replicated-store.ts";
 import type { WriteAheadLog } from "../wal/write-ahead-log.ts";
 import { ApiserverCore, GROUP } from "./apiserver-core.ts";
-import type { GroupFailures } from "./group-failures.ts";
-import type { GroupLoads } from "./group-loads.ts";
+import { CoreMember } from "./core-member.ts";
 
 export interface GroupMemberOptions {
   readonly cluster: string;
@@ -56,13 +52,13 @@ export interface GroupMemberDependencies {
 }
 
 /** This node in the group of the control state: links, Raft, and the control store over it. */
-export class GroupMember {
+export class GroupMember extends CoreMember {
   readonly runner: RaftRunner;
   readonly client: GroupClient;
   readonly transport: LinkTransport;
   /** Changes of the group by operators. */
   readonly admin: GroupAdmin;
-  private readonly core: ApiserverCore;
+  protected readonly core: ApiserverCore;
   private readonly book: AddressBook;
   private readonly recorder: MembersRecorder;
   private readonly removal: RemovalWatch;
@@ -72,6 +68,7 @@ export class GroupMember {
   private readonly raft: AtlasRaft;
 
   constructor(options: GroupMemberOptions, dependencies: GroupMemberDependencies) {
+    super();
     const {
       cluster,
       node,
@@ -143,36 +140,8 @@ export class GroupMember {
     );
   }
 
-  get store(): ReplicatedStore {
-    return this.core.store;
-  }
-
   get links(): PeerLinks {
     return this.core.links;
-  }
-
-  /** Leases and placement, while this node leads. */
-  get leader(): LeaderRole {
-    return this.core.leader;
-  }
-
-  get loads(): GroupLoads {
-    return this.core.loads;
-  }
-
-  /** What gameservers could not open, here or at the leader. */
-  get failures(): GroupFailures {
-    return this.core.failures;
-  }
-
-  /** Of leases, here or at the leader. */
-  get renewals(): Renewals {
-    return this.core.renewals;
-  }
-
-  /** Proxies and gameservers that are linked here. */
-  get nodes(): NodeLinks {
-    return this.core.nodes;
   }
 
   /** Takes links, loads what the log has, and takes part. @throws what stands in the way */

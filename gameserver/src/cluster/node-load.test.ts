@@ -1,33 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ShardStats } from "../host/protocol.ts";
+import { shardStats as stats } from "../testing/shard-stats.ts";
 import { LoadMeter } from "./node-load.ts";
-
-const stats = (shard: string, fields: Partial<ShardStats>): ShardStats => ({
-  shard,
-  tick: 1,
-  seconds: 1,
-  ticks: 60,
-  tickSeconds: 0,
-  longestTickSeconds: 0,
-  sessions: 0,
-  attachments: 0,
-  clients: 0,
-  entities: 0,
-  handled: 0,
-  applied: 0,
-  queued: 0,
-  dropped: 0,
-  untraced: 0,
-  deltaBytes: 0,
-  dilationPerMille: 1000,
-  steady: true,
-  quarantined: false,
-  storageProblem: "",
-  journalWaitingBytes: 0,
-  snapshots: 0,
-  ...fields,
-});
 
 test("the busiest thread counts, for as long as it reports; players count until their world is gone", () => {
   const meter = new LoadMeter();

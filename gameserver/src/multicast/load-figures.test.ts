@@ -1,34 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ShardStats } from "../host/protocol.ts";
+import { shardStats } from "../testing/shard-stats.ts";
 import { LoadFigures } from "./load-figures.ts";
 
 function stats(shard: string, change: Partial<ShardStats> = {}): ShardStats {
-  return {
-    shard,
-    tick: 100,
-    seconds: 1,
-    ticks: 20,
-    tickSeconds: 0.01,
-    longestTickSeconds: 0.002,
-    sessions: 9,
-    attachments: 8,
-    clients: 2,
-    entities: 5,
-    handled: 70,
-    applied: 30,
-    queued: 0,
-    dropped: 0,
-    untraced: 0,
-    deltaBytes: 0,
-    dilationPerMille: 1000,
-    steady: true,
-    quarantined: false,
-    storageProblem: "",
-    journalWaitingBytes: 0,
-    snapshots: 0,
-    ...change,
-  };
+  const busy = { tick: 100, ticks: 20, tickSeconds: 0.01, longestTickSeconds: 0.002 };
+  const players = { sessions: 9, attachments: 8, clients: 2, entities: 5 };
+  return shardStats(shard, { ...busy, ...players, handled: 70, applied: 30, ...change });
 }
 
 test("figures are per second of the report, over all worlds", () => {

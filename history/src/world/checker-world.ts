@@ -19,21 +19,21 @@ const MAX_STATE_BYTES = 64 * 1024 * 1024;
 const CHUNK_BYTES = 60_000;
 const TICK_RATE = 20;
 
-const any = uint(2 ** 32 - 1);
+const whole = uint(2 ** 32 - 1);
 /** A `WorldAccount` of record.ts, and whose messages it is about. */
 const account = {
-  writer: any,
-  n: any,
+  writer: whole,
+  n: whole,
   tick: float64(),
-  count: any,
+  count: whole,
   chain: float64(),
   last: float64(),
-  sentCount: any,
+  sentCount: whole,
   sentChain: float64(),
 };
 
 /**
- * The world of the history checker: any server can host it, beside worlds of games. It keeps, for each session, the
+ * The world of the history checker: whole server can host it, beside worlds of games. It keeps, for each session, the
  * number and the chained hash of all messages that it applied, and of all that it sent, and says so in every message
  * of its own. Everybody sees a counter that moves every tick.
  *
@@ -43,12 +43,12 @@ const account = {
 export const definition = defineWorld({
   name: "history-checker",
   tickRate: TICK_RATE,
-  components: { pulse: { tick: any } },
-  inputs: { nudge: { n: any } },
+  components: { pulse: { tick: whole } },
+  inputs: { nudge: { n: whole } },
   clientMessages: {
     /** `writer` is one client instance, `n` its count: what the world makes of it is up to the checker. */
-    say: { writer: any, n: any, filler: bytes(MAX_FILLER_BYTES) },
-    balance: { writer: any, n: any },
+    say: { writer: whole, n: whole, filler: bytes(MAX_FILLER_BYTES) },
+    balance: { writer: whole, n: whole },
   },
   serverMessages: { said: account, balance: account, beat: account },
   channels: { pulse: { public: true } },

@@ -69,30 +69,7 @@ export function nodeRoutes({ store, logger, load }: RouteParts): Route[] {
         return nodeJson(node, record, modified, (await load?.loads())?.get(node));
       },
     }),
-    ...[true, false].map((cordoned) =>
-      jsonRoute({
-        method: "POST",
-        path: cordoned ? "/v1/nodes/{node}/cordon" : "/v1/nodes/{node}/uncordon",
-        name: cordoned ? "nodes.cordon" : "nodes.uncordon",
-        summary: cordoned
-          ? "Keeps new shards away from a node; what it has stays."
-          : "Lets new shards come to a node again.",
-        role: "operate",
-        changes: true,
-        params,
-        answer: changedSchema,
-        handle: async ({ params: { node } }) => {
-          const revision = await propose(
-            store,
-            () => readRecord(store, "node", nodeKey(node)),
-            (before) => cordonNode(node, before, before.generation, cordoned),
-            (code, problem) => refusal(node, code, problem),
-          );
-          return { revision };
-        },
-      }),
-    ),
-    ...DRAINS.map(({ what, summary, change }) =>
+    ...CHANGES.map(({ what, summary, change }) =>
       jsonRoute({
         method: "POST",
         path: `/v1/nodes/{node}/${what}`,
@@ -129,11 +106,21 @@ export function nodeRoutes({ store, logger, load }: RouteParts): Route[] {
 
 type Refusal = "no-node" | "restored" | "gone" | "not-draining" | "not-gameserver";
 
-const DRAINS: readonly {
+const CHANGES: readonly {
   readonly what: string;
   readonly summary: string;
   change(node: string, before: Read<NodeRecord>): Proposal<Refusal>;
 }[] = [
+  {
+    what: "cordon",
+    summary: "Keeps new shards away from a node; what it has stays.",
+    change: (node, before) => cordonNode(node, before, before.generation, true),
+  },
+  {
+    what: "uncordon",
+    summary: "Lets new shards come to a node again.",
+    change: (node, before) => cordonNode(node, before, before.generation, false),
+  },
   {
     what: "drain",
     summary:
