@@ -1,5 +1,6 @@
 // npm test [-- filters and options]: installs, builds, runs every package's tests on the built files.
 import "./lib/check-node.mjs";
+import { randomInt } from "node:crypto";
 import os from "node:os";
 import path from "node:path";
 import util from "node:util";
@@ -15,7 +16,8 @@ const help = `npm test -- [options] [filter…]
   --concurrency N     test files at a time (default: number of cores, at most 8)
   --no-build          use what is built
   --verbose           name every test
-  --slowest N         name the files that took longest`;
+  --slowest N         name the files that took longest
+  --seed N|random     what properties draw from (default: 1, the same on every machine)`;
 
 await main(async () => {
   const { values, positionals } = util.parseArgs({
@@ -27,6 +29,7 @@ await main(async () => {
       "no-build": { type: "boolean", default: false },
       verbose: { type: "boolean", default: false },
       slowest: { type: "string", default: "0" },
+      seed: { type: "string", default: "1" },
       help: { type: "boolean", default: false },
     },
   });
@@ -59,6 +62,13 @@ await main(async () => {
   );
   if (selected.length === 0)
     throw new ScriptError(`No test file matches ${positionals.join(" ")}: see npm test -- --help`);
+
+  const seed = values.seed === "random" ? randomInt(2 ** 31) : Number(values.seed);
+  if (!Number.isSafeInteger(seed)) throw new ScriptError("--seed takes a whole number or: random");
+  if (values.seed === "random") console.log(`Properties draw from --seed ${seed}.`);
+  process.env.ATLASNET_TEST_SEED = String(seed);
+  const preload = new URL("lib/property-seed.mjs", import.meta.url).href;
+  process.env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ""} --import ${preload}`;
 
   const counts = await runTests(selected, {
     concurrency: Number(values.concurrency),
