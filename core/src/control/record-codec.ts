@@ -23,6 +23,8 @@ import {
   MAX_GRACE_SECONDS,
   MAX_LABEL_BYTES,
   MAX_LABELS,
+  MAX_MIGRATION_MS,
+  MAX_MIGRATION_PROBLEM_BYTES,
   MAX_MODULE_BYTES,
   MAX_MODULE_NAME_BYTES,
   MAX_MODULE_PATH_BYTES,
@@ -34,7 +36,10 @@ import {
   MAX_VERSION_BYTES,
   MAX_WORLD_WEIGHT,
   MIN_LEASE_MS,
+  MIN_MIGRATION_MS,
+  type MigrationRecord,
   type ModuleRecord,
+  type MovedRecord,
   type NodeRecord,
   type OwnerRecord,
   type ShardRecord,
@@ -55,6 +60,8 @@ export interface Records {
   readonly owner: OwnerRecord;
   readonly module: ModuleRecord;
   readonly snapshot: SnapshotRecord;
+  readonly migration: MigrationRecord;
+  readonly moved: MovedRecord;
 }
 
 export type RecordKind = keyof Records;
@@ -137,6 +144,9 @@ const snapshotFacts = record({
   taken: unsigned,
 });
 
+const migrationId = textThat((value) => /^[0-9a-f]{16}$/.test(value), "16 hexadecimal digits");
+const migrationReason = word("operator", "drained", "balanced", "upgraded");
+
 type Fields<R> = { readonly [K in keyof R]-?: FieldCheck };
 const catalogue: { readonly [K in RecordKind]: Fields<Records[K]> } = {
   node: {
@@ -191,6 +201,30 @@ const catalogue: { readonly [K in RecordKind]: Fields<Records[K]> } = {
     final: boolean,
     newest: snapshotFacts,
     older: listOf(MAX_OLDER_SNAPSHOTS, snapshotFacts),
+  },
+  migration: {
+    id: migrationId,
+    world: unsigned,
+    from: nodeName,
+    fromBoot: boot,
+    epoch: unsigned,
+    to: nodeName,
+    toBoot: boot,
+    reason: migrationReason,
+    module: optional(moduleSource),
+    started: unsigned,
+    deadlineMs: integer(MIN_MIGRATION_MS, MAX_MIGRATION_MS),
+  },
+  moved: {
+    id: migrationId,
+    from: nodeName,
+    to: nodeName,
+    reason: migrationReason,
+    outcome: word("moved", "aborted"),
+    by: text(0, 64),
+    problem: text(0, MAX_MIGRATION_PROBLEM_BYTES),
+    started: unsigned,
+    ended: unsigned,
   },
 };
 

@@ -3,7 +3,9 @@ import { test } from "node:test";
 import fc from "fast-check";
 import {
   firstShard,
+  migrationKey,
   moduleKey,
+  movedKey,
   nodeKey,
   ownerKey,
   parseRecordKey,
@@ -64,7 +66,7 @@ test("a key that is understood is written the same way", () => {
     fc.property(
       prefix,
       part,
-      fc.constantFrom("", "/owner", "/snapshot", "/1.0.0", "/0"),
+      fc.constantFrom("", "/owner", "/snapshot", "/migration", "/moved", "/1.0.0", "/0"),
       (start, middle, end) => {
         const key = start + middle + end;
         const parsed = parseRecordKey(key);
@@ -75,6 +77,8 @@ test("a key that is understood is written the same way", () => {
           shard: () => (parsed.kind === "shard" ? shardKey(parsed.shard) : ""),
           owner: () => (parsed.kind === "owner" ? ownerKey(parsed.shard) : ""),
           snapshot: () => (parsed.kind === "snapshot" ? snapshotKey(parsed.shard) : ""),
+          migration: () => (parsed.kind === "migration" ? migrationKey(parsed.shard) : ""),
+          moved: () => (parsed.kind === "moved" ? movedKey(parsed.shard) : ""),
           module: () => (parsed.kind === "module" ? moduleKey(parsed.name, parsed.version) : ""),
         };
         assert.equal(written[parsed.kind](), key);

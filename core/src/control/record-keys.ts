@@ -11,6 +11,15 @@ export const MODULES = "modules/";
 /** Behind the name of a shard. */
 const OWNER = "/owner";
 const SNAPSHOT = "/snapshot";
+const MIGRATION = "/migration";
+const MOVED = "/moved";
+
+const ABOUT_SHARD = [
+  ["owner", OWNER],
+  ["snapshot", SNAPSHOT],
+  ["migration", MIGRATION],
+  ["moved", MOVED],
+] as const;
 
 /** The same as the setting `node.id`. */
 const NODE_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
@@ -25,6 +34,8 @@ export type RecordKey =
   | { readonly kind: "shard"; readonly shard: string; readonly world: string }
   | { readonly kind: "owner"; readonly shard: string; readonly world: string }
   | { readonly kind: "snapshot"; readonly shard: string; readonly world: string }
+  | { readonly kind: "migration"; readonly shard: string; readonly world: string }
+  | { readonly kind: "moved"; readonly shard: string; readonly world: string }
   | { readonly kind: "module"; readonly name: string; readonly version: string };
 
 export function isNodeName(text: string): boolean {
@@ -65,6 +76,16 @@ export function snapshotKey(shard: string): string {
   return `${SHARDS}${shard}${SNAPSHOT}`;
 }
 
+/** Of the migration of a shard that is under way. */
+export function migrationKey(shard: string): string {
+  return `${SHARDS}${shard}${MIGRATION}`;
+}
+
+/** Of how a shard's last migration ended. */
+export function movedKey(shard: string): string {
+  return `${SHARDS}${shard}${MOVED}`;
+}
+
 export function moduleKey(name: string, version: string): string {
   return `${MODULES}${name}/${version}`;
 }
@@ -94,11 +115,7 @@ export function parseRecordKey(key: string): RecordKey | undefined {
     return isWorldName(world) ? { kind: "world", world } : undefined;
   }
   if (key.startsWith(SHARDS)) {
-    const [kind, end] = key.endsWith(OWNER)
-      ? (["owner", OWNER] as const)
-      : key.endsWith(SNAPSHOT)
-        ? (["snapshot", SNAPSHOT] as const)
-        : (["shard", ""] as const);
+    const [kind, end] = ABOUT_SHARD.find(([, ending]) => key.endsWith(ending)) ?? ["shard", ""];
     const shard = key.slice(SHARDS.length, key.length - end.length);
     const world = worldOfShard(shard);
     return world === undefined ? undefined : { kind, shard, world };

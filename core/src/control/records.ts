@@ -165,6 +165,50 @@ export interface SnapshotFacts {
   readonly taken: number;
 }
 
+/**
+ * A shard is being moved, live, from its owner to another gameserver. `shards/<world>/<index>/migration`.
+ *
+ * The record is the ticket: both gameservers watch it, and each believes of the other only what stands here and what
+ * its certificate says. Whoever deletes it while its owner is the same has aborted the migration; the target's
+ * switch deletes it together with writing the owner (migration-changes.ts).
+ */
+export interface MigrationRecord {
+  /** 16 hexadecimal digits, by chance; new for every migration. */
+  readonly id: string;
+  /** `created` of the world's record, as in OwnerRecord. */
+  readonly world: Revision;
+  /** The owner, and the ownership that is to end. */
+  readonly from: string;
+  readonly fromBoot: string;
+  readonly epoch: Revision;
+  readonly to: string;
+  readonly toBoot: string;
+  readonly reason: MigrationReason;
+  /** The module that the target is to run; absent: the one that the world's record names. */
+  readonly module?: ModuleSource | undefined;
+  /** When it was asked for, in ms since 1970, for people. */
+  readonly started: number;
+  /** How long it may take, from when each of both has seen it; then either aborts. */
+  readonly deadlineMs: number;
+}
+
+export type MigrationReason = "operator" | "drained" | "balanced" | "upgraded";
+
+/** How a shard's last migration ended. `shards/<world>/<index>/moved`. Written by the transaction that ended it. */
+export interface MovedRecord {
+  readonly id: string;
+  readonly from: string;
+  readonly to: string;
+  readonly reason: MigrationReason;
+  readonly outcome: "moved" | "aborted";
+  /** Who ended it: a node, or an apiserver; for people. */
+  readonly by: string;
+  /** Why it was aborted, for people; at most MAX_MIGRATION_PROBLEM_BYTES. Empty when it moved. */
+  readonly problem: string;
+  readonly started: number;
+  readonly ended: number;
+}
+
 /** A world module in the artifact store. `modules/<name>/<version>`. */
 export interface ModuleRecord {
   /** SHA-256 of the tarball. */
@@ -224,3 +268,7 @@ export const MAX_SNAPSHOT_BYTES = 1024 * 1024 * 1024;
 export const MAX_OLDER_SNAPSHOTS = 63;
 /** Shards of one world, so far. */
 export const MAX_SHARDS_PER_WORLD = 4096;
+/** A migration takes this long at most. */
+export const MAX_MIGRATION_MS = 3_600_000;
+export const MIN_MIGRATION_MS = 1_000;
+export const MAX_MIGRATION_PROBLEM_BYTES = 1024;

@@ -28,6 +28,8 @@ const { data: definition } = defineWorld({
 const about = { shard: "arena", epoch: 7, attach: 300 };
 const stream = new Uint8Array([1, 2, 3, 4, 5, 6, 7, 8]);
 
+const replica = { shard: "arena/0", epoch: 2 ** 40 };
+
 const messages: { [T in LinkMessage["type"]]: Extract<LinkMessage, { type: T }> } = {
   attach: {
     type: "attach",
@@ -78,6 +80,57 @@ const messages: { [T in LinkMessage["type"]]: Extract<LinkMessage, { type: T }> 
   downstream: { type: "downstream", shard: "arena", epoch: 7, batch: new Uint8Array(0), ageMs: 12 },
   "shard-reset": { type: "shard-reset", shard: "arena", epoch: 8 },
   hosting: { type: "hosting", worlds: [{ world: "arena", shard: "arena/0", epoch: 2 ** 40 }] },
+  placed: { type: "placed", world: "arena", shard: "arena/0", epoch: 2 ** 40 },
+  "shard-sealed": { type: "shard-sealed", shard: "arena", epoch: 7, to: "gs-2" },
+  "shard-unsealed": { type: "shard-unsealed", shard: "arena", epoch: 7 },
+  "replica-open": {
+    type: "replica-open",
+    ...replica,
+    id: "00ff00ff00ff00ff",
+    boot: "b2",
+    copy: 3,
+    bytes: 2 ** 33,
+    tick: 100_000,
+  },
+  "replica-ack": { type: "replica-ack", ...replica, copy: 3, bytes: 2 ** 33, tick: 0 },
+  "replica-ready": { type: "replica-ready", ...replica, copy: 3 },
+  "replica-done": { type: "replica-done", ...replica, owner: 2 ** 40 + 1 },
+  "replica-close": { type: "replica-close", ...replica, code: "hash-differs", reason: "at tick 9" },
+  "replica-copy": {
+    type: "replica-copy",
+    ...replica,
+    copy: 3,
+    tick: 100_000,
+    bytes: 2 ** 33,
+    offset: 0,
+    timeline: 1,
+    tickRate: 20,
+    definition,
+  },
+  "replica-piece": {
+    type: "replica-piece",
+    ...replica,
+    copy: 3,
+    offset: 2 ** 33,
+    data: new Uint8Array([1, 2]),
+    crc: 2 ** 32 - 1,
+    last: true,
+  },
+  "replica-delta": {
+    type: "replica-delta",
+    ...replica,
+    previous: 99_999,
+    tick: 100_000,
+    data: new Uint8Array(0),
+    crc: 0,
+  },
+  "replica-sealed": {
+    type: "replica-sealed",
+    ...replica,
+    tick: 100_000,
+    hash: new Uint8Array(16).fill(9),
+    dueMs: 42,
+  },
   raft: { type: "raft", group: "control", body: new Uint8Array([9, 8]) },
   call: { type: "call", group: "control", id: 2 ** 33, method: "m", body: new Uint8Array([1]) },
   answer: { type: "answer", group: "control", id: 2 ** 33, code: "ok", body: new Uint8Array(0) },
@@ -87,12 +140,18 @@ const all = Object.values(messages);
 /** The messages as a version has them: without what came later. */
 function asOf(version: number): { readonly [type: string]: LinkMessage } {
   const { trace, ...untraced } = messages.upstream;
-  const { raft, call, answer, ...older } = messages;
-  if (version >= 3) return messages;
+  if (version >= 4) return messages;
+  const third = Object.fromEntries(
+    Object.entries(messages).filter(
+      ([type]) => !/^(placed|shard-sealed|shard-unsealed|replica-.*)$/.test(type),
+    ),
+  );
+  if (version >= 3) return third;
+  const { raft, call, answer, ...older } = third;
   return version >= 2 ? older : { ...older, upstream: untraced };
 }
 
-for (const version of [1, 2, 3])
+for (const version of [1, 2, 3, 4])
   test(`version ${version}: every message has its golden bytes, whoever decodes them since`, () => {
     const golden = goldenLinkMessages(version);
     const written = Object.entries(asOf(version)).map(([type, message]) => [
@@ -120,6 +179,7 @@ test("there are golden bytes of every version that is spoken, and what is new is
   };
   assert.deepEqual(news(2), ["upstream"]);
   assert.deepEqual(news(3), ["raft", "call", "answer"]);
+  assert.deepEqual(news(4).length, 12);
 });
 
 test("optional fields may be absent or undefined, others not", () => {

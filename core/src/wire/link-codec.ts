@@ -46,6 +46,10 @@ export const MAX_TICKET_DATA_BYTES = 4096;
 export const MAX_HOSTED_SHARDS = 16_384;
 /** Marks of traced messages in one upstream batch. */
 export const MAX_TRACE_BYTES = 1024;
+/** Most bytes of a piece of a shard's state. */
+export const MAX_REPLICA_PIECE_BYTES = 256 * 1024;
+/** Most bytes of what one tick changed. */
+export const MAX_REPLICA_DELTA_BYTES = MAX_BATCH_BYTES;
 /** Most bytes of a consensus message: a batch of entries and one entry beyond it take far less. */
 export const MAX_RAFT_BYTES = 8 * 1024 * 1024;
 /** Most bytes of a question between apiservers, and of its answer. */
@@ -111,6 +115,66 @@ const catalogue: Catalogue = {
   hosting: {
     worlds: listOf(MAX_HOSTED_SHARDS, record({ world: name, shard: name, epoch: unsigned })),
   },
+  placed: { world: name, shard: name, epoch: unsigned },
+  "shard-sealed": { ...aboutShard, to: name },
+  "shard-unsealed": aboutShard,
+  "replica-open": {
+    ...aboutShard,
+    id: name,
+    boot: name,
+    copy: optional(unsigned),
+    bytes: optional(unsigned),
+    tick: optional(unsigned),
+  },
+  "replica-ack": { ...aboutShard, copy: unsigned, bytes: unsigned, tick: unsigned },
+  "replica-ready": { ...aboutShard, copy: unsigned },
+  "replica-done": { ...aboutShard, owner: unsigned },
+  "replica-close": {
+    ...aboutShard,
+    code: word(
+      "unknown-ticket",
+      "ended",
+      "wrong-epoch",
+      "superseded",
+      "bad-data",
+      "hash-differs",
+      "wrong-module",
+      "too-slow",
+      "failed",
+    ),
+    reason: text(0, MAX_REASON_BYTES),
+  },
+  "replica-copy": {
+    ...aboutShard,
+    copy: unsigned,
+    tick: unsigned,
+    bytes: unsigned,
+    offset: unsigned,
+    timeline: unsigned,
+    tickRate: unsigned,
+    definition,
+  },
+  "replica-piece": {
+    ...aboutShard,
+    copy: unsigned,
+    offset: unsigned,
+    data: byteString(0, MAX_REPLICA_PIECE_BYTES),
+    crc: unsigned,
+    last: boolean,
+  },
+  "replica-delta": {
+    ...aboutShard,
+    previous: unsigned,
+    tick: unsigned,
+    data: byteString(0, MAX_REPLICA_DELTA_BYTES),
+    crc: unsigned,
+  },
+  "replica-sealed": {
+    ...aboutShard,
+    tick: unsigned,
+    hash: byteString(16, 16),
+    dueMs: unsigned,
+  },
   raft: { group: name, body: byteString(1, MAX_RAFT_BYTES) },
   call: { ...aboutCall, method: callWord },
   answer: { ...aboutCall, code: callWord },
@@ -121,6 +185,18 @@ const MESSAGES_SINCE: ReadonlyMap<string, number> = new Map([
   ["raft", 3],
   ["call", 3],
   ["answer", 3],
+  ["placed", 4],
+  ["shard-sealed", 4],
+  ["shard-unsealed", 4],
+  ["replica-open", 4],
+  ["replica-ack", 4],
+  ["replica-ready", 4],
+  ["replica-done", 4],
+  ["replica-close", 4],
+  ["replica-copy", 4],
+  ["replica-piece", 4],
+  ["replica-delta", 4],
+  ["replica-sealed", 4],
 ]);
 
 const checks = new Map(

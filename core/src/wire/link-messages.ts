@@ -7,12 +7,28 @@ import type { CloseCode, DefinitionData, Plain } from "@atlasnet/world";
  * shard (design rule 5.3). Messages about a shard go over the channel `shard:<shard>`, messages about
  * a node over `node`.
  */
-export type LinkMessage = ShardMessage | NodeMessage | GroupMessage;
+export type LinkMessage = ShardMessage | NodeMessage | GroupMessage | ReplicaMessage;
 
 export type ShardMessage = ToShard | ToProxy;
 export type ToShard = Attach | Watch | Detach | Leave | Upstream;
-export type ToProxy = Attached | Watching | Closed | Transfer | Notice | Downstream | ShardReset;
-export type NodeMessage = Hosting;
+export type ToProxy =
+  | Attached
+  | Watching
+  | Closed
+  | Transfer
+  | Notice
+  | Downstream
+  | ShardReset
+  | ShardSealed
+  | ShardUnsealed;
+export type NodeMessage = Hosting | Placed;
+/**
+ * Between gameservers, about a shard that one of them owns and the other follows (since version 4). All go over
+ * `replica:<shard>` but pieces, which go over `replica-bulk:<shard>`. Whoever follows opens the link.
+ */
+export type ReplicaMessage = ToOwner | ToReplica;
+export type ToOwner = ReplicaOpen | ReplicaAck | ReplicaReady | ReplicaDone | ReplicaClose;
+export type ToReplica = ReplicaCopy | ReplicaPiece | ReplicaDelta | ReplicaSealed | ReplicaClose;
 /**
  * Between apiservers, about a group that keeps a log together; calls and answers also between a node and an
  * apiserver, about the control store. All since version 3.
@@ -34,6 +50,8 @@ const toProxy: ReadonlySet<string> = new Set<ToProxy["type"]>([
   "notice",
   "downstream",
   "shard-reset",
+  "shard-sealed",
+  "shard-unsealed",
 ]);
 
 export function isToShard(message: LinkMessage): message is ToShard {
@@ -60,6 +78,16 @@ export const NODES_GROUP = "nodes";
 /** The channel of messages about a shard. */
 export function shardChannel(shard: string): string {
   return `shard:${shard}`;
+}
+
+/** The channel of messages about a replica of a shard. */
+export function replicaChannel(shard: string): string {
+  return `replica:${shard}`;
+}
+
+/** The channel of `replica-piece` messages; its sender says `bulk`. */
+export function replicaBulkChannel(shard: string): string {
+  return `replica-bulk:${shard}`;
 }
 
 /** What a gameserver hosts: the whole list, sent when a link opens and after every change. */
@@ -208,6 +236,163 @@ export interface ShardReset {
   type: "shard-reset";
   shard: string;
   epoch: number;
+}
+
+/**
+ * The shard has made its last tick here for now, for another gameserver is about to go on with it: proxies keep what
+ * comes for it until they hear of a new owner or of `shard-unsealed`. What follows is still of this epoch. Since version 4.
+ */
+export interface ShardSealed {
+  type: "shard-sealed";
+  shard: string;
+  epoch: number;
+  /** The node id of who is to have it. */
+  to: string;
+}
+
+/** It goes on here after all: nothing has happened. Since version 4. */
+export interface ShardUnsealed {
+  type: "shard-unsealed";
+  shard: string;
+  epoch: number;
+}
+
+/**
+ * This gameserver has become the owner of a shard that moved, over the channel of the node: the fast path of what the
+ * control plane's watch says as well. Since version 4.
+ */
+export interface Placed {
+  type: "placed";
+  world: string;
+  shard: string;
+  epoch: number;
+}
+
+/** Follow a shard, from the start or from where an earlier link ended. Answered by `replica-copy` or `replica-close`. */
+export interface ReplicaOpen {
+  type: "replica-open";
+  shard: string;
+  epoch: number;
+  /** Of the record that allows it: the migration's, or the mirror's. */
+  id: string;
+  /** Of the node that asks, as its record names it. */
+  boot: string;
+  /** The copy that is here in part or whole, to be gone on with; absent: none. */
+  copy?: number;
+  /** Bytes of it that are here, from its start. */
+  bytes?: number;
+  /** The tick that the replica is at, once the copy was whole. */
+  tick?: number;
+}
+
+/** What the replica has: bytes of the copy, and the tick that it is at (0 before the copy is whole). */
+export interface ReplicaAck {
+  type: "replica-ack";
+  shard: string;
+  epoch: number;
+  copy: number;
+  bytes: number;
+  tick: number;
+}
+
+/** The target of a migration could take over: its module runs, its disk has a copy. The owner seals when it is caught up. */
+export interface ReplicaReady {
+  type: "replica-ready";
+  shard: string;
+  epoch: number;
+  copy: number;
+}
+
+/** The follower is the owner now, at `owner`; the transaction has committed. */
+export interface ReplicaDone {
+  type: "replica-done";
+  shard: string;
+  epoch: number;
+  /** Its epoch. */
+  owner: number;
+}
+
+/** Either side ends it. */
+export interface ReplicaClose {
+  type: "replica-close";
+  shard: string;
+  epoch: number;
+  code: ReplicaCloseCode;
+  /** For people. */
+  reason: string;
+}
+
+export type ReplicaCloseCode =
+  /** There is no such migration or mirror, or it names another node or boot. */
+  | "unknown-ticket"
+  /** It is over: aborted, or somebody else's by now. */
+  | "ended"
+  /** The shard is not owned here, or at another epoch. */
+  | "wrong-epoch"
+  /** Another link serves the same ticket: the older one is closed with this. */
+  | "superseded"
+  /** A piece or delta was damaged, or not the next one. */
+  | "bad-data"
+  /** The follower came to another state. */
+  | "hash-differs"
+  /** The module of the follower cannot run this state. */
+  | "wrong-module"
+  /** The follower does not keep up, or a bound was reached. */
+  | "too-slow"
+  | "failed";
+
+/** A copy of the state after `tick` begins, or goes on at `offset`. Its pieces follow, then deltas from `tick` on. */
+export interface ReplicaCopy {
+  type: "replica-copy";
+  shard: string;
+  epoch: number;
+  /** Numbers copies of this owner: another number is another state. */
+  copy: number;
+  tick: number;
+  /** Length of the state; 0: it is not known yet, the last piece says so. */
+  bytes: number;
+  offset: number;
+  timeline: number;
+  tickRate: number;
+  /** The definition that the state is written under. */
+  definition: DefinitionData;
+}
+
+export interface ReplicaPiece {
+  type: "replica-piece";
+  shard: string;
+  epoch: number;
+  copy: number;
+  offset: number;
+  data: Uint8Array;
+  /** CRC-32C of `data`. */
+  crc: number;
+  /** It is the last one. */
+  last: boolean;
+}
+
+/** What one tick changed. Sent once the copy was acknowledged whole. */
+export interface ReplicaDelta {
+  type: "replica-delta";
+  shard: string;
+  epoch: number;
+  /** The tick that it follows: one that is left out changed nothing. */
+  previous: number;
+  tick: number;
+  data: Uint8Array;
+  crc: number;
+}
+
+/** The shard stands still after `tick`, until the migration is decided. */
+export interface ReplicaSealed {
+  type: "replica-sealed";
+  shard: string;
+  epoch: number;
+  tick: number;
+  /** Of the state after `tick`: 16 bytes. */
+  hash: Uint8Array;
+  /** Ms until the next tick would be due, from the sending; 0 when it was due already. */
+  dueMs: number;
 }
 
 /** A message of the consensus protocol, for the other member's core. */

@@ -9,8 +9,9 @@
  * | 1 | sessions, topics, hosting |
  * | 2 | `upstream.trace` |
  * | 3 | `raft`, `call`, `answer` |
+ * | 4 | replicas between gameservers, `shard-sealed`, `shard-unsealed`, `placed` |
  */
-export const LINK_VERSIONS: LinkVersions = { oldest: 1, newest: 3 };
+export const LINK_VERSIONS: LinkVersions = { oldest: 1, newest: 4 };
 
 export interface LinkVersions {
   readonly oldest: number;

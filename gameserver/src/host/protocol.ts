@@ -1,5 +1,5 @@
 import type { ToProxy, ToShard } from "@atlasnet/core";
-import type { Plain, Response } from "@atlasnet/world";
+import type { DefinitionData, Plain, Response } from "@atlasnet/world";
 import type { Ownership } from "../durability/plan-run.ts";
 import type { WrittenSnapshot } from "../durability/storage-options.ts";
 import type { Fault, TraceReport } from "../shard/shard.ts";
@@ -57,11 +57,40 @@ export type ToThread =
   | { type: "seal"; sealed: boolean }
   | { type: "messages"; shard: string; peer: number; messages: ToShard[] }
   | { type: "disconnect"; peer: number }
-  | { type: "response"; shard: string; response: Response };
+  | { type: "response"; shard: string; response: Response }
+  // A shard that is followed elsewhere. `copy` numbers copies of this process; several may be under way.
+  /** Answered by "copy-begun"; from its tick on, every tick's delta is told. */
+  | { type: "copy"; shard: string; copy: number }
+  /** Answered by "copy-piece", in order; what is before `offset` need not be kept any more. */
+  | { type: "read-copy"; shard: string; copy: number; offset: number; maxBytes: number }
+  | { type: "end-copy"; shard: string; copy: number }
+  /** No tick from here on, and nobody comes in; answered by "sealed" behind all that the last tick let out. */
+  | { type: "seal-shard"; shard: string }
+  /** It goes on as if no time had passed. */
+  | { type: "unseal-shard"; shard: string }
+  // A shard that is followed here.
+  /** Loads the module and waits for a state; answered by "replica-open" or "failed" during "replica". */
+  | { type: "replica"; settings: WorldSettings; state: ReplicaState }
+  | { type: "replica-piece"; shard: string; offset: number; data: Uint8Array; last: boolean }
+  | { type: "replica-delta"; shard: string; previous: number; tick: number; data: Uint8Array }
+  /** Keeps a copy of the state on this node's disk, for the first moments after a switch; answered by "replica-kept". */
+  | { type: "keep-replica"; shard: string }
+  /** It is this node's now, and ticks `dueMs` from now for the first time; answered by "opened". */
+  | { type: "promote"; shard: string; ownership: Ownership; dueMs: number }
+  | { type: "drop-replica"; shard: string };
+
+/** What a replica begins with. */
+export interface ReplicaState {
+  /** The tick of the copy. */
+  tick: number;
+  timeline: number;
+  /** The definition that the state is written under. */
+  definition: DefinitionData;
+}
 
 export type FromThread =
   | { type: "opened"; shard: string; epoch: number; tickRate: number; definition: string }
-  | { type: "failed"; shard: string; during: "open" | "swap" | "close"; error: ThreadError }
+  | { type: "failed"; shard: string; during: Attempt; error: ThreadError }
   | { type: "swapped"; shard: string; epoch: number }
   | { type: "closed"; shard: string }
   /** One is on the disk. `final`: the shard was stopped at it; the word of it comes before "closed". */
@@ -71,7 +100,35 @@ export type FromThread =
   | { type: "fault"; shard: string; fault: Fault; quarantined: boolean }
   | { type: "log"; level: LogLevel; message: string; facts: { [key: string]: Plain } }
   | { type: "traces"; shard: string; epoch: number; traces: TraceTimes }
-  | { type: "stats"; shards: ShardStats[] };
+  | { type: "stats"; shards: ShardStats[] }
+  | {
+      type: "copy-begun";
+      shard: string;
+      copy: number;
+      tick: number;
+      timeline: number;
+      tickRate: number;
+      definition: DefinitionData;
+    }
+  /** `last`: the copy is whole with it. */
+  | {
+      type: "copy-piece";
+      shard: string;
+      copy: number;
+      offset: number;
+      data: Uint8Array;
+      last: boolean;
+    }
+  /** Of a shard with a copy under way: what each tick changed, in order, before what the tick lets out. */
+  | { type: "delta"; shard: string; previous: number; tick: number; data: Uint8Array }
+  | { type: "sealed"; shard: string; tick: number; hash: Uint8Array; dueMs: number }
+  | { type: "replica-open"; shard: string }
+  /** How far a replica is: bytes of the copy taken in, and the tick it is at, with the hash of that state if known. */
+  | { type: "replica-at"; shard: string; bytes: number; tick: number; hash?: Uint8Array }
+  | { type: "replica-kept"; shard: string; tick: number };
+
+/** What may fail. A replica that fails is gone: nothing is left of it. */
+export type Attempt = "open" | "swap" | "close" | "copy" | "replica" | "promote";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 

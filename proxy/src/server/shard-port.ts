@@ -220,6 +220,8 @@ export class ShardPort {
     if (message.epoch < this.epoch) return this.receiveStale(message);
     switch (message.type) {
       case "shard-reset":
+      case "shard-sealed":
+      case "shard-unsealed":
         return;
       case "downstream":
         this.tickedAt = this.dependencies.clock.now() - (message.ageMs ?? 0);

@@ -1,0 +1,218 @@
+import { clipText } from "../wire/text.ts";
+import type { Claimant } from "./ownership.ts";
+import { isAlive, isOwned } from "./ownership.ts";
+import { encodeRecord } from "./record-codec.ts";
+import { migrationKey, movedKey, nodeKey, ownerKey, shardKey, worldKey } from "./record-keys.ts";
+import {
+  MAX_MIGRATION_PROBLEM_BYTES,
+  type MigrationRecord,
+  type MovedRecord,
+  type NodeRecord,
+  type OwnerRecord,
+  type Seen,
+  type ShardRecord,
+  type WorldRecord,
+} from "./records.ts";
+import { modifiedIs, type Proposal, refused, type TxnParts, when } from "./txn-parts.ts";
+
+/**
+ * The transactions of a migration (design, section 7):
+ *
+ * 1. It begins for the ownership that it names; one at a time for a shard.
+ * 2. It ends once: by the target's switch or by an abort. Both compare the record itself, so that one excludes
+ *    the other, and both write how it ended.
+ * 3. A source that has sealed goes on only after it knows that an abort has committed: its own, or the record's
+ *    absence at a revision at which the owner is still the one that the record named.
+ * 4. The switch writes the owner and whom the control plane wants together: nobody is asked twice.
+ */
+
+/** What whoever asks for a migration has seen. */
+export interface MigrationView {
+  readonly world: Seen<WorldRecord>;
+  readonly shard: Seen<ShardRecord>;
+  readonly owner: Seen<OwnerRecord>;
+  readonly ownerNode: Seen<NodeRecord>;
+  readonly target: Seen<NodeRecord>;
+  readonly migration: Seen<MigrationRecord>;
+}
+
+export type MigrationRefusal =
+  | "no-world"
+  | "disabled"
+  /** Nobody owns it: there is nothing to move; it can be placed. */
+  | "not-owned"
+  | "no-node"
+  | "not-ready"
+  /** The target has it already. */
+  | "own"
+  /** Another one is under way. */
+  | "migrating";
+
+/** What is asked for; see MigrationRecord. */
+export type MigrationWish = Pick<
+  MigrationRecord,
+  "id" | "to" | "reason" | "module" | "started" | "deadlineMs"
+>;
+
+/** Begins a migration of the present ownership. What the caller assumed beside it may be compared as well. */
+export function beginMigration(
+  shard: string,
+  view: MigrationView,
+  wish: MigrationWish,
+  generation: number,
+): { readonly ok: true; readonly txn: TxnParts } | ReturnType<typeof refused<MigrationRefusal>> {
+  const { world, owner, ownerNode, target, migration } = view;
+  const { to } = wish;
+  if (world.record === undefined) return refused("no-world", "there is no such world");
+  if (!world.record.enabled) return refused("disabled", "the world is disabled");
+  if (migration.record !== undefined)
+    return refused(
+      "migrating",
+      `it is on its way to ${migration.record.to} already (migration ${migration.record.id})`,
+    );
+  const from = owner.record;
+  if (from === undefined || !isOwned(owner, ownerNode, generation))
+    return refused("not-owned", "no node owns it at present");
+  if (target.record?.role !== "gameserver") return refused("no-node", `${to} is no gameserver`);
+  if (from.node === to) return refused("own", `${to} has it already`);
+  if (!isAlive(target.record, target.record.boot) || target.record.state !== "ready")
+    return refused("not-ready", `${to} is ${target.record.state}`);
+  if (target.record.cordoned) return refused("not-ready", `${to} is cordoned`);
+  const record: MigrationRecord = {
+    ...wish,
+    world: world.created,
+    from: from.node,
+    fromBoot: from.boot,
+    epoch: owner.modified,
+    toBoot: target.record.boot,
+  };
+  return {
+    ok: true,
+    txn: when(
+      [
+        modifiedIs(worldKey(worldNameOf(shard)), world.modified),
+        modifiedIs(shardKey(shard), view.shard.modified),
+        modifiedIs(ownerKey(shard), owner.modified),
+        modifiedIs(migrationKey(shard), migration.modified),
+        modifiedIs(nodeKey(to), target.modified),
+        modifiedIs(nodeKey(from.node), ownerNode.modified),
+      ],
+      [{ type: "put", key: migrationKey(shard), value: encodeRecord("migration", record) }],
+    ),
+  };
+}
+
+/** What the target has seen when it takes over. */
+export interface SwitchView {
+  readonly migration: Seen<MigrationRecord>;
+  readonly owner: Seen<OwnerRecord>;
+  readonly shard: Seen<ShardRecord>;
+  readonly world: Seen<WorldRecord>;
+  /** The target's own. */
+  readonly node: Seen<NodeRecord>;
+}
+
+/**
+ * The switch: the target makes itself owner in the source's place, which has sealed the state that the target
+ * holds. Its revision is the epoch. `ended`: ms since 1970.
+ */
+export function switchShard(
+  shard: string,
+  view: SwitchView,
+  me: Claimant,
+  ended: number,
+): Proposal<"ended" | "not-registered" | "no-world" | "disabled" | "not-ready"> {
+  const { migration, owner, node, world } = view;
+  const record = migration.record;
+  if (world.record === undefined) return refused("no-world", "the world was removed");
+  if (!world.record.enabled) return refused("disabled", "the world is disabled");
+  if (record === undefined || record.to !== me.node || record.toBoot !== me.boot)
+    return refused("ended", "there is no migration of it to this node any more");
+  if (owner.modified !== record.epoch || world.created !== record.world)
+    return refused("ended", "its owner is another one than the migration was begun for");
+  if (node.record?.boot !== me.boot)
+    return refused("not-registered", `${me.node} is not registered with the boot ${me.boot}`);
+  if (node.record.state !== "ready")
+    return refused("not-ready", `${me.node} is ${node.record.state}`);
+  const next = { world: record.world, node: me.node, boot: me.boot, state: "owned" } as const;
+  const wanted: ShardRecord = { wanted: me.node, reason: wantReasonOf(record) };
+  return {
+    ok: true,
+    txn: {
+      ...(me.id === undefined ? {} : { id: me.id }),
+      ...when(
+        [
+          modifiedIs(migrationKey(shard), migration.modified),
+          modifiedIs(ownerKey(shard), owner.modified),
+          modifiedIs(shardKey(shard), view.shard.modified),
+          modifiedIs(worldKey(worldNameOf(shard)), world.modified),
+          modifiedIs(nodeKey(me.node), node.modified),
+        ],
+        [
+          { type: "put", key: ownerKey(shard), value: encodeRecord("owner", next) },
+          { type: "put", key: shardKey(shard), value: encodeRecord("shard", wanted) },
+          { type: "delete", key: migrationKey(shard) },
+          { type: "put", key: movedKey(shard), value: ending(record, me.node, "", ended) },
+        ],
+      ),
+      leases: [me.node],
+    },
+  };
+}
+
+/** Ends a migration without a move; whoever has a right to end it may. `by` and `problem` are for people. */
+export function abortMigration(
+  shard: string,
+  migration: Seen<MigrationRecord>,
+  how: {
+    readonly by: string;
+    readonly problem: string;
+    readonly ended: number;
+    readonly id?: string;
+  },
+): Proposal<"ended"> {
+  const { record } = migration;
+  if (record === undefined) return refused("ended", "there is no migration of it");
+  return {
+    ok: true,
+    txn: {
+      ...(how.id === undefined ? {} : { id: how.id }),
+      ...when(
+        [modifiedIs(migrationKey(shard), migration.modified)],
+        [
+          { type: "delete", key: migrationKey(shard) },
+          {
+            type: "put",
+            key: movedKey(shard),
+            value: ending(record, how.by, how.problem, how.ended),
+          },
+        ],
+      ),
+    },
+  };
+}
+
+function ending(record: MigrationRecord, by: string, problem: string, ended: number): Uint8Array {
+  const { id, from, to, reason, started } = record;
+  const moved: MovedRecord = {
+    id,
+    from,
+    to,
+    reason,
+    outcome: problem === "" ? "moved" : "aborted",
+    by,
+    problem: clipText(problem, MAX_MIGRATION_PROBLEM_BYTES),
+    started,
+    ended,
+  };
+  return encodeRecord("moved", moved);
+}
+
+function wantReasonOf({ reason }: MigrationRecord): ShardRecord["reason"] {
+  return reason === "upgraded" ? "operator" : reason;
+}
+
+function worldNameOf(shard: string): string {
+  const [world = ""] = shard.split("/");
+  return world;
+}
