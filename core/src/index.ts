@@ -90,6 +90,7 @@ export {
   type MigrationRefusal,
   type MigrationView,
   type MigrationWish,
+  measureMove,
   type SwitchView,
   switchShard,
 } from "./control/migration-changes.ts";
@@ -207,9 +208,11 @@ export {
   helloAnswer,
   helloRequest,
   MAX_APISERVERS,
+  MIGRATIONS_SINCE_VERSION,
   membersAnswer,
   nodeRenewal,
   nothing,
+  OLDEST_CONTROL_CALLS_VERSION,
   rangeAnswer,
   rangeRequest,
   renewalAnswer,
@@ -231,9 +234,14 @@ export {
 } from "./control/remote/remote-store.ts";
 export { LONG_POLL_MS } from "./control/remote/remote-watch.ts";
 export {
+  boundedMigrations,
   boundedProblems,
+  MAX_MIGRATION_REPORTS,
   MAX_PROBLEM_LETTERS,
   MAX_SHARD_PROBLEMS,
+  MIGRATION_PHASES,
+  type MigrationPhase,
+  type MigrationProgress,
   type RenewalAnswer,
   type RenewalRequest,
   type ShardProblem,

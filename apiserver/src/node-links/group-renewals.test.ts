@@ -54,6 +54,25 @@ test("the leader answers, asked by a node or by another apiserver", async () => 
   ]);
 });
 
+test("a leader of before, which refuses what it does not know, is asked without it", async () => {
+  const migrations = [
+    {
+      ...{ shard: "arena/0", id: "00ff00ff00ff00ff", phase: "copying" as const },
+      ...{ bytes: 1, totalBytes: 2, lagTicks: 0 },
+    },
+  ];
+  const asked: unknown[] = [];
+  const { following } = pair({
+    renew: async (_node, given) => {
+      asked.push(given.migrations);
+      if (given.migrations === undefined) return granted;
+      throw new ControlError("bad-request", "unknown field migrations");
+    },
+  });
+  assert.deepEqual(await following.renew("gs-1", { ...request, migrations }), granted);
+  assert.deepEqual(asked, [migrations, undefined]);
+});
+
 test("nobody leads, or the leader is not reached: not-leader; unknown: an error", async () => {
   const { member } = pair({ renew: async () => granted });
   assert.deepEqual(await member("c", () => undefined).renew("gs-1", request), notLeader);

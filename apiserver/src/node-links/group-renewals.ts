@@ -47,9 +47,20 @@ export class GroupRenewals implements Renewals {
     const leader = this.dependencies.leader();
     if (leader === undefined) return NOT_LEADER;
     if (leader.node === this.options.node) return leases.renew(node, request);
-    const body = nodeRenewal.encode({ ...request, node });
     const { timeoutMs } = this.options;
-    return renewed(await calls.askLeader(leader.node, METHOD, body, timeoutMs), leader);
+    const ask = async (asked: RenewalRequest) => {
+      const body = nodeRenewal.encode({ ...asked, node });
+      return renewed(await calls.askLeader(leader.node, METHOD, body, timeoutMs), leader);
+    };
+    const { migrations, ...known } = request;
+    if (migrations === undefined) return await ask(request);
+    try {
+      return await ask(request);
+    } catch (error) {
+      // A leader of before does not know of migrations; no lease must be lost for that.
+      if (error instanceof ControlError && error.code === "bad-request") return await ask(known);
+      throw error;
+    }
   }
 
   /** Of another apiserver, which takes this one for the leader. Not handed on once more. */

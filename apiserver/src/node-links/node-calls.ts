@@ -15,6 +15,7 @@ import {
   type Logger,
   membersAnswer,
   nothing,
+  OLDEST_CONTROL_CALLS_VERSION,
   type Peer,
   rangeAnswer,
   rangeRequest,
@@ -145,10 +146,11 @@ export class NodeCalls {
         `apiserver ${options.node} is of the cluster ${options.cluster}, ${peer.node} of ${cluster}`,
         { hint: "Give the node the addresses of its own cluster's apiservers." },
       );
-    if (versions.oldest > CONTROL_CALLS_VERSION || versions.newest < CONTROL_CALLS_VERSION)
+    const version = Math.min(versions.newest, CONTROL_CALLS_VERSION);
+    if (version < Math.max(versions.oldest, OLDEST_CONTROL_CALLS_VERSION))
       throw new ControlError(
         "forbidden",
-        `apiserver ${options.node} speaks version ${CONTROL_CALLS_VERSION} of control calls, ${peer.node} ${versions.oldest} to ${versions.newest}`,
+        `apiserver ${options.node} speaks the versions ${OLDEST_CONTROL_CALLS_VERSION} to ${CONTROL_CALLS_VERSION} of control calls, ${peer.node} ${versions.oldest} to ${versions.newest}`,
         { hint: "Update the older one of the two." },
       );
     this.dependencies.logger.info("A node is linked.", {
@@ -156,7 +158,7 @@ export class NodeCalls {
       role: peer.role,
       software,
     });
-    const hello: HelloAnswer = { ...options, version: CONTROL_CALLS_VERSION, ...this.led() };
+    const hello: HelloAnswer = { ...options, version, ...this.led() };
     return () => helloAnswer.encode(hello);
   }
 

@@ -192,6 +192,32 @@ export function abortMigration(
   };
 }
 
+/**
+ * Adds what the target measured to how its switch ended. Both keys that the switch wrote have its revision, so it
+ * holds for as long as nobody else owns the shard and no other migration has ended.
+ */
+export function measureMove(
+  shard: string,
+  moved: Seen<MovedRecord>,
+  measured: Required<Pick<MovedRecord, "gapMs" | "bytes">>,
+): Proposal<"ended"> {
+  const { record, modified } = moved;
+  if (record?.outcome !== "moved") return refused("ended", "its last migration did not move it");
+  return {
+    ok: true,
+    txn: when(
+      [modifiedIs(movedKey(shard), modified), modifiedIs(ownerKey(shard), modified)],
+      [
+        {
+          type: "put",
+          key: movedKey(shard),
+          value: encodeRecord("moved", { ...record, ...measured }),
+        },
+      ],
+    ),
+  };
+}
+
 function ending(record: MigrationRecord, by: string, problem: string, ended: number): Uint8Array {
   const { id, from, to, reason, started } = record;
   const moved: MovedRecord = {

@@ -225,6 +225,8 @@ const catalogue: { readonly [K in RecordKind]: Fields<Records[K]> } = {
     problem: text(0, MAX_MIGRATION_PROBLEM_BYTES),
     started: unsigned,
     ended: unsigned,
+    gapMs: optional(unsigned),
+    bytes: optional(unsigned),
   },
 };
 

@@ -207,6 +207,13 @@ export interface MovedRecord {
   readonly problem: string;
   readonly started: number;
   readonly ended: number;
+  /**
+   * Between the source's last tick and the target's first one, in ms, by the target's clock. The target adds it once it
+   * has ticked: absent until then, and when nothing moved.
+   */
+  readonly gapMs?: number | undefined;
+  /** Of the state that the target was sent, deltas included. Absent as `gapMs` is. */
+  readonly bytes?: number | undefined;
 }
 
 /** A world module in the artifact store. `modules/<name>/<version>`. */

@@ -1,7 +1,10 @@
 import type { LeaderInfo } from "../control/control-store.ts";
 import { Pauses, pause } from "../control/pauses.ts";
 import { ApiserverLink } from "../control/remote/apiserver-link.ts";
-import type { ApiserverMember } from "../control/remote/control-call-codec.ts";
+import {
+  type ApiserverMember,
+  OLDEST_CONTROL_CALLS_VERSION,
+} from "../control/remote/control-call-codec.ts";
 import type { ControlCalls } from "../control/remote/control-calls.ts";
 import { OperatingError } from "../errors.ts";
 import { type CallAnswer, callCode } from "../link/calls.ts";
@@ -76,6 +79,10 @@ export class ApiserverTie implements ControlCalls {
   /** The apiserver that is linked now. */
   get connectedTo(): string | undefined {
     return this.link?.connected?.node;
+  }
+
+  get version(): number {
+    return this.link?.version ?? OLDEST_CONTROL_CALLS_VERSION;
   }
 
   /** Where an apiserver takes links. */

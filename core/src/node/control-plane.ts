@@ -10,7 +10,7 @@ import { NodeSession } from "../control/member/node-session.ts";
 import type { NodeDescription } from "../control/member/register.ts";
 import type { NodeState } from "../control/records.ts";
 import { RemoteStore } from "../control/remote/remote-store.ts";
-import type { ShardProblem } from "../control/remote/renewal.ts";
+import type { MigrationProgress, ShardProblem } from "../control/remote/renewal.ts";
 import type { Peer } from "../link/link.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
@@ -163,6 +163,7 @@ class LinkedControlPlane implements NodeControlPlane {
     events: ControlPlaneEvents,
     load: () => NodeLoad,
     problems?: () => Iterable<ShardProblem>,
+    migrations?: () => Iterable<MigrationProgress>,
   ): Promise<void> {
     try {
       await this.tie.start();
@@ -170,13 +171,17 @@ class LinkedControlPlane implements NodeControlPlane {
       // It may come before or after somebody waits for it.
       refused.catch(() => undefined);
       await Promise.race([
-        this.session.start(counted(events, this.counts), load, problems),
+        this.session.start(counted(events, this.counts), load, problems, migrations),
         refused,
       ]);
     } catch (error) {
       await this.stop();
       throw error;
     }
+  }
+
+  hurry(): void {
+    this.session.hurry();
   }
 
   mayAct(): boolean {

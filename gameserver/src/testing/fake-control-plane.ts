@@ -6,6 +6,7 @@ import {
   changeNodeState,
   createWorld,
   firstShard,
+  type MigrationProgress,
   markLost,
   type NodeLoad,
   type NodeRegistration,
@@ -31,6 +32,9 @@ export class FakeControlPlane implements ControlPlane {
   registration: NodeRegistration | undefined;
   load: (() => NodeLoad) | undefined;
   problems: (() => Iterable<ShardProblem>) | undefined;
+  migrations: (() => Iterable<MigrationProgress>) | undefined;
+  /** How often there was news. */
+  hurries = 0;
   /** Takes in nothing any more, and answers nothing. */
   silent = false;
   private readonly watches = new Set<(changes: readonly Change[]) => void>();
@@ -61,11 +65,17 @@ export class FakeControlPlane implements ControlPlane {
     events: ControlPlaneEvents,
     load: () => NodeLoad,
     problems?: () => Iterable<ShardProblem>,
+    migrations?: () => Iterable<MigrationProgress>,
   ): Promise<void> {
     this.events = events;
     this.load = load;
     this.problems = problems;
+    this.migrations = migrations;
     this.register();
+  }
+
+  hurry(): void {
+    this.hurries += 1;
   }
 
   mayAct(): boolean {

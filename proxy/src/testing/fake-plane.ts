@@ -58,6 +58,8 @@ export class FakePlane implements NodeControlPlane {
     this.settle?.reject(error);
   }
 
+  hurry(): void {}
+
   mayAct(): boolean {
     return true;
   }

@@ -15,7 +15,9 @@ import { decodeRecord } from "../record-codec.ts";
 import { nodeKey } from "../record-keys.ts";
 import type { NodeRecord } from "../records.ts";
 import {
+  boundedMigrations,
   boundedProblems,
+  type MigrationProgress,
   type RenewalAnswer,
   type RenewalRequest,
   type ShardProblem,
@@ -44,6 +46,8 @@ export interface MembershipDependencies {
   load(): NodeLoad;
   /** Of shards that could not be opened here, any number. */
   problems(): Iterable<ShardProblem>;
+  /** That this node takes part in, any number. */
+  migrations(): Iterable<MigrationProgress>;
   /** A renewal was granted. */
   granted(): void;
   /** Once: the control plane gave away what this registration has, for a reason for people. */
@@ -54,6 +58,8 @@ export interface MembershipDependencies {
 const RENEWALS_PER_LEASE = 4;
 /** After one that was not answered or refused the next one comes sooner: so many in the length of a lease. */
 const RETRIES_PER_LEASE = 16;
+/** Renewals that news may bring about, besides the usual ones. */
+export const MAX_HURRIED_PER_SECOND = 4;
 /** Renewals that wait for their answers. */
 const MAX_PENDING = 4;
 /**
@@ -77,6 +83,7 @@ export class Membership {
   private watch: Watch | undefined;
   private timer: Timer | undefined;
   private dueAt = Number.POSITIVE_INFINITY;
+  private sentAt = Number.NEGATIVE_INFINITY;
   private pending = 0;
   private refusals = 0;
   private looking = false;
@@ -100,6 +107,13 @@ export class Membership {
   /** The lease is sealed: the sooner it is renewed the better. */
   renewNow(): void {
     this.renewIn(0);
+  }
+
+  /** There is news: see ControlPlane. While renewals wait for their answers, the next usual one tells it. */
+  hurry(): void {
+    if (this.pending > 0) return;
+    const since = this.deps.clock.now() - this.sentAt;
+    this.renewIn(Math.max(0, 1000 / MAX_HURRIED_PER_SECOND - since));
   }
 
   /** Renews no more, watches no more. Idempotent. */
@@ -127,14 +141,17 @@ export class Membership {
   private async renew(): Promise<void> {
     const { lease, renewals, load, granted } = this.deps;
     const problems = boundedProblems(this.deps.problems());
+    const migrations = boundedMigrations(this.deps.migrations());
     const { leaseMs, registration } = this.options;
     const number = lease.renewing();
+    this.sentAt = this.deps.clock.now();
     this.pending += 1;
     const answer = await renewals
       .renew(
         {
           ...{ boot: registration.boot, number, load: load() },
           ...(problems.length === 0 ? {} : { problems }),
+          ...(migrations.length === 0 ? {} : { migrations }),
         },
         leaseMs,
       )

@@ -5,6 +5,7 @@ import { settle } from "../../node/settle.ts";
 import type { Clock } from "../../ports/clock.ts";
 import { SeededRandom } from "../../sim/seeded-random.ts";
 import { SimClock } from "../../sim/sim-clock.ts";
+import type { MigrationProgress } from "../remote/renewal.ts";
 import { bootsInMemory } from "./boots.ts";
 import { NodeSession } from "./node-session.ts";
 import { SimControl } from "./testing/sim-control.ts";
@@ -36,7 +37,7 @@ class NodeClock implements Clock {
   }
 }
 
-function scene(seed: number | string, { pace = 1, node = "gs-1" } = {}) {
+function scene(seed: number | string, { pace = 1, node = "gs-1", leaseMs = LEASE_MS } = {}) {
   const clock = new SimClock();
   const random = new SeededRandom(seed);
   const control = new SimControl({ clock, random });
@@ -46,7 +47,7 @@ function scene(seed: number | string, { pace = 1, node = "gs-1" } = {}) {
   const fatal: Error[] = [];
   const make = () => {
     const session = new NodeSession(
-      { node, leaseMs: LEASE_MS },
+      { node, leaseMs },
       {
         store: control.store,
         renewals: control.store,
@@ -86,11 +87,13 @@ function scene(seed: number | string, { pace = 1, node = "gs-1" } = {}) {
     return may;
   };
   const problems = new Map<string, string>();
+  const migrations: MigrationProgress[] = [];
   const start = () =>
     session.start(
       events,
       () => NO_LOAD,
       () => [...problems].map(([shard, problem]) => ({ shard, problem })),
+      () => migrations,
     );
   const elapse = (ms: number) => clock.elapse(ms, settle);
   const drive = <T>(work: Promise<T>) => clock.drive(work, settle);
@@ -101,6 +104,7 @@ function scene(seed: number | string, { pace = 1, node = "gs-1" } = {}) {
     machine,
     told,
     problems,
+    migrations,
     fatal,
     session,
     make,
@@ -144,6 +148,36 @@ test("renewals say what a node could not open, for as long as that is so", async
   await elapse(LEASE_MS);
   assert.equal(control.problems, undefined);
   await session.stop();
+  control.stop();
+});
+
+test("news of migrations are told soon, and no more than four times a second for it", async () => {
+  const { session, control, migrations, start, drive, elapse } = scene(1, {
+    leaseMs: 20 * LEASE_MS,
+  });
+  session.hurry();
+  await drive(start());
+  await elapse(LEASE_MS);
+  const usual = control.renewals;
+  migrations.push({
+    ...{ shard: "arena/0", id: "00ff00ff00ff00ff", phase: "copying" },
+    ...{ bytes: 1.5, totalBytes: Number.NaN, lagTicks: -1 },
+  });
+  session.hurry();
+  await elapse(300);
+  const [told] = control.migrations ?? [];
+  assert.deepEqual(
+    [told?.shard, told?.bytes, told?.totalBytes, told?.lagTicks],
+    ["arena/0", 1, 0, 0],
+  );
+  for (let ms = 0; ms < 10_000; ms += 10) {
+    session.hurry();
+    await elapse(10);
+  }
+  assert.ok(control.renewals - usual > 30, `${control.renewals - usual} renewals`);
+  assert.ok(control.renewals - usual <= 10 * 4 + 2, `${control.renewals - usual} renewals`);
+  await session.stop();
+  session.hurry();
   control.stop();
 });
 

@@ -11,7 +11,7 @@ import type {
 import type { ControlStore } from "../control-store.ts";
 import { DEFAULT_LEASE_OPTIONS, Lease, type LeaseOptions, type Sealed } from "../lease.ts";
 import type { NodeState } from "../records.ts";
-import type { ShardProblem } from "../remote/renewal.ts";
+import type { MigrationProgress, ShardProblem } from "../remote/renewal.ts";
 import type { Boots } from "./boots.ts";
 import { changeState, gone } from "./change-state.ts";
 import { Membership, type RenewalPort } from "./membership.ts";
@@ -60,6 +60,7 @@ export class NodeSession implements ControlPlane {
   private events: ControlPlaneEvents | undefined;
   private load: () => NodeLoad = () => NO_LOAD;
   private problems: () => Iterable<ShardProblem> = () => [];
+  private migrations: () => Iterable<MigrationProgress> = () => [];
   private membership: Membership | undefined;
   private current: NodeRegistration | undefined;
   private checks: Timer | undefined;
@@ -101,11 +102,13 @@ export class NodeSession implements ControlPlane {
     events: ControlPlaneEvents,
     load: () => NodeLoad,
     problems: () => Iterable<ShardProblem> = () => [],
+    migrations: () => Iterable<MigrationProgress> = () => [],
   ): Promise<void> {
     if (this.events !== undefined) throw new Error("a node's session is started once");
     this.events = events;
     this.load = load;
     this.problems = problems;
+    this.migrations = migrations;
     this.checkAgain();
     const first = await this.register(false);
     if (first === undefined || this.stopping.signal.aborted) throw stopped(this.node);
@@ -114,6 +117,10 @@ export class NodeSession implements ControlPlane {
 
   mayAct(): boolean {
     return !this.left && !this.stopping.signal.aborted && this.lease.mayAct();
+  }
+
+  hurry(): void {
+    this.membership?.hurry();
   }
 
   async setState(state: Exclude<NodeState, "lost" | "starting">): Promise<void> {
@@ -169,6 +176,7 @@ export class NodeSession implements ControlPlane {
         lease: this.lease,
         load: () => this.load(),
         problems: () => this.problems(),
+        migrations: () => this.migrations(),
         granted: () => this.granted(),
         lost: (why) => void this.lost(why),
       },

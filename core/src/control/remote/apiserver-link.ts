@@ -17,6 +17,7 @@ import {
   helloAnswer,
   helloRequest,
   nothing,
+  OLDEST_CONTROL_CALLS_VERSION,
 } from "./control-call-codec.ts";
 import type { ControlCalls } from "./control-calls.ts";
 import { MemberQuestions } from "./member-questions.ts";
@@ -127,6 +128,10 @@ export class ApiserverLink implements ControlCalls {
   /** What the apiserver said that is linked now. */
   get connected(): HelloAnswer | undefined {
     return this.standing?.hello;
+  }
+
+  get version(): number {
+    return this.standing?.hello.version ?? OLDEST_CONTROL_CALLS_VERSION;
   }
 
   /** Begins to connect. Idempotent. */
@@ -264,7 +269,7 @@ export class ApiserverLink implements ControlCalls {
 
   private async greet(link: Link, channel: Channel, timeoutMs: number): Promise<Reached> {
     const { cluster, software } = this.options;
-    const versions = { oldest: CONTROL_CALLS_VERSION, newest: CONTROL_CALLS_VERSION };
+    const versions = { oldest: OLDEST_CONTROL_CALLS_VERSION, newest: CONTROL_CALLS_VERSION };
     const body = helloRequest.encode({ versions, cluster, software });
     const answer = await this.asked.ask(
       channel,

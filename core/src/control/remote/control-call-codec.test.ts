@@ -76,6 +76,15 @@ const messages = {
     ...renewal,
     problems: [{ shard: "arena/0", problem: "no such file: ./nope.mjs" }],
   }),
+  renewalWithMigrations: tried(codecs.renewalRequest, {
+    ...renewal,
+    migrations: [
+      {
+        ...{ shard: "arena/0", id: "00ff00ff00ff00ff", phase: "copying" },
+        ...{ bytes: 2 ** 20, totalBytes: 2 ** 33, lagTicks: 3 },
+      },
+    ],
+  }),
   nodeRenewal: tried(codecs.nodeRenewal, { node: "gs-1", ...renewal }),
   renewalGranted: tried(codecs.renewalAnswer, { ok: true, number: 77, leaseMs: 5000 }),
   renewalDenied: tried(codecs.renewalAnswer, { ok: false, code: "lost" }),
@@ -94,9 +103,14 @@ function tried<T>(
   return { bytes: codec.encode(value), decode: (bytes) => codec.decode(bytes), value };
 }
 
-test("every message comes out as it went in, as the bytes of version 1", () => {
-  const file = new URL("../../../src/wire/golden/control-calls-v1.json", import.meta.url);
-  const golden: unknown = JSON.parse(readFileSync(file, "utf8"));
+/** Each version's file has what came with it, and never changes. */
+function goldenOf(version: number): object {
+  const file = new URL(`../../../src/wire/golden/control-calls-v${version}.json`, import.meta.url);
+  return JSON.parse(readFileSync(file, "utf8"));
+}
+
+test("every message comes out as it went in, as the bytes of its version", () => {
+  const golden = { ...goldenOf(1), ...goldenOf(2) };
   const now = Object.fromEntries(
     Object.entries(messages).map(([name, { bytes }]) => [name, hexOf(bytes)]),
   );

@@ -33,8 +33,10 @@ import {
   variants,
 } from "../request-checks.ts";
 import {
+  MAX_MIGRATION_REPORTS,
   MAX_PROBLEM_LETTERS,
   MAX_SHARD_PROBLEMS,
+  MIGRATION_PHASES,
   type RenewalAnswer,
   type RenewalRequest,
 } from "./renewal.ts";
@@ -43,13 +45,19 @@ import {
  * What nodes ask apiservers over the channel `control`, and what they are told: one CBOR map each, under the
  * names below. docs/links.md has the table. Fields that are not known are refused: a field that comes later
  * raises CONTROL_CALLS_VERSION, and is sent to who said so only.
+ *
+ * Version 2 has `migrations` in renewals.
  */
-export const CONTROL_CALLS_VERSION = 1;
+export const CONTROL_CALLS_VERSION = 2;
+export const OLDEST_CONTROL_CALLS_VERSION = 1;
+/** The version that renewals have `migrations` since. */
+export const MIGRATIONS_SINCE_VERSION = 2;
 
 /** Apiservers of a cluster that are told. */
 export const MAX_APISERVERS = 64;
 /** A world's name, and the number of its shard. */
 const MAX_SHARD_BYTES = MAX_NAME_BYTES + 8;
+const MAX_MIGRATION_ID_BYTES = 16;
 /** Software and version of a process, for logs. */
 const MAX_SOFTWARE_BYTES = 128;
 /** Changes that one answer may tell; what waits for a watch at an apiserver is bounded well below. */
@@ -196,6 +204,19 @@ const renewalFields = {
     listOf(
       MAX_SHARD_PROBLEMS,
       exactly({ shard: text(1, MAX_SHARD_BYTES), problem: text(1, 3 * MAX_PROBLEM_LETTERS) }),
+    ),
+  ),
+  migrations: optional(
+    listOf(
+      MAX_MIGRATION_REPORTS,
+      exactly({
+        shard: text(1, MAX_SHARD_BYTES),
+        id: text(1, MAX_MIGRATION_ID_BYTES),
+        phase: word(...MIGRATION_PHASES),
+        bytes: unsigned,
+        totalBytes: unsigned,
+        lagTicks: unsigned,
+      }),
     ),
   ),
 };

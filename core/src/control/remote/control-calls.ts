@@ -3,6 +3,8 @@ import type { LeaderInfo } from "../control-store.ts";
 
 /** Questions to whichever apiserver this process is linked to. */
 export interface ControlCalls {
+  /** Of these calls, with the apiserver that is linked now; the oldest one while there is none. */
+  readonly version: number;
   /**
    * Never rejects. Without a link the answer is `unreachable`. An apiserver that has not answered after
    * `timeoutMs` is given up: another one is linked.

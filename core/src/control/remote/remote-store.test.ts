@@ -7,8 +7,10 @@ import { SimClock } from "../../sim/sim-clock.ts";
 import { ControlError, type ControlErrorCode } from "../control-error.ts";
 import type { TxnRequest } from "../control-store.ts";
 import {
+  CONTROL_CALLS_VERSION,
   nothing,
   renewalAnswer,
+  renewalRequest,
   txnAnswer,
   txnRequest,
   watchAnswer,
@@ -31,6 +33,7 @@ type Answer = CallAnswer | ((body: Uint8Array) => CallAnswer | Promise<CallAnswe
 
 /** An apiserver that answers what it was told to, question by question; then it is not linked. */
 class Script implements ControlCalls {
+  version = CONTROL_CALLS_VERSION;
   readonly asked: { readonly method: string; readonly body: Uint8Array }[] = [];
   readonly answers = new Map<string, Answer[]>();
   moved = 0;
@@ -148,6 +151,26 @@ test("a renewal is asked once", async () => {
   await assert.rejects(run(store.renew(request, 100)), isError("timeout"));
   await assert.rejects(run(store.renew(request, 100)), isError("unreachable"));
   assert.equal(script.asked.length, 3);
+});
+
+test("an apiserver of before is not told what it does not know", async () => {
+  const { script, store, run } = scene();
+  const load = { sessions: 0, memoryBytes: 0, busy: 0, tickMs: 0, bytesPerSecond: 0 };
+  const migrations = [
+    {
+      ...{ shard: "arena/0", id: "00ff00ff00ff00ff", phase: "sealed" as const },
+      ...{ bytes: 1, totalBytes: 1, lagTicks: 0 },
+    },
+  ];
+  const told: unknown[] = [];
+  for (script.version = 1; script.version <= 2; script.version++) {
+    script.will("renew", (body) => {
+      told.push(renewalRequest.decode(body).migrations);
+      return ok(renewalAnswer.encode({ ok: true, number: 1, leaseMs: 500 }));
+    });
+    await run(store.renew({ boot: "b", number: 1, load, migrations }, 100));
+  }
+  assert.deepEqual(told, [undefined, migrations]);
 });
 
 test("an apiserver at which renewals find no leader for long is left", async () => {

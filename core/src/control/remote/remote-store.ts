@@ -17,6 +17,7 @@ import { failedWatch } from "../failed-watch.ts";
 import { SharedPauses } from "../pauses.ts";
 import { checkWatch } from "../request-checks.ts";
 import {
+  MIGRATIONS_SINCE_VERSION,
   rangeAnswer,
   rangeRequest,
   renewalAnswer,
@@ -156,7 +157,8 @@ export class RemoteStore implements ControlStore {
    */
   async renew(request: RenewalRequest, timeoutMs: number): Promise<RenewalAnswer> {
     if (this.isStopped) throw stopped();
-    const answer = await this.calls.ask("renew", renewalRequest.encode(request), timeoutMs);
+    const body = renewalRequest.encode(asOfVersion(this.calls.version, request));
+    const answer = await this.calls.ask("renew", body, timeoutMs);
     const outcome = outcomeOf(answer, (body) => renewalAnswer.decode(body));
     if (outcome.type === "answer") {
       this.renewalAnswered(outcome.value);
@@ -232,4 +234,11 @@ export class RemoteStore implements ControlStore {
 
 function isUndecided({ code }: ControlError): boolean {
   return code === "timeout" || code === "no-quorum";
+}
+
+/** An apiserver of before refuses what it does not know, and a lease is worth more than a progress bar. */
+function asOfVersion(version: number, request: RenewalRequest): RenewalRequest {
+  if (version >= MIGRATIONS_SINCE_VERSION) return request;
+  const { migrations: _, ...known } = request;
+  return known;
 }

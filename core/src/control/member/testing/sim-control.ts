@@ -19,7 +19,12 @@ import { LEASE_DRIFT } from "../../lease.ts";
 import { markLost } from "../../node-changes.ts";
 import { nodeKey } from "../../record-keys.ts";
 import type { NodeRecord, Seen } from "../../records.ts";
-import type { RenewalAnswer, RenewalRequest, ShardProblem } from "../../remote/renewal.ts";
+import type {
+  MigrationProgress,
+  RenewalAnswer,
+  RenewalRequest,
+  ShardProblem,
+} from "../../remote/renewal.ts";
 import type { RenewalPort } from "../membership.ts";
 
 /** What may go wrong on the way to the apiservers and back. */
@@ -81,6 +86,9 @@ export class SimControl {
   node = "gs-1";
   /** As the last renewal said them. */
   problems: readonly ShardProblem[] | undefined;
+  migrations: readonly MigrationProgress[] | undefined;
+  /** Renewals that came here. */
+  renewals = 0;
 
   record(node = this.node): Seen<NodeRecord> {
     return this.tiny.seen("node", nodeKey(node));
@@ -173,8 +181,15 @@ export class SimControl {
     return entry;
   }
 
-  private async renew({ boot, number, problems }: RenewalRequest): Promise<RenewalAnswer> {
+  private async renew({
+    boot,
+    number,
+    problems,
+    migrations,
+  }: RenewalRequest): Promise<RenewalAnswer> {
     this.problems = problems;
+    this.migrations = migrations;
+    this.renewals += 1;
     const received = await this.ask(() => ({
       refusal: this.refusal(boot),
       at: this.clock.now(),
