@@ -64,7 +64,10 @@ export type ToThread =
   /** Answered by "copy-piece", in order; what is before `offset` need not be kept any more. */
   | { type: "read-copy"; shard: string; copy: number; offset: number; maxBytes: number }
   | { type: "end-copy"; shard: string; copy: number }
-  /** No tick from here on, and nobody comes in; answered by "sealed" behind all that the last tick let out. */
+  /**
+   * No tick from here on; answered by "sealed" behind all that the last tick let out. What comes in meanwhile waits:
+   * it is handled after "unseal-shard", and gone with the shard if it is closed.
+   */
   | { type: "seal-shard"; shard: string }
   /** It goes on as if no time had passed. */
   | { type: "unseal-shard"; shard: string }
@@ -73,11 +76,23 @@ export type ToThread =
   | { type: "replica"; settings: WorldSettings; state: ReplicaState }
   | { type: "replica-piece"; shard: string; offset: number; data: Uint8Array; last: boolean }
   | { type: "replica-delta"; shard: string; previous: number; tick: number; data: Uint8Array }
-  /** Keeps a copy of the state on this node's disk, for the first moments after a switch; answered by "replica-kept". */
-  | { type: "keep-replica"; shard: string }
+  /**
+   * Keeps a copy of the state on this node's disk, for the first moments after a switch, and tries a module that is
+   * another than the source's; answered by "replica-kept". When the whole copy was taken in.
+   */
+  | { type: "keep-replica"; shard: string; source: ReplicaSourceFacts; trial: boolean }
   /** It is this node's now, and ticks `dueMs` from now for the first time; answered by "opened". */
   | { type: "promote"; shard: string; ownership: Ownership; dueMs: number }
+  /** Nothing is left of it, on the disk neither; answered by "closed". */
   | { type: "drop-replica"; shard: string };
+
+/** Of which ownership a replica is: what the migration's record says. */
+export interface ReplicaSourceFacts {
+  /** The epoch at which the source acts. */
+  epoch: number;
+  /** `created` of the world's record. */
+  world: number;
+}
 
 /** What a replica begins with. */
 export interface ReplicaState {
