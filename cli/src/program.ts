@@ -20,6 +20,7 @@ import { addConfigCommand } from "./commands/config.ts";
 import { addContextCommand } from "./commands/context.ts";
 import { addDevCommand } from "./commands/dev.ts";
 import { addDevClusterCommand } from "./commands/dev-cluster.ts";
+import { addDevRollCommand } from "./commands/dev-roll.ts";
 import { addEventsCommand } from "./commands/events.ts";
 import { addGameserverCommand } from "./commands/gameserver.ts";
 import { addHistoryCommand } from "./commands/history.ts";
@@ -129,6 +130,7 @@ function createProgram(io: CliIo, dependencies: CliDependencies): Command {
   const dev = addDevCommand(program, io, () => dependencies.loadMonolith());
   addNetemCommand(dev.command, io);
   addDevClusterCommand(dev, io);
+  addDevRollCommand(dev, io);
   addBuildCommand(program, io);
   addInitCommand(program, io);
   addCaCommand(program, io);

@@ -9,6 +9,7 @@ import { type ControlFacts, clusterBanner, processes } from "./banner.ts";
 import { Catalogue } from "./catalogue.ts";
 import { startChild } from "./child.ts";
 import { ConsoleView } from "./console-view.ts";
+import { ControlSocket } from "./control-socket.ts";
 import { DEV_CONTEXT, environmentText, rememberContext } from "./dev-context.ts";
 import { layoutCluster, type NeededPort, type NodePlan, neededPorts } from "./layout.ts";
 import {
@@ -77,6 +78,7 @@ export class ClusterSession {
   private readonly view: ConsoleView;
   private pages: { stop(): Promise<void> } | undefined;
   private redraw: NodeJS.Timeout | undefined;
+  private socket: ControlSocket | undefined;
   private worlds: readonly ClusterWorld[] = [];
   private readonly stopping = new AbortController();
 
@@ -126,6 +128,7 @@ export class ClusterSession {
       { resolveModule },
     );
     await checkPorts(this.ports(), PORT_HINT);
+    this.socket = await ControlSocket.open(dir, new Map([["roll", (say) => this.roll(say)]]));
     const folder = { dir };
     await prepareFolder({ folder, plans, loaded, ...modules, keepsSnapshots: true });
     await this.startPages(modules.worlds);
@@ -197,6 +200,15 @@ export class ClusterSession {
     }
   }
 
+  /** Replaces the processes one by one, while players play on. @throws OperatingError */
+  async roll(say: (text: string) => void): Promise<void> {
+    await this.supervisor.roll((node, ms) => {
+      const text = `${node} was rolled in ${(ms / 1000).toFixed(1)} s`;
+      this.view.block(`${text}\n`);
+      say(text);
+    });
+  }
+
   /** Resolves when no process is left and none will be started. */
   allOver(): Promise<void> {
     return this.supervisor.allOver();
@@ -209,6 +221,7 @@ export class ClusterSession {
   /** Stops the proxies, the gameservers, the apiservers, then the pages. Idempotent. */
   async stop(): Promise<void> {
     this.stopping.abort();
+    await this.socket?.close();
     await this.supervisor.stop();
     clearInterval(this.redraw);
     this.view.end();

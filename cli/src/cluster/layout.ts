@@ -31,6 +31,7 @@ export interface LayoutOptions {
 
 /** Processes of a role; more than one machine has use for. */
 export const MAX_PER_ROLE = 16;
+export const DEFAULT_CLUSTER_DIR = "./.atlasnet/cluster";
 /** Systems hand out the ports above to whoever connects anywhere, so one of them may be taken at any time. */
 const LAST_PORT = 32_767;
 /** Between the ports of two processes of a role. */

@@ -199,3 +199,53 @@ test("a stop or a kill while it waits to be started again: it is not", async () 
     assert.deepEqual([node.state, children.length], ["exited", 1], how);
   }
 });
+
+test("one that is rolled ends in order and starts again at once; that is no restart", async () => {
+  const { node, children, said, now, pass, dies } = scene();
+  node.start();
+  now.says = health(READY);
+  await pass(200);
+  let rolled = false;
+  const roll = node.roll().then(() => {
+    rolled = true;
+  });
+  // The old process still says that it is ready.
+  await pass(1_000);
+  assert.deepEqual([rolled, node.state, children[0]?.asked], [false, "draining", 1]);
+  now.says = health(SILENT);
+  await dies(0);
+  await pass(1_000);
+  assert.deepEqual([rolled, node.state, node.pid], [false, "starting", 2]);
+  now.says = health(READY);
+  await pass(200);
+  await roll;
+  assert.equal(node.restarts, 0);
+  assert.deepEqual(said.slice(3), [
+    "draining: is rolled",
+    "spawn again",
+    "starting: again",
+    "ready",
+  ]);
+});
+
+test("one that does not come back, or is stopped meanwhile, was not rolled", async () => {
+  const { node, now, pass, dies } = scene({ ...RESTARTS, maxRestarts: 0 });
+  node.start();
+  now.says = health(READY);
+  await pass(200);
+  now.says = health(SILENT);
+  const failed = assert.rejects(node.roll(), /gs-1 is exited/);
+  await dies(0);
+  await dies(1);
+  await failed;
+
+  const other = scene();
+  other.node.start();
+  other.now.says = health(READY);
+  await other.pass(200);
+  const stopped = assert.rejects(other.node.roll(), /gs-1 is exited/);
+  const stop = other.node.stop();
+  await other.dies(0);
+  await Promise.all([stopped, stop]);
+  assert.equal(other.children.length, 1);
+});

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from "@atlasnet/core";
+import { type Clock, OperatingError, type Timer } from "@atlasnet/core";
 import type { Child, ChildExit } from "./child.ts";
 import { NO_FIGURES, type NodeFigures } from "./metrics-text.ts";
 import type { Health, Probe } from "./probe.ts";
@@ -31,7 +31,7 @@ export interface ManagedNodeDependencies {
  * One process of a cluster, kept alive.
  *
  * 1. There is at most one process at a time; the next is started only when the last is gone.
- * 2. Once a stop was asked for, none is started any more.
+ * 2. Once a stop was asked for, none is started any more. One that is rolled is, at once, and that is no restart.
  * 3. What a probe says counts only for the process it was asked of.
  */
 export class ManagedNode {
@@ -45,6 +45,9 @@ export class ManagedNode {
   private child: Child | undefined;
   private timer: Timer | undefined;
   private stopping = false;
+  /** It was asked to end so that the next one takes its place. */
+  private rolling = false;
+  private readonly waiting = new Set<() => void>();
   private measured: { at: number; cpuSeconds: number } | undefined;
   private gone: Promise<void> = Promise.resolve();
 
@@ -101,6 +104,34 @@ export class ManagedNode {
     timeout.cancel();
   }
 
+  /**
+   * Asks the process to end, in order, and starts the next; resolves once that one is ready.
+   * @throws OperatingError when it is stopped meanwhile, or does not come back
+   */
+  async roll(): Promise<void> {
+    const { child } = this;
+    if (child !== undefined && !this.stopping) {
+      this.rolling = true;
+      this.become("draining", "is rolled");
+      child.askToStop();
+      const { stopTimeoutMs } = this.options;
+      const timeout = this.dependencies.clock.setTimer(stopTimeoutMs, () => child.kill());
+      await this.gone;
+      timeout.cancel();
+    }
+    while (this.state !== "ready") {
+      if (this.over || this.stopping)
+        throw new OperatingError(
+          "not-rolled",
+          `${this.node} is ${this.state}, and was to be ready`,
+          {
+            hint: "Why it ended stands in its log, above.",
+          },
+        );
+      await new Promise<void>((resolve) => this.waiting.add(resolve));
+    }
+  }
+
   /** Ends the process at once, and for good. */
   kill(): void {
     this.stopping = true;
@@ -125,6 +156,10 @@ export class ManagedNode {
     this.figures = NO_FIGURES;
     this.cores = undefined;
     if (this.stopping) return this.become("exited", "");
+    if (this.rolling) {
+      this.rolling = false;
+      return this.launch(false);
+    }
     if (exit.code === USAGE_EXIT)
       return this.become("exited", `${exit.text}: its configuration cannot be used`);
     const decision = this.history.died(clock.now());
@@ -157,7 +192,7 @@ export class ManagedNode {
     this.figures = figures;
     this.measure(figures.cpuSeconds);
     // What was asked for counts more than what a process says that has not heard of it yet.
-    if (this.stopping) return;
+    if (this.stopping || this.rolling) return;
     const next = nextState(this.state, health);
     if (next !== this.state) this.become(next, next === "failing" ? health.reason : "");
   }
@@ -174,6 +209,8 @@ export class ManagedNode {
   private become(state: NodeState, note: string): void {
     this.state = state;
     this.dependencies.changed(state, note);
+    for (const wake of this.waiting) wake();
+    this.waiting.clear();
   }
 }
 

@@ -31,8 +31,8 @@ async function scene(t: TestContext, { kind = "steady", stopTimeoutMs = 60_000 }
             : { answers: false, reason: "" },
           figures: NO_FIGURES,
         }),
-      changed: ({ node }, state) => {
-        if (state === "restarting") up.delete(node);
+      changed: ({ node }, state, note) => {
+        if (state === "restarting" || note === "again") up.delete(node);
         said.push(`${node} ${state}`);
         for (const resolve of waiting.splice(0)) resolve();
       },
@@ -84,6 +84,26 @@ test("one that is killed comes back under another process id; the others do not 
   assert.deepEqual(said, ["proxy-1 restarting", "proxy-1 starting", "proxy-1 ready"]);
   assert.notEqual(supervisor.pidOf("proxy-1"), before);
   assert.equal(supervisor.rows()[0]?.restarts, 1);
+});
+
+test("all are rolled one by one, each ready before the next; one roll at a time", async (t) => {
+  const { supervisor, said } = await scene(t);
+  supervisor.start();
+  await supervisor.allReady();
+  said.length = 0;
+  const rolled: string[] = [];
+  const roll = supervisor.roll((node) => rolled.push(node));
+  await assert.rejects(
+    supervisor.roll(() => undefined),
+    /is being rolled already/,
+  );
+  await roll;
+  const nodes = ["proxy-1", "proxy-2", "gs-1", "gs-2"];
+  assert.deepEqual(rolled, nodes);
+  assert.deepEqual(
+    said,
+    nodes.flatMap((node) => ["draining", "starting", "ready"].map((state) => `${node} ${state}`)),
+  );
 });
 
 test("when all crash again and again, it is over", async (t) => {

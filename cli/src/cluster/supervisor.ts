@@ -1,4 +1,4 @@
-import type { Clock } from "@atlasnet/core";
+import { type Clock, OperatingError } from "@atlasnet/core";
 import type { Child } from "./child.ts";
 import type { ClusterRole, NodePlan } from "./layout.ts";
 import { ManagedNode } from "./managed-node.ts";
@@ -27,7 +27,9 @@ export interface SupervisorDependencies {
  */
 export class Supervisor {
   private readonly entries: readonly { plan: NodePlan; node: ManagedNode }[];
+  private readonly clock: Clock;
   private stopped: Promise<void> | undefined;
+  private isRolling = false;
   private readonly over: Promise<void>;
   private readonly ready: Promise<void>;
   private tellOver: () => void = () => undefined;
@@ -36,6 +38,7 @@ export class Supervisor {
   constructor(options: SupervisorOptions, dependencies: SupervisorDependencies) {
     const { plans, restarts, stopTimeoutMs } = options;
     const { clock } = dependencies;
+    this.clock = clock;
     this.over = new Promise((resolve) => {
       this.tellOver = resolve;
     });
@@ -107,6 +110,43 @@ export class Supervisor {
   stop(): Promise<void> {
     this.stopped ??= this.stopInOrder();
     return this.stopped;
+  }
+
+  /**
+   * Ends the processes one after the other, in order, and starts each again: proxies, gameservers, then apiservers,
+   * whose leader comes last. The next one's turn is when the one before is ready. `rolled` is told of each.
+   * @throws OperatingError when one does not come back: those after it are left as they are; or when a roll is under way
+   */
+  async roll(rolled: (node: string, ms: number) => void): Promise<void> {
+    if (this.isRolling)
+      throw new OperatingError("rolling", "the cluster is being rolled already", {
+        hint: "Wait until that is over.",
+      });
+    this.isRolling = true;
+    const { clock } = this;
+    try {
+      for (const entry of this.inOrderOfRolling()) {
+        const began = clock.now();
+        await entry.node.roll();
+        rolled(entry.plan.node, clock.now() - began);
+      }
+    } finally {
+      this.isRolling = false;
+    }
+  }
+
+  private *inOrderOfRolling() {
+    const of = (wanted: ClusterRole) => this.entries.filter(({ plan }) => plan.role === wanted);
+    yield* of("proxy");
+    yield* of("gameserver");
+    // Asked for late: another one may lead by then.
+    const apiservers = new Set(of("apiserver"));
+    while (apiservers.size > 0) {
+      const next = [...apiservers].find(({ node }) => !node.figures.leads) ?? [...apiservers][0];
+      if (next === undefined) return;
+      apiservers.delete(next);
+      yield next;
+    }
   }
 
   /** Ends all processes at once. */

@@ -8,7 +8,7 @@ import {
 } from "@atlasnet/core";
 import { Option } from "commander";
 import type { CliIo } from "../cli-io.ts";
-import { MAX_PER_ROLE, PORT_SCHEME } from "../cluster/layout.ts";
+import { DEFAULT_CLUSTER_DIR, MAX_PER_ROLE, PORT_SCHEME } from "../cluster/layout.ts";
 import { OWN_SETTINGS } from "../cluster/node-config.ts";
 import { DEFAULT_RESTARTS } from "../cluster/restart-policy.ts";
 import { withExamples } from "../examples.ts";
@@ -20,7 +20,6 @@ import type { DevCommand } from "./dev.ts";
 const DEFAULT_COUNT = 2;
 /** One of them may be lost. */
 const DEFAULT_APISERVERS = 3;
-const DEFAULT_DIR = "./.atlasnet/cluster";
 
 const NOTES = `
 Starts \`atlasnet apiserver\`, \`proxy\` and \`gameserver\` on this machine, each as a process of its own:
@@ -34,6 +33,7 @@ certificate, configuration and data; it is kept between runs.
 ${wrapped(PORT_SCHEME)}
 
 The pages are served by this command (--http.port); they join through proxy-1.
+\`atlasnet dev roll\` restarts all processes one by one, as an upgrade does.
 Ctrl+C stops the proxies, then the gameservers, which save their worlds, then the apiservers; once
 more ends all at once.
 A process that dies is started again, after a growing wait, at most ${DEFAULT_RESTARTS.maxRestarts} times a minute.
@@ -74,7 +74,11 @@ export function addDevClusterCommand(dev: DevCommand, io: CliIo): void {
         0,
       ).default(DEFAULT_APISERVERS),
     )
-    .option("--dir <folder>", "where certificates, configurations and data are kept", DEFAULT_DIR)
+    .option(
+      "--dir <folder>",
+      "where certificates, configurations and data are kept",
+      DEFAULT_CLUSTER_DIR,
+    )
     .option("--no-restart", "leave a process that died")
     .configureHelp({ showGlobalOptions: true })
     .addHelpText("after", () => `${NOTES}\n\n${settingsHelp(io.width)}`)

@@ -23,6 +23,7 @@ import { until } from "./until.ts";
 export interface WorldSettings {
   readonly durability?: ClusterWorld["durability"];
   readonly failover?: "automatic" | "manual";
+  readonly config?: ClusterWorld["config"];
 }
 
 export interface ProcessClusterOptions {
