@@ -7,6 +7,24 @@ import type { PseudoRandom } from "../ports/random.ts";
 import { decodeLinkMessage, encodeLinkMessage } from "../wire/link-codec.ts";
 import type { LinkMessage } from "../wire/link-messages.ts";
 
+/** A message on its way, as it is sent. */
+export interface SimPassage {
+  readonly from: string;
+  readonly to: string;
+  readonly channel: string;
+  readonly message: LinkMessage;
+  readonly bytes: number;
+}
+
+export interface SimNetworkDependencies {
+  readonly clock: Clock;
+  readonly random: PseudoRandom;
+  /** Sees every message that leaves a node, before it is known whether it arrives. */
+  readonly tap?: ((passage: SimPassage) => void) | undefined;
+  /** Runs what arrives at a node, now or once the node's process goes on. Default: now. */
+  readonly at?: ((node: string, arrive: () => void) => void) | undefined;
+}
+
 export interface SimNetworkOptions {
   readonly limits?: Partial<LinkLimits>;
   /** One way, drawn anew for everything that is sent. Default 0.2 to 2 ms. */
@@ -46,6 +64,8 @@ export class SimNetwork implements Carrier {
   private readonly limits: LinkLimits;
   private readonly clock: Clock;
   private readonly random: PseudoRandom;
+  private readonly tap: SimNetworkDependencies["tap"];
+  private readonly at: NonNullable<SimNetworkDependencies["at"]>;
   private readonly listeners = new Map<string, { peer: Peer; handler: (link: Link) => void }>();
   private readonly wires = new Map<LinkEnd, Wire>();
   private readonly generations = new Map<string, number>();
@@ -54,7 +74,7 @@ export class SimNetwork implements Carrier {
   /** Grows when a node dies, so that what its old life began does not reach the new one. */
   private readonly lives = new Map<string, number>();
 
-  constructor(options: SimNetworkOptions, dependencies: { clock: Clock; random: PseudoRandom }) {
+  constructor(options: SimNetworkOptions, dependencies: SimNetworkDependencies) {
     this.limits = { ...DEFAULT_LINK_LIMITS, ...options.limits };
     this.options = {
       minDelayMs: options.minDelayMs ?? 0.2,
@@ -65,6 +85,8 @@ export class SimNetwork implements Carrier {
     };
     this.clock = dependencies.clock;
     this.random = dependencies.random;
+    this.tap = dependencies.tap;
+    this.at = dependencies.at ?? ((_node, arrive) => arrive());
   }
 
   /** The network as one node sees it; after `kill`, call it again for the node's next life. */
@@ -161,6 +183,12 @@ export class SimNetwork implements Carrier {
   }
 
   message(from: LinkEnd, channel: string, message: LinkMessage, size: number): void {
+    const wire = this.tap && this.wires.get(from);
+    if (wire !== undefined) {
+      const side = wire.ends[0] === from ? 0 : 1;
+      const passage = { from: wire.nodes[side], to: wire.nodes[1 - side] ?? "", channel, message };
+      this.tap?.({ ...passage, bytes: size });
+    }
     // A copy, because encoded bytes may share a buffer and the decoded message views them.
     const decoded = decodeLinkMessage(encodeLinkMessage(message).slice());
     if (!decoded.ok) throw new Error(`the codec does not read what it wrote: ${decoded.problem}`);
@@ -180,8 +208,10 @@ export class SimNetwork implements Carrier {
     else
       this.clock.setTimer(this.delay(), () => {
         const to = wire.ends[1 - side];
-        to?.acceptDatagram(copy);
-        to?.deliver();
+        this.at(wire.nodes[1 - side] ?? "", () => {
+          to?.acceptDatagram(copy);
+          to?.deliver();
+        });
       });
   }
 
@@ -214,11 +244,16 @@ export class SimNetwork implements Carrier {
     const now = this.clock.now();
     const at = Math.max(now + this.delay(), wire.due[side].get(lane) ?? 0);
     wire.due[side].set(lane, at);
+    const there = wire.nodes[side === 0 ? 1 : 0];
+    const taken = () =>
+      this.at(there, () => {
+        if (!wire.over) arrive(to);
+      });
     const land = () => {
       if (wire.over) return;
       const held = wire.held[side];
-      if (held.length > 0 || this.isCutFrom(wire, side)) held.push(() => arrive(to));
-      else arrive(to);
+      if (held.length > 0 || this.isCutFrom(wire, side)) held.push(taken);
+      else taken();
     };
     this.clock.setTimer(at - now, land);
   }

@@ -26,7 +26,8 @@ export class ShardKeeper {
   private storage: ShardStorage | undefined;
   private timer: Timer | undefined;
   private due = false;
-  private running = false;
+  /** A snapshot is being written; never rejects. */
+  private writing: Promise<void> | undefined;
   private held = false;
   /** Of the last snapshot of this storage; −1 before the first. */
   private snapshotTick = -1;
@@ -76,7 +77,7 @@ export class ShardKeeper {
   /** Takes a snapshot in the background; one that fails is tried again. */
   snapshot(): void {
     const { clock, logger } = this.dependencies;
-    if (this.storage === undefined || this.running || this.held) return;
+    if (this.storage === undefined || this.writing !== undefined || this.held) return;
     if (clock.now() < this.retryAt) return;
     this.due = false;
     if (this.snapshotTick === this.tick) return;
@@ -120,7 +121,10 @@ export class ShardKeeper {
   }
 
   private async write(storage: ShardStorage): Promise<void> {
-    this.running = true;
+    let written = () => {};
+    this.writing = new Promise((resolve) => {
+      written = resolve;
+    });
     const { shard, definition } = this.dependencies.current();
     const { tick } = shard.store;
     try {
@@ -130,12 +134,13 @@ export class ShardKeeper {
       this.snapshotTick = tick;
       this.dependencies.onWritten?.(this.written, false);
     } finally {
-      this.running = false;
+      this.writing = undefined;
+      written();
     }
   }
 
   /** Waits for a snapshot under way; its own failure was reported. */
   private async settle(): Promise<void> {
-    while (this.running) await new Promise((resolve) => setImmediate(resolve));
+    while (this.writing !== undefined) await this.writing;
   }
 }

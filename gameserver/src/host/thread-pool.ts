@@ -22,9 +22,23 @@ interface Pending {
   reject: (error: Error) => void;
 }
 
+/** A thread as the pool sees it: the shape of Node's `Worker`, so that a simulation can stand in for one. */
+export interface WorldWorker {
+  postMessage(message: ToThread): void;
+  on(event: "message", listener: (message: FromThread) => void): unknown;
+  on(event: "error", listener: (error: unknown) => void): unknown;
+  on(event: "exit", listener: (code: number) => void): unknown;
+  terminate(): Promise<unknown>;
+}
+
+export type StartWorker = (settings: ThreadSettings, name: string) => WorldWorker;
+
+const startWorker: StartWorker = (settings, name) =>
+  new Worker(new URL("./world-thread.js", import.meta.url), { workerData: settings, name });
+
 interface Thread {
   readonly index: number;
-  readonly worker: Worker;
+  readonly worker: WorldWorker;
   readonly shards: Set<string>;
 }
 
@@ -43,6 +57,7 @@ export class ThreadPool {
   private readonly settings: ThreadSettings;
   private readonly events: ThreadPoolEvents;
   private readonly logger: Logger;
+  private readonly startWorker: StartWorker;
   private readonly threads: Thread[] = [];
   private readonly threadOf = new Map<string, Thread>();
   private readonly pending = new Map<string, Pending>();
@@ -54,23 +69,26 @@ export class ThreadPool {
 
   constructor(
     options: { threads: number; settings: ThreadSettings },
-    dependencies: { events: ThreadPoolEvents; logger: Logger },
+    dependencies: {
+      events: ThreadPoolEvents;
+      logger: Logger;
+      /** Default: threads of this process. */
+      startWorker?: StartWorker | undefined;
+    },
   ) {
     this.settings = options.settings;
     this.events = dependencies.events;
     this.logger = dependencies.logger;
+    this.startWorker = dependencies.startWorker ?? startWorker;
     for (let index = 0; index < options.threads; index++) this.threads.push(this.start(index));
   }
 
   private start(index: number): Thread {
-    const worker = new Worker(new URL("./world-thread.js", import.meta.url), {
-      workerData: this.settings,
-      name: `worlds-${index}`,
-    });
+    const worker = this.startWorker(this.settings, `worlds-${index}`);
     const thread: Thread = { index, worker, shards: new Set() };
     if (this.sealed) worker.postMessage({ type: "seal", sealed: true } satisfies ToThread);
-    worker.on("message", (message: FromThread) => this.receive(message));
-    worker.on("error", (error: unknown) => {
+    worker.on("message", (message) => this.receive(message));
+    worker.on("error", (error) => {
       this.lost(thread, error instanceof Error ? error : new Error(String(error)));
     });
     // Without an error before it: world code called process.exit.

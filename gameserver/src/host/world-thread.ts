@@ -1,5 +1,5 @@
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
-import { describeError, OperatingError } from "@atlasnet/core";
+import { type Clock, type Disk, describeError, OperatingError } from "@atlasnet/core";
 import { NodeDisk, systemClock } from "@atlasnet/core/node";
 import type { Ownership } from "../durability/plan-run.ts";
 import { forbidNondeterminism, withinWorld } from "./determinism.ts";
@@ -18,20 +18,40 @@ import { TickLoop } from "./tick-loop.ts";
 
 /** The entry of a world thread: it hosts shards and talks to the main thread by messages. */
 
-const REPORT_INTERVAL_MS = 1_000;
+export const REPORT_INTERVAL_MS = 1_000;
 
-class WorldThread {
+export interface WorldThreadSurroundings {
+  readonly clock: Clock;
+  readonly disk: Disk;
+  /** Unix ms with fractions, for the times of spans. */
+  unixMs(): number;
+}
+
+const realSurroundings: WorldThreadSurroundings = {
+  clock: systemClock,
+  disk: new NodeDisk(),
+  unixMs: () => performance.timeOrigin + performance.now(),
+};
+
+/** The shards of one thread: messages of the main thread in, messages to it out. */
+export class WorldThread {
   private readonly settings: ThreadSettings;
   private readonly post: (message: FromThread) => void;
   private readonly runners = new Map<string, ShardRunner>();
-  private readonly loop = new TickLoop(systemClock);
-  private readonly disk = new NodeDisk();
+  private readonly surroundings: WorldThreadSurroundings;
+  private readonly loop: TickLoop;
   private sealed = false;
   private readonly guard: (run: () => void) => "done" | "interrupted";
 
-  constructor(settings: ThreadSettings, post: (message: FromThread) => void) {
+  constructor(
+    settings: ThreadSettings,
+    post: (message: FromThread) => void,
+    surroundings: WorldThreadSurroundings = realSurroundings,
+  ) {
     this.settings = settings;
     this.post = post;
+    this.surroundings = surroundings;
+    this.loop = new TickLoop(surroundings.clock);
     const limited = createGuard(settings.tickLimitMs);
     // The limit is inside: an interruption runs no `finally` of what it cuts off.
     this.guard = settings.development ? (run) => withinWorld(() => limited(run)) : limited;
@@ -76,14 +96,15 @@ class WorldThread {
   }
 
   private async open(settings: WorldSettings): Promise<void> {
+    const { clock, disk, unixMs } = this.surroundings;
     const runner = await ShardRunner.open(settings, this.settings, {
-      clock: systemClock,
-      disk: this.disk,
+      clock,
+      disk,
       logger: portLogger(this.post, {}),
       loop: this.loop,
       guard: this.guard,
       post: this.post,
-      unixMs: () => performance.timeOrigin + performance.now(),
+      unixMs,
     });
     runner.seal(this.sealed);
     this.runners.set(settings.shard, runner);

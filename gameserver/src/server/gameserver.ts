@@ -20,7 +20,7 @@ import type {
   ThreadSettings,
   WorldSettings,
 } from "../host/protocol.ts";
-import { ThreadPool } from "../host/thread-pool.ts";
+import { type StartWorker, ThreadPool } from "../host/thread-pool.ts";
 import type { Fault } from "../shard/shard.ts";
 import { MAX_HELD_BYTES_PER_SHARD, OutGate } from "./out-gate.ts";
 import { Repeats } from "./repeats.ts";
@@ -54,6 +54,8 @@ export interface GameserverDependencies {
   control?: GameserverControl | undefined;
   /** Spans of the messages that proxies trace. Absent: their marks are ignored. */
   tracer?: Tracer | undefined;
+  /** Default: threads of this process. */
+  startWorker?: StartWorker | undefined;
 }
 
 /** What a gameserver asks of whoever gives it its worlds. */
@@ -151,6 +153,7 @@ export class Gameserver {
       { threads: options.threads, settings: options.thread },
       {
         logger: dependencies.logger,
+        startWorker: dependencies.startWorker,
         events: {
           message: (message) => this.receive(message),
           died: (shards) => this.reopen(shards),

@@ -13,7 +13,6 @@ import { createServerIdentity } from "@atlasnet/udp/node";
 import { type Meter, type Tracer, trace } from "@opentelemetry/api";
 import type { ClientConnection, ClientEvents } from "../gateway/client-connection.ts";
 import type { LinesConnection } from "../gateway/lines/lines-connection.ts";
-import type { UdpConnection } from "../gateway/udp/udp-connection.ts";
 import { UdpGateway, type UdpPlace } from "../gateway/udp/udp-gateway.ts";
 import type { ProxyLimits } from "../limits.ts";
 import { observeProxy, ProxyCounters } from "../metrics.ts";
@@ -25,7 +24,7 @@ import { MessageTracer } from "./message-tracer.ts";
 import { openPorts } from "./open-ports.ts";
 import { Player, type PlayerDependencies, type PlayerOptions } from "./player.ts";
 import { Stalls } from "./stalls.ts";
-import type { Visitor } from "./visitor.ts";
+import type { Carrier, Visitor } from "./visitor.ts";
 import { Visitors } from "./visitors.ts";
 
 /** Idle, handshake and rate limits are looked at this often, with one timer for all connections. */
@@ -41,6 +40,8 @@ export interface ProxyOptions {
   host: string;
   /** 0 lets the system choose; see `addresses`. */
   port: number;
+  /** False: no port is opened, and connections are handed in with `admit`. Default true. */
+  listens?: boolean;
   /** PEM texts; absent: TLS is refused. */
   tls?: { cert: string; key: string };
   allowGuests: boolean;
@@ -75,6 +76,9 @@ export interface ProxyDependencies {
   tracer?: Tracer;
 }
 
+/** A client's connection together with what brings its bytes. */
+export type CarriedConnection = ClientConnection & Carrier;
+
 export type ProxyReadiness = { ok: true } | { ok: false; reason: string };
 
 /** Where clients come in. */
@@ -89,6 +93,8 @@ export interface ProxyService {
   drain(deadlineMs: number): Promise<void>;
   /** Cuts every connection and frees the port; the links of this proxy are closed. */
   stop(): Promise<void>;
+  /** Takes in a connection that did not come through a port of this proxy. Undefined: there is no room for it. */
+  admit(connection: CarriedConnection): UdpPlace | undefined;
   /** Listening addresses, `host:port`; empty before `start`. */
   readonly addresses: readonly string[];
   /** Where UDP is taken; undefined before `start`, or when it is not. */
@@ -105,13 +111,13 @@ interface UdpHouse {
   readonly visitors: Visitors;
 }
 
-/** The place of a connection over UDP. */
+/** The place of a connection that is not a socket of the TCP port. */
 class UdpVisit implements UdpPlace {
   private readonly visitor: Visitor;
-  private readonly connection: UdpConnection;
+  private readonly connection: ClientConnection;
   private readonly house: UdpHouse;
 
-  constructor(visitor: Visitor, connection: UdpConnection, house: UdpHouse) {
+  constructor(visitor: Visitor, connection: ClientConnection, house: UdpHouse) {
     this.visitor = visitor;
     this.connection = connection;
     this.house = house;
@@ -198,17 +204,18 @@ class ProxyServer implements ProxyService, Rooms {
     });
     const { host, port } = options;
     try {
-      this.server = await openPorts(
-        { host, port, udpPort: options.udp?.port },
-        { accept: (socket) => this.accept(socket), udp: this.udp },
-      );
+      if (options.listens !== false)
+        this.server = await openPorts(
+          { host, port, udpPort: options.udp?.port },
+          { accept: (socket) => this.accept(socket), udp: this.udp },
+        );
     } catch (error) {
       await this.visitors.cut();
       this.hub.stop();
       throw error;
     }
     this.hub.start();
-    this.server.on("error", (error) => {
+    this.server?.on("error", (error) => {
       counters.acceptErrors += 1;
       logger.warn("a connection could not be accepted", { error });
     });
@@ -272,7 +279,7 @@ class ProxyServer implements ProxyService, Rooms {
       { node, limits, handshakesPerSecond: udp.handshakesPerSecond },
       {
         identity: createServerIdentity(udp.privateKey),
-        rooms: { admit: (connection) => this.admitUdp(connection) },
+        rooms: { admit: (connection) => this.admit(connection) },
         clock,
         random,
         counters: counters.udp,
@@ -343,7 +350,7 @@ class ProxyServer implements ProxyService, Rooms {
     this.door?.enter(visitor, socket);
   }
 
-  private admitUdp(connection: UdpConnection): UdpPlace | undefined {
+  admit(connection: CarriedConnection): UdpPlace | undefined {
     const { visitors, counters } = this;
     counters.accepted += 1;
     const now = this.dependencies.clock.now();
