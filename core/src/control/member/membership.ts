@@ -83,6 +83,8 @@ export class Membership {
   private watch: Watch | undefined;
   private timer: Timer | undefined;
   private dueAt = Number.POSITIVE_INFINITY;
+  /** Waits for the answers of renewals that are on their way. */
+  private news = false;
   private sentAt = Number.NEGATIVE_INFINITY;
   private pending = 0;
   private refusals = 0;
@@ -109,9 +111,13 @@ export class Membership {
     this.renewIn(0);
   }
 
-  /** There is news: see ControlPlane. While renewals wait for their answers, the next usual one tells it. */
+  /**
+   * There is news: see ControlPlane. Behind a renewal that waits for its answer, none is sent for news: those that
+   * the lease depends on have their place.
+   */
   hurry(): void {
-    if (this.pending > 0) return;
+    this.news = this.pending > 0;
+    if (this.news) return;
     const since = this.deps.clock.now() - this.sentAt;
     this.renewIn(Math.max(0, 1000 / MAX_HURRIED_PER_SECOND - since));
   }
@@ -158,6 +164,7 @@ export class Membership {
       .catch((error: unknown) => this.unanswered(error));
     this.pending -= 1;
     if (this.signal.aborted) return;
+    if (this.news) this.hurry();
     if (answer?.ok === true) {
       this.refusals = 0;
       lease.granted(number, Math.min(answer.leaseMs, leaseMs));
