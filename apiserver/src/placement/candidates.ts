@@ -37,7 +37,7 @@ export function choose(
   const room = view.occupancy.roomVersion;
   if (kind.blockedVersion === room && weight >= kind.blockedWeight)
     return { node: undefined, visits: visits + 1 };
-  const avoid = shard.avoidUntil > now ? shard.avoid : undefined;
+  const avoid = shard.avoided(now);
   const own = shard.owner;
   // Where it was last, its journal is, and the module is warm.
   if (own !== undefined && own !== excluded && own !== avoid && view.canTake(own, shard)) {

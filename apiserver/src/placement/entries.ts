@@ -70,7 +70,8 @@ export class ShardEntry {
   pending: Pending | undefined = undefined;
   /** Since when the wanted node could have taken it. */
   since = 0;
-  avoid: NodeEntry | undefined = undefined;
+  /** A node that did not take it, passed over for a while: the boot that it had then. */
+  avoid: { readonly node: NodeEntry; readonly boot: string | undefined } | undefined = undefined;
   avoidUntil = 0;
   movedAt = Number.NEGATIVE_INFINITY;
   /** Proposals for it that failed in a row; it then has a transaction to itself. */
@@ -96,6 +97,13 @@ export class ShardEntry {
   /** Where it is wanted, or will be once what was proposed is done. */
   get target(): NodeEntry | undefined {
     return this.pending === undefined ? this.wanted : this.pending.node;
+  }
+
+  /** The node that is passed over at present. One that was started anew is another. */
+  avoided(now: number): NodeEntry | undefined {
+    const { avoid, avoidUntil } = this;
+    if (avoid === undefined || now >= avoidUntil) return undefined;
+    return avoid.node.record?.boot === avoid.boot ? avoid.node : undefined;
   }
 
   /** Its owner may act: the same rule as `isOwned`. */

@@ -9,10 +9,13 @@ const IDLE = { sessions: 0, memoryBytes: 0, busy: 0, tickMs: 0, bytesPerSecond: 
 const WORLDS = 30;
 const ZONES = ["eu", "us"] as const;
 
+/** Nothing is passed over any more once a cluster was quiet for as long as `settle` waits. */
+const SETTINGS = { ...DEFAULT_PLACEMENT, avoidMs: 45_000 };
+
 /** A cluster in which everything happens to everybody, and then nothing any more. */
 function turbulent(seed: number, faults: SimFaults): SimCluster {
   const random = new SeededRandom(seed);
-  const cluster = new SimCluster(random, faults);
+  const cluster = new SimCluster(random, faults, SETTINGS);
   const nodeRecord = (index: number) => ({
     labels: { zone: ZONES[index % 2] ?? "" },
     capacity: { weight: 12 + index, sessions: 0, memoryBytes: 0 },

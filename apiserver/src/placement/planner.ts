@@ -219,7 +219,7 @@ export class PlacementPlanner {
   ): number {
     const { node, reason, avoid, visits } = decision;
     if (avoid !== undefined) {
-      shard.avoid = avoid;
+      shard.avoid = { node: avoid, boot: avoid.record?.boot };
       shard.avoidUntil = now + this.settings.avoidMs;
     }
     intents.push(this.want(shard, node, reason, now));
