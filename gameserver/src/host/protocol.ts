@@ -73,25 +73,27 @@ export type ToThread =
   | { type: "unseal-shard"; shard: string }
   // A shard that is followed here.
   /** Loads the module and waits for a state; answered by "replica-open" or "failed" during "replica". */
-  | { type: "replica"; settings: WorldSettings; state: ReplicaState }
+  | { type: "replica"; settings: WorldSettings; state: ReplicaState; source: ReplicaSourceFacts }
   | { type: "replica-piece"; shard: string; offset: number; data: Uint8Array; last: boolean }
   | { type: "replica-delta"; shard: string; previous: number; tick: number; data: Uint8Array }
   /**
    * Keeps a copy of the state on this node's disk, for the first moments after a switch, and tries a module that is
-   * another than the source's; answered by "replica-kept". When the whole copy was taken in.
+   * another than the source's; answered by "replica-kept". Only when the whole copy was taken in.
    */
-  | { type: "keep-replica"; shard: string; source: ReplicaSourceFacts; trial: boolean }
+  | { type: "keep-replica"; shard: string }
   /** It is this node's now, and ticks `dueMs` from now for the first time; answered by "opened". */
   | { type: "promote"; shard: string; ownership: Ownership; dueMs: number }
   /** Nothing is left of it, on the disk neither; answered by "closed". */
   | { type: "drop-replica"; shard: string };
 
-/** Of which ownership a replica is: what the migration's record says. */
+/** What the migration's record says of the ownership that a replica is of. */
 export interface ReplicaSourceFacts {
   /** The epoch at which the source acts. */
   epoch: number;
   /** `created` of the world's record. */
   world: number;
+  /** The module here is another one, which is tried with the state before the switch. */
+  otherModule: boolean;
 }
 
 /** What a replica begins with. */
