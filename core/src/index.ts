@@ -95,6 +95,16 @@ export {
   switchShard,
 } from "./control/migration-changes.ts";
 export {
+  abandonMirror,
+  askMirror,
+  clearMirror,
+  confirmMirror,
+  isMirrored,
+  type MirrorView,
+  type PromotionView,
+  promoteMirror,
+} from "./control/mirror-changes.ts";
+export {
   changeNodeState,
   cordonNode,
   drainNode,
@@ -135,6 +145,7 @@ export {
   isWorldName,
   MODULES,
   migrationKey,
+  mirrorKey,
   moduleKey,
   movedKey,
   NODES,
@@ -179,6 +190,7 @@ export {
   MIN_MIGRATION_MS,
   type MigrationReason,
   type MigrationRecord,
+  type MirrorRecord,
   type ModuleRecord,
   type ModuleSource,
   type MovedRecord,

@@ -38,6 +38,7 @@ import {
   MIN_LEASE_MS,
   MIN_MIGRATION_MS,
   type MigrationRecord,
+  type MirrorRecord,
   type ModuleRecord,
   type MovedRecord,
   type NodeRecord,
@@ -62,6 +63,7 @@ export interface Records {
   readonly snapshot: SnapshotRecord;
   readonly migration: MigrationRecord;
   readonly moved: MovedRecord;
+  readonly mirror: MirrorRecord;
 }
 
 export type RecordKind = keyof Records;
@@ -144,7 +146,7 @@ const snapshotFacts = record({
   taken: unsigned,
 });
 
-const migrationId = textThat((value) => /^[0-9a-f]{16}$/.test(value), "16 hexadecimal digits");
+const shortId = textThat((value) => /^[0-9a-f]{16}$/.test(value), "16 hexadecimal digits");
 const migrationReason = word("operator", "drained", "balanced", "upgraded");
 
 type Fields<R> = { readonly [K in keyof R]-?: FieldCheck };
@@ -203,7 +205,7 @@ const catalogue: { readonly [K in RecordKind]: Fields<Records[K]> } = {
     older: listOf(MAX_OLDER_SNAPSHOTS, snapshotFacts),
   },
   migration: {
-    id: migrationId,
+    id: shortId,
     world: unsigned,
     from: nodeName,
     fromBoot: boot,
@@ -215,8 +217,16 @@ const catalogue: { readonly [K in RecordKind]: Fields<Records[K]> } = {
     started: unsigned,
     deadlineMs: integer(MIN_MIGRATION_MS, MAX_MIGRATION_MS),
   },
+  mirror: {
+    id: shortId,
+    world: unsigned,
+    epoch: unsigned,
+    node: nodeName,
+    boot,
+    state: word("asked", "in-sync"),
+  },
   moved: {
-    id: migrationId,
+    id: shortId,
     from: nodeName,
     to: nodeName,
     reason: migrationReason,

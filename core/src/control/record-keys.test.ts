@@ -4,6 +4,7 @@ import fc from "fast-check";
 import {
   firstShard,
   migrationKey,
+  mirrorKey,
   moduleKey,
   movedKey,
   nodeKey,
@@ -66,7 +67,7 @@ test("a key that is understood is written the same way", () => {
     fc.property(
       prefix,
       part,
-      fc.constantFrom("", "/owner", "/snapshot", "/migration", "/moved", "/1.0.0", "/0"),
+      fc.constantFrom("", "/owner", "/snapshot", "/migration", "/moved", "/mirror", "/1.0.0", "/0"),
       (start, middle, end) => {
         const key = start + middle + end;
         const parsed = parseRecordKey(key);
@@ -78,6 +79,7 @@ test("a key that is understood is written the same way", () => {
           owner: () => (parsed.kind === "owner" ? ownerKey(parsed.shard) : ""),
           snapshot: () => (parsed.kind === "snapshot" ? snapshotKey(parsed.shard) : ""),
           migration: () => (parsed.kind === "migration" ? migrationKey(parsed.shard) : ""),
+          mirror: () => (parsed.kind === "mirror" ? mirrorKey(parsed.shard) : ""),
           moved: () => (parsed.kind === "moved" ? movedKey(parsed.shard) : ""),
           module: () => (parsed.kind === "module" ? moduleKey(parsed.name, parsed.version) : ""),
         };

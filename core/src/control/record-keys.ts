@@ -13,12 +13,14 @@ const OWNER = "/owner";
 const SNAPSHOT = "/snapshot";
 const MIGRATION = "/migration";
 const MOVED = "/moved";
+const MIRROR = "/mirror";
 
 const ABOUT_SHARD = [
   ["owner", OWNER],
   ["snapshot", SNAPSHOT],
   ["migration", MIGRATION],
   ["moved", MOVED],
+  ["mirror", MIRROR],
 ] as const;
 
 /** The same as the setting `node.id`. */
@@ -36,6 +38,7 @@ export type RecordKey =
   | { readonly kind: "snapshot"; readonly shard: string; readonly world: string }
   | { readonly kind: "migration"; readonly shard: string; readonly world: string }
   | { readonly kind: "moved"; readonly shard: string; readonly world: string }
+  | { readonly kind: "mirror"; readonly shard: string; readonly world: string }
   | { readonly kind: "module"; readonly name: string; readonly version: string };
 
 export function isNodeName(text: string): boolean {
@@ -84,6 +87,11 @@ export function migrationKey(shard: string): string {
 /** Of how a shard's last migration ended. */
 export function movedKey(shard: string): string {
   return `${SHARDS}${shard}${MOVED}`;
+}
+
+/** Of who follows a mirrored shard. */
+export function mirrorKey(shard: string): string {
+  return `${SHARDS}${shard}${MIRROR}`;
 }
 
 export function moduleKey(name: string, version: string): string {

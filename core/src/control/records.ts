@@ -194,6 +194,28 @@ export interface MigrationRecord {
 
 export type MigrationReason = "operator" | "drained" | "balanced" | "upgraded";
 
+/**
+ * Who follows a mirrored shard. `shards/<world>/<index>/mirror`.
+ *
+ * The control plane asks for a mirror; the owner records that it is in sync, and clears it (mirror-changes.ts). While
+ * it is in sync for the ownership that stands in the owner's record, that node alone may take the shard over.
+ */
+export interface MirrorRecord {
+  /** 16 hexadecimal digits, by chance; new whenever a mirror is asked for. */
+  readonly id: string;
+  /** `created` of the world's record, as in OwnerRecord. */
+  readonly world: Revision;
+  /** The ownership that is followed. */
+  readonly epoch: Revision;
+  readonly node: string;
+  readonly boot: string;
+  /**
+   * - `asked`: it is to follow; what the owner lets out does not wait for it.
+   * - `in-sync`: the owner lets nothing out that it has not got.
+   */
+  readonly state: "asked" | "in-sync";
+}
+
 /** How a shard's last migration ended. `shards/<world>/<index>/moved`. Written by the transaction that ended it. */
 export interface MovedRecord {
   readonly id: string;

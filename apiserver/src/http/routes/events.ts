@@ -44,7 +44,7 @@ export function eventOf(change: Change): EventJson | undefined {
   const key = parseRecordKey(full);
   // Snapshots are recorded for each world all the time: that is no news.
   if (key === undefined || key.kind === "snapshot") return undefined;
-  if (key.kind === "migration" || key.kind === "moved") return undefined;
+  if (key.kind === "migration" || key.kind === "moved" || key.kind === "mirror") return undefined;
   const { kind } = key;
   const name =
     key.kind === "node"

@@ -1,0 +1,196 @@
+import { type Claimant, isAlive, isOwned } from "./ownership.ts";
+import { encodeRecord } from "./record-codec.ts";
+import { mirrorKey, nodeKey, ownerKey, shardKey, worldKey, worldOfShard } from "./record-keys.ts";
+import type {
+  MirrorRecord,
+  NodeRecord,
+  OwnerRecord,
+  Seen,
+  ShardRecord,
+  WorldRecord,
+} from "./records.ts";
+import { modifiedIs, type Proposal, refused, type TxnParts, when } from "./txn-parts.ts";
+
+/**
+ * The transactions of a mirror (design, section 5):
+ *
+ * 1. The control plane asks for one, for the ownership that it names. It never takes the place of one in sync.
+ * 2. **The owner gates on the mirror before `confirmMirror`, and until `clearMirror` has committed** (rule 5.5).
+ * 3. `promoteMirror` is the fence: a mirror stops acknowledging before it proposes itself, so that the owner lets
+ *    nothing out any more, whatever its lease says. It acts once it knows that it has committed.
+ * 4. While a mirror is in sync for the newest ownership, nobody else claims the shard (`isMirrored`): from a file
+ *    or a snapshot it would go back. Only the control plane may give such a mirror up, when its node is gone as well
+ *    and the world allows it, or an operator says so.
+ */
+
+/** Whether only its mirror may take the shard over. */
+export function isMirrored(mirror: Seen<MirrorRecord>, owner: Seen<OwnerRecord>): boolean {
+  const { record } = mirror;
+  return record?.state === "in-sync" && record.epoch === owner.modified;
+}
+
+export interface MirrorView {
+  readonly world: Seen<WorldRecord>;
+  readonly owner: Seen<OwnerRecord>;
+  readonly ownerNode: Seen<NodeRecord>;
+  readonly mirror: Seen<MirrorRecord>;
+  /** Of whom to ask. */
+  readonly node: Seen<NodeRecord>;
+}
+
+/** Asks a node to follow. `id` as in the record. */
+export function askMirror(
+  shard: string,
+  view: MirrorView,
+  {
+    id,
+    node,
+    generation,
+  }: { readonly id: string; readonly node: string; readonly generation: number },
+):
+  | { readonly ok: true; readonly txn: TxnParts }
+  | ReturnType<typeof refused<"no-world" | "not-owned" | "in-sync" | "own" | "not-ready">> {
+  const { world, owner, ownerNode, mirror } = view;
+  const there = view.node.record;
+  if (world.record?.enabled !== true)
+    return refused("no-world", "there is no such world, or it is disabled");
+  if (owner.record === undefined || !isOwned(owner, ownerNode, generation))
+    return refused("not-owned", "no node owns it at present");
+  if (isMirrored(mirror, owner)) return refused("in-sync", `${mirror.record?.node} mirrors it`);
+  if (owner.record.node === node) return refused("own", `${node} owns it`);
+  if (
+    there === undefined ||
+    !isAlive(there, there.boot) ||
+    there.state !== "ready" ||
+    there.cordoned
+  )
+    return refused("not-ready", `${node} takes nothing new`);
+  const record: MirrorRecord = {
+    ...{ id, node, boot: there.boot, state: "asked" },
+    ...{ world: world.created, epoch: owner.modified },
+  };
+  return {
+    ok: true,
+    txn: when(
+      [
+        modifiedIs(worldKey(worldNameOf(shard)), world.modified),
+        modifiedIs(ownerKey(shard), owner.modified),
+        modifiedIs(nodeKey(owner.record.node), ownerNode.modified),
+        modifiedIs(nodeKey(node), view.node.modified),
+        modifiedIs(mirrorKey(shard), mirror.modified),
+      ],
+      [{ type: "put", key: mirrorKey(shard), value: encodeRecord("mirror", record) }],
+    ),
+  };
+}
+
+/** The owner records that the mirror is in sync: it has let nothing out since that the mirror has not got. */
+export function confirmMirror(
+  shard: string,
+  mirror: Seen<MirrorRecord>,
+  { epoch, id }: { readonly epoch: number; readonly id?: string },
+): Proposal<"ended"> {
+  const { record } = mirror;
+  if (record?.state !== "asked" || record.epoch !== epoch)
+    return refused("ended", "nobody is asked to mirror this ownership any more");
+  const next: MirrorRecord = { ...record, state: "in-sync" };
+  return {
+    ok: true,
+    txn: {
+      ...(id === undefined ? {} : { id }),
+      ...when(
+        [modifiedIs(ownerKey(shard), epoch), modifiedIs(mirrorKey(shard), mirror.modified)],
+        [{ type: "put", key: mirrorKey(shard), value: encodeRecord("mirror", next) }],
+      ),
+    },
+  };
+}
+
+/** The owner goes on without the mirror: it must not let anything out before this has committed. */
+export function clearMirror(
+  shard: string,
+  mirror: Seen<MirrorRecord>,
+  { epoch, id }: { readonly epoch: number; readonly id?: string },
+): Proposal<"ended"> {
+  if (mirror.record === undefined) return refused("ended", "it has no mirror");
+  return {
+    ok: true,
+    txn: {
+      ...(id === undefined ? {} : { id }),
+      ...when(
+        [modifiedIs(ownerKey(shard), epoch), modifiedIs(mirrorKey(shard), mirror.modified)],
+        [{ type: "delete", key: mirrorKey(shard) }],
+      ),
+    },
+  };
+}
+
+export interface PromotionView {
+  readonly world: Seen<WorldRecord>;
+  readonly shard: Seen<ShardRecord>;
+  readonly owner: Seen<OwnerRecord>;
+  readonly mirror: Seen<MirrorRecord>;
+  /** The mirror's own. */
+  readonly node: Seen<NodeRecord>;
+}
+
+/** The mirror makes itself owner; it has stopped acknowledging before. The revision is the epoch. */
+export function promoteMirror(
+  shard: string,
+  view: PromotionView,
+  me: Claimant,
+): Proposal<"ended" | "no-world" | "not-registered" | "not-ready"> {
+  const { world, owner, mirror, node } = view;
+  const { record } = mirror;
+  if (world.record?.enabled !== true)
+    return refused("no-world", "there is no such world, or it is disabled");
+  if (
+    record === undefined ||
+    record.node !== me.node ||
+    record.boot !== me.boot ||
+    !isMirrored(mirror, owner)
+  )
+    return refused("ended", `${me.node} is not its mirror in sync any more`);
+  if (world.created !== record.world) return refused("no-world", "the world was made anew");
+  if (node.record?.boot !== me.boot)
+    return refused("not-registered", `${me.node} is not registered with the boot ${me.boot}`);
+  if (node.record.state !== "ready" && node.record.state !== "draining")
+    return refused("not-ready", `${me.node} is ${node.record.state}`);
+  const next = { world: record.world, node: me.node, boot: me.boot, state: "owned" } as const;
+  const wanted: ShardRecord = { wanted: me.node, reason: "failover" };
+  return {
+    ok: true,
+    txn: {
+      ...(me.id === undefined ? {} : { id: me.id }),
+      ...when(
+        [
+          modifiedIs(mirrorKey(shard), mirror.modified),
+          modifiedIs(ownerKey(shard), owner.modified),
+          modifiedIs(shardKey(shard), view.shard.modified),
+          modifiedIs(worldKey(worldNameOf(shard)), world.modified),
+          modifiedIs(nodeKey(me.node), node.modified),
+        ],
+        [
+          { type: "put", key: ownerKey(shard), value: encodeRecord("owner", next) },
+          { type: "put", key: shardKey(shard), value: encodeRecord("shard", wanted) },
+          { type: "delete", key: mirrorKey(shard) },
+        ],
+      ),
+      leases: [me.node],
+    },
+  };
+}
+
+/** The control plane gives a mirror up, in sync or not; for whoever may decide that. */
+export function abandonMirror(shard: string, mirror: Seen<MirrorRecord>): TxnParts {
+  return when(
+    [modifiedIs(mirrorKey(shard), mirror.modified)],
+    [{ type: "delete", key: mirrorKey(shard) }],
+  );
+}
+
+function worldNameOf(shard: string): string {
+  const world = worldOfShard(shard);
+  if (world === undefined) throw new RangeError(`${shard} is no name of a shard`);
+  return world;
+}
