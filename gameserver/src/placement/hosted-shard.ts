@@ -5,6 +5,7 @@ import type { Ownership } from "../durability/plan-run.ts";
  *
  *     rest → preparing → claiming → claimed → opening → open ⇄ renewing
  *       ↑                   └──────────┴─────────┴──→ closing → releasing → rest
+ *       └→ arriving → open
  */
 export type Phase =
   | "rest"
@@ -19,7 +20,9 @@ export type Phase =
   /** It runs, and a reclaim is under way. */
   | "renewing"
   | "closing"
-  | "releasing";
+  | "releasing"
+  /** A replica of it is here, which may take it over: it is neither claimed nor opened meanwhile, whoever owns it. */
+  | "arriving";
 
 /** A shard that is wanted here, owned here, or was a moment ago. */
 export class HostedShard {

@@ -46,6 +46,18 @@ export type HostingEvent =
   | { readonly type: "died"; readonly shard: string; readonly problem: string }
   /** A new epoch is needed for what runs; answered by `renewed`. */
   | { readonly type: "renew"; readonly shard: string }
+  /** A replica of it is about to be here; refused unless the shard is at rest: see `isArriving`. */
+  | { readonly type: "arriving"; readonly shard: string }
+  /** The replica runs, and this node is the owner: the switch has committed. */
+  | {
+      readonly type: "adopted";
+      readonly shard: string;
+      readonly ownership: Ownership;
+      /** As what it runs. */
+      readonly record: WorldRecord;
+    }
+  /** The replica is gone. */
+  | { readonly type: "departed"; readonly shard: string }
   /** Give everything away, claim nothing more. */
   | { readonly type: "draining" }
   /** `nextAt` has come. */

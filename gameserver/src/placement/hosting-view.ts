@@ -3,11 +3,14 @@ import {
   type ClaimView,
   claimShard,
   generationOf,
+  type MigrationRecord,
+  migrationKey,
   type NodeRegistration,
   nodeKey,
   type OwnerRecord,
   ownerKey,
   type RecordKind,
+  type Revision,
   type Seen,
   shardKey,
   whyRelease,
@@ -30,6 +33,16 @@ export class HostingView {
 
   ownerOf(entry: HostedShard): Seen<OwnerRecord> {
     return this.records.seen("owner", ownerKey(entry.shard));
+  }
+
+  migrationOf(shard: string): Seen<MigrationRecord> {
+    return this.records.seen("migration", migrationKey(shard));
+  }
+
+  /** It is being moved away from this ownership: the switch or an abort decides whether it stays. */
+  isLeaving(entry: HostedShard): boolean {
+    const { record } = this.migrationOf(entry.shard);
+    return record !== undefined && record.epoch === entry.ownership?.epoch;
   }
 
   worldOf(entry: HostedShard) {
@@ -116,11 +129,22 @@ export class HostingView {
         return "the world was removed";
       case "disabled":
         return "the world is disabled";
-      case "not-wanted":
-        return "the shard is meant for another node";
+      case "not-wanted": {
+        // A view that has not shown the switch does not show either whom that wanted.
+        const isOpen = this.isBehind(entry) || this.isLeaving(entry);
+        return isOpen ? undefined : "the shard is meant for another node";
+      }
       default:
         return undefined;
     }
+  }
+
+  /** As which this node owns what has moved here, by the switch that had `epoch`. */
+  movedHere(shard: string, epoch: Revision, { world }: MigrationRecord): Ownership {
+    const { modified } = this.records.seen("owner", ownerKey(shard));
+    const version = this.records.version(ownerKey(shard));
+    const turn = modified < epoch ? version + 1 : version;
+    return { epoch, world, turn, lastTurn: undefined };
   }
 
   /** Whose turn it would be after a claim, and whose it was. */

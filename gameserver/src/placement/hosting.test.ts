@@ -5,6 +5,8 @@ import {
   createWorld,
   encodeRecord,
   firstShard,
+  type MigrationRecord,
+  migrationKey,
   nodeKey,
   ownerKey,
   shardKey,
@@ -196,4 +198,71 @@ test("after a restore from a backup revisions of keys may be lower, and it still
   const claim = only(done(prepare, "prepared"), "txn");
   const { ownership } = only(answer(claim, apply(claim.request)), "open");
   assert.equal(ownership.lastTurn, undefined, "the backup does not know who had it last");
+});
+
+describe("a shard that moves while it runs", () => {
+  const migration = (world: string, epoch: number): MigrationRecord => ({
+    id: "0123456789abcdef",
+    world: store.seen("world", worldKey(world)).created,
+    from: "h",
+    fromBoot: "h1",
+    epoch,
+    to: "g",
+    toBoot: "g1",
+    reason: "operator",
+    started: 0,
+    deadlineMs: 60_000,
+  });
+
+  test("is neither claimed nor opened while its replica is here, and adopted before the watch shows it", () => {
+    const made = createWorld("arena", store.seen("world", worldKey("arena")), worldRecord());
+    assert.ok(made.ok);
+    store.txn(made.txn);
+    const world = store.seen("world", worldKey("arena")).created;
+    const owner = { world, node: "h", boot: "h1", state: "owned" } as const;
+    put(ownerKey("arena/0"), encodeRecord("owner", owner));
+    put(nodeKey("h"), encodeRecord("node", { ...NODE, boot: "h1" }));
+    want("arena", "h");
+    deliver();
+    tell({ type: "arriving", shard: "arena/0" });
+    assert.ok(hosting.isArriving("arena/0"));
+    put(ownerKey("arena/0"), encodeRecord("owner", { ...owner, state: "released" }));
+    want("arena", "g");
+    assert.deepEqual(deliver(), [], "others decide about it");
+    put(ownerKey("arena/0"), encodeRecord("owner", owner));
+    want("arena", "h");
+    deliver();
+    const before = store.revision;
+    put(ownerKey("arena/0"), encodeRecord("owner", { ...owner, node: "g", boot: "g1" }));
+    const epoch = store.revision;
+    const ownership = hosting.seen.movedHere("arena/0", epoch, migration("arena", before));
+    assert.deepEqual(ownership, { epoch, world, turn: 4, lastTurn: undefined });
+    tell({ type: "adopted", shard: "arena/0", ownership, record: worldRecord() });
+    assert.deepEqual(tell({ type: "time" }), [], "the view still wants it elsewhere");
+    assert.ok(hosting.runsAt("arena/0", epoch));
+    want("arena", "g");
+    assert.deepEqual(deliver(), []);
+    want("arena", "h");
+    assert.equal(only(deliver(), "close").then, "release");
+  });
+
+  test("stays where it is while a migration of this very ownership is under way, whoever is wanted", () => {
+    const epoch = open("arena");
+    const record = migration("arena", epoch);
+    put(migrationKey("arena/0"), encodeRecord("migration", record));
+    want("arena", "h");
+    assert.deepEqual(deliver(), []);
+    put(migrationKey("arena/0"), encodeRecord("migration", { ...record, epoch: epoch - 1 }));
+    assert.equal(only(deliver(), "close").then, "release", "that is another ownership");
+  });
+
+  test("a replica that goes leaves the shard to be claimed, if it is wanted here", () => {
+    create("arena");
+    want("arena", "h");
+    deliver();
+    tell({ type: "arriving", shard: "arena/0" });
+    want("arena", "g");
+    deliver();
+    assert.equal(only(tell({ type: "departed", shard: "arena/0" }), "prepare").shard, "arena/0");
+  });
 });

@@ -1,4 +1,12 @@
-import { firstShard, ownerKey, parseRecordKey, type ShardProblem, shardKey } from "@atlasnet/core";
+import {
+  firstShard,
+  ownerKey,
+  parseRecordKey,
+  type ShardProblem,
+  shardKey,
+  worldOfShard,
+} from "@atlasnet/core";
+import { Arriving } from "./arriving.ts";
 import { Claiming } from "./claiming.ts";
 import { HostedShard } from "./hosted-shard.ts";
 import type { HostingEffect, HostingEvent } from "./hosting-types.ts";
@@ -40,6 +48,7 @@ export class Hosting {
   private readonly claiming: Claiming;
   private readonly running: Running;
   private readonly releasing: Releasing;
+  private readonly arriving: Arriving;
 
   constructor({
     node,
@@ -56,10 +65,27 @@ export class Hosting {
     this.claiming = new Claiming(parts);
     this.releasing = new Releasing(parts);
     this.running = new Running(parts, { releasing: this.releasing });
+    this.arriving = new Arriving(parts);
   }
 
   get records() {
     return this.view.records;
+  }
+
+  /** What the records say of migrations, and whose they are. */
+  get seen(): Pick<HostingView, "migrationOf" | "movedHere" | "claimant"> {
+    return this.view;
+  }
+
+  /** A replica of it may be here. */
+  isArriving(shard: string): boolean {
+    return this.shards.get(shard)?.phase === "arriving";
+  }
+
+  /** It runs here, at this epoch. */
+  runsAt(shard: string, epoch: number): boolean {
+    const entry = this.shards.get(shard);
+    return entry?.phase === "open" && entry.ownership?.epoch === epoch;
   }
 
   /** Everything owned was given up, and nothing is under way. */
@@ -142,10 +168,13 @@ export class Hosting {
     >,
   ): void {
     const entry = this.shards.get(event.shard);
+    if (event.type === "arriving") return this.arrive(event.shard);
     if (entry === undefined) {
       if (event.type === "renew") this.outbox.notRenewed(event.shard);
       return;
     }
+    if (event.type === "adopted") return this.arriving.adopted(entry, event);
+    if (event.type === "departed") return this.arriving.departed(entry);
     if (event.type === "died") return this.running.died(entry, event.problem);
     if (event.type === "renew") return this.claiming.renew(entry);
     if (event.attempt !== entry.attempt) return;
@@ -164,6 +193,16 @@ export class Hosting {
     }
   }
 
+  private arrive(shard: string): void {
+    const world = worldOfShard(shard);
+    if (world === undefined || this.view.draining) return;
+    const entry = this.shards.get(shard) ?? new HostedShard(shard, world);
+    if (entry.phase !== "rest" || this.view.isMine(entry) || this.view.isBehind(entry)) return;
+    this.shards.set(shard, entry);
+    this.toPrepare.delete(entry);
+    this.arriving.arrive(entry);
+  }
+
   // What the view says
 
   private changed(key: string): void {
@@ -173,6 +212,7 @@ export class Hosting {
         return this.look(this.shards.get(firstShard(parsed.world)));
       case "shard":
       case "owner":
+      case "migration":
         // A gameserver runs the first shard of a world, so far the only one.
         if (parsed.shard === firstShard(parsed.world)) this.shardChanged(parsed);
         return;
