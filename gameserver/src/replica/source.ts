@@ -1,0 +1,396 @@
+import {
+  clipText,
+  MAX_REASON_BYTES,
+  type ReplicaAck,
+  type ReplicaCloseCode,
+  type ReplicaOpen,
+  type ToReplica,
+} from "@atlasnet/core";
+import {
+  DELTA_OVERHEAD_BYTES,
+  MAX_COPIES,
+  MAX_KEPT_DELTA_BYTES,
+  MAX_KEPT_DELTAS,
+  REPLICA_BYTES_PER_SECOND,
+  REPLICA_PIECE_BYTES,
+  REPLICA_RESUME_MS,
+  REPLICA_WINDOW_BYTES,
+} from "./bounds.ts";
+import { ByteRate } from "./byte-rate.ts";
+import { OutgoingCopy, type PieceSpan } from "./outgoing-copy.ts";
+import type {
+  ReplicaSourceDependencies,
+  ReplicaSourceOptions,
+  SourceEffect,
+  SourceEvent,
+  SourceFact,
+  SourceProgress,
+} from "./source-types.ts";
+
+type SourceMessage = Extract<SourceEvent, { type: "message" }>["message"];
+
+interface Seal {
+  readonly tick: number;
+  readonly hash: Uint8Array;
+  readonly dueAt: number;
+}
+
+/**
+ * A replica stream on the owner's side: one follower of one shard, over one link after another. Pure: `handle` takes
+ * what happened and the time, and returns what is to be done; `nextAt` says when `time` is to be told.
+ *
+ *     const source = new ReplicaSource({ shard, epoch }, { nextCopy, checksum, counts });
+ *     for (const effect of source.handle({ type: "opened", open }, clock.now())) …
+ *
+ * 1. Whoever makes it has checked the follower's ticket, and does so for every link anew.
+ * 2. A piece is sent within the window and the rate, a delta once the follower has the whole copy. Both are kept
+ *    until they are acknowledged: the stream goes on over another link from where the follower is.
+ * 3. Where that cannot be, and at the bounds of what is kept, a new copy is begun; not more often than `maxCopies`.
+ * 4. `replica-sealed` is behind the last delta.
+ * 5. After `done` or `failed`, and after an `end`, nothing comes of any event; the copy was ended.
+ */
+export class ReplicaSource {
+  private readonly options: Required<ReplicaSourceOptions>;
+  private readonly dependencies: ReplicaSourceDependencies;
+  private readonly rate: ByteRate;
+  private effects: SourceEffect[] = [];
+  private now = Number.NEGATIVE_INFINITY;
+  /** The number that was asked for; its copy is there once the thread has begun it. */
+  private asked = 0;
+  private copies = 0;
+  private copy: OutgoingCopy | undefined;
+  private seal: Seal | undefined;
+  private isLinked = false;
+  private lostAt = Number.POSITIVE_INFINITY;
+  /** On the present link: the follower was told of the copy, has answered, has heard of the seal. */
+  private isOffered = false;
+  private isAccepted = false;
+  private isSealSaid = false;
+  private isCaughtUp = false;
+  private isOver = false;
+
+  constructor(options: ReplicaSourceOptions, dependencies: ReplicaSourceDependencies) {
+    this.options = {
+      bytesPerSecond: REPLICA_BYTES_PER_SECOND,
+      windowBytes: REPLICA_WINDOW_BYTES,
+      pieceBytes: REPLICA_PIECE_BYTES,
+      maxKeptDeltaBytes: MAX_KEPT_DELTA_BYTES,
+      maxKeptDeltas: MAX_KEPT_DELTAS,
+      maxCopies: MAX_COPIES,
+      resumeMs: REPLICA_RESUME_MS,
+      ...options,
+    };
+    this.dependencies = dependencies;
+    this.rate = new ByteRate(this.options.bytesPerSecond);
+  }
+
+  /** It is over: done, failed or ended. */
+  get over(): boolean {
+    return this.isOver;
+  }
+
+  get progress(): SourceProgress {
+    const { copy, copies } = this;
+    return {
+      copy: copy?.number ?? 0,
+      copies,
+      bytes: copy?.acknowledgedBytes ?? 0,
+      totalBytes: copy?.totalBytes ?? 0,
+      whole: copy?.whole ?? false,
+      lagTicks: copy?.deltas.count ?? 0,
+      lagBytes: copy?.deltas.cost ?? 0,
+    };
+  }
+
+  /** When `time` has to be told next, in ms on the clock of `handle`; Infinity when nothing waits for it. */
+  get nextAt(): number {
+    if (this.isOver) return Number.POSITIVE_INFINITY;
+    if (!this.isLinked) return this.lostAt + this.options.resumeMs;
+    return this.wantsPiece() ? this.now + this.rate.waitMs(this.now) : Number.POSITIVE_INFINITY;
+  }
+
+  /** `now` in ms, on any clock that does not go back. */
+  handle(event: SourceEvent, now: number): readonly SourceEffect[] {
+    if (this.isOver) return [];
+    this.now = now;
+    this.take(event);
+    if (!this.isOver) this.pump();
+    const { effects } = this;
+    this.effects = [];
+    return effects;
+  }
+
+  private take(event: SourceEvent): void {
+    switch (event.type) {
+      case "opened":
+        return this.opened(event.open);
+      case "link-lost":
+        return this.linkLost();
+      case "message":
+        return this.message(event.message);
+      case "thread":
+        return this.fact(event.message);
+      case "copy-failed":
+        this.asked = 0;
+        return this.fail("failed", event.problem);
+      case "end":
+        return this.end(event.code, event.reason);
+      case "time":
+        if (!this.isLinked && this.now >= this.lostAt + this.options.resumeMs)
+          this.fail("failed", `no link to the follower for ${this.options.resumeMs} ms`);
+    }
+  }
+
+  // The link.
+
+  private opened(open: Pick<ReplicaOpen, "copy" | "bytes" | "tick">): void {
+    this.linkLost();
+    this.isLinked = true;
+    const { copy } = this;
+    if (copy === undefined) {
+      if (this.asked === 0) this.begin();
+      return;
+    }
+    // Of a copy that is not this one the follower has nothing.
+    const isThis = open.copy === copy.number;
+    if (copy.resume(isThis ? (open.bytes ?? 0) : 0, isThis ? open.tick : undefined)) {
+      if (isThis) this.dependencies.counts.resumes += 1;
+      this.offer(copy);
+    } else this.restart("the follower is where this stream cannot go on from");
+  }
+
+  private linkLost(): void {
+    if (this.isLinked) {
+      const hasAll = this.seal !== undefined && this.copy?.deltas.acknowledged === this.seal.tick;
+      // Whoever has the whole state may take over without a link.
+      this.lostAt = hasAll && this.isSealSaid ? Number.POSITIVE_INFINITY : this.now;
+    }
+    this.isLinked = false;
+    this.isOffered = false;
+    this.isAccepted = false;
+    this.isSealSaid = false;
+    this.noteLag();
+  }
+
+  private message(message: SourceMessage): void {
+    if (!this.isLinked) return;
+    if (message.type === "replica-close") {
+      this.isLinked = false;
+      this.fail(message.code, message.reason, true);
+    } else if (message.epoch !== this.options.epoch)
+      this.fail("wrong-epoch", `${message.type} of epoch ${message.epoch}, not of this one`);
+    else if (message.type === "replica-done") {
+      this.finish();
+      this.effects.push({ type: "done", owner: message.owner });
+    } else if (message.copy === this.copy?.number && this.isOffered)
+      if (message.type === "replica-ack") this.acknowledged(this.copy, message);
+      else this.effects.push({ type: "ready" });
+    else if (message.copy > this.asked)
+      this.fail("bad-data", `${message.type} of copy ${message.copy}, which there never was`);
+  }
+
+  private acknowledged(copy: OutgoingCopy, { bytes, tick }: ReplicaAck): void {
+    const whole = tick > 0;
+    const isKnown =
+      copy.pieces.acknowledge(whole ? bytes + 1 : bytes) &&
+      (whole ? copy.deltas.acknowledge(tick) : !copy.whole);
+    if (!isKnown)
+      return this.fail("bad-data", `the follower says it is at byte ${bytes}, tick ${tick}`);
+    this.isAccepted = true;
+    if (!whole) return;
+    if (!copy.whole) {
+      copy.whole = true;
+      this.effects.push({ type: "copied", bytes, tick: copy.begun.tick });
+    }
+    this.effects.push({ type: "acknowledged", tick });
+    this.noteLag();
+  }
+
+  // The world thread.
+
+  private fact(fact: SourceFact): void {
+    const { copy } = this;
+    if (fact.type === "copy-begun") {
+      if (fact.copy !== this.asked || copy !== undefined) return;
+      this.copy = new OutgoingCopy(fact);
+      if (this.isLinked) this.offer(this.copy);
+    } else if (fact.type === "sealed")
+      this.seal = { tick: fact.tick, hash: fact.hash, dueAt: this.now + fact.dueMs };
+    else if (copy === undefined) return;
+    else if (fact.type === "delta") this.delta(copy, fact);
+    else if (fact.copy === copy.number) this.piece(copy, fact);
+  }
+
+  private piece(copy: OutgoingCopy, fact: Extract<SourceFact, { type: "copy-piece" }>): void {
+    const { offset, data, last } = fact;
+    if (copy.isRead || offset !== copy.nextOffset || (data.byteLength === 0 && !last))
+      return this.fail("failed", `the copy's piece at byte ${offset} is not its next one`);
+    copy.reading = false;
+    this.rate.take(data.byteLength);
+    copy.addPiece(offset, data, last, this.dependencies.checksum(data));
+  }
+
+  private delta(copy: OutgoingCopy, fact: Extract<SourceFact, { type: "delta" }>): void {
+    const { previous, tick, data } = fact;
+    if (previous !== copy.deltas.end || tick <= previous)
+      return this.fail(
+        "failed",
+        `the delta of tick ${tick} follows tick ${previous}, not ${copy.deltas.end}`,
+      );
+    const { maxKeptDeltaBytes, maxKeptDeltas } = this.options;
+    const cost = data.byteLength + DELTA_OVERHEAD_BYTES;
+    copy.deltas.push({
+      start: previous,
+      end: tick,
+      cost,
+      data,
+      crc: this.dependencies.checksum(data),
+    });
+    if (copy.deltas.count > maxKeptDeltas)
+      this.restart(`the follower is more than ${maxKeptDeltas} ticks behind`);
+    else if (copy.deltas.cost > maxKeptDeltaBytes)
+      this.restart(`the follower is more than ${maxKeptDeltaBytes} bytes behind`);
+    else this.noteLag();
+  }
+
+  // What is to be done next.
+
+  private pump(): void {
+    const { copy } = this;
+    if (copy === undefined || !this.isAccepted) return;
+    const { shard, windowBytes, pieceBytes } = this.options;
+    for (;;) {
+      const piece = copy.pieces.take(windowBytes);
+      if (piece === undefined) break;
+      this.sendPiece(copy, piece);
+    }
+    if (this.wantsPiece() && this.rate.waitMs(this.now) === 0) {
+      copy.reading = true;
+      const offset = copy.nextOffset;
+      const read = { shard, copy: copy.number, offset, maxBytes: pieceBytes };
+      this.effects.push({ type: "thread", message: { type: "read-copy", ...read } });
+    }
+    if (copy.whole) this.sendDeltas(copy);
+  }
+
+  private wantsPiece(): boolean {
+    const { copy } = this;
+    if (copy === undefined || !this.isAccepted || copy.reading || copy.isRead) return false;
+    return copy.pieces.cost + this.options.pieceBytes <= this.options.windowBytes;
+  }
+
+  private sendPiece(copy: OutgoingCopy, span: PieceSpan): void {
+    const { shard, epoch } = this.options;
+    const { offset, data, last, crc } = span;
+    const { counts } = this.dependencies;
+    counts.piecesSent += 1;
+    counts.pieceBytesSent += data.byteLength;
+    const about = { shard, epoch, copy: copy.number };
+    this.send({ type: "replica-piece", ...about, offset, data, crc, last }, true);
+  }
+
+  private sendDeltas(copy: OutgoingCopy): void {
+    const { shard, epoch, windowBytes } = this.options;
+    const { counts } = this.dependencies;
+    for (;;) {
+      const span = copy.deltas.take(windowBytes);
+      if (span === undefined) break;
+      const { start: previous, end: tick, data, crc } = span;
+      counts.deltasSent += 1;
+      counts.deltaBytesSent += data.byteLength;
+      this.send({ type: "replica-delta", shard, epoch, previous, tick, data, crc });
+    }
+    const { seal } = this;
+    if (seal === undefined || this.isSealSaid || copy.deltas.sent !== copy.deltas.end) return;
+    if (seal.tick !== copy.deltas.end)
+      return this.fail(
+        "failed",
+        `sealed at tick ${seal.tick}, the last delta is of ${copy.deltas.end}`,
+      );
+    this.isSealSaid = true;
+    const dueMs = Math.max(0, Math.round(seal.dueAt - this.now));
+    const { tick, hash } = seal;
+    this.send({ type: "replica-sealed", shard, epoch, tick, hash, dueMs });
+  }
+
+  private offer(copy: OutgoingCopy): void {
+    const { shard, epoch } = this.options;
+    const { tick, timeline, tickRate, definition } = copy.begun;
+    this.isOffered = true;
+    this.send({
+      type: "replica-copy",
+      shard,
+      epoch,
+      copy: copy.number,
+      tick,
+      bytes: copy.totalBytes,
+      offset: copy.sentBytes,
+      timeline,
+      tickRate,
+      definition,
+    });
+  }
+
+  private noteLag(): void {
+    const { copy } = this;
+    const isNear = copy?.whole === true && this.isAccepted && copy.deltas.count <= 1;
+    if (isNear === this.isCaughtUp) return;
+    this.isCaughtUp = isNear;
+    this.effects.push({ type: isNear ? "caught-up" : "lagging" });
+  }
+
+  // Copies begin and end.
+
+  private begin(): void {
+    this.copies += 1;
+    this.asked = this.dependencies.nextCopy();
+    const { shard } = this.options;
+    this.effects.push(
+      { type: "thread", message: { type: "copy", shard, copy: this.asked } },
+      { type: "copying", copy: this.asked, again: this.copies > 1 },
+    );
+  }
+
+  /** The present copy is of no use any more. Without a link, the next one begins with a link. */
+  private restart(why: string): void {
+    this.dropCopy();
+    this.noteLag();
+    if (this.copies >= this.options.maxCopies)
+      return this.fail("too-slow", `${why}, after ${this.copies} copies`);
+    this.dependencies.counts.restarts += 1;
+    if (this.isLinked) this.begin();
+  }
+
+  private dropCopy(): void {
+    if (this.asked === 0) return;
+    const { shard } = this.options;
+    this.effects.push({ type: "thread", message: { type: "end-copy", shard, copy: this.asked } });
+    this.asked = 0;
+    this.copy = undefined;
+    this.isOffered = false;
+    this.isAccepted = false;
+    this.isSealSaid = false;
+  }
+
+  private fail(code: ReplicaCloseCode, reason: string, byPeer = false): void {
+    this.dependencies.counts.failures += 1;
+    this.end(code, reason);
+    this.effects.push({ type: "failed", code, reason, byPeer });
+  }
+
+  private end(code: ReplicaCloseCode, reason: string): void {
+    const { shard, epoch } = this.options;
+    const clipped = clipText(reason, MAX_REASON_BYTES);
+    if (this.isLinked) this.send({ type: "replica-close", shard, epoch, code, reason: clipped });
+    this.finish();
+  }
+
+  private finish(): void {
+    this.isOver = true;
+    this.dropCopy();
+  }
+
+  private send(message: ToReplica, bulk = false): void {
+    this.effects.push({ type: "send", bulk, message });
+  }
+}
