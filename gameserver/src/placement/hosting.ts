@@ -1,4 +1,5 @@
 import {
+  type Change,
   firstShard,
   ownerKey,
   parseRecordKey,
@@ -143,9 +144,8 @@ export class Hosting {
         for (const key of this.records.replace(event.prefix, event.items)) this.changed(key);
         break;
       case "changes":
-        for (const change of event.changes)
-          if (this.records.apply(change))
-            this.changed(change.type === "put" ? change.item.key : change.key);
+        // All of them first: what one transaction changed is looked at together.
+        for (const key of event.changes.flatMap((change) => this.apply(change))) this.changed(key);
         break;
       case "draining":
         this.view.draining = true;
@@ -205,6 +205,13 @@ export class Hosting {
 
   // What the view says
 
+  private apply(change: Change): readonly string[] {
+    if (!this.records.apply(change)) return [];
+    if (change.type === "put") return [change.item.key];
+    this.forgotten(change);
+    return [change.key];
+  }
+
   private changed(key: string): void {
     const parsed = parseRecordKey(key);
     switch (parsed?.kind) {
@@ -241,6 +248,13 @@ export class Hosting {
 
   private lookAtAll(): void {
     for (const entry of this.shards.values()) this.look(entry);
+  }
+
+  /** Of an owner's key that is gone, no newer state is to be waited for: the shard was forgotten. */
+  private forgotten({ key, modified }: Extract<Change, { type: "delete" }>): void {
+    const parsed = parseRecordKey(key);
+    const entry = parsed?.kind === "owner" ? this.shards.get(parsed.shard) : undefined;
+    if (entry !== undefined && modified > entry.floor) entry.floor = 0;
   }
 
   // What is to be done
