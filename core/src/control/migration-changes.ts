@@ -1,4 +1,5 @@
 import { clipText } from "../wire/text.ts";
+import { generationOf } from "./control-store.ts";
 import type { Claimant } from "./ownership.ts";
 import { isAlive, isOwned } from "./ownership.ts";
 import { encodeRecord } from "./record-codec.ts";
@@ -28,11 +29,11 @@ import { modifiedIs, type Proposal, refused, type TxnParts, when } from "./txn-p
 
 /** What whoever asks for a migration has seen. */
 export interface MigrationView {
-  readonly world: Seen<WorldRecord>;
-  readonly shard: Seen<ShardRecord>;
-  readonly owner: Seen<OwnerRecord>;
-  readonly ownerNode: Seen<NodeRecord>;
-  readonly target: Seen<NodeRecord>;
+  readonly world: Seen<Pick<WorldRecord, "enabled">>;
+  readonly shard: Pick<Seen<ShardRecord>, "modified">;
+  readonly owner: Pick<Seen<OwnerRecord>, "record" | "modified">;
+  readonly ownerNode: Pick<Seen<NodeRecord>, "record" | "modified">;
+  readonly target: Pick<Seen<NodeRecord>, "record" | "modified">;
   readonly migration: Seen<MigrationRecord>;
 }
 
@@ -128,9 +129,11 @@ export function switchShard(
   if (!world.record.enabled) return refused("disabled", "the world is disabled");
   if (record === undefined || record.to !== me.node || record.toBoot !== me.boot)
     return refused("ended", "there is no migration of it to this node any more");
-  if (owner.modified !== record.epoch || world.created !== record.world)
+  // After a restore nobody owns anything, and what was sealed before may be of a time that did not come back.
+  const isSame = owner.modified === record.epoch && world.created === record.world;
+  if (!isSame || generationOf(owner.modified) !== me.generation)
     return refused("ended", "its owner is another one than the migration was begun for");
-  if (node.record?.boot !== me.boot)
+  if (node.record?.boot !== me.boot || generationOf(node.modified) !== me.generation)
     return refused("not-registered", `${me.node} is not registered with the boot ${me.boot}`);
   if (node.record.state !== "ready")
     return refused("not-ready", `${me.node} is ${node.record.state}`);

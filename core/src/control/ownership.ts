@@ -56,8 +56,8 @@ export type ClaimRefusal =
 
 /** Whether an owner record gives its node the right to act, lease provided (2, 5). */
 export function isOwned(
-  owner: Seen<OwnerRecord>,
-  ownerNode: Seen<NodeRecord>,
+  owner: Pick<Seen<OwnerRecord>, "record" | "modified">,
+  ownerNode: Pick<Seen<NodeRecord>, "record">,
   generation: number,
 ): boolean {
   const { record } = owner;

@@ -1,7 +1,15 @@
 import type { Compare } from "./control-store.ts";
 import { isOwned } from "./ownership.ts";
 import { encodeRecord } from "./record-codec.ts";
-import { nodeKey, ownerKey, shardKey, snapshotKey, worldKey } from "./record-keys.ts";
+import {
+  migrationKey,
+  movedKey,
+  nodeKey,
+  ownerKey,
+  shardKey,
+  snapshotKey,
+  worldKey,
+} from "./record-keys.ts";
 import type { NodeRecord, OwnerRecord, Seen, ShardRecord, WorldRecord } from "./records.ts";
 import { modifiedIs, type Proposal, refused, type TxnParts, when } from "./txn-parts.ts";
 
@@ -43,6 +51,8 @@ export interface WantAssumptions {
   readonly worldModified: number;
   readonly shardModified: number;
   readonly ownerModified: number;
+  /** Of the migration that is under way; absent: there is none. */
+  readonly migrationModified?: number;
   /** Nodes whose state was a reason: the one that is wanted, one that is lost or drains. */
   readonly nodes: readonly { readonly node: string; readonly modified: number }[];
 }
@@ -59,6 +69,8 @@ export function forgetParts(shard: string, assumed: WantAssumptions): TxnParts {
     { type: "delete", key: shardKey(shard) },
     { type: "delete", key: ownerKey(shard) },
     { type: "delete", key: snapshotKey(shard) },
+    { type: "delete", key: migrationKey(shard) },
+    { type: "delete", key: movedKey(shard) },
   ]);
 }
 
@@ -67,6 +79,7 @@ function assumptions(shard: string, assumed: WantAssumptions): Compare[] {
     modifiedIs(worldKey(assumed.world), assumed.worldModified),
     modifiedIs(shardKey(shard), assumed.shardModified),
     modifiedIs(ownerKey(shard), assumed.ownerModified),
+    modifiedIs(migrationKey(shard), assumed.migrationModified ?? 0),
     ...assumed.nodes.map(({ node, modified }) => modifiedIs(nodeKey(node), modified)),
   ];
 }

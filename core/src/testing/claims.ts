@@ -1,6 +1,13 @@
 import type { TxnRequest } from "../control/control-store.ts";
 import type { ClaimView } from "../control/ownership.ts";
-import { firstShard, nodeKey, ownerKey, shardKey, worldKey } from "../control/record-keys.ts";
+import {
+  firstShard,
+  migrationKey,
+  nodeKey,
+  ownerKey,
+  shardKey,
+  worldKey,
+} from "../control/record-keys.ts";
 import { wantParts } from "../control/world-changes.ts";
 import type { TinyStore } from "./tiny-store.ts";
 
@@ -28,6 +35,7 @@ export function wantShard(store: TinyStore, world: string, wanted: string | unde
       worldModified: view.world.modified,
       shardModified: view.shard.modified,
       ownerModified: view.owner.modified,
+      migrationModified: store.seen("migration", migrationKey(firstShard(world))).modified,
       nodes: [],
     },
   );

@@ -18,6 +18,7 @@ export {
 } from "./control-fixture.ts";
 export { goldenLinkMessages } from "./golden.ts";
 export { inProcessLinks, type LinkKind, type LinkNetworks } from "./link-networks.ts";
+export { migrationView, migrationWish } from "./migrations.ts";
 export { nodeRecord } from "./node-record.ts";
 export { reached } from "./reached.ts";
 export { TinyStore } from "./tiny-store.ts";
