@@ -3,6 +3,7 @@ import type { Logger } from "@atlasnet/core";
 import { OperatingError } from "@atlasnet/core";
 import type { Ownership } from "../durability/plan-run.ts";
 import type {
+  Attempt,
   FromThread,
   ThreadError,
   ThreadSettings,
@@ -40,6 +41,8 @@ interface Thread {
   readonly index: number;
   readonly worker: WorldWorker;
   readonly shards: Set<string>;
+  /** Replicas that were told to go, and who waits for it: "closed" comes once for each. */
+  readonly leaving: Map<string, (() => void)[]>;
 }
 
 /** What the pool tells whoever runs it. */
@@ -64,6 +67,8 @@ export class ThreadPool {
   /** One request per shard at a time; the next one waits. */
   private readonly turns = new Turns();
   private readonly closing = new Map<string, Promise<void>>();
+  /** Of `threadOf`, those that are replicas. */
+  private readonly replicas = new Set<string>();
   private stopping = false;
   private sealed = false;
 
@@ -85,9 +90,9 @@ export class ThreadPool {
 
   private start(index: number): Thread {
     const worker = this.startWorker(this.settings, `worlds-${index}`);
-    const thread: Thread = { index, worker, shards: new Set() };
+    const thread: Thread = { index, worker, shards: new Set(), leaving: new Map() };
     if (this.sealed) worker.postMessage({ type: "seal", sealed: true } satisfies ToThread);
-    worker.on("message", (message) => this.receive(message));
+    worker.on("message", (message) => this.receive(thread, message));
     worker.on("error", (error) => {
       this.lost(thread, error instanceof Error ? error : new Error(String(error)));
     });
@@ -100,10 +105,7 @@ export class ThreadPool {
 
   /** Opens a world on the thread with the fewest. @throws OperatingError */
   async open(settings: WorldSettings): Promise<Opened> {
-    const [thread] = [...this.threads].sort((a, b) => a.shards.size - b.shards.size);
-    if (thread === undefined) throw new Error("the pool has no threads");
-    thread.shards.add(settings.shard);
-    this.threadOf.set(settings.shard, thread);
+    this.choose(settings.shard);
     try {
       const answer = await this.ask(settings.shard, { type: "open", settings });
       if (answer.type !== "opened") throw new Error(`"${answer.type}" is no answer to "open"`);
@@ -114,9 +116,48 @@ export class ThreadPool {
     }
   }
 
-  /** All that are open, being opened or being closed. */
+  private choose(shard: string): Thread {
+    const [thread] = [...this.threads].sort((a, b) => a.shards.size - b.shards.size);
+    if (thread === undefined) throw new Error("the pool has no threads");
+    thread.shards.add(shard);
+    this.threadOf.set(shard, thread);
+    return thread;
+  }
+
+  /** All that are open, being opened or being closed; no replicas. */
   get shards(): readonly string[] {
-    return [...this.threadOf.keys()];
+    return [...this.threadOf.keys()].filter((shard) => !this.replicas.has(shard));
+  }
+
+  /** A replica of what runs elsewhere, on the thread with the fewest; another one of it stays on its thread. */
+  follow(message: Extract<ToThread, { type: "replica" }>): void {
+    const { shard } = message.settings;
+    const thread = this.threadOf.get(shard) ?? this.choose(shard);
+    this.replicas.add(shard);
+    thread.worker.postMessage(message);
+  }
+
+  /** Drops a replica; resolves once nothing of it is left. Another one may be begun at once. */
+  async unfollow(shard: string): Promise<void> {
+    const thread = this.threadOf.get(shard);
+    if (thread === undefined || !this.replicas.has(shard)) return;
+    thread.worker.postMessage({ type: "drop-replica", shard });
+    await new Promise<void>((resolve) => {
+      thread.leaving.set(shard, [...(thread.leaving.get(shard) ?? []), resolve]);
+    });
+  }
+
+  /** No replica of it is wanted any more; after `unfollow`. */
+  endFollowing(shard: string): void {
+    if (this.replicas.delete(shard)) this.forget(shard);
+  }
+
+  /** A replica becomes a shard that runs. @throws OperatingError: nothing is left of it then */
+  async promote(shard: string, ownership: Ownership, dueMs: number): Promise<Opened> {
+    const answer = await this.ask(shard, { type: "promote", shard, ownership, dueMs });
+    if (answer.type !== "opened") throw new Error(`"${answer.type}" is no answer to "promote"`);
+    this.replicas.delete(shard);
+    return answer;
   }
 
   /** Loads a changed module into a running shard; its new epoch. @throws OperatingError */
@@ -190,8 +231,11 @@ export class ThreadPool {
     });
   }
 
-  private receive(message: FromThread): void {
-    if (
+  private receive(thread: Thread, message: FromThread): void {
+    if (message.type === "closed" && this.left(thread, message.shard)) return;
+    // Whoever drives the copy or the replica did not ask for it here.
+    if (message.type === "failed" && isOfReplica(message.during)) this.events.message(message);
+    else if (
       message.type === "opened" ||
       message.type === "swapped" ||
       message.type === "closed" ||
@@ -211,6 +255,16 @@ export class ThreadPool {
     } else this.events.message(message);
   }
 
+  /** A replica is gone; false: it was none. */
+  private left(thread: Thread, shard: string): boolean {
+    const [told, ...others] = thread.leaving.get(shard) ?? [];
+    if (told === undefined) return false;
+    if (others.length === 0) thread.leaving.delete(shard);
+    else thread.leaving.set(shard, others);
+    told();
+    return true;
+  }
+
   private forget(shard: string): void {
     this.threadOf.get(shard)?.shards.delete(shard);
     this.threadOf.delete(shard);
@@ -222,7 +276,9 @@ export class ThreadPool {
     const shards = [...thread.shards];
     const facts = { thread: thread.index, shards, error };
     this.logger.error("A world thread died and is started again.", facts);
+    for (const told of [...thread.leaving.values()].flat()) told();
     for (const shard of shards) {
+      this.replicas.delete(shard);
       this.forget(shard);
       this.pending.get(shard)?.reject(error);
       this.pending.delete(shard);
@@ -236,4 +292,8 @@ function errorOf(error: ThreadError): OperatingError {
   return new OperatingError(error.code, error.message, {
     ...(error.hint === "" ? {} : { hint: error.hint }),
   });
+}
+
+function isOfReplica(during: Attempt): boolean {
+  return during === "copy" || during === "replica";
 }
