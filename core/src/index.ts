@@ -362,6 +362,7 @@ export {
   type DecodedLinkMessage,
   decodeLinkMessage,
   encodeLinkMessage,
+  isSpoken,
   LinkMessageError,
   linkMessageProblem,
   MAX_ACCOUNT_BYTES,

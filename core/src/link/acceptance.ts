@@ -54,7 +54,9 @@ export function linkAcceptance(name: string, makeFixture: MakeLinkFixture): void
         numbered(1, 3),
         { type: "detach", shard: "s", epoch: 2 ** 50, attach: 0 },
         { type: "closed", shard: "s", epoch: 1, attach: 2, code: "kicked", reason: "für immer" },
+        delta(9, 300 * KIB),
       ];
+      for (const { type } of messages) assert.ok(pair.near.speaks(type) && pair.far.speaks(type));
       const arrived = collect(pair.far.channel("a"), messages.length);
       for (const message of messages) pair.near.channel("a").send(message);
       assert.deepEqual(await f.run(arrived), messages);
@@ -300,6 +302,11 @@ function repeat(clock: Clock, fn: () => void): () => void {
 
 function numbered(n: number, bytes: number): Upstream {
   return { type: "upstream", shard: "s", epoch: n, batch: new Uint8Array(bytes).fill(n & 255) };
+}
+
+function delta(tick: number, bytes: number): LinkMessage {
+  const data = new Uint8Array(bytes).fill(tick);
+  return { type: "replica-delta", shard: "s", epoch: 1, previous: tick - 1, tick, data, crc: 5 };
 }
 
 /** What `numbered` wrote into a message. */

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { settle } from "../node/settle.ts";
 import { systemClock } from "../node/system-clock.ts";
+import { LinkMessageError } from "../wire/link-codec.ts";
 import type { LinkMessage, ShardMessage } from "../wire/link-messages.ts";
 import { later, linkAcceptance, type MakeLinkFixture, numberOf } from "./acceptance.ts";
 import { InProcessNetwork } from "./in-process.ts";
@@ -85,6 +86,14 @@ test("a handler that throws loses its own message and no other", async () => {
 test("verify refuses a message out of its bounds at its sender", async () => {
   const { near } = await open(new InProcessNetwork({ verify: true }));
   assert.throws(() => near.channel("a").send({ ...message(1), epoch: -1 }), /upstream\.epoch/);
+});
+
+test("a node of before is not sent what it does not know", async () => {
+  const { near, far } = await open(new InProcessNetwork({ version: 3 }));
+  assert.ok(near.speaks("upstream") && near.speaks("raft"));
+  assert.ok(!near.speaks("shard-sealed") && !far.speaks("placed"));
+  const placed: LinkMessage = { type: "placed", world: "w", shard: "w/0", epoch: 2 };
+  assert.throws(() => near.channel("a").send(placed), LinkMessageError);
 });
 
 test("what a link counted is gone with it", async () => {

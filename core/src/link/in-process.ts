@@ -1,5 +1,6 @@
 import { decodeLinkMessage, encodeLinkMessage } from "../wire/link-codec.ts";
 import type { LinkMessage } from "../wire/link-messages.ts";
+import { LINK_VERSIONS } from "../wire/link-version.ts";
 import type { Link, LinkClosed, LinkListener, LinkNetwork, Peer } from "./link.ts";
 import { type Carrier, LinkEnd } from "./link-end.ts";
 import { LinkError } from "./link-error.ts";
@@ -12,6 +13,8 @@ export interface InProcessOptions {
    * for tests. A message the codec refuses throws at its sender. Default false.
    */
   readonly verify?: boolean;
+  /** The link version of all links, for tests of nodes of before. Messages lose no fields by it. Default: the newest. */
+  readonly version?: number;
 }
 
 export interface InProcessDependencies {
@@ -32,6 +35,7 @@ export class InProcessNetwork implements Carrier {
   readonly stats = new LinkStats();
   private readonly limits: LinkLimits;
   private readonly verify: boolean;
+  private readonly version: number;
   private readonly defer: (callback: () => void) => void;
   private readonly listeners = new Map<string, { peer: Peer; handler: (link: Link) => void }>();
   private readonly others = new WeakMap<LinkEnd, LinkEnd>();
@@ -43,6 +47,7 @@ export class InProcessNetwork implements Carrier {
   constructor(options: InProcessOptions = {}, dependencies: InProcessDependencies = {}) {
     this.limits = { ...DEFAULT_LINK_LIMITS, ...options.limits };
     this.verify = options.verify ?? false;
+    this.version = options.version ?? LINK_VERSIONS.newest;
     this.defer = dependencies.defer ?? ((callback) => setImmediate(callback));
   }
 
@@ -61,10 +66,10 @@ export class InProcessNetwork implements Carrier {
     const pair = [self.node, node].sort().join("\n");
     const generation = (this.generations.get(pair) ?? 0) + 1;
     this.generations.set(pair, generation);
-    const { limits, stats } = this;
+    const { limits, stats, version } = this;
     const dependencies = { carrier: this, stats };
-    const near = new LinkEnd({ peer: listener.peer, generation, limits }, dependencies);
-    const far = new LinkEnd({ peer: self, generation, limits }, dependencies);
+    const near = new LinkEnd({ peer: listener.peer, generation, limits, version }, dependencies);
+    const far = new LinkEnd({ peer: self, generation, limits, version }, dependencies);
     this.others.set(near, far);
     this.others.set(far, near);
     return new Promise((resolve) =>

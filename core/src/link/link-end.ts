@@ -1,3 +1,4 @@
+import { isSpoken, requireSpoken } from "../wire/link-codec.ts";
 import type { LinkMessage } from "../wire/link-messages.ts";
 import type { Channel, Link, LinkClosed, Peer } from "./link.ts";
 import { type LinkLimits, type LinkStats, MAX_CHANNEL_NAME_LENGTH } from "./link-limits.ts";
@@ -20,6 +21,8 @@ export interface LinkEndOptions {
   readonly peer: Peer;
   readonly generation: number;
   readonly limits: LinkLimits;
+  /** The link version that both speak. */
+  readonly version: number;
 }
 
 /** One side of a link that passes objects: queues, bounds and handlers, but no way across. */
@@ -28,6 +31,7 @@ export class LinkEnd implements Link {
   readonly generation: number;
   readonly closed: Promise<LinkClosed>;
   readonly limits: LinkLimits;
+  readonly version: number;
   readonly stats: LinkStats;
   private readonly carrier: Carrier;
   private readonly channels = new Map<string, ChannelEnd>();
@@ -40,6 +44,7 @@ export class LinkEnd implements Link {
     this.peer = options.peer;
     this.generation = options.generation;
     this.limits = options.limits;
+    this.version = options.version;
     this.carrier = dependencies.carrier;
     this.stats = dependencies.stats;
     this.closed = new Promise((resolve) => {
@@ -54,6 +59,10 @@ export class LinkEnd implements Link {
 
   get maxDatagramBytes(): number {
     return this.limits.maxDatagramBytes;
+  }
+
+  speaks(type: LinkMessage["type"]): boolean {
+    return isSpoken(type, this.version);
   }
 
   channel(name: string): ChannelEnd {
@@ -158,6 +167,7 @@ export class ChannelEnd implements Channel {
   send(message: LinkMessage): boolean {
     const { link } = this;
     if (link.isClosed) return false;
+    requireSpoken(message.type, link.version);
     const { limits, stats } = link;
     const size = messageSize(message);
     if (this.queuedBytes + size > limits.maxQueuedBytes) {

@@ -17,6 +17,11 @@ export interface Link {
   /** Grows with every reconnect to the same peer. */
   readonly generation: number;
   /**
+   * Whether the peer knows messages of this type: what came after the link's version (docs/links.md, section 7) may
+   * not be sent to it. The answer stays the same while the link lives.
+   */
+  speaks(type: LinkMessage["type"]): boolean;
+  /**
    * The channel of that name; opened by its first use on either side. `bulk` says, once, that this side
    * sends large amounts over it: they leave after everything else, at most `bulkBytesPerSecond` of them
    * where the adapter knows a rate (the in-process one does not). Said after the side's first message on the
@@ -41,7 +46,8 @@ export interface Channel {
   /**
    * Queues a message. False asks the sender to wait for `onDrain` (the message is queued all the
    * same): with more than `maxQueuedBytes` in the queue the link closes with `overflow`. A closed link
-   * drops the message and gives false; there is no `onDrain` then.
+   * drops the message and gives false; there is no `onDrain` then. @throws LinkMessageError for a message
+   * that the peer does not speak.
    */
   send(message: LinkMessage): boolean;
   /** One handler per channel; messages that came before it was set are kept, bounded. */

@@ -18,11 +18,17 @@ export function messageSize(message: LinkMessage): number {
     case "call":
     case "answer":
       return OVERHEAD_BYTES + message.body.byteLength;
+    case "replica-piece":
+    case "replica-delta":
+      return OVERHEAD_BYTES + message.data.byteLength;
+    case "replica-close":
+      return OVERHEAD_BYTES + message.reason.length;
     case "attach":
       return OVERHEAD_BYTES * 4 + (message.params?.byteLength ?? 0);
     case "attached":
       return OVERHEAD_BYTES + (message.definition === undefined ? 0 : DEFINITION_BYTES);
     case "watching":
+    case "replica-copy":
       return OVERHEAD_BYTES + DEFINITION_BYTES;
     case "closed":
       return OVERHEAD_BYTES + message.reason.length;

@@ -199,6 +199,19 @@ const MESSAGES_SINCE: ReadonlyMap<string, number> = new Map([
   ["replica-sealed", 4],
 ]);
 
+/** Whether a peer that speaks `version` knows messages of this type. */
+export function isSpoken(type: LinkMessage["type"], version: number): boolean {
+  return (MESSAGES_SINCE.get(type) ?? 1) <= version;
+}
+
+/** @throws LinkMessageError when the type came later than `version`: who sends it has made a mistake. */
+export function requireSpoken(type: LinkMessage["type"], version: number): void {
+  if (!isSpoken(type, version))
+    throw new LinkMessageError(
+      `${type} came with version ${MESSAGES_SINCE.get(type)}, the peer speaks ${version}`,
+    );
+}
+
 const checks = new Map(
   Object.entries(catalogue).map(([type, fields]) => [
     type,
@@ -256,11 +269,7 @@ export function encodeLinkMessage(
 ): Uint8Array {
   const problem = linkMessageProblem(message);
   if (problem !== undefined) throw new LinkMessageError(problem);
-  const came = MESSAGES_SINCE.get(message.type) ?? 1;
-  if (came > version)
-    throw new LinkMessageError(
-      `${message.type} came with version ${came}, the peer speaks ${version}`,
-    );
+  requireSpoken(message.type, version);
   const fields = checks.get(message.type);
   const map: { [key: string]: unknown } = {};
   for (const [key, value] of Object.entries(message)) {
@@ -268,7 +277,7 @@ export function encodeLinkMessage(
     const check = fields?.get(key);
     if (check !== undefined && sinceVersion(check) > version) continue;
     if (typeof value === "number") map[key] = wireInteger(value);
-    else if (key === "data") map[key] = toPlain(value);
+    else if (message.type === "attach" && key === "data") map[key] = toPlain(value);
     // Definitions are JSON-like; this drops entries that are undefined.
     else if (key === "definition") map[key] = JSON.parse(canonicalJson(value));
     else if (key === "worlds") map[key] = withWireIntegers(value);

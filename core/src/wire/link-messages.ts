@@ -351,6 +351,7 @@ export interface ReplicaCopy {
   tick: number;
   /** Length of the state; 0: it is not known yet, the last piece says so. */
   bytes: number;
+  /** Where its pieces go on; they come once this was answered by `replica-ack`. */
   offset: number;
   timeline: number;
   tickRate: number;
@@ -365,7 +366,7 @@ export interface ReplicaPiece {
   copy: number;
   offset: number;
   data: Uint8Array;
-  /** CRC-32C of `data`. */
+  /** CRC-32 of `data`, as in zlib. */
   crc: number;
   /** It is the last one. */
   last: boolean;
@@ -380,6 +381,7 @@ export interface ReplicaDelta {
   previous: number;
   tick: number;
   data: Uint8Array;
+  /** CRC-32 of `data`, as in zlib. */
   crc: number;
 }
 

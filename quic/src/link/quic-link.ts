@@ -2,6 +2,7 @@ import {
   type Channel,
   type Clock,
   decodeLinkMessage,
+  isSpoken,
   type Link,
   type LinkClosed,
   type LinkLimits,
@@ -107,6 +108,10 @@ export class QuicLink implements Link, InChannelHost, ChannelHost {
   /** Bytes sent and not yet taken, and how many channels there are: for metrics. */
   get load(): { readonly queuedBytes: number; readonly channels: number } {
     return { queuedBytes: this.queuedBytes, channels: this.channels.size };
+  }
+
+  speaks(type: LinkMessage["type"]): boolean {
+    return isSpoken(type, this.version);
   }
 
   channel(name: string, options?: { readonly bulk: boolean }): Channel {

@@ -50,6 +50,7 @@ function networkOf(self: typeof proxy | typeof gameserver, to?: HostPort): QuicN
 
 /** The previous version's bytes arrive as what they mean; what is sent to it, it would understand. */
 async function talk(peer: RawPeer, link: Link): Promise<void> {
+  assert.ok(link.speaks("upstream") && !link.speaks("raft") && !link.speaks("replica-open"));
   const arrived: LinkMessage[] = [];
   const all = later<void>();
   link.channel("shard:arena").onMessage((message) => {
