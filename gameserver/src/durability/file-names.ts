@@ -12,12 +12,15 @@ import { comparePositions, type Position } from "./position.ts";
  * - `*.damaged`: a file that could not be read, kept for a person to look at
  * - `*.discarded`: what `--fresh`, or a snapshot of another node, put aside the last time
  * - `fetched`: a snapshot of another node that is being fetched
+ * - `<world>.replica`: a state as another node had it, which this one was to take over (a snapshot file). `world` is
+ *   `created` of the world's record. It counts until this node has written a snapshot of its own behind it.
  */
 export const RUN_FILE = "run";
 export const FETCHED_FILE = "fetched";
 const TEMPORARY = ".tmp";
 const DAMAGED = ".damaged";
 const DISCARDED = ".discarded";
+const REPLICA = ".replica";
 
 /** The epoch and tick a file's name begins with; for a journal the tick it continues from. */
 export interface NamedFile extends Position {
@@ -35,6 +38,7 @@ export interface ShardFiles {
   /** Those of them that were snapshots. */
   damagedSnapshots: string[];
   discarded: string[];
+  replicas: string[];
   hasRun: boolean;
   /** The highest epoch in any name, damaged files included; 0 when there is none. */
   highestEpoch: number;
@@ -49,6 +53,10 @@ export function snapshotName({ epoch, tick }: Position): string {
 
 export function journalName(epoch: number, baseTick: number, part: number): string {
   return `${padded(epoch, 10)}-${padded(baseTick, 16)}-${padded(part, 6)}.journal`;
+}
+
+export function replicaName(world: number): string {
+  return `${padded(world, 10)}${REPLICA}`;
 }
 
 export function temporaryName(name: string): string {
@@ -72,6 +80,7 @@ export function sortShardFiles(names: readonly string[]): ShardFiles {
     damaged: names.filter((name) => name.endsWith(DAMAGED)).sort(),
     damagedSnapshots: names.filter((name) => name.endsWith(`.snapshot${DAMAGED}`)),
     discarded: names.filter((name) => name.endsWith(DISCARDED)),
+    replicas: names.filter((name) => name.endsWith(REPLICA)),
     hasRun: names.includes(RUN_FILE),
     highestEpoch: 0,
   };

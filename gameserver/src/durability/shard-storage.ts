@@ -13,7 +13,13 @@ import {
 } from "./file-names.ts";
 import { RECORD_OVERHEAD_BYTES } from "./journal-file.ts";
 import { JournalWriter } from "./journal-writer.ts";
-import { isSameWorld, type Ownership, planRun, type Remains } from "./plan-run.ts";
+import {
+  isSameWorld,
+  type Ownership,
+  planRun,
+  type Remains,
+  type TakenSnapshot,
+} from "./plan-run.ts";
 import { type Position, samePosition } from "./position.ts";
 import { type Recovery, readSnapshot, recoverShard } from "./recover-shard.ts";
 import { encodeRun, type RunOwner, type RunState } from "./run-file.ts";
@@ -161,6 +167,18 @@ export class ShardStorage {
       taken: { timeline: header.timeline, exact },
     };
     return read.value;
+  }
+
+  /**
+   * The shard goes on from a state of another node that is in memory, and not on this disk but perhaps as a replica:
+   * what was here is put aside as with `discard`. What counts from its first snapshot on is this run, until then the
+   * replica. After `recover`. @throws DiskError
+   */
+  async takeOver(taken: TakenSnapshot): Promise<void> {
+    await this.discard();
+    assert.ok(this.remains !== undefined);
+    const highestTimeline = Math.max(this.remains.highestTimeline, taken.timeline);
+    this.remains = { ...this.remains, anyFile: true, highestTimeline, taken };
   }
 
   /** What an earlier start fetched and did not come to use. */

@@ -40,11 +40,24 @@ export function carryOver(
   const codec = new StateCodec(old.definition);
   codec.apply(kept.snapshot.state, old);
   for (const delta of kept.deltas) codec.apply(delta, old);
-  const problems: MigrationProblem[] = [];
-  const migrate = migration(schema, module, problems, guard);
-  shard.adopt((store) => migrateStore(old, store, migrate));
-  if (problems.length > 0) throw new SchemaChangedError(world, problems);
+  shard.adopt((store) => upgradeStore(old, store, module, world, guard));
   return false;
+}
+
+/**
+ * Fills an empty store with what another one holds, which has an older definition and stays as it is.
+ * @throws SchemaChangedError naming every field that does not fit.
+ */
+export function upgradeStore(
+  old: Store,
+  next: Store,
+  module: TypeScriptModule,
+  world: string,
+  guard: (run: () => void) => "done" | "interrupted",
+): void {
+  const problems: MigrationProblem[] = [];
+  migrateStore(old, next, migration(old.definition.data, module, problems, guard));
+  if (problems.length > 0) throw new SchemaChangedError(world, problems);
 }
 
 function migration(

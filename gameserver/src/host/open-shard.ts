@@ -1,10 +1,12 @@
 import { OperatingError } from "@atlasnet/core";
 import { type CompiledDefinition, compileDefinition } from "@atlasnet/world";
 import type { Recovery } from "../durability/recover-shard.ts";
+import { ReplicaFile } from "../durability/replica-file.ts";
 import { openShardStorage, type ShardStorage } from "../durability/shard-storage.ts";
+import type { Snapshot } from "../durability/snapshot-file.ts";
 import { TypeScriptModule } from "../module/typescript-module.ts";
 import { Shard } from "../shard/shard.ts";
-import { localCounts } from "../snapshots/snapshot-choice.ts";
+import { type LocalState, localCounts, type RecordedState } from "../snapshots/snapshot-choice.ts";
 import { loadWorld } from "./load-module.ts";
 import type { ThreadSettings, WorldSettings } from "./protocol.ts";
 import type { RunnerDependencies } from "./shard-runner.ts";
@@ -58,6 +60,25 @@ export function newShard(
 
 export type StateToBegin = Pick<Recovery, "snapshot" | "deltas">;
 
+/** The files of a world that is kept; undefined for one that is not. */
+export function storageOf(
+  settings: WorldSettings,
+  thread: ThreadSettings,
+  { disk, clock, logger }: StorageDependencies,
+): { storage: ShardStorage; replicas: ReplicaFile } | undefined {
+  const { world, shard, durability } = settings;
+  if (thread.dataDir === undefined || durability === "none") return undefined;
+  const place = { dir: thread.dataDir, world, shard };
+  const { keepSnapshots, journalSyncMs } = thread;
+  const options = { ...place, keepSnapshots, journal: durability === "journal", journalSyncMs };
+  return {
+    storage: openShardStorage(options, { disk, clock, logger }),
+    replicas: new ReplicaFile(place, { disk, logger }),
+  };
+}
+
+type StorageDependencies = Pick<RunnerDependencies, "disk" | "clock" | "logger">;
+
 /**
  * Opens a world's files and finds its newest state; nothing for a world that is not kept.
  * @throws OperatingError when there is a state and none of it is readable; "state-elsewhere" when that of
@@ -66,21 +87,12 @@ export type StateToBegin = Pick<Recovery, "snapshot" | "deltas">;
 export async function openStorage(
   settings: WorldSettings,
   thread: ThreadSettings,
-  { disk, clock, logger }: RunnerDependencies,
+  dependencies: StorageDependencies,
 ): Promise<{ storage: ShardStorage | undefined; recovery: StateToBegin | undefined }> {
-  if (thread.dataDir === undefined || settings.durability === "none")
-    return { storage: undefined, recovery: undefined };
-  const storage = openShardStorage(
-    {
-      dir: thread.dataDir,
-      world: settings.world,
-      shard: settings.shard,
-      keepSnapshots: thread.keepSnapshots,
-      journal: settings.durability === "journal",
-      journalSyncMs: thread.journalSyncMs,
-    },
-    { disk, clock, logger },
-  );
+  const opened = storageOf(settings, thread, dependencies);
+  if (opened === undefined) return { storage: undefined, recovery: undefined };
+  const { storage, replicas } = opened;
+  const { logger } = dependencies;
   const recovery = await storage.recover();
   const { ownership } = settings;
   const isOther = ownership !== undefined && !storage.isOf(ownership);
@@ -95,8 +107,20 @@ export async function openStorage(
     const snapshot = await storage.take(fetched.exact);
     return { storage, recovery: { snapshot, deltas: [] } };
   }
+  const local = isOther ? undefined : { owner: storage.lastOwner, ...recovery };
+  const replica =
+    ownership === undefined || fresh ? undefined : await replicas.read(ownership.world);
+  if (replica !== undefined && replicaCounts(replica, local, recorded)) {
+    const { timeline, tick } = replica.header;
+    const { world, shard } = settings;
+    logger.warn("The copy of the world that came from another node is its newest state here.", {
+      ...{ world, shard, tick },
+    });
+    await storage.takeOver({ timeline, exact: false });
+    return { storage, recovery: { snapshot: replica, deltas: [] } };
+  }
+  await replicas.remove();
   if (recorded !== undefined && !fresh) {
-    const local = isOther ? undefined : { owner: storage.lastOwner, ...recovery };
     if (!localCounts(local, recorded))
       throw new OperatingError(
         "state-elsewhere",
@@ -114,4 +138,21 @@ export async function openStorage(
       { hint: "Put a good copy of the data directory back, or start it empty with --fresh." },
     );
   return { storage, recovery };
+}
+
+/**
+ * Whether the copy of a state that this node was to take over is newer than all else: the process ended after the
+ * switch, before it had written anything of its own.
+ */
+function replicaCounts(
+  { header: { epoch, tick } }: Snapshot,
+  local: LocalState | undefined,
+  recorded: RecordedState | undefined,
+): boolean {
+  const position = { epoch, tick };
+  if (local?.tip !== undefined && local.owner !== undefined && local.owner.epoch > epoch)
+    return false;
+  if (recorded === undefined) return true;
+  const owner = { epoch, world: 0, turn: 0 };
+  return localCounts({ owner, tip: position, damaged: [] }, recorded);
 }

@@ -83,7 +83,7 @@ export type ToThread =
   | { type: "keep-replica"; shard: string }
   /** It is this node's now, and ticks `dueMs` from now for the first time; answered by "opened". */
   | { type: "promote"; shard: string; ownership: Ownership; dueMs: number }
-  /** Nothing is left of it, on the disk neither; answered by "closed". */
+  /** Nothing of it is left, neither in memory nor on the disk; answered by "closed". */
   | { type: "drop-replica"; shard: string };
 
 /** What the migration's record says of the ownership that a replica is of. */
@@ -140,7 +140,10 @@ export type FromThread =
   | { type: "delta"; shard: string; previous: number; tick: number; data: Uint8Array }
   | { type: "sealed"; shard: string; tick: number; hash: Uint8Array; dueMs: number }
   | { type: "replica-open"; shard: string }
-  /** How far a replica is: bytes of the copy taken in, and the tick it is at, with the hash of that state if known. */
+  /**
+   * How far a replica is: bytes of the copy taken in; once it is whole, the tick it is at (0 before), with the hash of
+   * that state.
+   */
   | { type: "replica-at"; shard: string; bytes: number; tick: number; hash?: Uint8Array }
   | { type: "replica-kept"; shard: string; tick: number };
 

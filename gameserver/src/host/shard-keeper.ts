@@ -1,10 +1,10 @@
-import type { Clock, Logger, Timer } from "@atlasnet/core";
+import { type Clock, describeError, type Logger, type Timer } from "@atlasnet/core";
 import type { DefinitionData } from "@atlasnet/world";
 import type { ShardStorage } from "../durability/shard-storage.ts";
 import type { WrittenSnapshot } from "../durability/storage-options.ts";
 import type { Shard } from "../shard/shard.ts";
 
-/** A snapshot that failed is tried again after this long. */
+/** A snapshot that failed, and files that could not be opened, are tried again after this long. */
 const SNAPSHOT_RETRY_MS = 5_000;
 
 export interface KeeperDependencies {
@@ -18,7 +18,8 @@ export interface KeeperDependencies {
 
 /**
  * Keeps a shard on disk: every delta goes to the journal, snapshots are taken at an interval and
- * whenever the journal needs one. Without a storage it does nothing.
+ * whenever the journal needs one. Without a storage it does nothing: one that is opened beside a shard
+ * that runs already begins with a snapshot, which holds what came before it.
  */
 export class ShardKeeper {
   private readonly intervalMs: number;
@@ -33,6 +34,12 @@ export class ShardKeeper {
   private snapshotTick = -1;
   private written: WrittenSnapshot | undefined;
   private retryAt = 0;
+  /** While the storage is still to be opened. */
+  private opener: (() => Promise<ShardStorage>) | undefined;
+  /** The try under way; never rejects. */
+  private opening: Promise<void> | undefined;
+  /** Why the storage is not open yet; empty when nothing is wrong. */
+  problem = "";
 
   constructor(intervalMs: number, dependencies: KeeperDependencies) {
     this.intervalMs = intervalMs;
@@ -48,6 +55,37 @@ export class ShardKeeper {
     this.storage = storage;
     this.snapshotTick = -1;
     this.written = undefined;
+  }
+
+  /** Opens a storage while the shard runs; what fails is said and tried again. */
+  openBeside(opener: () => Promise<ShardStorage>): void {
+    const { clock, logger } = this.dependencies;
+    this.opener = opener;
+    this.opening = this.open().catch((error: unknown) => {
+      this.problem = describeError(error);
+      logger.error("The files of a world cannot be opened: nothing of it is kept. Tried again.", {
+        error,
+      });
+      this.timer = clock.setTimer(SNAPSHOT_RETRY_MS, () => this.openBeside(opener));
+    });
+  }
+
+  private async open(): Promise<void> {
+    if (this.opener === undefined) return;
+    const storage = await this.opener();
+    this.opener = undefined;
+    this.problem = "";
+    this.use(storage);
+    this.start();
+    this.snapshot();
+  }
+
+  /** Waits for a storage that is being opened; one that could not be is tried once more. @throws what it failed with */
+  async ready(): Promise<void> {
+    await this.opening;
+    if (this.opener === undefined) return;
+    this.timer?.cancel();
+    await this.open();
   }
 
   /** Begins to take snapshots at the interval. */
@@ -90,6 +128,7 @@ export class ShardKeeper {
 
   /** Writes what is not written yet, marks the stop as one in order and closes the files. */
   async stop(): Promise<void> {
+    await this.ready();
     this.timer?.cancel();
     const { storage } = this;
     if (storage === undefined) return;
@@ -104,7 +143,7 @@ export class ShardKeeper {
     }
   }
 
-  /** Ends this storage's run in order, for another to begin with the same state. */
+  /** Ends this storage's run in order, for another to begin with the same state. After `ready`. */
   async release(): Promise<void> {
     const { storage } = this;
     if (storage === undefined) return;

@@ -2,14 +2,17 @@ import { type Clock, type Disk, type Logger, OperatingError, type ToShard } from
 import type { Response } from "@atlasnet/world";
 import type { Ownership } from "../durability/plan-run.ts";
 import type { ShardStorage } from "../durability/shard-storage.ts";
-import type { Shard, TickResult } from "../shard/shard.ts";
+import type { Shard } from "../shard/shard.ts";
 import { carryOver } from "./carry-over.ts";
 import { type LoadedModule, loadModule, newShard, openStorage } from "./open-shard.ts";
 import { Pace } from "./pace.ts";
 import { PaceLog } from "./pace-log.ts";
 import type { FromThread, ShardStats, ThreadSettings, WorldSettings } from "./protocol.ts";
+import { ShardCopies } from "./shard-copies.ts";
 import { ShardKeeper } from "./shard-keeper.ts";
 import { ShardMeter } from "./shard-meter.ts";
+import { ShardPosts } from "./shard-posts.ts";
+import { hashOf } from "./state-stream.ts";
 import type { Ticking, TickLoop } from "./tick-loop.ts";
 
 export interface RunnerDependencies {
@@ -39,6 +42,8 @@ export class ShardRunner implements Ticking {
   private readonly paceLog: PaceLog;
   private malformedSaidAt = Number.NEGATIVE_INFINITY;
   private readonly keeper: ShardKeeper;
+  private readonly posts: ShardPosts;
+  private readonly copies: ShardCopies;
   private loaded: LoadedModule;
   private shard: Shard;
   private pace: Pace;
@@ -46,6 +51,8 @@ export class ShardRunner implements Ticking {
   private paused = false;
   /** Nothing may leave the process: the world stands still. */
   private sealed = false;
+  /** The world moves, and has made its last tick here unless that fails. */
+  private stopped = false;
   /** Nothing was left to do after the last tick: the time until the next one is no delay. */
   private rested = false;
   nextAt = Number.POSITIVE_INFINITY;
@@ -62,6 +69,8 @@ export class ShardRunner implements Ticking {
     this.meter = new ShardMeter(dependencies.clock.now());
     this.logger = dependencies.logger.child({ world: settings.world, shard: settings.shard });
     this.paceLog = new PaceLog({ logger: this.logger });
+    this.posts = new ShardPosts(settings, { ...dependencies, logger: this.logger });
+    this.copies = new ShardCopies(settings.shard, dependencies.post);
     this.loaded = parts.loaded;
     this.shard = parts.shard;
     this.keeper = new ShardKeeper(thread.snapshotIntervalMs, {
@@ -112,6 +121,29 @@ export class ShardRunner implements Ticking {
     return runner;
   }
 
+  /**
+   * Goes on with a shard that took over a state from another node, and ticks `dueMs` from now for the first time. Its
+   * storage is opened beside it; without an `opener` nothing is kept.
+   */
+  static promoted(
+    settings: WorldSettings,
+    thread: ThreadSettings,
+    dependencies: RunnerDependencies,
+    parts: {
+      loaded: LoadedModule;
+      shard: Shard;
+      dueMs: number;
+      opener: (() => Promise<ShardStorage>) | undefined;
+    },
+  ): ShardRunner {
+    const { loaded, shard, dueMs, opener } = parts;
+    const kept = { loaded, shard, storage: undefined };
+    const runner = new ShardRunner(settings, thread, dependencies, kept);
+    runner.begin(dependencies.clock.now() + dueMs);
+    if (opener !== undefined) runner.keeper.openBeside(opener);
+    return runner;
+  }
+
   /** Epoch and timeline to act under; above all before them. */
   private async nextRun(
     storage: ShardStorage | undefined,
@@ -135,8 +167,11 @@ export class ShardRunner implements Ticking {
     return this.loaded.definition.data.name;
   }
 
-  private newPace(): Pace {
-    return new Pace(this.tickRate, this.shard.store.tick, this.dependencies.clock.now());
+  /** `dueAt`: of the next tick, on the clock. Default: a tick was just made. */
+  private newPace(dueAt?: number): Pace {
+    const { tick } = this.shard.store;
+    const now = this.dependencies.clock.now();
+    return new Pace(this.tickRate, tick, dueAt === undefined ? now : dueAt - 1000 / this.tickRate);
   }
 
   /**
@@ -146,7 +181,7 @@ export class ShardRunner implements Ticking {
   private firstTick(): void {
     this.shard.create();
     const result = this.shard.tick();
-    this.tell(result);
+    this.posts.tell(result);
     const fault = result.faults.find(({ event }) => event === "create");
     if (fault === undefined) return;
     throw new OperatingError(
@@ -156,25 +191,12 @@ export class ShardRunner implements Ticking {
     );
   }
 
-  private begin(): void {
+  private begin(dueAt?: number): void {
     // The state was restored since: its ticks go on from now.
-    this.pace = this.newPace();
-    this.request(this.shard.pendingRequests());
+    this.pace = this.newPace(dueAt);
+    this.posts.request(this.epoch, this.shard.pendingRequests());
     this.keeper.start();
     this.schedule();
-  }
-
-  private request(requests: TickResult["requests"]): void {
-    const { shard } = this.settings;
-    for (const { id, service, payload } of requests)
-      this.dependencies.post({
-        type: "request",
-        shard,
-        epoch: this.epoch,
-        id,
-        service,
-        payload,
-      });
   }
 
   receive(peer: number, messages: readonly ToShard[]): void {
@@ -185,7 +207,7 @@ export class ShardRunner implements Ticking {
         traced = true;
         this.shard.receive(peer, message, this.dependencies.unixMs());
       } else this.shard.receive(peer, message);
-    if (traced) this.reportTraces(this.shard);
+    if (traced) this.posts.traces(this.shard);
     if (this.shard.malformed > malformed) this.logMalformed(peer);
     this.schedule();
   }
@@ -228,7 +250,7 @@ export class ShardRunner implements Ticking {
   }
 
   private due(): number {
-    if (this.paused || this.sealed) return Number.POSITIVE_INFINITY;
+    if (this.paused || this.sealed || this.stopped) return Number.POSITIVE_INFINITY;
     const next = this.shard.store.tick + 1;
     if (this.shard.busy) return this.pace.dueAt(next);
     const due = this.shard.nextDue();
@@ -236,24 +258,24 @@ export class ShardRunner implements Ticking {
   }
 
   run(startedAt: number): void {
-    const { clock, post } = this.dependencies;
-    const { shard } = this.settings;
+    const { clock } = this.dependencies;
     // A shard that was idle goes on at the tick of this moment, not where it stopped.
     if (this.rested || startedAt - this.nextAt > 10 * this.pace.intervalMs)
       this.pace.rest(startedAt);
-    const next = this.shard.store.tick + 1;
+    const previous = this.shard.store.tick;
+    const next = previous + 1;
     const tick = this.loaded.module.hasTick ? next : this.pace.tickAt(startedAt, next);
     const dilation = this.pace.news();
-    this.paceLog.tick(this.shard.store.tick, this.pace.perMille, startedAt);
+    this.paceLog.tick(previous, this.pace.perMille, startedAt);
     const result = this.shard.tick(tick, dilation || this.pace.current);
-    this.tell(result);
-    this.request(result.requests);
-    if (result.messages.length > 0) {
-      const ageMs = Math.max(0, Math.round(clock.now() - this.pace.dueAt(tick)));
-      post({ type: "out", shard, messages: aged(result.messages, ageMs) });
-    }
+    // First: what a tick lets out may have to wait until whoever follows has it.
+    this.copies.delta(previous, tick, result.delta);
+    this.posts.tell(result);
+    this.posts.request(this.epoch, result.requests);
+    const ageMs = Math.max(0, Math.round(clock.now() - this.pace.dueAt(tick)));
+    this.posts.out(result.messages, ageMs);
     this.keeper.keep(tick, result.delta);
-    this.reportTraces(this.shard);
+    this.posts.traces(this.shard);
     const now = clock.now();
     this.pace.made(tick, startedAt, now);
     this.meter.tick(now - startedAt, result);
@@ -261,37 +283,63 @@ export class ShardRunner implements Ticking {
     this.nextAt = this.due();
   }
 
-  /** After a tick was let out: tracing holds up nobody. */
-  private reportTraces(shard: Shard): void {
-    const reports = shard.takeTraces();
-    if (reports.length === 0) return;
-    const { post, unixMs } = this.dependencies;
-    const { epoch } = shard.options;
-    const traces = { reports, decidedAt: unixMs() };
-    post({ type: "traces", shard: this.settings.shard, epoch, traces });
+  /** Begins a copy for somebody to follow. @throws OperatingError while the shard is being replaced or ended */
+  copy(number: number): void {
+    this.checkNotPaused();
+    this.copies.begin(number, this.shard, this.loaded.definition.data);
   }
 
-  /** Faults and log lines of a tick. */
-  private tell(result: TickResult): void {
-    const { post } = this.dependencies;
+  readCopy(number: number, offset: number, maxBytes: number): void {
+    this.copies.read(number, offset, maxBytes);
+  }
+
+  endCopy(number: number): void {
+    this.copies.end(number);
+  }
+
+  /**
+   * Makes no tick from here on, and says which was the last. What comes in waits as between two ticks.
+   * @throws OperatingError while the shard is being replaced or ended
+   */
+  stop(): void {
+    this.checkNotPaused();
+    const { clock, post } = this.dependencies;
+    const now = clock.now();
+    const { tick: before } = this.shard.store;
+    // A world at rest has not counted the ticks that went by; where it goes on they would be lost to its timers.
+    const counts = !this.loaded.module.hasTick && this.pace.tickAt(now, before) > before;
+    if (counts && !this.stopped && !this.sealed) this.run(now);
+    this.stopped = true;
+    this.schedule();
+    const { tick } = this.shard.store;
+    const dueMs = Math.max(0, Math.round(this.pace.dueAt(tick + 1) - clock.now()));
     const { shard } = this.settings;
-    for (const fault of result.faults)
-      post({ type: "fault", shard, fault, quarantined: result.quarantined });
-    if (result.moreFaults > 0)
-      this.logger.error("More faults in one tick than are told.", { untold: result.moreFaults });
-    for (const { message, facts } of result.logs)
-      post({
-        type: "log",
-        level: "info",
-        message,
-        facts: { ...facts, world: this.settings.world, shard },
-      });
+    post({ type: "sealed", shard, tick, hash: hashOf(this.shard), dueMs });
+  }
+
+  /** The move failed: goes on as if no time had passed. */
+  resume(): void {
+    if (!this.stopped) return;
+    this.stopped = false;
+    this.pace = this.newPace();
+    this.schedule();
+  }
+
+  private checkNotPaused(): void {
+    if (this.paused)
+      throw new OperatingError(
+        "shard-busy",
+        `shard ${this.settings.shard} is being given a new module, or is being closed`,
+      );
   }
 
   /** Seconds since the last report, in figures; undefined when nothing happened. */
   stats(): ShardStats | undefined {
     const now = this.dependencies.clock.now();
-    return this.meter.report(now, this.settings.shard, this.shard, this.pace, this.keeper.kept);
+    const { keeper } = this;
+    const stats = this.meter.report(now, this.settings.shard, this.shard, this.pace, keeper.kept);
+    if (stats !== undefined && keeper.problem !== "") stats.storageProblem = keeper.problem;
+    return stats;
   }
 
   /**
@@ -299,6 +347,11 @@ export class ShardRunner implements Ticking {
    * not load or does not fit, the old one goes on and the error is thrown.
    */
   async swap(file: string, generation: number, ownership?: Ownership): Promise<void> {
+    if (this.stopped)
+      throw new OperatingError(
+        "shard-busy",
+        `shard ${this.settings.shard} is on its way elsewhere`,
+      );
     const settings = { ...this.settings, file, generation, fresh: false, ownership };
     const loaded = await loadModule(settings);
     const old = this.shard;
@@ -311,8 +364,9 @@ export class ShardRunner implements Ticking {
       const { storage, epoch } = await this.renewStorage(settings);
       trial.assume({ epoch, timeline: old.options.timeline });
       trial.giveWorldEvents(old.takeWorldEvents());
-      this.reportTraces(old);
-      this.refuseEarly(old);
+      this.posts.traces(old);
+      this.posts.refusals(old);
+      this.loseFollowers("it was given a new module");
       this.keeper.use(storage);
       this.shard = trial;
       this.loaded = loaded;
@@ -327,11 +381,12 @@ export class ShardRunner implements Ticking {
     this.keeper.snapshot();
   }
 
-  /** Proxies that hear of the new epoch elsewhere attach at it before the swap is done: they come again. */
-  private refuseEarly(old: Shard): void {
-    const messages = old.takeRefusals();
-    if (messages.length === 0) return;
-    this.dependencies.post({ type: "out", shard: this.settings.shard, messages });
+  private loseFollowers(reason: string): void {
+    if (!this.copies.endAll()) return;
+    const { shard } = this.settings;
+    const message = `shard ${shard} cannot be followed any further: ${reason}`;
+    const error = { code: "shard-busy", message, hint: "", stack: "" };
+    this.dependencies.post({ type: "failed", shard, during: "copy", error });
   }
 
   private pause(paused: boolean): void {
@@ -344,6 +399,7 @@ export class ShardRunner implements Ticking {
   private async renewStorage(
     settings: WorldSettings,
   ): Promise<{ storage: ShardStorage | undefined; epoch: number }> {
+    await this.keeper.ready();
     if (this.keeper.kept === undefined)
       return { storage: undefined, epoch: settings.ownership?.epoch ?? this.epoch + 1 };
     await this.keeper.release();
@@ -358,14 +414,7 @@ export class ShardRunner implements Ticking {
     this.keeper.hold(true);
     this.dependencies.loop.remove(this);
     this.nextAt = Number.POSITIVE_INFINITY;
+    this.loseFollowers("it is being closed");
     await this.keeper.stop();
   }
-}
-
-/** Batches say how old their tick is by now. */
-function aged(messages: TickResult["messages"], ageMs: number): TickResult["messages"] {
-  return messages.map(({ peer, message }) => ({
-    peer,
-    message: message.type === "downstream" ? { ...message, ageMs } : message,
-  }));
 }

@@ -1,19 +1,21 @@
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
-import { type Clock, type Disk, describeError, OperatingError } from "@atlasnet/core";
+import { type Clock, type Disk, OperatingError } from "@atlasnet/core";
 import { NodeDisk, systemClock } from "@atlasnet/core/node";
 import type { Ownership } from "../durability/plan-run.ts";
 import { forbidNondeterminism, withinWorld } from "./determinism.ts";
 import { createGuard } from "./guard.ts";
 import { portLogger } from "./port-logger.ts";
 import type {
+  Attempt,
   FromThread,
   ShardStats,
-  ThreadError,
   ThreadSettings,
   ToThread,
   WorldSettings,
 } from "./protocol.ts";
-import { ShardRunner } from "./shard-runner.ts";
+import { Replicas } from "./replicas.ts";
+import { type RunnerDependencies, ShardRunner } from "./shard-runner.ts";
+import { threadError } from "./thread-error.ts";
 import { TickLoop } from "./tick-loop.ts";
 
 /** The entry of a world thread: it hosts shards and talks to the main thread by messages. */
@@ -38,10 +40,9 @@ export class WorldThread {
   private readonly settings: ThreadSettings;
   private readonly post: (message: FromThread) => void;
   private readonly runners = new Map<string, ShardRunner>();
-  private readonly surroundings: WorldThreadSurroundings;
-  private readonly loop: TickLoop;
+  private readonly dependencies: RunnerDependencies;
+  private readonly replicas: Replicas;
   private sealed = false;
-  private readonly guard: (run: () => void) => "done" | "interrupted";
 
   constructor(
     settings: ThreadSettings,
@@ -50,11 +51,19 @@ export class WorldThread {
   ) {
     this.settings = settings;
     this.post = post;
-    this.surroundings = surroundings;
-    this.loop = new TickLoop(surroundings.clock);
     const limited = createGuard(settings.tickLimitMs);
-    // The limit is inside: an interruption runs no `finally` of what it cuts off.
-    this.guard = settings.development ? (run) => withinWorld(() => limited(run)) : limited;
+    const { clock, disk, unixMs } = surroundings;
+    this.dependencies = {
+      clock,
+      disk,
+      unixMs,
+      logger: portLogger(post, {}),
+      loop: new TickLoop(clock),
+      // The limit is inside: an interruption runs no `finally` of what it cuts off.
+      guard: settings.development ? (run) => withinWorld(() => limited(run)) : limited,
+      post,
+    };
+    this.replicas = new Replicas(settings, this.dependencies);
   }
 
   handle(message: ToThread): void {
@@ -82,35 +91,53 @@ export class WorldThread {
         return;
       case "response":
         this.runners.get(message.shard)?.respond(message.response);
+        return;
+      case "copy":
+        this.attempt(message.shard, "copy", () => this.runner(message.shard).copy(message.copy));
+        return;
+      case "read-copy":
+        this.attempt(message.shard, "copy", () =>
+          this.runner(message.shard).readCopy(message.copy, message.offset, message.maxBytes),
+        );
+        return;
+      case "end-copy":
+        this.runners.get(message.shard)?.endCopy(message.copy);
+        return;
+      case "seal-shard":
+        this.attempt(message.shard, "copy", () => this.runner(message.shard).stop());
+        return;
+      case "unseal-shard":
+        this.runners.get(message.shard)?.resume();
+        return;
+      case "promote":
+        this.attempt(message.shard, "promote", () => this.begin(this.replicas.promote(message)));
+        return;
+      default:
+        this.replicas.handle(message);
     }
   }
 
-  private attempt(
-    shard: string,
-    during: "open" | "swap" | "close",
-    work: () => Promise<void>,
-  ): void {
-    work().catch((error: unknown) => {
+  private attempt(shard: string, during: Attempt, work: () => void | Promise<void>): void {
+    const failed = (error: unknown) =>
       this.post({ type: "failed", shard, during, error: threadError(error) });
-    });
+    try {
+      work()?.catch(failed);
+    } catch (error) {
+      failed(error);
+    }
   }
 
   private async open(settings: WorldSettings): Promise<void> {
-    const { clock, disk, unixMs } = this.surroundings;
-    const runner = await ShardRunner.open(settings, this.settings, {
-      clock,
-      disk,
-      logger: portLogger(this.post, {}),
-      loop: this.loop,
-      guard: this.guard,
-      post: this.post,
-      unixMs,
-    });
+    this.begin(await ShardRunner.open(settings, this.settings, this.dependencies));
+  }
+
+  private begin(runner: ShardRunner): void {
+    const { shard } = runner.settings;
     runner.seal(this.sealed);
-    this.runners.set(settings.shard, runner);
+    this.runners.set(shard, runner);
     this.post({
       type: "opened",
-      shard: settings.shard,
+      shard,
       epoch: runner.epoch,
       tickRate: runner.tickRate,
       definition: runner.definitionName,
@@ -151,22 +178,17 @@ export class WorldThread {
   }
 }
 
-function threadError(error: unknown): ThreadError {
-  const operating = error instanceof OperatingError ? error : undefined;
-  return {
-    code: operating?.code ?? "module-failed",
-    message: operating === undefined ? describeError(error) : operating.message,
-    hint: operating?.hint ?? "",
-    stack: error instanceof Error ? (error.stack ?? "") : "",
-  };
-}
-
-/** The messages of a post whose bytes may be handed over instead of copied. */
-function batchesOf(message: FromThread): ArrayBuffer[] {
+/** The bytes of a post that may be handed over instead of copied. */
+function buffersOf(message: FromThread): ArrayBuffer[] {
+  if (message.type === "copy-piece") return bufferOf(message.data);
   if (message.type !== "out") return [];
   return message.messages.flatMap(({ message: out }) =>
-    out.type === "downstream" && out.batch.buffer instanceof ArrayBuffer ? [out.batch.buffer] : [],
+    out.type === "downstream" ? bufferOf(out.batch) : [],
   );
+}
+
+function bufferOf({ buffer }: Uint8Array): ArrayBuffer[] {
+  return buffer instanceof ArrayBuffer ? [buffer] : [];
 }
 
 if (!isMainThread && parentPort !== null) {
@@ -177,7 +199,7 @@ if (!isMainThread && parentPort !== null) {
     forbidNondeterminism();
   }
   const thread = new WorldThread(settings, (message) => {
-    port.postMessage(message, batchesOf(message));
+    port.postMessage(message, buffersOf(message));
   });
   port.on("message", (message: ToThread) => thread.handle(message));
   setInterval(() => thread.report(), REPORT_INTERVAL_MS).unref();

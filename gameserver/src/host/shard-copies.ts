@@ -1,0 +1,71 @@
+import { OperatingError } from "@atlasnet/core";
+import type { DefinitionData } from "@atlasnet/world";
+import type { Shard } from "../shard/shard.ts";
+import type { FromThread } from "./protocol.ts";
+import { copyState, type StateCopy } from "./state-stream.ts";
+
+interface Copy {
+  readonly state: StateCopy;
+  /** Of the state, how far it was given out. */
+  offset: number;
+}
+
+/**
+ * Copies of a shard's state for others to follow: each is given out piece by piece while the shard ticks on, and as
+ * long as there is one, every tick's delta is told, once for all of them.
+ */
+export class ShardCopies {
+  private readonly shard: string;
+  private readonly post: (message: FromThread) => void;
+  private readonly copies = new Map<number, Copy>();
+
+  constructor(shard: string, post: (message: FromThread) => void) {
+    this.shard = shard;
+    this.post = post;
+  }
+
+  /** Between two ticks. */
+  begin(copy: number, shard: Shard, definition: DefinitionData): void {
+    this.end(copy);
+    const state = copyState(shard);
+    this.copies.set(copy, { state, offset: 0 });
+    const { timeline } = shard.options;
+    const { tick } = state;
+    const { tickRate } = definition;
+    this.post({
+      type: "copy-begun",
+      shard: this.shard,
+      ...{ copy, tick, timeline, tickRate, definition },
+    });
+  }
+
+  /** Gives out the next piece; nothing for a copy that was ended. @throws OperatingError out of order */
+  read(number: number, offset: number, maxBytes: number): void {
+    const copy = this.copies.get(number);
+    if (copy === undefined) return;
+    if (offset !== copy.offset)
+      throw new OperatingError(
+        "bad-data",
+        `byte ${offset} of a copy was asked for, the next is ${copy.offset}`,
+      );
+    const { data, last } = copy.state.read(maxBytes);
+    copy.offset += data.length;
+    this.post({ type: "copy-piece", shard: this.shard, copy: number, offset, data, last });
+  }
+
+  delta(previous: number, tick: number, data: Uint8Array): void {
+    if (this.copies.size > 0) this.post({ type: "delta", shard: this.shard, previous, tick, data });
+  }
+
+  end(number: number): void {
+    this.copies.get(number)?.state.end();
+    this.copies.delete(number);
+  }
+
+  /** The shard is another one from here on, or none. True if somebody followed it. */
+  endAll(): boolean {
+    const { size } = this.copies;
+    for (const number of [...this.copies.keys()]) this.end(number);
+    return size > 0;
+  }
+}
