@@ -16,6 +16,13 @@ export class DecodeError extends Error {
   }
 }
 
+/** They end within something: with more of them it may be whole. */
+export class EndsTooEarlyError extends DecodeError {
+  constructor() {
+    super("ends too early");
+  }
+}
+
 export class ByteWriter {
   private buffer: Uint8Array;
   private view: DataView;
@@ -144,14 +151,14 @@ export class ByteReader {
 
   private take(count: number): number {
     const at = this.offset;
-    if (count > this.source.length - at) throw new DecodeError("ends too early");
+    if (count > this.source.length - at) throw new EndsTooEarlyError();
     this.offset = at + count;
     return at;
   }
 
   u8(): number {
     const value = this.source[this.offset];
-    if (value === undefined) throw new DecodeError("ends too early");
+    if (value === undefined) throw new EndsTooEarlyError();
     this.offset += 1;
     return value;
   }

@@ -43,6 +43,8 @@ export class EntityTable implements EntityOwner {
 
   /** Entities changed since the last `clearChanges`, each once or more; `$dirty` says which count. */
   readonly dirty: ShardEntity[] = [];
+  /** Told of an entity before its first change in a tick; those that it does not know yet included. */
+  readonly watchers = new Set<(entity: ShardEntity) => void>();
   nextId = 1;
 
   constructor(definition: CompiledDefinition, undo: UndoLog, sessions: SessionLookup) {
@@ -319,9 +321,10 @@ export class EntityTable implements EntityOwner {
     return found.sort((a, b) => a.id - b.id);
   }
 
-  /** Marks an entity as changed in this tick. */
+  /** Marks an entity as changed in this tick; before it is. */
   changed(entity: ShardEntity): void {
     if (entity.$dirty) return;
+    if (this.watchers.size > 0) for (const watcher of this.watchers) watcher(entity);
     this.dirty.push(entity);
     entity.$ownerBefore = entity.$owner;
     entity.$dirty = true;

@@ -72,6 +72,11 @@ export class EventQueue {
     return taken;
   }
 
+  /** True when an event waits that nobody sends again: of the world, and not an answer it asked for. */
+  get hasOwn(): boolean {
+    return this.entries.some((q) => q.kind === "world" && q.event.type !== "response");
+  }
+
   /** Empties the queue. */
   drain(): Queued[] {
     const left = this.entries.slice(this.position);

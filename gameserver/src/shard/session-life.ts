@@ -5,6 +5,7 @@ import type { Replies } from "./replies.ts";
 import type { SessionState } from "./session-state.ts";
 import type { ShardOptions } from "./shard-options.ts";
 import type { Store } from "./store.ts";
+import type { WorldEvent } from "./world-module.ts";
 
 export interface SessionLifeDependencies {
   store: Store;
@@ -19,6 +20,12 @@ interface Ending {
   code: CloseCode;
   text: string;
 }
+
+/**
+ * After the shard has moved, clients have so long to attach again before the world is told that they are gone.
+ * Their proxies do it at once; one that died along with the source takes longer, and that is a drop.
+ */
+export const EXPECT_BACK_SECONDS = 2;
 
 /** How sessions lose their client, wait for it, and end. */
 export class SessionLife {
@@ -45,6 +52,34 @@ export class SessionLife {
     this.store.sessions.changed(session, true);
   }
 
+  /** The shard was restored: no client is there, and the world hears of those that were. */
+  loseAll(): WorldEvent[] {
+    const drops: WorldEvent[] = [];
+    for (const session of this.store.sessions.all()) {
+      if (session.connected) drops.push({ type: "drop", session: session.id });
+      this.beginGrace(session);
+    }
+    return drops;
+  }
+
+  /** The shard has moved here: the clients that were there are about to attach again. */
+  expectAll(): void {
+    const { definition, sessions, tick } = this.store;
+    const expectTicks = Math.ceil(EXPECT_BACK_SECONDS * definition.data.tickRate);
+    for (const session of sessions.all()) {
+      session.graceEnd = tick + (session.connected ? expectTicks : this.options.graceTicks);
+      sessions.changed(session, true);
+    }
+  }
+
+  /** The next tick with something to do for `endOverdue`, Infinity without one. */
+  nextDue(): number {
+    let due = Number.POSITIVE_INFINITY;
+    for (const session of this.store.sessions.all())
+      if (isWaiting(session)) due = Math.min(due, session.graceEnd);
+    return due;
+  }
+
   /** The session's client is gone; the grace period begins. */
   drop(session: SessionState): void {
     this.beginGrace(session);
@@ -61,11 +96,13 @@ export class SessionLife {
     if (session !== undefined) this.end(session, "left", "left", "the player left");
   }
 
-  /** Ends the sessions whose clients stayed away too long. */
+  /** Ends the sessions whose clients stayed away too long; who was expected back and is not is dropped. */
   endOverdue(): void {
-    for (const session of [...this.store.sessions.all()])
-      if (!session.connected && session.graceEnd <= this.store.tick)
-        this.end(session, "grace-expired", "session-lost", "the grace period is over");
+    for (const session of [...this.store.sessions.all()]) {
+      if (!isWaiting(session) || session.graceEnd > this.store.tick) continue;
+      if (session.connected) this.drop(session);
+      else this.end(session, "grace-expired", "session-lost", "the grace period is over");
+    }
   }
 
   endOverflowed(): void {
@@ -126,4 +163,9 @@ export class SessionLife {
     const attachment = this.attachments.ofSession(session.id);
     if (attachment !== undefined) this.replies.transfer(attachment.peer, attachment.number, world);
   }
+}
+
+/** The session's client is not there: it left, or did not come along yet. */
+export function isWaiting({ connected, graceEnd }: SessionState): boolean {
+  return !connected || graceEnd > 0;
 }

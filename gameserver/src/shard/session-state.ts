@@ -23,7 +23,10 @@ export interface SessionState {
   epoch: number;
   attempt: number;
   connected: boolean;
-  /** The tick at whose end the session ends, 0 while connected. */
+  /**
+   * The tick at whose end a session that is not connected ends. Of one that is: 0, or the tick at whose end it
+   * loses its client unless that has attached again by then, as the shard has just moved here.
+   */
   graceEnd: number;
   appliedSeq: number;
   lastInput: number;

@@ -9,10 +9,13 @@ import { Handlers } from "./handlers.ts";
 import { hashBytes } from "./hash.ts";
 import { InputLog } from "./input-log.ts";
 import { MessageTraces, readMarks, type TraceReport } from "./message-traces.ts";
+import { Replication } from "./replication.ts";
 import { type Addressed, Replies } from "./replies.ts";
 import { SessionLife } from "./session-life.ts";
 import type { ShardOptions } from "./shard-options.ts";
 import { StateCodec } from "./state-codec.ts";
+import type { StateCopy } from "./state-copy.ts";
+import type { StateFollower } from "./state-follower.ts";
 import { Store } from "./store.ts";
 import type { RequestState } from "./tables.ts";
 import { TickWork } from "./tick-work.ts";
@@ -64,6 +67,7 @@ export class Shard {
   readonly store: Store;
   private readonly guard: ShardDependencies["guard"];
   private readonly codec: StateCodec;
+  private readonly replication: Replication;
   private readonly topics: Topics;
   private readonly downstream: Downstream;
   private readonly queue = new EventQueue();
@@ -98,6 +102,7 @@ export class Shard {
     const upstream = new Upstream({ ...parts, life, queue, traces: this.traces });
     this.store = store;
     this.codec = new StateCodec(definition);
+    this.replication = new Replication(this.codec, store);
     this.topics = topics;
     this.downstream = downstream;
     this.replies = replies;
@@ -160,13 +165,64 @@ export class Shard {
   resumeState(): void {
     this.store.clearChanges();
     this.topics.restore(this.store.entities.all());
-    for (const session of this.store.sessions.all()) {
-      if (session.connected) this.enqueueWorld({ type: "drop", session: session.id });
-      session.connected = false;
-      session.graceEnd = this.store.tick + this.options.graceTicks;
-      this.store.sessions.changed(session, true);
-    }
+    for (const drop of this.life.loseAll()) this.enqueueWorld(drop);
     this.assume(this.options);
+  }
+
+  /**
+   * Begins a copy of the state as it is now, between ticks. Ticks go on while it is read; who has it and the delta
+   * of every tick after it has the state. `end` it when nobody follows by it any more, read or not: until then
+   * `digest` is kept up.
+   * @throws OperatingError `too-many-copies`
+   */
+  beginCopy(): StateCopy {
+    return this.replication.beginCopy();
+  }
+
+  /** Begins to take another shard's state over, in the pieces of its copy: of a new shard, once. */
+  beginLoad(): StateFollower {
+    return this.replication.beginLoad();
+  }
+
+  /** Takes in a tick of the shard that this one follows; each in turn. @throws DecodeError */
+  follow(tick: number, delta: Uint8Array): void {
+    this.replication.follow(tick, delta);
+  }
+
+  /**
+   * 16 bytes, equal for equal states (see StateDigest): of a shard that was copied, from when the first copy was
+   * read to when the last was ended; of one that follows, once its copy is whole. Undefined otherwise.
+   */
+  digest(): Uint8Array | undefined {
+    return this.replication.digest();
+  }
+
+  /**
+   * Goes on in the place of the shard that it followed. Nobody is attached yet, and sessions count as connected
+   * for EXPECT_BACK_SECONDS: the world sees neither `drop` nor `resume` of a player who attaches again in time.
+   * Their numbers and outboxes are in the state, so that both directions go on where they were (rule 4.1).
+   * @throws DecodeError when the state contradicts itself; the shard is of no use then
+   */
+  takeOver(run: { epoch: number; timeline: number }): void {
+    this.replication.promote();
+    this.topics.restore(this.store.entities.all());
+    this.life.expectAll();
+    this.assume(run);
+  }
+
+  /**
+   * True when another shard can go on from this one's state: nothing waits for a tick here that nobody would send
+   * again. Make one more tick while it is false.
+   *
+   * What came in after the last tick is left behind without being in the state, and none of it was acknowledged:
+   * a client, or its proxy, attaches to the next owner and sends its messages again from `appliedSeq` on, inputs
+   * are replaced by newer ones, requests are asked again (`pendingRequests`). A detach is made up for by staying
+   * away, but a leave has to be sent again. Who stops here for good sends `takeRefusals` out, and calls
+   * `takeWorldEvents` so that traced messages get their report; who goes on after all does nothing but tick.
+   */
+  get isSettled(): boolean {
+    const { handlers, queue, store } = this;
+    return !queue.hasOwn && handlers.wishes.length + store.sessions.overflowed.size === 0;
   }
 
   /**
@@ -278,10 +334,7 @@ export class Shard {
   /** The next tick at which something is due by itself; Infinity when nothing is. */
   nextDue(): number {
     if (this.quarantined) return Number.POSITIVE_INFINITY;
-    let due = this.store.nextTimerDue();
-    for (const session of this.store.sessions.all())
-      if (!session.connected) due = Math.min(due, session.graceEnd);
-    return due;
+    return Math.min(this.store.nextTimerDue(), this.life.nextDue());
   }
 
   get attachmentCount(): number {
@@ -358,6 +411,7 @@ export class Shard {
       queued: this.queue.length,
       moreFaults: faults.more,
     };
+    this.replication.update();
     store.clearChanges();
     return result;
   }

@@ -1,17 +1,27 @@
-import { decodePlain, encodePlain } from "@atlasnet/core";
+import { encodePlain } from "@atlasnet/core";
 import {
   ByteReader,
-  ByteWriter,
+  type ByteWriter,
   type CompiledDefinition,
   compileStruct,
   DecodeError,
+  type Plain,
   type StructCodec,
 } from "@atlasnet/world";
 import { lowestIndex } from "./bits.ts";
 import type { ShardEntity } from "./entity.ts";
 import { MAX_ENTITIES } from "./entity-table.ts";
-import type { SessionState } from "./session-state.ts";
-import { bytesOf } from "./session-table.ts";
+import {
+  MAX_TEXT,
+  readCounters,
+  readOutboxMessage,
+  readPlain,
+  readSession,
+  writeCounters,
+  writeOutboxMessage,
+  writeSession,
+} from "./session-codec.ts";
+import type { OutboxMessage, SessionState } from "./session-state.ts";
 import type { Store } from "./store.ts";
 import type { RequestState, TimerState } from "./tables.ts";
 
@@ -20,8 +30,9 @@ import type { RequestState, TimerState } from "./tables.ts";
  * makes everything out of an empty store. Both are the tick number and a run of operations, each
  * giving absolute values, so that applying one twice does no harm. Numbers keep their full precision.
  *
- * The order of a snapshot's operations is fixed (ids and keys ascending): equal states have equal
- * bytes, and the state hash is the hash of these bytes.
+ * A snapshot is its head and its items: entities, key-value pairs, sessions, timers, requests. Their
+ * order is fixed (ids and keys ascending): equal states have equal bytes, and the state hash is the hash
+ * of these bytes.
  */
 const Op = {
   end: 0,
@@ -45,11 +56,6 @@ const Op = {
   inputs: 18,
 } as const;
 
-const MAX_TEXT = 1_024;
-/** Of a stream, as clients send it. */
-const STREAM_BYTES = 8;
-const MAX_PLAIN = 65_536;
-const MAX_PAYLOAD = 65_536;
 const MAX_INPUTS = 256 * 1024 * 1024;
 
 export class StateCodec {
@@ -61,15 +67,14 @@ export class StateCodec {
 
   /** Writes what the current tick changed, and the inputs that led to it (for replay and audit). */
   writeDelta(writer: ByteWriter, store: Store, inputs: Uint8Array): void {
-    writer.varint(store.tick);
-    this.writeGlobals(writer, store);
+    this.writeHead(writer, store);
     for (const entity of store.entities.dirty) {
       if (!entity.$dirty) continue;
       if (!entity.alive) {
         if (!entity.$spawned) this.writeId(writer, Op.despawned, entity.id);
         continue;
       }
-      if (entity.$spawned || entity.$metaChanged) this.writeEntity(writer, entity);
+      if (entity.$spawned || entity.$metaChanged) this.writeBody(writer, entity);
       else {
         const dropped = entity.$removed & ~entity.$mask;
         if (dropped !== 0) {
@@ -81,18 +86,16 @@ export class StateCodec {
       }
       if (entity.$topicChanged) this.writeTopic(writer, entity);
     }
-    for (const key of store.kv.touched) this.writeKey(writer, store, key);
+    for (const key of store.kv.touched) this.writeKey(writer, key, store.kv.get(key));
     for (const [id, change] of store.sessions.changes) {
       const session = store.sessions.sessionById(id);
       if (session === undefined) this.writeId(writer, Op.sessionEnd, id);
       else if (change.full) this.writeSession(writer, session);
       else {
-        this.writeCounters(writer, session);
-        for (const m of session.outbox) {
-          if (m.seq <= change.outSeqBefore) continue;
-          this.writeId(writer, Op.sessionOutbox, id);
-          writeOutboxMessage(writer, m);
-        }
+        writer.u8(Op.sessionCounters);
+        writeCounters(writer, session);
+        for (const m of session.outbox)
+          if (m.seq > change.outSeqBefore) this.writeUnread(writer, session, m);
       }
     }
     for (const id of store.timers.touched) this.writeTimer(writer, id, store.timers.get(id));
@@ -101,23 +104,19 @@ export class StateCodec {
       writer.u8(Op.inputs);
       writer.block(inputs);
     }
-    writer.u8(Op.end);
+    this.writeEnd(writer);
   }
 
   /** Writes the whole state. */
   writeSnapshot(writer: ByteWriter, store: Store): void {
-    writer.varint(store.tick);
-    this.writeGlobals(writer, store);
-    for (const entity of store.entities.all()) {
-      this.writeEntity(writer, entity);
-      this.writeTopic(writer, entity);
-    }
-    for (const key of [...store.kv.keys()].sort()) this.writeKey(writer, store, key);
+    this.writeHead(writer, store);
+    for (const entity of store.entities.all()) this.writeEntity(writer, entity);
+    for (const key of [...store.kv.keys()].sort()) this.writeKey(writer, key, store.kv.get(key));
     for (const session of byId(store.sessions.all())) this.writeSession(writer, session);
     for (const timer of byId(store.timers.values())) this.writeTimer(writer, timer.id, timer);
     for (const request of byId(store.requests.values()))
       this.writeRequest(writer, request.id, request);
-    writer.u8(Op.end);
+    this.writeEnd(writer);
   }
 
   /**
@@ -126,11 +125,28 @@ export class StateCodec {
    */
   apply(bytes: Uint8Array, store: Store): void {
     const reader = new ByteReader(bytes);
-    store.tick = reader.varint();
-    for (let op = reader.u8(); op !== Op.end; op = reader.u8()) this.applyOp(op, reader, store);
+    this.readHead(reader, store);
+    while (this.readOperation(reader, store));
     reader.end();
     // A follower has no changes of its own; without this it would remember all it ever took in.
     store.clearChanges();
+  }
+
+  /** Reads what a delta or a snapshot begins with. @throws DecodeError */
+  readHead(reader: ByteReader, store: Store): void {
+    store.tick = reader.varint();
+  }
+
+  /**
+   * Applies the next operation; false when it was the end. The store notes what it changed, until
+   * `clearChanges`. One that fails may have been applied in part.
+   * @throws DecodeError
+   */
+  readOperation(reader: ByteReader, store: Store): boolean {
+    const op = reader.u8();
+    if (op === Op.end) return false;
+    this.applyOp(op, reader, store);
+    return true;
   }
 
   private applyOp(op: number, reader: ByteReader, store: Store): void {
@@ -149,11 +165,13 @@ export class StateCodec {
         return this.readEntity(reader, store);
       case Op.components: {
         const entity = entityOf(store, reader.varint());
+        store.entities.changed(entity);
         this.readComponents(reader, store, entity);
         return;
       }
       case Op.dropped: {
         const entity = entityOf(store, reader.varint());
+        store.entities.changed(entity);
         const mask = reader.varint();
         for (let i = 0; i < this.exact.length; i++)
           if ((mask & (1 << i)) !== 0) store.entities.unset(entity, i);
@@ -161,26 +179,29 @@ export class StateCodec {
       }
       case Op.despawned: {
         const entity = store.entities.get(reader.varint());
-        if (entity !== undefined) store.entities.drop(entity);
+        if (entity === undefined) return;
+        store.entities.changed(entity);
+        store.entities.drop(entity);
         return;
       }
       case Op.topic: {
         const entity = entityOf(store, reader.varint());
+        store.entities.changed(entity);
         entity.$topic = reader.varint() - 1;
         entity.$index = reader.varint();
         if (entity.$index >= MAX_ENTITIES) throw new DecodeError(`topic index ${entity.$index}`);
         return;
       }
       case Op.kvSet:
-        return store.kv.load(reader.text(MAX_TEXT), readPlain(reader));
+        return store.kv.follow(reader.text(MAX_TEXT), readPlain(reader));
       case Op.kvDelete:
-        return store.kv.load(reader.text(MAX_TEXT), undefined);
+        return store.kv.follow(reader.text(MAX_TEXT), undefined);
       case Op.session:
-        return readSession(reader, store);
+        return followSession(reader, store);
       case Op.sessionCounters:
-        return readCounters(reader, sessionOf(store, reader.varint()));
+        return readCounters(reader, changedSession(store, reader.varint()));
       case Op.sessionOutbox: {
-        const session = sessionOf(store, reader.varint());
+        const session = changedSession(store, reader.varint());
         const message = readOutboxMessage(reader);
         session.outbox.push(message);
         session.outSeq = message.seq;
@@ -195,11 +216,11 @@ export class StateCodec {
       case Op.timer:
         return readTimer(reader, store);
       case Op.timerEnd:
-        return store.timers.load(reader.varint(), undefined);
+        return store.timers.follow(reader.varint(), undefined);
       case Op.request:
         return readRequest(reader, store);
       case Op.requestEnd:
-        return store.requests.load(reader.varint(), undefined);
+        return store.requests.follow(reader.varint(), undefined);
       case Op.inputs:
         reader.block(MAX_INPUTS);
         return;
@@ -208,7 +229,9 @@ export class StateCodec {
     }
   }
 
-  private writeGlobals(writer: ByteWriter, store: Store): void {
+  /** The tick, and what is there once: random generator, counters, timeline. */
+  writeHead(writer: ByteWriter, store: Store): void {
+    writer.varint(store.tick);
     writer.u8(Op.random);
     for (const word of store.random.save()) writer.u32(word);
     writer.u8(Op.counters);
@@ -219,12 +242,22 @@ export class StateCodec {
     writer.varint(store.timeline);
   }
 
+  writeEnd(writer: ByteWriter): void {
+    writer.u8(Op.end);
+  }
+
   private writeId(writer: ByteWriter, op: number, id: number): void {
     writer.u8(op);
     writer.varint(id);
   }
 
-  private writeEntity(writer: ByteWriter, entity: ShardEntity): void {
+  /** The whole of an entity. */
+  writeEntity(writer: ByteWriter, entity: ShardEntity): void {
+    this.writeBody(writer, entity);
+    this.writeTopic(writer, entity);
+  }
+
+  private writeBody(writer: ByteWriter, entity: ShardEntity): void {
     this.writeId(writer, Op.entity, entity.id);
     writer.varint(entity.$owner);
     writer.varint(entity.$channel + 1);
@@ -248,6 +281,7 @@ export class StateCodec {
   private readEntity(reader: ByteReader, store: Store): void {
     const id = reader.varint();
     const entity = store.entities.get(id) ?? store.entities.insert(id);
+    store.entities.changed(entity);
     store.entities.moveOwner(entity, reader.varint());
     entity.$channel = reader.varint() - 1;
     const present = this.readComponents(reader, store, entity);
@@ -269,38 +303,29 @@ export class StateCodec {
     writer.varint(entity.$index);
   }
 
-  private writeKey(writer: ByteWriter, store: Store, key: string): void {
-    const value = store.kv.get(key);
+  writeKey(writer: ByteWriter, key: string, value: Plain | undefined): void {
     writer.u8(value === undefined ? Op.kvDelete : Op.kvSet);
     writer.text(key);
     if (value !== undefined) writer.block(encodePlain(value));
   }
 
-  private writeSession(writer: ByteWriter, session: SessionState): void {
-    this.writeId(writer, Op.session, session.id);
-    writer.text(session.account);
-    writer.text(session.name);
-    writer.block(encodePlain(session.data));
-    writer.block(streamAndJoin(session));
-    writer.varint(session.epoch);
-    writer.varint(session.attempt);
-    writer.u8(session.connected ? 1 : 0);
-    writer.varint(session.graceEnd);
-    writer.varint(session.sharedSeq);
-    writer.varint(session.entity);
-    writer.varint(session.channels.size);
-    for (const channel of [...session.channels].sort((a, b) => a - b)) writer.varint(channel);
-    writeNumbers(writer, session);
-    writer.varint(session.outbox.length);
-    for (const message of session.outbox) writeOutboxMessage(writer, message);
+  /** A session; with all of its unread messages unless told which. */
+  writeSession(
+    writer: ByteWriter,
+    session: SessionState,
+    outbox: readonly OutboxMessage[] = session.outbox,
+  ): void {
+    writer.u8(Op.session);
+    writeSession(writer, session, outbox);
   }
 
-  private writeCounters(writer: ByteWriter, session: SessionState): void {
-    this.writeId(writer, Op.sessionCounters, session.id);
-    writeNumbers(writer, session);
+  /** One message in a session's outbox. */
+  writeUnread(writer: ByteWriter, session: SessionState, message: OutboxMessage): void {
+    this.writeId(writer, Op.sessionOutbox, session.id);
+    writeOutboxMessage(writer, message);
   }
 
-  private writeTimer(writer: ByteWriter, id: number, timer: TimerState | undefined): void {
+  writeTimer(writer: ByteWriter, id: number, timer: TimerState | undefined): void {
     this.writeId(writer, timer === undefined ? Op.timerEnd : Op.timer, id);
     if (timer === undefined) return;
     writer.varint(timer.due);
@@ -308,7 +333,7 @@ export class StateCodec {
     writer.block(encodePlain(timer.data));
   }
 
-  private writeRequest(writer: ByteWriter, id: number, request: RequestState | undefined): void {
+  writeRequest(writer: ByteWriter, id: number, request: RequestState | undefined): void {
     this.writeId(writer, request === undefined ? Op.requestEnd : Op.request, id);
     if (request === undefined) return;
     writer.text(request.service);
@@ -316,7 +341,7 @@ export class StateCodec {
   }
 }
 
-function byId<T extends { readonly id: number }>(items: Iterable<T>): T[] {
+export function byId<T extends { readonly id: number }>(items: Iterable<T>): T[] {
   return [...items].sort((a, b) => a.id - b.id);
 }
 
@@ -326,110 +351,30 @@ function entityOf(store: Store, id: number): ShardEntity {
   return entity;
 }
 
-function sessionOf(store: Store, id: number): SessionState {
+function changedSession(store: Store, id: number): SessionState {
   const session = store.sessions.sessionById(id);
   if (session === undefined) throw new DecodeError(`the state has no session ${id}`);
+  store.sessions.changed(session, true);
   return session;
 }
 
-function readPlain(reader: ByteReader) {
-  const decoded = decodePlain(reader.block(MAX_PLAIN));
-  if (!decoded.ok) throw new DecodeError(decoded.problem);
-  return decoded.value;
-}
-
-function writeNumbers(writer: ByteWriter, session: SessionState): void {
-  writer.varint(session.appliedSeq);
-  writer.varint(session.lastInput);
-  writer.varint(session.outSeq);
-  writer.varint(session.ackedSeq);
-}
-
-function readCounters(reader: ByteReader, session: SessionState): void {
-  session.appliedSeq = reader.varint();
-  session.lastInput = reader.varint();
-  session.outSeq = reader.varint();
-  session.ackedSeq = reader.varint();
-  session.outbox = session.outbox.filter((m) => m.seq > session.ackedSeq);
-  session.outboxBytes = bytesOf(session.outbox);
-}
-
-function writeOutboxMessage(
-  writer: ByteWriter,
-  message: { seq: number; index: number; payload: Uint8Array },
-): void {
-  writer.varint(message.seq);
-  writer.varint(message.index);
-  writer.block(message.payload);
-}
-
-function readOutboxMessage(reader: ByteReader) {
-  return {
-    seq: reader.varint(),
-    index: reader.varint(),
-    payload: reader.block(MAX_PAYLOAD).slice(),
-  };
-}
-
-/** The number is left out where it is 0, which it nearly always is. */
-function streamAndJoin({ stream, join }: SessionState): Uint8Array {
-  if (join === 0) return stream;
-  const writer = new ByteWriter();
-  writer.raw(stream);
-  writer.varint(join);
-  return writer.finish();
-}
-
-function readStreamAndJoin(block: Uint8Array): { stream: Uint8Array; join: number } {
-  const stream = block.slice(0, STREAM_BYTES);
-  if (block.length <= STREAM_BYTES) return { stream, join: 0 };
-  return { stream, join: new ByteReader(block.subarray(STREAM_BYTES)).varint() };
-}
-
-function readSession(reader: ByteReader, store: Store): void {
-  const id = reader.varint();
-  const account = reader.text(MAX_TEXT);
-  const session: SessionState = {
-    id,
-    account,
-    name: reader.text(MAX_TEXT),
-    data: readPlain(reader),
-    ...readStreamAndJoin(reader.block(64)),
-    epoch: reader.varint(),
-    attempt: reader.varint(),
-    connected: reader.u8() === 1,
-    graceEnd: reader.varint(),
-    sharedSeq: reader.varint(),
-    entity: reader.varint(),
-    channels: new Set<number>(),
-    appliedSeq: 0,
-    lastInput: 0,
-    outSeq: 0,
-    ackedSeq: 0,
-    outbox: [],
-    outboxBytes: 0,
-  };
-  const channels = reader.varint();
-  if (channels > 1_000) throw new DecodeError(`${channels} channels`);
-  for (let i = 0; i < channels; i++) session.channels.add(reader.varint());
-  readCounters(reader, session);
-  const count = reader.varint();
-  for (let i = 0; i < count; i++) session.outbox.push(readOutboxMessage(reader));
-  session.outboxBytes = bytesOf(session.outbox);
-  const known = store.sessions.sessionById(id);
+function followSession(reader: ByteReader, store: Store): void {
+  const session = readSession(reader);
+  const known = store.sessions.sessionById(session.id);
   if (known === undefined) store.sessions.insert(session);
   else Object.assign(known, session);
+  store.sessions.changed(known ?? session, true);
 }
 
 function readTimer(reader: ByteReader, store: Store): void {
   const id = reader.varint();
   const due = reader.varint();
   const name = reader.text(MAX_TEXT);
-  store.timers.load(id, { id, due, name, data: readPlain(reader) });
+  store.followTimer({ id, due, name, data: readPlain(reader) });
 }
 
 function readRequest(reader: ByteReader, store: Store): void {
   const id = reader.varint();
   const service = reader.text(MAX_TEXT);
-  store.requests.load(id, { id, service, payload: readPlain(reader) });
+  store.requests.follow(id, { id, service, payload: readPlain(reader) });
 }

@@ -101,6 +101,12 @@ export class Store {
     return id;
   }
 
+  /** Takes in a timer of the shard that this one follows. */
+  followTimer(timer: TimerState): void {
+    this.timers.follow(timer.id, timer);
+    this.noTimerBefore = Math.min(this.noTimerBefore, timer.due);
+  }
+
   /** The tick of the earliest timer, Infinity without one. */
   nextTimerDue(): number {
     if (this.timers.size === 0) return Number.POSITIVE_INFINITY;

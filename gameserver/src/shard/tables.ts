@@ -51,10 +51,16 @@ export class Table<K, V> {
     return this.entries.delete(key);
   }
 
-  /** Writes without undo or bounds: restore and replicas. */
+  /** Writes without undo, bounds or note. */
   load(key: K, value: V | undefined): void {
     if (value === undefined) this.entries.delete(key);
     else this.entries.set(key, value);
+  }
+
+  /** As `load`, and noted among what was touched: a follower learns what it took in. */
+  follow(key: K, value: V | undefined): void {
+    this.touched.add(key);
+    this.load(key, value);
   }
 
   private note(key: K, before: V | undefined): void {

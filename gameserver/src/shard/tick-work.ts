@@ -3,7 +3,7 @@ import type { AttachmentTable } from "./attachment-table.ts";
 import type { Control, EventQueue, Queued } from "./event-queue.ts";
 import type { Handlers } from "./handlers.ts";
 import type { Replies } from "./replies.ts";
-import type { SessionLife } from "./session-life.ts";
+import { isWaiting, type SessionLife } from "./session-life.ts";
 import type { SessionState } from "./session-state.ts";
 import type { Store } from "./store.ts";
 import type { Upstream } from "./upstream.ts";
@@ -141,7 +141,7 @@ export class TickWork {
     for (const { peer, number } of attachments.rebuild(isAlive))
       replies.close(peer, number, "internal-error", "the session ended");
     for (const session of sessions.all())
-      if (session.connected && attachments.ofSession(session.id) === undefined)
+      if (!isWaiting(session) && attachments.ofSession(session.id) === undefined)
         life.beginGrace(session);
   }
 

@@ -1,0 +1,140 @@
+import { ByteWriter } from "@atlasnet/world";
+import { bytesOfHash, type Hash128, hash128, minus, plus, ZERO_HASH } from "./murmur128.ts";
+import type { OutboxMessage, SessionState } from "./session-state.ts";
+import type { StateCodec } from "./state-codec.ts";
+import type { Store } from "./store.ts";
+
+/**
+ * A hash of the whole state that keeps up with it: the sum of one hash per item of its snapshot and one
+ * of its head (state-codec.ts). A tick costs what it changed; equal states have equal sums however they
+ * came about. Two states that differ have equal sums once in 2^128.
+ *
+ * A session counts without its unread messages and each of these for itself: they are many when a client
+ * is slow, which does not make each of its ticks dearer.
+ *
+ * It remembers a hash for every item, some 100 bytes each.
+ */
+export class StateDigest {
+  private readonly codec: StateCodec;
+  private readonly store: Store;
+  private readonly writer = new ByteWriter();
+  private readonly entities = new Map<number, Hash128>();
+  private readonly keys = new Map<string, Hash128>();
+  private readonly sessions = new Map<number, Hash128>();
+  private readonly timers = new Map<number, Hash128>();
+  private readonly requests = new Map<number, Hash128>();
+  /** Messages never change once they are numbered. */
+  private messages = new WeakMap<OutboxMessage, Hash128>();
+  private sum: Hash128 = ZERO_HASH;
+  /** Set by who saw to it that everything was taken in, by `update` or one of the `cover…`. */
+  isWhole = false;
+
+  /** Of an empty state: what `store` holds by now is not in it before it was covered. */
+  constructor(codec: StateCodec, store: Store) {
+    this.codec = codec;
+    this.store = store;
+  }
+
+  /** Takes in what the store notes as changed; before each `clearChanges`. */
+  update(): void {
+    const { codec, store, writer } = this;
+    for (const { id } of store.entities.dirty) {
+      const entity = store.entities.get(id);
+      writer.reset();
+      if (entity !== undefined) codec.writeEntity(writer, entity);
+      this.note(this.entities, id, entity === undefined ? undefined : this.written());
+    }
+    for (const id of store.sessions.changes.keys()) this.noteSession(id);
+    for (const key of store.kv.touched) {
+      const value = store.kv.get(key);
+      writer.reset();
+      codec.writeKey(writer, key, value);
+      this.note(this.keys, key, value === undefined ? undefined : this.written());
+    }
+    for (const id of store.timers.touched) {
+      const timer = store.timers.get(id);
+      writer.reset();
+      codec.writeTimer(writer, id, timer);
+      this.note(this.timers, id, timer === undefined ? undefined : this.written());
+    }
+    for (const id of store.requests.touched) {
+      const request = store.requests.get(id);
+      writer.reset();
+      codec.writeRequest(writer, id, request);
+      this.note(this.requests, id, request === undefined ? undefined : this.written());
+    }
+  }
+
+  /**
+   * Takes in an item that did not change since it was written as `bytes`, after this digest was begun. An item
+   * that did was taken in by `update`, and one that is gone does not count.
+   */
+  coverEntity(id: number, bytes: Uint8Array): void {
+    if (!this.entities.has(id) && this.store.entities.get(id) !== undefined)
+      this.note(this.entities, id, hash128(bytes));
+  }
+
+  coverKey(key: string, bytes: Uint8Array): void {
+    if (!this.keys.has(key) && this.store.kv.get(key) !== undefined)
+      this.note(this.keys, key, hash128(bytes));
+  }
+
+  coverSession(id: number): void {
+    if (!this.sessions.has(id)) this.noteSession(id);
+  }
+
+  coverTimer(id: number, bytes: Uint8Array): void {
+    if (!this.timers.has(id) && this.store.timers.get(id) !== undefined)
+      this.note(this.timers, id, hash128(bytes));
+  }
+
+  coverRequest(id: number, bytes: Uint8Array): void {
+    if (!this.requests.has(id) && this.store.requests.get(id) !== undefined)
+      this.note(this.requests, id, hash128(bytes));
+  }
+
+  /** 16 bytes. */
+  value(): Uint8Array {
+    this.writer.reset();
+    this.codec.writeHead(this.writer, this.store);
+    return bytesOfHash(plus(this.sum, this.written()));
+  }
+
+  private noteSession(id: number): void {
+    const session = this.store.sessions.sessionById(id);
+    this.note(this.sessions, id, session === undefined ? undefined : this.hashOfSession(session));
+  }
+
+  private hashOfSession(session: SessionState): Hash128 {
+    const { codec, writer, messages } = this;
+    writer.reset();
+    codec.writeSession(writer, session, []);
+    let sum = this.written();
+    for (const message of session.outbox) {
+      let hash = messages.get(message);
+      if (hash === undefined) {
+        writer.reset();
+        codec.writeUnread(writer, session, message);
+        hash = this.written();
+        messages.set(message, hash);
+      }
+      sum = plus(sum, hash);
+    }
+    return sum;
+  }
+
+  private written(): Hash128 {
+    return hash128(this.writer.view8());
+  }
+
+  /** Puts an item's hash in the place of the one it had; undefined: there is no such item. */
+  private note<K>(items: Map<K, Hash128>, key: K, hash: Hash128 | undefined): void {
+    const before = items.get(key);
+    if (before !== undefined) this.sum = minus(this.sum, before);
+    if (hash === undefined) items.delete(key);
+    else {
+      items.set(key, hash);
+      this.sum = plus(this.sum, hash);
+    }
+  }
+}
