@@ -19,6 +19,7 @@ export { didYouMean } from "./config/did-you-mean.ts";
 export type { ConfigFile, ConfigFlag, ConfigSources } from "./config/gathering.ts";
 export { type Origin, originText } from "./config/origin.ts";
 export type { HostFacts } from "./config/setting.ts";
+export { LIVE_MOVES } from "./config/settings/placement.ts";
 export type { SettingPath, SettingValues } from "./config/settings.ts";
 export type { ModuleConfig, ServiceConfig, WorldConfig } from "./config/world-settings.ts";
 export {

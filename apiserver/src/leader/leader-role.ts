@@ -149,10 +149,6 @@ export class LeaderRole {
 
   /** What nodes said in an earlier reign is old. */
   private forgetReports(): void {
-    for (const node of this.view.nodes.values()) {
-      node.load = undefined;
-      node.problems = [];
-      node.loadAt = Number.NEGATIVE_INFINITY;
-    }
+    for (const node of this.view.nodes.values()) node.forgetReports();
   }
 }

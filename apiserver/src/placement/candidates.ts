@@ -12,6 +12,19 @@ export interface Choice {
   readonly visits: number;
 }
 
+/** What nodes are to get beside what the view shows. */
+export type Planned = ReadonlyMap<NodeEntry, number>;
+
+const NOTHING_PLANNED: Planned = new Map();
+
+/** Whom a shard does not go to, however much room there is. */
+export interface Passed {
+  /** What it is to leave. */
+  readonly excluded?: NodeEntry | undefined;
+  /** What failed with it lately. */
+  readonly avoid?: NodeEntry | undefined;
+}
+
 /** How loaded a node would be with so much more weight; 1 is full. */
 export function loadWith(view: ClusterView, node: NodeEntry, weight: number): number {
   const capacity = node.record?.capacity.weight ?? 0;
@@ -27,8 +40,8 @@ export function choose(
   view: ClusterView,
   shard: ShardEntry,
   settings: Pick<PlacementSettings, "packUpTo">,
-  now: number,
-  excluded: NodeEntry | undefined,
+  { excluded, avoid }: Passed,
+  planned: Planned = NOTHING_PLANNED,
 ): Choice {
   const { world } = shard;
   if (world === undefined) return { node: undefined, visits: 0 };
@@ -37,12 +50,12 @@ export function choose(
   const room = view.occupancy.roomVersion;
   if (kind.blockedVersion === room && weight >= kind.blockedWeight)
     return { node: undefined, visits: visits + 1 };
-  const avoid = shard.avoided(now);
   const own = shard.owner;
   // Where it was last, its journal is, and the module is warm.
   if (own !== undefined && own !== excluded && own !== avoid && view.canTake(own, shard)) {
     const seated = shard.seat === own || shard.secondWeight > 0;
-    if (seated || view.hasRoom(own, weight)) return { node: own, visits: visits + 1 };
+    const room = weight + (planned.get(own) ?? 0);
+    if (seated || view.hasRoom(own, room)) return { node: own, visits: visits + 1 };
   }
   const pack = kind.policy === "pack";
   let best: NodeEntry | undefined;
@@ -50,13 +63,17 @@ export function choose(
   let passedOver = false;
   visits += kind.nodes.length;
   for (const node of kind.nodes) {
-    if (!view.hasRoom(node, weight)) continue;
+    const more = planned.get(node) ?? 0;
+    if (!view.hasRoom(node, weight + more)) {
+      passedOver ||= more > 0;
+      continue;
+    }
     if (node === excluded || node === avoid) {
       passedOver = true;
       continue;
     }
     if (node.load !== undefined && view.isOverloaded(node)) continue;
-    const load = loadWith(view, node, weight);
+    const load = loadWith(view, node, weight + more);
     // Packing: the fullest below the mark comes first; nodes above it follow, the emptiest first.
     const score = pack && load <= settings.packUpTo ? -load : load;
     if (score < bestScore) {

@@ -1,6 +1,6 @@
-import type { WantReason } from "@atlasnet/core";
-import { choose } from "./candidates.ts";
-import type { NodeEntry, ShardEntry } from "./entries.ts";
+import { generationOf, isAlive, type MigrationReason, type WantReason } from "@atlasnet/core";
+import { type Choice, choose } from "./candidates.ts";
+import type { MigrationEntry, NodeEntry, ShardEntry } from "./entries.ts";
 import type { PlacementSettings } from "./settings.ts";
 import type { ClusterView } from "./view.ts";
 
@@ -16,6 +16,15 @@ export type Decision =
       readonly avoid?: NodeEntry | undefined;
       readonly visits: number;
     }
+  /** It lives, and is to be moved while it runs. */
+  | {
+      readonly type: "migrate";
+      readonly node: NodeEntry;
+      readonly reason: MigrationReason;
+      readonly visits: number;
+    }
+  /** The migration that is under way shall end. */
+  | { readonly type: "abort"; readonly problem: string }
   /** Its world was removed, and nobody owns it. */
   | { readonly type: "forget" }
   /** No node can take it: looked at again when there is room somewhere. */
@@ -34,6 +43,43 @@ const REST: Decision = { type: "rest" };
 /** Looks at a shard; undefined when it has nothing to say. The first that has, decides. */
 type Reconciler = (context: Context, shard: ShardEntry) => Decision | undefined;
 
+/**
+ * Shards that are on their way, whoever began it: its two nodes bring that to an end, and nobody else touches them.
+ * What has no sense any more is ended at once; what does not end in time, a little later than those two should.
+ */
+const migrating: Reconciler = ({ view, settings, now }, shard) => {
+  const { migration } = shard;
+  if (migration === undefined) return undefined;
+  const problem = whyAbort(view, shard, migration);
+  if (problem !== undefined) return { type: "abort", problem };
+  const { deadlineMs } = migration.record;
+  const due = migration.since + deadlineMs + settings.migrationMarginMs;
+  if (now < due) return { type: "rest", again: due };
+  return { type: "abort", problem: `it did not end within ${deadlineMs} ms` };
+};
+
+function whyAbort(
+  view: ClusterView,
+  { world, owner, ownerModified }: ShardEntry,
+  { record, to }: MigrationEntry,
+): string | undefined {
+  const { generation } = view;
+  if (world?.created !== record.world) return "the world was removed";
+  if (!world.enabled) return "the world was disabled";
+  if (generationOf(ownerModified) !== generation || ownerModified !== record.epoch)
+    return `${record.from} does not own it as it did any more`;
+  if (!owner?.isRegistered(generation) || !isAlive(owner.record, record.fromBoot))
+    return `${record.from}, which has it, is ${stateText(owner)}`;
+  if (!to.isRegistered(generation) || to.record?.boot !== record.toBoot)
+    return `${record.to}, where it was to go, is gone or was started anew`;
+  if (to.record.state !== "ready") return `${record.to}, where it was to go, is ${stateText(to)}`;
+  return undefined;
+}
+
+function stateText(node: NodeEntry | undefined): string {
+  return node?.record?.state ?? "gone";
+}
+
 const removed: Reconciler = ({ view }, shard) => {
   if (shard.world !== undefined) return undefined;
   // Its owner sees that the world is gone, and releases.
@@ -51,11 +97,30 @@ const settled: Reconciler = (context, shard) => {
   const { view, settings } = context;
   const { owner, wanted, world } = shard;
   if (owner === undefined || owner !== wanted || !shard.isOwned(view.generation)) return undefined;
-  if (owner.record?.state !== "draining" || world?.failover === "manual") return REST;
+  if (owner.record?.state !== "draining") return REST;
+  const isLive = settings.liveMoves && shard.abortedDrains < settings.maxAbortedDrains;
+  // Released and opened elsewhere it might begin without its state; moved while it runs it loses nothing.
+  if (world?.failover === "manual" && !isLive) return REST;
   if (view.occupancy.moving >= settings.maxMoves || owner.moves >= settings.maxMovesPerNode)
     return { type: "hold" };
-  return place(context, shard, "drained", owner);
+  return isLive ? migrateAway(context, shard, owner) : place(context, shard, "drained", owner);
 };
+
+/** Another node than the one that failed with it is better; that one is better than none. */
+function migrateAway({ view, settings, now }: Context, shard: ShardEntry, owner: NodeEntry) {
+  const again = shard.abortedAt + settings.migrateAgainMs;
+  if (now < again) return { type: "rest", again } as const;
+  const avoid = shard.avoided(now);
+  const first = choose(view, shard, settings, { excluded: owner, avoid });
+  const choice: Choice =
+    first.node === undefined && avoid !== undefined
+      ? choose(view, shard, settings, { excluded: owner })
+      : first;
+  const { node, visits } = choice;
+  if (node === undefined) return { type: "blocked", visits } as const;
+  if (node.moves >= settings.maxMovesPerNode) return { type: "hold" } as const;
+  return { type: "migrate", node, reason: "drained", visits } as const;
+}
 
 /** Shards that live elsewhere than they are wanted: somebody has to take them in the end. */
 const moving: Reconciler = (context, shard) => {
@@ -83,8 +148,8 @@ const claiming: Reconciler = (context, shard) => {
   const due = shard.since + settings.claimMs;
   if (view.canTake(wanted, shard)) {
     if (now < due) return { type: "rest", again: due };
-    const choice = choose(view, shard, settings, now, wanted);
-    const { node, visits } = choice;
+    const avoid = shard.avoided(now);
+    const { node, visits } = choose(view, shard, settings, { excluded: wanted, avoid });
     if (node !== undefined)
       return { type: "want", node, reason: "not-claimed", avoid: wanted, visits };
     return { type: "rest", again: now + settings.claimMs, visits };
@@ -107,7 +172,15 @@ const unplaced: Reconciler = (context, shard) => {
   return place(context, shard, "placed", undefined);
 };
 
-const reconcilers: readonly Reconciler[] = [removed, disabled, settled, moving, claiming, unplaced];
+const reconcilers: readonly Reconciler[] = [
+  migrating,
+  removed,
+  disabled,
+  settled,
+  moving,
+  claiming,
+  unplaced,
+];
 
 /** What the state asks for about a shard without a pending proposal. */
 export function decide(context: Context, shard: ShardEntry): Decision {
@@ -124,7 +197,8 @@ function place(
   reason: WantReason,
   excluded: NodeEntry | undefined,
 ): Decision {
-  const { node, visits } = choose(view, shard, settings, now, excluded);
+  const avoid = shard.avoided(now);
+  const { node, visits } = choose(view, shard, settings, { excluded, avoid });
   if (node === undefined) return { type: "blocked", visits };
   return { type: "want", node, reason, visits };
 }

@@ -1,6 +1,7 @@
 import {
   generationOf,
   isAlive,
+  type MigrationRecord,
   type NodeLoad,
   type NodeRecord,
   type ShardProblem,
@@ -23,6 +24,8 @@ export class NodeEntry {
   problems: readonly ShardProblem[] = [];
   /** When the newest load report came. */
   loadAt = Number.NEGATIVE_INFINITY;
+  /** Since when its reports say, without a break, that it is strained (BalanceSettings). */
+  strainedSince: number | undefined = undefined;
   /** Living shards that are on their way from here or to here. */
   moves = 0;
   /** When the last of them arrived. */
@@ -30,6 +33,14 @@ export class NodeEntry {
 
   constructor(id: string) {
     this.id = id;
+  }
+
+  /** What it said of itself is old. */
+  forgetReports(): void {
+    this.load = undefined;
+    this.problems = [];
+    this.loadAt = Number.NEGATIVE_INFINITY;
+    this.strainedSince = undefined;
   }
 
   /** A gameserver that is registered in this generation of the store. */
@@ -44,6 +55,16 @@ export interface WorldEntry
   readonly created: number;
   readonly modified: number;
   readonly kind: WorldKind;
+}
+
+/** A migration that is under way, as the watch shows it. */
+export interface MigrationEntry {
+  readonly record: MigrationRecord;
+  readonly to: NodeEntry;
+  readonly created: number;
+  readonly modified: number;
+  /** When this process saw it first, in ms of the clock. */
+  readonly since: number;
 }
 
 export interface Pending {
@@ -66,11 +87,21 @@ export class ShardEntry {
   owner: NodeEntry | undefined = undefined;
   ownerBoot = "";
   ownerHolds = false;
+  /** `created` of the world's record that it was taken for. */
+  ownerWorld = 0;
   ownerModified = 0;
+  /** It is being moved while it runs. */
+  migration: MigrationEntry | undefined = undefined;
+  /** One that was under way; how it ended is yet to be seen. */
+  ended: MigrationEntry | undefined = undefined;
+  /** Migrations in a row, of this ownership, that were to empty its node and were aborted. */
+  abortedDrains = 0;
+  /** When the last of them was. */
+  abortedAt = Number.NEGATIVE_INFINITY;
   pending: Pending | undefined = undefined;
   /** Since when the wanted node could have taken it. */
   since = 0;
-  /** A node that did not take it, passed over for a while: the boot that it had then. */
+  /** A node that did not take it, or where a migration of it failed, passed over for a while: the boot that it had then. */
   avoid: { readonly node: NodeEntry; readonly boot: string | undefined } | undefined = undefined;
   avoidUntil = 0;
   movedAt = Number.NEGATIVE_INFINITY;
@@ -96,7 +127,8 @@ export class ShardEntry {
 
   /** Where it is wanted, or will be once what was proposed is done. */
   get target(): NodeEntry | undefined {
-    return this.pending === undefined ? this.wanted : this.pending.node;
+    if (this.pending !== undefined) return this.pending.node;
+    return this.migration?.to ?? this.wanted;
   }
 
   /** The node that is passed over at present. One that was started anew is another. */

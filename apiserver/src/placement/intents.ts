@@ -1,7 +1,10 @@
 import {
+  abortMigration,
+  beginMigration,
   type Compare,
   forgetParts,
   lostParts,
+  type MigrationReason,
   type NodeRecord,
   type Operation,
   type TxnParts,
@@ -30,6 +33,26 @@ export type Intent =
       readonly sequence: number;
       readonly shard: string;
       readonly assumed: WantAssumptions;
+      readonly alone: boolean;
+    }
+  /** A living shard is to be moved while it runs. */
+  | {
+      readonly type: "migrate";
+      readonly sequence: number;
+      readonly shard: string;
+      readonly node: string;
+      readonly reason: MigrationReason;
+      readonly txn: TxnParts;
+      readonly alone: boolean;
+    }
+  /** A migration has no sense any more, or no end. */
+  | {
+      readonly type: "abort";
+      readonly sequence: number;
+      readonly shard: string;
+      readonly migration: string;
+      readonly problem: string;
+      readonly txn: TxnParts;
       readonly alone: boolean;
     }
   /** Its lease has run out. From now on none of its renewals is answered, until this is decided. */
@@ -61,8 +84,48 @@ export function assumptionsOf(
     worldModified: shard.world?.modified ?? 0,
     shardModified: shard.modified,
     ownerModified: shard.ownerModified,
+    migrationModified: shard.migration?.modified ?? 0,
     nodes: [...nodes].map(({ id, modified }) => ({ node: id, modified })),
   };
+}
+
+/** Undefined: the records do not allow it. `started`: ms since 1970, for people. */
+export function migrateTxn(
+  shard: ShardEntry,
+  to: NodeEntry,
+  generation: number,
+  wish: {
+    readonly id: string;
+    readonly reason: MigrationReason;
+    readonly started: number;
+    readonly deadlineMs: number;
+  },
+): TxnParts | undefined {
+  const { world, owner, ownerBoot, ownerWorld, ownerModified, migration } = shard;
+  if (world === undefined || owner === undefined || ownerWorld !== world.created) return undefined;
+  const state = shard.ownerHolds ? "owned" : "released";
+  const record = { world: ownerWorld, node: owner.id, boot: ownerBoot, state } as const;
+  const { created = 0, modified = 0 } = migration ?? {};
+  const view = {
+    world: { record: world, created: world.created, modified: world.modified },
+    shard: { modified: shard.modified },
+    owner: { record, modified: ownerModified },
+    ownerNode: { record: owner.record, modified: owner.modified },
+    target: { record: to.record, modified: to.modified },
+    migration: { record: migration?.record, created, modified },
+  };
+  const made = beginMigration(shard.name, view, { ...wish, to: to.id }, generation);
+  return made.ok ? made.txn : undefined;
+}
+
+/** Undefined: there is no migration. `ended`: ms since 1970, for people. */
+export function abortTxn(
+  { name, migration }: ShardEntry,
+  how: { readonly by: string; readonly problem: string; readonly ended: number },
+): TxnParts | undefined {
+  if (migration === undefined) return undefined;
+  const made = abortMigration(name, migration, how);
+  return made.ok ? made.txn : undefined;
 }
 
 /**
@@ -113,6 +176,9 @@ function partsOf(intent: Intent): TxnParts {
     }
     case "forget":
       return forgetParts(intent.shard, intent.assumed);
+    case "migrate":
+    case "abort":
+      return intent.txn;
     case "lost":
       return lostParts(intent.node, intent.modified, intent.record);
   }

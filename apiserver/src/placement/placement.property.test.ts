@@ -217,6 +217,7 @@ test("no move is undone while the loads of its nodes stay the same, and moving e
       restMs: 0,
       everyMs: 500,
       threshold: 0.02,
+      strainedAt: 0,
     },
   };
   let moves = 0;

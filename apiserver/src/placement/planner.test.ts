@@ -177,7 +177,7 @@ test("packing fills one node up to the mark before it takes the next", () => {
 
 test("running worlds are not moved for balance, unless that is asked for", () => {
   for (const moves of ["unowned", "stateless"] as const) {
-    const balance = { ...DEFAULT_PLACEMENT.balance, everyMs: 500, restMs: 0, moves };
+    const balance = { ...DEFAULT_PLACEMENT.balance, everyMs: 500, restMs: 0, strainedAt: 0, moves };
     const cluster = clusterOf({ balance });
     cluster.addNode("a", capacity(10));
     for (let i = 0; i < 8; i++)

@@ -1,8 +1,15 @@
-import type { WantReason } from "@atlasnet/core";
-import { balance } from "./balance.ts";
+import type { MigrationReason, WantReason } from "@atlasnet/core";
+import { planBalance } from "./balance.ts";
 import { type Context, type Decision, decide } from "./decisions.ts";
 import type { NodeEntry, ShardEntry } from "./entries.ts";
-import { assumptionsOf, type Intent, type Proposed, transactionsOf } from "./intents.ts";
+import {
+  abortTxn,
+  assumptionsOf,
+  type Intent,
+  migrateTxn,
+  type Proposed,
+  transactionsOf,
+} from "./intents.ts";
 import { type Leases, NO_LEASES } from "./leases.ts";
 import { LostNodes } from "./lost-nodes.ts";
 import type { PlacementSettings } from "./settings.ts";
@@ -38,6 +45,7 @@ const MAX_BACKOFF = 6;
 export class PlacementPlanner {
   readonly view: ClusterView;
   readonly settings: PlacementSettings;
+  private readonly name: string;
   private readonly timers = new ShardTimers();
   private readonly lost: LostNodes;
   /** Shards that no node can take, until there is room somewhere. */
@@ -52,12 +60,19 @@ export class PlacementPlanner {
   /** The shards that are still to be looked at since this reign began. */
   private sweep: Iterator<ShardEntry> | undefined = undefined;
   private term = 0;
+  private wallTime = 0;
   private balancedAt = Number.NEGATIVE_INFINITY;
 
-  /** Without leases no node is ever lost. */
-  constructor(settings: PlacementSettings, view: ClusterView, leases: Leases = NO_LEASES) {
+  /** Without leases no node is ever lost. `name`: of this apiserver, for people. */
+  constructor(
+    settings: PlacementSettings,
+    view: ClusterView,
+    leases: Leases = NO_LEASES,
+    name = "placement",
+  ) {
     this.settings = settings;
     this.view = view;
+    this.name = name;
     this.lost = new LostNodes(view, leases);
   }
 
@@ -91,8 +106,12 @@ export class PlacementPlanner {
     this.held.clear();
   }
 
-  /** Losses among its intents are to be proposed at once: no renewal of those nodes is answered any more. */
-  step(now: number): Step {
+  /**
+   * Losses among its intents are to be proposed at once: no renewal of those nodes is answered any more.
+   * `wallTime`: ms since 1970, for what people read in records.
+   */
+  step(now: number, wallTime = now): Step {
+    this.wallTime = wallTime;
     const intents: Intent[] =
       now >= this.lost.nextAt ? this.lost.find(now, () => ++this.sequence) : [];
     this.wake(now);
@@ -208,6 +227,12 @@ export class PlacementPlanner {
         return 0;
       case "want":
         return this.follow(decision, shard, intents, now);
+      case "migrate":
+        this.migrate(shard, decision.node, decision.reason, intents, now);
+        return decision.visits;
+      case "abort":
+        this.abort(shard, decision.problem, intents, now);
+        return 0;
     }
   }
 
@@ -239,14 +264,55 @@ export class PlacementPlanner {
     return { type: "want", sequence, shard: name, node: node?.id, reason, assumed, alone };
   }
 
+  private migrate(
+    shard: ShardEntry,
+    to: NodeEntry,
+    reason: MigrationReason,
+    intents: Intent[],
+    now: number,
+  ): void {
+    const { generation } = this.view;
+    const { migrationMs: deadlineMs } = this.settings;
+    const sequence = ++this.sequence;
+    const wish = { id: this.migrationId(sequence), reason, started: this.wallTime, deadlineMs };
+    const txn = migrateTxn(shard, to, generation, wish);
+    // What was decided from says otherwise before long.
+    if (txn === undefined) return this.timers.set(shard, now + this.settings.retryMs);
+    const { name } = shard;
+    const alone = shard.failures > 0;
+    this.propose(shard, to, now, sequence);
+    intents.push({ type: "migrate", sequence, shard: name, node: to.id, reason, txn, alone });
+  }
+
+  private abort(shard: ShardEntry, problem: string, intents: Intent[], now: number): void {
+    const { name: by, wallTime: ended } = this;
+    const txn = abortTxn(shard, { by, problem, ended });
+    const { name, migration } = shard;
+    if (txn === undefined || migration === undefined) return;
+    const alone = shard.failures > 0;
+    const sequence = this.propose(shard, shard.wanted, now);
+    const { id } = migration.record;
+    intents.push({ type: "abort", sequence, shard: name, migration: id, problem, txn, alone });
+  }
+
+  /** Of the term and the number of the proposal: there is no other of the same. */
+  private migrationId(sequence: number): string {
+    const hex = (value: number) => (value >>> 0).toString(16).padStart(8, "0");
+    return `${hex(this.term)}${hex(sequence)}`;
+  }
+
   private forget(shard: ShardEntry, now: number): Intent {
     const assumed = assumptionsOf(shard, []);
     const sequence = this.propose(shard, undefined, now);
     return { type: "forget", sequence, shard: shard.name, assumed, alone: shard.failures > 0 };
   }
 
-  private propose(shard: ShardEntry, node: NodeEntry | undefined, now: number): number {
-    const sequence = ++this.sequence;
+  private propose(
+    shard: ShardEntry,
+    node: NodeEntry | undefined,
+    now: number,
+    sequence = ++this.sequence,
+  ): number {
     const until = now + this.settings.pendingMs;
     this.view.propose(shard, { sequence, node, until }, now);
     this.timers.set(shard, until);
@@ -257,9 +323,10 @@ export class PlacementPlanner {
     const { enabled, everyMs } = this.settings.balance;
     if (!enabled || context.now < this.balancedAt + everyMs) return;
     this.balancedAt = context.now;
-    for (const { shard, to } of balance(context)) {
+    for (const { shard, to, isLive } of planBalance(context)) {
       shard.movedAt = context.now;
-      intents.push(this.want(shard, to, "balanced", context.now));
+      if (isLive) this.migrate(shard, to, "balanced", intents, context.now);
+      else intents.push(this.want(shard, to, "balanced", context.now));
     }
   }
 }

@@ -1,3 +1,5 @@
+import { LIVE_MOVES } from "@atlasnet/core";
+
 /** How placement behaves. Times in ms of the clock whose readings the planner is given. */
 export interface PlacementSettings {
   /** Node visits of one step: the measure of its work. A visit takes some ten nanoseconds. */
@@ -6,7 +8,7 @@ export interface PlacementSettings {
   readonly maxIntents: number;
   /** Proposed and not yet seen in the watch; at the bound the planner waits. */
   readonly maxPending: number;
-  /** Most intents joined into one transaction. Each takes four parts and up to two nodes. */
+  /** Most intents joined into one transaction. Each takes up to ten parts of MAX_TXN_PARTS. */
   readonly intentsPerTransaction: number;
   /** A proposal without an answer is looked at anew after this time. */
   readonly pendingMs: number;
@@ -25,12 +27,26 @@ export interface PlacementSettings {
   /** Living shards on the move at a time: in all, and of one draining node. */
   readonly maxMoves: number;
   readonly maxMovesPerNode: number;
+  /** Living shards are moved while they run (migrations); false: they are released and opened elsewhere. */
+  readonly liveMoves: boolean;
+  /** Most that a migration may take before it is aborted. */
+  readonly migrationMs: number;
+  /** The nodes of a migration end it themselves in time; this much later the leader does. */
+  readonly migrationMarginMs: number;
+  /** Between an aborted migration of a shard whose node drains and the next. */
+  readonly migrateAgainMs: number;
+  /** A shard whose node drains is released and opened elsewhere after so many aborted migrations. */
+  readonly maxAbortedDrains: number;
   readonly balance: BalanceSettings;
 }
 
 export interface BalanceSettings {
   readonly enabled: boolean;
   readonly everyMs: number;
+  /** A node is strained while its reported load is from here on; 0: every node, always. Less than 1. */
+  readonly strainedAt: number;
+  /** Running shards leave a node that was strained for so long, since the last move that it took part in. */
+  readonly strainedMs: number;
   /** Nodes this far apart in load (1 is a full node) are worth a move. */
   readonly threshold: number;
   /** The receiver stays so far below what the giver had: then no move is worth its reverse. */
@@ -41,16 +57,17 @@ export interface BalanceSettings {
   readonly maxTried: number;
   /**
    * Which shards may be moved while they run: `unowned` none of them, `stateless` those that keep nothing
-   * (durability none), `all` any, as long as its owner's snapshot reaches the next one.
+   * (durability none), `all` any. Undefined: `all` when moves are live; `unowned` when they are not, because
+   * then each costs players a pause.
    */
-  readonly moves: "unowned" | "stateless" | "all";
+  readonly moves: "unowned" | "stateless" | "all" | undefined;
 }
 
 export const DEFAULT_PLACEMENT: PlacementSettings = {
   maxVisits: 300_000,
   maxIntents: 256,
   maxPending: 1024,
-  intentsPerTransaction: 40,
+  intentsPerTransaction: 24,
   pendingMs: 10_000,
   retryMs: 200,
   claimMs: 30_000,
@@ -60,13 +77,20 @@ export const DEFAULT_PLACEMENT: PlacementSettings = {
   packUpTo: 0.85,
   maxMoves: 64,
   maxMovesPerNode: 8,
+  liveMoves: LIVE_MOVES,
+  migrationMs: 120_000,
+  migrationMarginMs: 5000,
+  migrateAgainMs: 3000,
+  maxAbortedDrains: 2,
   balance: {
     enabled: true,
     everyMs: 5000,
+    strainedAt: 0.8,
+    strainedMs: 30_000,
     threshold: 0.2,
     hysteresis: 0.05,
     restMs: 600_000,
     maxTried: 64,
-    moves: "unowned",
+    moves: undefined,
   },
 };

@@ -1,4 +1,5 @@
 import {
+  abortMigration,
   type Change,
   changeNodeState,
   claimShard,
@@ -11,16 +12,19 @@ import {
   isOwned,
   type KeyValue,
   type ModuleSource,
+  migrationKey,
   moduleKey,
   type NodeRecord,
   nodeKey,
   ownerKey,
   type Proposal,
   type PseudoRandom,
+  parseRecordKey,
   registerNode,
   releaseShard,
   removeWorld,
   shardKey,
+  switchShard,
   updateWorld,
   type WorldRecord,
   whyRelease,
@@ -37,6 +41,8 @@ import { ClusterView } from "./view.ts";
 /** Time goes in steps of this many ms. */
 export const SIM_STEP_MS = 100;
 const LEASE_MS = 3000;
+/** A migration is done this long after its target saw it. */
+const MIGRATION_MS = 400;
 
 interface SimNode {
   readonly id: string;
@@ -46,11 +52,15 @@ interface SimNode {
   isCut: boolean;
   /** Takes nothing that it is asked to take. */
   isBroken: boolean;
+  /** What it does about migrations to it: brings them to their end, gives them up, or nothing at all. */
+  migrates: "well" | "gives-up" | "never-ends";
   leaseUntil: number;
   /** Of the store when it last looked, under its lease. */
   looked: number;
   /** Shards it acts for, with their epochs. */
   readonly acts: Map<string, number>;
+  /** When it saw migrations to it first, by their id. */
+  readonly arriving: Map<string, number>;
 }
 
 export interface SimFaults {
@@ -115,8 +125,10 @@ export class SimCluster {
       isUp: true,
       isCut: false,
       isBroken: false,
+      migrates: "well" as const,
       looked: -1,
       acts: new Map(),
+      arriving: new Map(),
     };
     this.nodes.set(id, { ...node, leaseUntil: this.now + LEASE_MS });
   }
@@ -126,6 +138,7 @@ export class SimCluster {
     if (node === undefined) return;
     node.isUp = false;
     node.acts.clear();
+    node.arriving.clear();
   }
 
   cordon(id: string, cordoned: boolean): void {
@@ -203,6 +216,7 @@ export class SimCluster {
       this.runLeases();
       this.runProposals();
       for (const node of this.nodes.values()) if (node.isUp && !node.isCut) this.runNode(node);
+      this.runMigrations();
       this.runWatch();
       this.runPlanner();
       this.checkActors();
@@ -231,6 +245,11 @@ export class SimCluster {
     return isOwned(owner, node, this.store.generation) ? record.node : undefined;
   }
 
+  /** Where it is on its way to. */
+  migratingTo(world: string): string | undefined {
+    return this.store.seen("migration", migrationKey(firstShard(world))).record?.to;
+  }
+
   wantedOf(world: string): string | undefined {
     return this.store.seen("shard", shardKey(firstShard(world))).record?.wanted;
   }
@@ -254,8 +273,10 @@ export class SimCluster {
     const { store } = this;
     if (node.looked === store.revision) return;
     node.looked = store.leases.has(id) && !node.isBroken ? store.revision : -1;
-    for (const shard of store.keys("shards/").filter((key) => !key.endsWith("/owner"))) {
-      const name = shard.slice("shards/".length);
+    for (const key of store.keys("shards/")) {
+      const parsed = parseRecordKey(key);
+      if (parsed?.kind !== "shard") continue;
+      const name = parsed.shard;
       const view = claimView(store, worldOfShard(name) ?? "", id);
       const mine = view.owner.record?.node === id && view.owner.record.boot === boot;
       if (mine && view.owner.record?.state === "owned") {
@@ -269,6 +290,41 @@ export class SimCluster {
         const made = claimShard(name, view, { node: id, boot, generation: store.generation });
         if (this.run(made)) node.acts.set(name, store.revision);
       }
+    }
+  }
+
+  /** Both nodes have to be there for a shard to arrive; the source stops at the moment that the target begins. */
+  private runMigrations(): void {
+    const { store } = this;
+    for (const key of store.keys("shards/")) {
+      const parsed = parseRecordKey(key);
+      if (parsed?.kind !== "migration") continue;
+      const { shard } = parsed;
+      const migration = store.seen("migration", key);
+      const { record } = migration;
+      const target = this.nodes.get(record?.to ?? "");
+      const source = this.nodes.get(record?.from ?? "");
+      if (record === undefined || target?.boot !== record.toBoot || !isThere(target)) continue;
+      const begun = target.arriving.get(record.id) ?? this.now;
+      target.arriving.set(record.id, begun);
+      if (this.now < begun + MIGRATION_MS || target.migrates === "never-ends") continue;
+      if (target.migrates === "gives-up") {
+        const how = { by: target.id, problem: "it would not do it", ended: this.now };
+        this.run(abortMigration(shard, migration, how));
+        continue;
+      }
+      if (source?.boot !== record.fromBoot || !isThere(source) || !source.acts.has(shard)) continue;
+      const view = {
+        migration,
+        owner: store.seen("owner", ownerKey(shard)),
+        shard: store.seen("shard", shardKey(shard)),
+        world: store.seen("world", worldKey(parsed.world)),
+        node: store.seen("node", nodeKey(target.id)),
+      };
+      const me = { node: target.id, boot: target.boot, generation: store.generation };
+      if (!this.run(switchShard(shard, view, me, this.now))) continue;
+      source.acts.delete(shard);
+      target.acts.set(shard, store.revision);
     }
   }
 
@@ -334,4 +390,8 @@ export class SimCluster {
           throw new Error("an old generation acts");
       }
   }
+}
+
+function isThere({ isUp, isCut }: SimNode): boolean {
+  return isUp && !isCut;
 }

@@ -6,6 +6,8 @@ import {
   generationOf,
   type KeyValue,
   type ModuleRecord,
+  type MovedRecord,
+  migrationKey,
   moduleKey,
   type NodeLoad,
   type NodeRecord,
@@ -19,8 +21,15 @@ import {
   type WorldRecord,
   worldKey,
 } from "@atlasnet/core";
-import { NodeEntry, type Pending, ShardEntry, type WorldEntry } from "./entries.ts";
+import {
+  type MigrationEntry,
+  NodeEntry,
+  type Pending,
+  ShardEntry,
+  type WorldEntry,
+} from "./entries.ts";
 import { Occupancy } from "./occupancy.ts";
+import type { BalanceSettings, PlacementSettings } from "./settings.ts";
 import { WorkQueue } from "./work-queue.ts";
 import { digestKey, kindKey, WorldKind } from "./world-kind.ts";
 
@@ -53,14 +62,16 @@ export class ClusterView {
   readonly dirty = new WorkQueue();
   /** Shards with a proposal that is not seen yet. */
   readonly pending = new Set<ShardEntry>();
+  /** Shards with a migration under way. */
+  readonly migrating = new Set<ShardEntry>();
   /** Goes up with every change of a node or a module: lists of nodes that fit are made anew. */
   nodesVersion = 0;
   generation = 0;
   readonly bad: BadRecord[] = [];
-  private readonly overloadedAt: number;
+  private readonly settings: ViewSettings;
 
-  constructor(options: { readonly overloadedAt: number }) {
-    this.overloadedAt = options.overloadedAt;
+  constructor(settings: ViewSettings) {
+    this.settings = settings;
   }
 
   /** Changes of a watch, or the items of a range as puts. `now` in ms of the planner's clock. */
@@ -83,6 +94,7 @@ export class ClusterView {
     const before = this.isOverloaded(entry);
     entry.load = load;
     entry.loadAt = now;
+    this.noteStrain(entry, now);
     if (before && !this.isOverloaded(entry)) this.occupancy.roomVersion += 1;
   }
 
@@ -104,7 +116,15 @@ export class ClusterView {
   }
 
   isOverloaded(node: NodeEntry): boolean {
-    return this.reportedLoad(node) >= this.overloadedAt;
+    return this.reportedLoad(node) >= this.settings.overloadedAt;
+  }
+
+  /** It is over only when the load has fallen by the hysteresis: a figure that swings about the mark counts as one time. */
+  private noteStrain(node: NodeEntry, now: number): void {
+    const { strainedAt, hysteresis } = this.settings.balance;
+    const load = this.reportedLoad(node);
+    if (load >= strainedAt) node.strainedSince ??= now;
+    else if (load < strainedAt - hysteresis) node.strainedSince = undefined;
   }
 
   /** Whether it may become the owner of this shard, room aside. */
@@ -153,6 +173,14 @@ export class ClusterView {
         return this.read(item, decodeRecord("owner", value), (record) =>
           this.setOwner(key.shard, key.world, record, modified, now),
         );
+      case "migration":
+        return this.read(item, decodeRecord("migration", value), (record) =>
+          this.setMigration(key.shard, key.world, { record, created, modified }, now),
+        );
+      case "moved":
+        return this.read(item, decodeRecord("moved", value), (record) =>
+          this.setMoved(key.shard, record, now),
+        );
       case "module":
         return this.read(item, decodeRecord("module", value), (record) =>
           this.setModule(`${key.name}@${key.version}`, record),
@@ -173,6 +201,7 @@ export class ClusterView {
     else if (key.kind === "world") this.setWorld(key.world, undefined, 0, 0, now);
     else if (key.kind === "shard") this.setShard(key.shard, key.world, undefined, 0, now);
     else if (key.kind === "owner") this.setOwner(key.shard, key.world, undefined, 0, now);
+    else if (key.kind === "migration") this.setMigration(key.shard, key.world, undefined, now);
     else if (key.kind === "module") this.setModule(`${key.name}@${key.version}`, undefined);
   }
 
@@ -183,9 +212,10 @@ export class ClusterView {
   *keys(): Generator<string> {
     for (const [id, { record }] of this.nodes) if (record !== undefined) yield nodeKey(id);
     for (const name of this.worlds.keys()) yield worldKey(name);
-    for (const { name, modified, ownerModified } of this.shards.values()) {
+    for (const { name, modified, ownerModified, migration } of this.shards.values()) {
       if (modified !== 0) yield shardKey(name);
       if (ownerModified !== 0) yield ownerKey(name);
+      if (migration !== undefined) yield migrationKey(name);
     }
     for (const module of this.modules.keys()) {
       const at = module.lastIndexOf("@");
@@ -205,17 +235,15 @@ export class ClusterView {
 
   private setNode(id: string, record: NodeRecord | undefined, modified: number, now: number): void {
     const node = this.node(id);
-    if (node.record?.boot !== record?.boot || node.record?.state === "lost") {
-      node.load = undefined;
-      node.problems = [];
-      node.loadAt = Number.NEGATIVE_INFINITY;
-    }
+    if (node.record?.boot !== record?.boot || node.record?.state === "lost") node.forgetReports();
     node.record = record;
     node.modified = modified;
     this.nodesVersion += 1;
     this.occupancy.roomVersion += 1;
     for (const shard of [...node.shards]) {
       if (shard.target === node) shard.since = now;
+      // Another drain begins anew.
+      if (record?.state === "ready" && shard.owner === node) shard.abortedDrains = 0;
       this.changed(shard, now);
     }
     this.tidy(node);
@@ -256,11 +284,7 @@ export class ClusterView {
   ): void {
     const shard = this.shard(name, world);
     const before = shard.wanted;
-    if (shard.pending !== undefined && modified !== shard.modified) {
-      this.pending.delete(shard);
-      shard.pending = undefined;
-      shard.failures = 0;
-    }
+    if (modified !== shard.modified) this.answered(shard);
     shard.wanted = record?.wanted === undefined ? undefined : this.node(record.wanted);
     shard.reason = record?.reason ?? "placed";
     shard.modified = modified;
@@ -278,13 +302,59 @@ export class ClusterView {
   ): void {
     const shard = this.shard(name, world);
     const before = shard.owner;
+    if (shard.ownerModified !== 0 && shard.ownerModified !== modified) shard.abortedDrains = 0;
     shard.owner = record === undefined ? undefined : this.node(record.node);
     shard.ownerBoot = record?.boot ?? "";
     shard.ownerHolds = record?.state === "owned";
+    shard.ownerWorld = record?.world ?? 0;
     shard.ownerModified = modified;
     shard.since = now;
     this.changed(shard, now);
     this.tidy(before);
+  }
+
+  private setMigration(
+    name: string,
+    world: string,
+    seen: Omit<MigrationEntry, "to" | "since"> | undefined,
+    now: number,
+  ): void {
+    const shard = this.shard(name, world);
+    const before = shard.migration;
+    if (seen?.modified !== before?.modified) this.answered(shard);
+    if (seen === undefined) {
+      shard.ended = before;
+      shard.migration = undefined;
+      this.migrating.delete(shard);
+    } else {
+      const since = before?.record.id === seen.record.id ? before.since : now;
+      shard.migration = { ...seen, to: this.node(seen.record.to), since };
+      this.migrating.add(shard);
+    }
+    this.changed(shard, now);
+    this.tidy(before?.to);
+  }
+
+  /** How a migration ended that was seen under way; what was before is of no use any more. */
+  private setMoved(name: string, { id, outcome, reason }: MovedRecord, now: number): void {
+    const shard = this.shards.get(name);
+    const ended = shard?.ended;
+    if (shard === undefined || ended?.record.id !== id) return;
+    shard.ended = undefined;
+    if (outcome === "moved") return;
+    shard.avoid = { node: ended.to, boot: ended.record.toBoot };
+    shard.avoidUntil = now + this.settings.avoidMs;
+    if (reason !== "drained") return;
+    shard.abortedDrains += 1;
+    shard.abortedAt = now;
+  }
+
+  /** What was proposed for a shard is decided: its records have changed. */
+  private answered(shard: ShardEntry): void {
+    if (shard.pending === undefined) return;
+    this.pending.delete(shard);
+    shard.pending = undefined;
+    shard.failures = 0;
   }
 
   private setModule(name: string, record: ModuleRecord | undefined): void {
@@ -296,7 +366,9 @@ export class ClusterView {
 
   private changed(shard: ShardEntry, now: number): void {
     this.recount(shard, now);
-    if (shard.world === undefined && shard.modified === 0 && shard.ownerModified === 0) {
+    const { world, modified, ownerModified, migration } = shard;
+    const isThere = modified !== 0 || ownerModified !== 0 || migration !== undefined;
+    if (world === undefined && !isThere) {
       this.pending.delete(shard);
       shard.pending = undefined;
       this.occupancy.leave(shard);
@@ -338,6 +410,11 @@ export class ClusterView {
     }
     return kind;
   }
+}
+
+/** What the view needs of the settings of placement. */
+export interface ViewSettings extends Pick<PlacementSettings, "overloadedAt" | "avoidMs"> {
+  readonly balance: Pick<BalanceSettings, "strainedAt" | "hysteresis">;
 }
 
 /** So many changes take a few ms. */

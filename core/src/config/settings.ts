@@ -6,6 +6,7 @@ import { discoverySettings } from "./settings/discovery.ts";
 import { gameserverSettings } from "./settings/gameserver.ts";
 import { linkSettings } from "./settings/links.ts";
 import { pageSettings } from "./settings/pages.ts";
+import { placementSettings } from "./settings/placement.ts";
 import { processSettings } from "./settings/process.ts";
 import { proxySettings } from "./settings/proxy.ts";
 import { snapshotSettings } from "./settings/snapshots.ts";
@@ -23,6 +24,7 @@ export const settings = {
   ...gameserverSettings,
   ...snapshotSettings,
   ...apiserverSettings,
+  ...placementSettings,
   ...clusterSettings,
   ...artifactSettings,
   ...discoverySettings,
