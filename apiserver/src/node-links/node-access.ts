@@ -9,6 +9,7 @@ import {
   parseRecordKey,
   type TxnRequest,
 } from "@atlasnet/core";
+import { migratedShard, migrationProblem } from "./migration-access.ts";
 
 /**
  * What a node may do with the control store over its link, whose certificate says who it is. It reads all but
@@ -19,6 +20,7 @@ import {
  * | `nodes/<itself>` | every node | put: a record of its role |
  * | `shards/<world>/<index>/owner` | gameservers | put in `then`: a record that names itself; to own, under its lease |
  * | `shards/<world>/<index>/snapshot` | gameservers | put: a record that names itself, compared with the epoch it names |
+ * | `shards/<world>/<index>`, `…/migration`, `…/moved` | gameservers | in `then`: end a migration that it takes part in (migration-access.ts) |
  * | `kv/cluster/…`, `kv/node/<itself>/…` | gameservers | put, delete, also by prefix |
  *
  * A transaction may compare any key but secrets: that is how a claim names what it assumes.
@@ -49,7 +51,11 @@ export function txnProblem(peer: Peer, request: TxnRequest): string | undefined 
   }
   const leased = request.leases?.includes(peer.node) === true;
   for (const operation of request.then) {
-    const problem = operationProblem(peer, operation, leased) ?? unfenced(operation, request);
+    const shard = migratedShard(operation);
+    const problem =
+      shard === undefined
+        ? (operationProblem(peer, operation, leased) ?? unfenced(operation, request))
+        : migrationProblem(peer, shard, request);
     if (problem !== undefined) return problem;
   }
   for (const operation of request.otherwise ?? []) {

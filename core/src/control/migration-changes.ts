@@ -1,5 +1,5 @@
 import { clipText } from "../wire/text.ts";
-import { generationOf } from "./control-store.ts";
+import { type Compare, generationOf } from "./control-store.ts";
 import type { Claimant } from "./ownership.ts";
 import { isAlive, isOwned } from "./ownership.ts";
 import { encodeRecord } from "./record-codec.ts";
@@ -146,6 +146,7 @@ export function switchShard(
       ...when(
         [
           modifiedIs(migrationKey(shard), migration.modified),
+          recordIs(shard, record),
           modifiedIs(ownerKey(shard), owner.modified),
           modifiedIs(shardKey(shard), view.shard.modified),
           modifiedIs(worldKey(worldNameOf(shard)), world.modified),
@@ -181,7 +182,7 @@ export function abortMigration(
     txn: {
       ...(how.id === undefined ? {} : { id: how.id }),
       ...when(
-        [modifiedIs(migrationKey(shard), migration.modified)],
+        [modifiedIs(migrationKey(shard), migration.modified), recordIs(shard, record)],
         [
           { type: "delete", key: migrationKey(shard) },
           {
@@ -218,6 +219,15 @@ export function measureMove(
         },
       ],
     ),
+  };
+}
+
+/** Shows an apiserver, which looks at the request alone, that its sender takes part in what it ends. */
+function recordIs(shard: string, record: MigrationRecord): Compare {
+  return {
+    type: "value",
+    key: migrationKey(shard),
+    equals: encodeRecord("migration", record),
   };
 }
 

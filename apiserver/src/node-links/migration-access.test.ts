@@ -1,0 +1,179 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  abortMigration,
+  beginMigration,
+  type Compare,
+  changeNodeState,
+  claimShard,
+  createWorld,
+  encodeRecord,
+  firstShard,
+  measureMove,
+  migrationKey,
+  movedKey,
+  nodeKey,
+  type Operation,
+  ownerKey,
+  type Peer,
+  type Proposal,
+  registerNode,
+  shardKey,
+  switchShard,
+  type TxnRequest,
+  worldKey,
+} from "@atlasnet/core";
+import {
+  claimView,
+  migrationView,
+  migrationWish,
+  nodeRecord,
+  TinyStore,
+  wantShard,
+  worldRecord,
+} from "@atlasnet/core/testing";
+import { txnProblem } from "./node-access.ts";
+
+const shard = firstShard("arena");
+const SOURCE: Peer = { role: "gameserver", node: "gs-1" };
+const TARGET: Peer = { role: "gameserver", node: "gs-2" };
+const OTHER: Peer = { role: "gameserver", node: "gs-3" };
+
+function made<C extends string>(proposal: Proposal<C>): TxnRequest {
+  return proposal.ok ? proposal.txn : assert.fail(proposal.problem);
+}
+
+/** A shard of gs-1 on its way to gs-2, as the real transactions have it. */
+function scene() {
+  const store = new TinyStore();
+  const propose = (txn: TxnRequest) => assert.ok(store.txn(txn).succeeded);
+  const me = (node: string) => ({ node, boot: node, generation: store.generation });
+  propose(made(createWorld("arena", store.seen("world", worldKey("arena")), worldRecord())));
+  for (const { node } of [SOURCE, TARGET, OTHER]) {
+    const seen = () => store.seen("node", nodeKey(node));
+    const record = nodeRecord({ boot: node });
+    const generation = store.generation;
+    propose(made(registerNode(node, seen(), { record, generation, previousBoot: undefined })));
+    store.leases.add(node);
+    propose(made(changeNodeState(node, seen(), node, "ready")));
+  }
+  propose(wantShard(store, "arena", SOURCE.node));
+  propose(made(claimShard(shard, claimView(store, "arena", SOURCE.node), me(SOURCE.node))));
+  const view = () => migrationView(store, "arena", TARGET.node);
+  const begun = beginMigration(
+    shard,
+    view(),
+    migrationWish(1, { to: TARGET.node }),
+    store.generation,
+  );
+  assert.ok(begun.ok);
+  propose(begun.txn);
+  const switched = made(switchShard(shard, view(), me(TARGET.node), 2_000));
+  const abortedBy = (by: string) =>
+    made(abortMigration(shard, view().migration, { by, problem: "why not", ended: 2_000 }));
+  return { store, begin: begun.txn, switched, abortedBy };
+}
+
+const may = (peer: Peer, request: TxnRequest) => txnProblem(peer, request) === undefined;
+
+/** The request, with what is returned in place of each operation or compare. */
+function changed(
+  request: TxnRequest,
+  operation: (each: Operation) => readonly Operation[],
+  compare: (each: Compare) => readonly Compare[] = (each) => [each],
+): TxnRequest {
+  return {
+    ...request,
+    then: request.then.flatMap(operation),
+    compare: request.compare.flatMap(compare),
+  };
+}
+
+test("the target switches, and nobody else; source and target abort, and nobody else", () => {
+  const { switched, abortedBy } = scene();
+  assert.equal(txnProblem(TARGET, switched), undefined);
+  assert.ok(!may(SOURCE, switched));
+  assert.ok(!may(OTHER, switched));
+  for (const peer of [SOURCE, TARGET])
+    assert.equal(txnProblem(peer, abortedBy(peer.node)), undefined);
+  assert.match(txnProblem(OTHER, abortedBy(OTHER.node)) ?? "", /no part in it/);
+  assert.match(txnProblem(SOURCE, abortedBy(TARGET.node)) ?? "", /itself only/);
+  const proxy: Peer = { role: "proxy", node: TARGET.node };
+  assert.ok(!may(proxy, switched));
+  assert.match(txnProblem(proxy, abortedBy(proxy.node)) ?? "", /only gameservers/);
+});
+
+test("no node begins a migration, or changes what the control plane wants, by itself", () => {
+  const { begin, store } = scene();
+  for (const peer of [SOURCE, TARGET, OTHER]) {
+    assert.ok(!may(peer, begin));
+    assert.ok(!may(peer, wantShard(store, "arena", peer.node)));
+    for (const key of [migrationKey(shard), movedKey(shard), shardKey(shard)])
+      assert.ok(!may(peer, { compare: [], then: [{ type: "delete", key }] }), key);
+    assert.ok(!may(peer, { compare: [], then: [{ type: "delete", prefix: "shards/" }] }));
+  }
+});
+
+test("a switch is whole, and compares the migration and the epoch that it ends", () => {
+  const { switched } = scene();
+  const keep = (each: Operation) => [each];
+  for (const key of [ownerKey(shard), shardKey(shard), migrationKey(shard), movedKey(shard)]) {
+    const without = changed(switched, (each) => ("key" in each && each.key === key ? [] : [each]));
+    assert.equal(without.then.length, 3);
+    assert.ok(!may(TARGET, without), `without ${key}`);
+    const twice = changed(switched, (each) =>
+      "key" in each && each.key === key ? [each, each] : [each],
+    );
+    assert.ok(!may(TARGET, twice), `twice ${key}`);
+  }
+  const free = changed(switched, keep, (each) => (each.type === "value" ? [] : [each]));
+  assert.match(txnProblem(TARGET, free) ?? "", /compares its record/);
+  const other = changed(switched, keep, (each) =>
+    each.type === "modified" && each.key === ownerKey(shard)
+      ? [{ ...each, revision: each.revision + 1 }]
+      : [each],
+  );
+  assert.match(txnProblem(TARGET, other) ?? "", /the epoch that ends/);
+  assert.match(txnProblem(TARGET, { ...switched, leases: [] }) ?? "", /lease/);
+  const wants = encodeRecord("shard", { wanted: "gs-3", reason: "operator" });
+  const elsewhere = changed(switched, (each) =>
+    each.type === "put" && each.key === shardKey(shard) ? [{ ...each, value: wants }] : [each],
+  );
+  assert.match(txnProblem(TARGET, elsewhere) ?? "", /ask for gs-2/);
+  assert.ok(!may(TARGET, { ...switched, then: [], otherwise: switched.then }));
+});
+
+test("an abort ends the migration that it compares, and does nothing else to the shard", () => {
+  const { store, abortedBy } = scene();
+  const abort = abortedBy(SOURCE.node);
+  const { record } = store.seen("migration", migrationKey(shard));
+  assert.ok(record !== undefined);
+  const equals = encodeRecord("migration", { ...record, id: "f".repeat(16) });
+  const another = changed(
+    abort,
+    (each) => [each],
+    (each) => (each.type === "value" ? [{ ...each, equals }] : [each]),
+  );
+  assert.match(txnProblem(SOURCE, another) ?? "", /another migration/);
+  const wish: Operation = {
+    type: "put",
+    key: shardKey(shard),
+    value: encodeRecord("shard", { wanted: SOURCE.node, reason: "operator" }),
+  };
+  assert.match(txnProblem(SOURCE, { ...abort, then: [...abort.then, wish] }) ?? "", /no more/);
+  const ofOther: Operation = { type: "delete", key: migrationKey("other/0") };
+  assert.ok(!may(SOURCE, { ...abort, then: [...abort.then, ofOther] }));
+  assert.ok(!may(SOURCE, { ...abort, then: [], otherwise: abort.then }));
+});
+
+test("the target adds what it measured to how its own switch ended", () => {
+  const { store, switched } = scene();
+  assert.ok(store.txn(switched).succeeded);
+  const seen = store.seen("moved", movedKey(shard));
+  const measure = made(measureMove(shard, seen, { gapMs: 40, bytes: 100 }));
+  assert.equal(txnProblem(TARGET, measure), undefined);
+  assert.ok(!may(SOURCE, measure));
+  assert.ok(!may(TARGET, { ...measure, compare: measure.compare.slice(0, 1) }));
+  assert.ok(!may(TARGET, { ...measure, compare: measure.compare.slice(1) }));
+  assert.ok(store.txn(measure).succeeded);
+});

@@ -1,0 +1,159 @@
+import {
+  decodeRecord,
+  type MigrationRecord,
+  type MovedRecord,
+  migrationKey,
+  movedKey,
+  type Operation,
+  ownerKey,
+  type Peer,
+  parseRecordKey,
+  shardKey,
+  type TxnRequest,
+} from "@atlasnet/core";
+
+/**
+ * What a gameserver may do about migrations, as far as one request shows it. It ends those that it takes part in,
+ * in a transaction that compares the migration's record as bytes, so that the request itself proves who takes part:
+ *
+ * - the switch, by the target: owner, wish, migration and how it ended, all four at once, for the epoch that is named;
+ * - the abort, by either of both: the migration, and how it ended;
+ * - what the target measured: how the last one ended, once more, with the owner's key as it was then.
+ */
+
+const KINDS: ReadonlySet<string> = new Set(["shard", "migration", "moved"]);
+
+/** The shard that an operation says something of that belongs to a migration; undefined: it does not. */
+export function migratedShard(operation: Operation): string | undefined {
+  const { key } = { key: undefined, ...operation };
+  const about = key === undefined ? undefined : parseRecordKey(key);
+  return about !== undefined && KINDS.has(about.kind) && "shard" in about ? about.shard : undefined;
+}
+
+/** Why a node may not do to this shard what `then` does; undefined: it ends a migration as it may. */
+export function migrationProblem(
+  peer: Peer,
+  shard: string,
+  request: TxnRequest,
+): string | undefined {
+  const where = migrationKey(shard);
+  if (peer.role !== "gameserver")
+    return `${where}: only gameservers take part in migrations, ${peer.node} is a ${peer.role}`;
+  const does = operationsOn(shard, request.then);
+  const moved = movedIn(shard, request.then);
+  if (moved === undefined)
+    return `${where}: a migration is ended by a transaction that also writes how, in ${movedKey(shard)}`;
+  if (typeof moved === "string") return moved;
+  if (moved.by !== peer.node)
+    return `${movedKey(shard)}: ${peer.node} may name itself only, and not ${moved.by}`;
+  if (does === MEASURES) return measureProblem(peer, shard, moved, request);
+  const migration = comparedMigration(shard, request);
+  if (migration === undefined)
+    return `${where}: a migration is ended by a transaction that compares its record, as bytes`;
+  if (moved.id !== migration.id || moved.from !== migration.from || moved.to !== migration.to)
+    return `${movedKey(shard)}: it is about another migration than the one that is compared`;
+  return moved.outcome === "moved"
+    ? switchProblem(peer, shard, migration, request)
+    : abortProblem(peer, shard, migration, does);
+}
+
+const SWITCHES = "delete migration, put moved, put owner, put shard";
+const ABORTS = "delete migration, put moved";
+const MEASURES = "put moved";
+
+function switchProblem(
+  { node }: Peer,
+  shard: string,
+  { to, epoch }: MigrationRecord,
+  request: TxnRequest,
+): string | undefined {
+  if (to !== node) return `${ownerKey(shard)}: it is on its way to ${to}, and not to ${node}`;
+  if (operationsOn(shard, request.then) !== SWITCHES)
+    return `${ownerKey(shard)}: a switch does all of this, once: ${SWITCHES}`;
+  if (!comparesRevision(request, ownerKey(shard), epoch))
+    return `${ownerKey(shard)}: a switch compares it with the epoch that ends, ${epoch}`;
+  for (const operation of request.then) {
+    if (operation.type !== "put" || operation.key !== shardKey(shard)) continue;
+    const decoded = decodeRecord("shard", operation.value);
+    if (!decoded.ok) return `${operation.key}: ${decoded.problem}`;
+    if (decoded.record.wanted !== node) return `${operation.key}: it has to ask for ${node}`;
+  }
+  return undefined;
+}
+
+function abortProblem(
+  { node }: Peer,
+  shard: string,
+  { from, to }: MigrationRecord,
+  does: string,
+): string | undefined {
+  if (node !== from && node !== to)
+    return `${migrationKey(shard)}: it goes from ${from} to ${to}, ${node} has no part in it`;
+  return does === ABORTS
+    ? undefined
+    : `${migrationKey(shard)}: an abort does this, and no more: ${ABORTS}`;
+}
+
+function measureProblem(
+  { node }: Peer,
+  shard: string,
+  { outcome, to }: MovedRecord,
+  request: TxnRequest,
+): string | undefined {
+  const key = movedKey(shard);
+  if (outcome !== "moved" || to !== node) return `${key}: ${node} measures what moved to it`;
+  const unchanged = request.compare.some(
+    (each) =>
+      each.type === "modified" &&
+      each.key === key &&
+      each.is === "equal" &&
+      each.revision > 0 &&
+      comparesRevision(request, ownerKey(shard), each.revision),
+  );
+  return unchanged
+    ? undefined
+    : `${key}: it is written once more by a transaction that compares it and ${ownerKey(shard)} with the switch's revision`;
+}
+
+/** What a list of operations does to the records of one shard, as words in order. */
+function operationsOn(shard: string, operations: readonly Operation[]): string {
+  const does = operations.flatMap((operation) => {
+    const key = "key" in operation ? parseRecordKey(operation.key) : undefined;
+    return key !== undefined && "shard" in key && key.shard === shard
+      ? [`${operation.type} ${key.kind}`]
+      : [];
+  });
+  return does.sort().join(", ");
+}
+
+function movedIn(
+  shard: string,
+  operations: readonly Operation[],
+): MovedRecord | string | undefined {
+  const key = movedKey(shard);
+  for (const operation of operations) {
+    if (operation.type !== "put" || operation.key !== key) continue;
+    const decoded = decodeRecord("moved", operation.value);
+    return decoded.ok ? decoded.record : `${key}: ${decoded.problem}`;
+  }
+  return undefined;
+}
+
+function comparedMigration(shard: string, { compare }: TxnRequest): MigrationRecord | undefined {
+  for (const each of compare) {
+    if (each.type !== "value" || each.key !== migrationKey(shard)) continue;
+    const decoded = decodeRecord("migration", each.equals);
+    if (decoded.ok) return decoded.record;
+  }
+  return undefined;
+}
+
+function comparesRevision({ compare }: TxnRequest, key: string, revision: number): boolean {
+  return compare.some(
+    (each) =>
+      each.type === "modified" &&
+      each.key === key &&
+      each.is === "equal" &&
+      each.revision === revision,
+  );
+}
