@@ -1,0 +1,390 @@
+import {
+  type Claimant,
+  type Clock,
+  type Link,
+  type MigrationPhase,
+  type MigrationProgress,
+  type MigrationRecord,
+  OperatingError,
+  type ReplicaCloseCode,
+  type Seen,
+  type ToReplica,
+  type WorldRecord,
+} from "@atlasnet/core";
+import { ReplicaTarget } from "../replica/target.ts";
+import type {
+  ReplicaTargetDependencies,
+  TargetEffect as StreamEffect,
+  TargetEvent as StreamEvent,
+} from "../replica/target-types.ts";
+import type { WorldRequest } from "../server/gameserver.ts";
+import { Alarm } from "./alarm.ts";
+import { InTurn } from "./in-turn.ts";
+import type { MigrationHome, MovingWorlds, ReplicaNews } from "./migration-home.ts";
+import type { MigrationWatch } from "./migration-watch.ts";
+import type { ReplicaLinks } from "./replica-links.ts";
+import {
+  MigrationTarget,
+  type TargetEffect,
+  type TargetEvent,
+  type TargetPhase,
+} from "./target.ts";
+
+/** A source whose watch has yet to show the record is asked again after this long, in ms … */
+const TICKET_PAUSE_MS = 200;
+/** … so often. */
+const MAX_TICKET_TRIES = 25;
+
+export interface IncomingOptions {
+  readonly shard: string;
+  readonly migration: Seen<MigrationRecord>;
+  readonly me: Claimant;
+}
+
+export interface IncomingDependencies {
+  readonly home: MigrationHome;
+  readonly worlds: MovingWorlds;
+  readonly links: ReplicaLinks;
+  readonly clock: Clock;
+  readonly watch: MigrationWatch;
+  readonly stream: ReplicaTargetDependencies;
+  /** Whether one more may begin now. */
+  mayBegin(): boolean;
+  /** It is over. */
+  ended(): void;
+}
+
+/** As whom it concerns is told of them. */
+const SHOWN_PHASES: { readonly [phase in TargetPhase]: MigrationPhase } = {
+  waiting: "preparing",
+  preparing: "preparing",
+  copying: "copying",
+  following: "following",
+  switching: "switching",
+  promoting: "switching",
+  aborting: "copying",
+  over: "switching",
+};
+
+/** A migration to this node: drives the core and the replica's stream, and does what they ask for. */
+export class Incoming {
+  readonly shard: string;
+  readonly record: MigrationRecord;
+  private readonly options: IncomingOptions;
+  private readonly dependencies: IncomingDependencies;
+  private readonly core: MigrationTarget;
+  private readonly turn = new InTurn();
+  private readonly alarm: Alarm;
+  private stream: ReplicaTarget | undefined;
+  private link: Link | undefined;
+  /** What it is to run as, once it was prepared. */
+  private runs: { readonly request: WorldRequest; readonly world: WorldRecord } | undefined;
+  private ticketTries = 0;
+  private askAgainAt = Number.POSITIVE_INFINITY;
+  /** The shard is kept free for it. */
+  private hasArrived = false;
+  private isDropped = false;
+
+  constructor(options: IncomingOptions, dependencies: IncomingDependencies) {
+    const { shard, migration, me } = options;
+    const { home, clock, links, watch } = dependencies;
+    this.shard = shard;
+    this.options = options;
+    this.dependencies = dependencies;
+    this.core = new MigrationTarget(
+      { shard, me, migration },
+      { view: () => home.view(shard), wallTime: () => clock.wallTime() },
+      clock.now(),
+    );
+    this.record = this.core.record;
+    this.alarm = new Alarm(clock, () => this.time());
+    links.serve(shard);
+    watch.begun(shard, this.record, "target");
+    this.setAlarm();
+  }
+
+  /** It has begun, and is not over. */
+  get isUnderWay(): boolean {
+    return this.hasArrived;
+  }
+
+  get progress(): MigrationProgress {
+    const { bytes = 0, totalBytes = 0, lagTicks = 0, whole = false } = this.stream?.progress ?? {};
+    return {
+      ...{ shard: this.shard, id: this.record.id, bytes, totalBytes },
+      phase: SHOWN_PHASES[this.core.phase],
+      lagTicks: whole ? lagTicks : 0,
+    };
+  }
+
+  /** The watch has shown something, or another migration is over. */
+  look(): void {
+    this.tell({ type: "look" });
+    this.begin();
+  }
+
+  giveUp(problem: string): void {
+    this.tell({ type: "give-up", problem });
+  }
+
+  /** Everything was taken from this node: what is here goes, and nothing is said. */
+  drop(): void {
+    if (this.isDropped) return;
+    this.end();
+    this.leave().catch((error: unknown) => this.dependencies.watch.broken(error));
+  }
+
+  linked(link: Link): void {
+    if (link.peer.node === this.record.from) this.join(link);
+  }
+
+  linkGone(link: Link): void {
+    if (this.link !== link) return;
+    this.link = undefined;
+    this.toStream({ type: "link-lost" });
+    const other = this.dependencies.links.to(this.record.from);
+    if (other !== undefined) this.join(other);
+  }
+
+  message(link: Link, message: ToReplica): void {
+    if (link === this.link) this.toStream({ type: "message", message });
+  }
+
+  news(news: ReplicaNews): void {
+    switch (news.type) {
+      case "replica-open":
+      case "replica-at":
+      case "replica-kept":
+        return this.toStream({ type: "thread", message: news });
+      case "failed": {
+        if (news.during !== "replica") return;
+        const { code: name, message } = news.error;
+        const code = name === "wrong-module" || name === "bad-data" ? name : "failed";
+        return this.toStream({ type: "replica-failed", code, problem: message });
+      }
+    }
+  }
+
+  /** The thread that had the replica is gone. */
+  died(problem: string): void {
+    this.toStream({ type: "replica-failed", code: "failed", problem });
+    // Behind the seal the stream is over already.
+    this.tell({ type: "failed", code: "failed", reason: problem });
+  }
+
+  private begin(): void {
+    const { home, mayBegin } = this.dependencies;
+    if (this.isDropped || this.core.phase !== "waiting") return;
+    if (!mayBegin() || !home.arrive(this.shard)) return;
+    this.hasArrived = true;
+    this.tell({ type: "begin" });
+  }
+
+  private async prepare(): Promise<void> {
+    const { home } = this.dependencies;
+    const { shard, record } = this;
+    const world = home.view(shard).world.record;
+    if (world === undefined) throw new OperatingError("no-world", "the world was removed");
+    const problem = home.whyNoRoom(shard, world);
+    if (problem !== undefined) throw new OperatingError("no-room", problem);
+    const request = await home.prepare(shard, world, record);
+    this.runs = { request, world };
+  }
+
+  private follow(): void {
+    const { shard, record } = this;
+    const { links, stream } = this.dependencies;
+    const { boot } = this.options.me;
+    const { id, epoch } = record;
+    this.stream = new ReplicaTarget({ shard, epoch, id, boot, keeps: true }, stream);
+    const link = links.to(record.from);
+    links.need(record.from);
+    if (link !== undefined) this.join(link);
+  }
+
+  private join(link: Link): void {
+    if (this.stream === undefined || this.isDropped) return;
+    if (this.askAgainAt !== Number.POSITIVE_INFINITY) return;
+    this.link = link;
+    this.toStream({ type: "link-up" });
+  }
+
+  private time(): void {
+    const now = this.dependencies.clock.now();
+    if (now >= this.askAgainAt) this.askAgain();
+    if (this.stream !== undefined && now >= this.stream.nextAt) this.toStream({ type: "time" });
+    this.tell({ type: "time" });
+    this.begin();
+  }
+
+  private askAgain(): void {
+    this.askAgainAt = Number.POSITIVE_INFINITY;
+    this.dependencies.links.release(this.record.from);
+    this.follow();
+  }
+
+  private tell(event: TargetEvent): void {
+    if (this.isDropped) return;
+    this.turn.run(() => {
+      const before = this.core.phase;
+      for (const effect of this.core.handle(event, this.dependencies.clock.now()))
+        this.turn.run(() => this.perform(effect));
+      if (this.core.phase !== before) {
+        this.dependencies.watch.phase(this.record, "target", this.core.phase);
+        this.dependencies.home.hurry();
+      }
+    });
+    this.setAlarm();
+  }
+
+  private toStream(event: StreamEvent): void {
+    if (this.isDropped) return;
+    this.turn.run(() => {
+      const { stream } = this;
+      for (const effect of stream?.handle(event, this.dependencies.clock.now()) ?? [])
+        this.turn.run(() => this.performStream(effect));
+    });
+    this.setAlarm();
+  }
+
+  private setAlarm(): void {
+    if (this.isDropped) return;
+    const streamAt = this.stream?.nextAt ?? Number.POSITIVE_INFINITY;
+    this.alarm.set(Math.min(this.core.nextAt, streamAt, this.askAgainAt));
+  }
+
+  private perform(effect: TargetEffect): void {
+    const { home, watch } = this.dependencies;
+    switch (effect.type) {
+      case "prepare":
+        this.prepare().then(
+          () => this.tell({ type: "prepared" }),
+          (error: unknown) => this.tell({ type: "prepared", problem: problemOf(error) }),
+        );
+        return;
+      case "follow":
+        return this.follow();
+      case "txn": {
+        const { attempt } = effect;
+        home.txn(effect.request).then(
+          (answer) => this.tell({ type: "answered", attempt, answer }),
+          (error: unknown) => watch.broken(error),
+        );
+        return;
+      }
+      case "promote":
+        this.promote(effect.epoch, effect.dueMs).then(
+          (problem) => this.tell({ type: "promoted", ...(problem !== undefined && { problem }) }),
+          (error: unknown) => watch.broken(error),
+        );
+        return;
+      case "drop":
+        this.toStream({ type: "end", code: effect.code, reason: effect.reason });
+        this.turn.run(() => this.leave().catch((error: unknown) => watch.broken(error)));
+        return;
+      case "over":
+        watch.ended(this.shard, this.record, "target", {
+          ...effect,
+          bytes: this.stream?.progress.bytes ?? 0,
+        });
+        return this.end();
+    }
+  }
+
+  private performStream(effect: StreamEffect): void {
+    const { worlds, links } = this.dependencies;
+    const { shard, record } = this;
+    switch (effect.type) {
+      case "replica":
+        if (this.runs !== undefined)
+          worlds.follow(this.runs.request, {
+            state: effect.state,
+            source: {
+              epoch: record.epoch,
+              world: record.world,
+              otherModule: record.module !== undefined,
+            },
+          });
+        return;
+      case "thread":
+        if (effect.message.type !== "drop-replica") return worlds.tell(shard, effect.message);
+        worlds.unfollow(shard).catch((error: unknown) => this.dependencies.watch.broken(error));
+        return;
+      case "send":
+        if (this.link !== undefined) links.send(this.link, shard, effect.message);
+        return;
+      case "copying":
+        return this.tell({ type: "copying" });
+      case "caught-up":
+        return this.tell({ type: "following" });
+      case "ready":
+        return;
+      case "sealed": {
+        const dueMs = Math.max(0, effect.dueAt - this.dependencies.clock.now());
+        return this.tell({ type: "sealed", tick: effect.tick, dueMs });
+      }
+      case "failed":
+        return this.streamFailed(effect.code, effect.reason);
+    }
+  }
+
+  private streamFailed(code: ReplicaCloseCode, reason: string): void {
+    const { clock } = this.dependencies;
+    this.link = undefined;
+    if (code !== "unknown-ticket" || this.ticketTries >= MAX_TICKET_TRIES)
+      return this.tell({ type: "failed", code, reason });
+    this.ticketTries += 1;
+    this.askAgainAt = clock.now() + TICKET_PAUSE_MS;
+    this.setAlarm();
+  }
+
+  /** The switch has committed. Undefined: it runs; otherwise why it does not, and is opened as after a failure. */
+  private async promote(epoch: number, dueMs: number): Promise<string | undefined> {
+    const { home, worlds, clock } = this.dependencies;
+    const { shard, record, runs } = this;
+    const ownership = home.ownershipOf(shard, epoch, record);
+    const began = clock.now();
+    try {
+      if (runs === undefined || this.stream?.over !== false)
+        throw new OperatingError("no-replica", "its replica is gone");
+      home.expect(shard);
+      await worlds.promote(shard, ownership, Math.max(0, dueMs - (clock.now() - began)));
+      if (this.isDropped) return "this node was taken for lost";
+      home.adopted(shard, ownership, runs.world);
+      this.hasArrived = false;
+      this.toStream({ type: "done", owner: epoch });
+      return undefined;
+    } catch (error) {
+      await this.leave();
+      return problemOf(error);
+    }
+  }
+
+  /** Nothing of the replica stays here; then the shard may be had in other ways. */
+  private async leave(): Promise<void> {
+    if (!this.hasArrived) return;
+    const { worlds, home } = this.dependencies;
+    await worlds.unfollow(this.shard);
+    worlds.endFollowing(this.shard);
+    this.hasArrived = false;
+    home.departed(this.shard);
+  }
+
+  private end(): void {
+    if (this.isDropped) return;
+    this.isDropped = true;
+    this.alarm.set(Number.POSITIVE_INFINITY);
+    const { links, ended } = this.dependencies;
+    links.unserve(this.shard);
+    if (this.stream !== undefined) links.release(this.record.from);
+    ended();
+  }
+}
+
+/** What was wrong and what to do, in one line. */
+function problemOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const [message = ""] = error.message.split("\n");
+  const hint = error instanceof OperatingError ? error.hint : undefined;
+  return hint === undefined || hint === "" ? message : `${message} ${hint}`;
+}

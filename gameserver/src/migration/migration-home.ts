@@ -1,0 +1,77 @@
+import type {
+  MigrationRecord,
+  NodeRegistration,
+  Revision,
+  Seen,
+  ShardSealed,
+  ShardUnsealed,
+  SwitchView,
+  TxnRequest,
+  WorldRecord,
+} from "@atlasnet/core";
+import type { Ownership } from "../durability/plan-run.ts";
+import type { FromThread, ToThread } from "../host/protocol.ts";
+import type { TxnAnswer } from "../placement/hosting-types.ts";
+import type { WorldRequest } from "../server/gameserver.ts";
+
+/** What migrations need of the node: its records, its registration, its way to the control plane, its modules. */
+export interface MigrationHome {
+  readonly node: string;
+  readonly registration: NodeRegistration | undefined;
+  /** What the watch shows of a shard. */
+  view(shard: string): SwitchView & { readonly migration: Seen<MigrationRecord> };
+  txn(request: TxnRequest): Promise<TxnAnswer>;
+  /** It runs here at this epoch, and nothing else is about to be done with it. */
+  runsAt(shard: string, epoch: Revision): boolean;
+  /** Keeps the shard free for a replica; false: something is under way with it, ask again later. */
+  arrive(shard: string): boolean;
+  /** The replica is gone. */
+  departed(shard: string): void;
+  /** Why this node has no room for it; undefined: it has. */
+  whyNoRoom(shard: string, world: WorldRecord): string | undefined;
+  /** What it is to run as, with its module here. @throws OperatingError that says what to do */
+  prepare(shard: string, world: WorldRecord, migration: MigrationRecord): Promise<WorldRequest>;
+  /** As which this node owns what the switch at `epoch` gave it. */
+  ownershipOf(shard: string, epoch: Revision, migration: MigrationRecord): Ownership;
+  /** It is about to run: what it writes is for the snapshot store. */
+  expect(shard: string): void;
+  /** It runs here. */
+  adopted(shard: string, ownership: Ownership, world: WorldRecord): void;
+  /** Renewals have news of migrations. */
+  hurry(): void;
+}
+
+/** What threads say of copies and replicas. */
+export type ReplicaNews = Extract<
+  FromThread,
+  {
+    type:
+      | "copy-begun"
+      | "copy-piece"
+      | "delta"
+      | "sealed"
+      | "replica-open"
+      | "replica-at"
+      | "replica-kept"
+      | "failed";
+  }
+>;
+
+/** The part of a gameserver that runs worlds, as migrations use it. */
+export interface MovingWorlds {
+  /** To the thread of a shard that runs here or is followed here. */
+  tell(shard: string, message: ToThread): void;
+  /** To every proxy, behind all that the shard has let out. */
+  tellProxies(message: ShardSealed | ShardUnsealed): void;
+  /** Begins a replica; another one of the same shard takes its place. */
+  follow(
+    request: WorldRequest,
+    message: Omit<Extract<ToThread, { type: "replica" }>, "type" | "settings">,
+  ): void;
+  /** Drops the replica that is there; resolves once nothing of it is left. */
+  unfollow(shard: string): Promise<void>;
+  /** No replica follows any more. */
+  endFollowing(shard: string): void;
+  /** The replica runs, and proxies are told. @throws OperatingError: nothing of it is left then */
+  promote(shard: string, ownership: Ownership, dueMs: number): Promise<void>;
+}

@@ -1,0 +1,263 @@
+import { crc32 } from "node:zlib";
+import type {
+  Clock,
+  Link,
+  LinkMessage,
+  LinkNetwork,
+  Logger,
+  MigrationProgress,
+  MigrationRecord,
+  Seen,
+  ToOwner,
+  ToReplica,
+} from "@atlasnet/core";
+import type { Meter, Tracer } from "@opentelemetry/api";
+import { newReplicaCounts, type ReplicaCounts } from "../replica/counts.ts";
+import { Incoming } from "./incoming.ts";
+import type { MigrationHome, MovingWorlds, ReplicaNews } from "./migration-home.ts";
+import { MigrationWatch } from "./migration-watch.ts";
+import { closing, Outgoing } from "./outgoing.ts";
+import { ReplicaLinks } from "./replica-links.ts";
+
+/** Shards that are on their way to this node at once, and away from it; others wait for their turn. */
+export const MAX_MIGRATIONS_IN = 4;
+export const MAX_MIGRATIONS_OUT = 4;
+/** Migrations that are over and not begun again by a view that is behind. */
+const MAX_REMEMBERED = 1024;
+
+export interface MigrationHostOptions {
+  /** Of one copy: more waits. */
+  readonly bytesPerSecond: number;
+}
+
+export interface MigrationHostDependencies {
+  readonly network: Pick<LinkNetwork, "connect">;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly meter: Meter;
+  readonly tracer?: Tracer | undefined;
+}
+
+/**
+ * The migrations that this node takes part in: finds them in what the watch shows, and brings to each what concerns it.
+ * A shard has one at a time.
+ */
+export class MigrationHost {
+  private readonly options: MigrationHostOptions;
+  private readonly dependencies: MigrationHostDependencies;
+  private readonly links: ReplicaLinks;
+  private readonly watch: MigrationWatch;
+  private readonly incoming = new Map<string, Incoming>();
+  private readonly outgoing = new Map<string, Outgoing>();
+  private readonly remembered = new Set<string>();
+  private copies = 0;
+  private isLooking = false;
+  private isStopped = false;
+  /** What the streams did, for figures. */
+  readonly counts: ReplicaCounts = newReplicaCounts();
+
+  constructor(options: MigrationHostOptions, dependencies: MigrationHostDependencies) {
+    this.options = options;
+    this.dependencies = dependencies;
+    const { network, clock, logger, meter, tracer } = dependencies;
+    this.watch = new MigrationWatch({ meter, logger, tracer, now: () => clock.now() });
+    this.links = new ReplicaLinks(
+      { network, clock, logger },
+      {
+        linked: (link) => {
+          for (const each of this.incoming.values()) each.linked(link);
+        },
+        gone: (link) => {
+          for (const each of [...this.incoming.values(), ...this.outgoing.values()])
+            each.linkGone(link);
+        },
+        message: (link, shard, message) => this.message(link, shard, message),
+      },
+    );
+  }
+
+  /** Both are there before the first migration is. */
+  private home: MigrationHome | undefined;
+  private worlds: MovingWorlds | undefined;
+
+  start(home: MigrationHome, worlds: MovingWorlds): void {
+    this.home = home;
+    this.worlds = worlds;
+  }
+
+  /** Another gameserver opened a link. */
+  accept(link: Link): void {
+    this.links.accept(link);
+  }
+
+  /** The watch has shown something of these shards, or the state of shards here has changed. */
+  look(shards: Iterable<string>): void {
+    // What comes of one may let the next one begin; it is looked at then.
+    if (this.isLooking || this.isStopped) return;
+    this.isLooking = true;
+    try {
+      for (const each of [...this.incoming.values(), ...this.outgoing.values()]) each.look();
+      for (const shard of shards) this.consider(shard);
+    } finally {
+      this.isLooking = false;
+    }
+  }
+
+  /** How far they are, for whoever watches; at most one for a shard. */
+  *progress(): Generator<MigrationProgress> {
+    for (const each of this.incoming.values()) yield each.progress;
+    for (const each of this.outgoing.values()) yield each.progress;
+  }
+
+  /** Migrations away from here that are not over. */
+  get leaving(): number {
+    return this.outgoing.size;
+  }
+
+  news(news: ReplicaNews): void {
+    this.incoming.get(news.shard)?.news(news);
+    this.outgoing.get(news.shard)?.news(news);
+  }
+
+  /** The shard runs here no more. */
+  gone(shard: string, problem: string): void {
+    this.outgoing.get(shard)?.gone(problem);
+  }
+
+  /** The threads of these shards died. */
+  died(shards: readonly string[], problem: string): void {
+    for (const shard of shards) {
+      this.incoming.get(shard)?.died(problem);
+      this.gone(shard, problem);
+    }
+  }
+
+  /** Ends them before they are decided, by aborts. */
+  giveUp(problem: string): void {
+    for (const each of [...this.incoming.values(), ...this.outgoing.values()]) each.giveUp(problem);
+  }
+
+  /** The node takes nothing more. */
+  refuseMore(problem: string): void {
+    for (const each of [...this.incoming.values()]) each.giveUp(problem);
+  }
+
+  /** Everything was taken from this node. */
+  lost(): void {
+    for (const each of [...this.incoming.values(), ...this.outgoing.values()]) each.drop();
+  }
+
+  stop(): void {
+    this.lost();
+    this.isStopped = true;
+    this.links.stop();
+  }
+
+  private consider(shard: string): void {
+    const { home } = this;
+    const boot = home?.registration?.boot;
+    if (home === undefined || boot === undefined) return;
+    const { migration } = home.view(shard);
+    const { record } = migration;
+    if (record === undefined || this.remembered.has(record.id)) return;
+    if (this.incoming.has(shard) || this.outgoing.has(shard)) return;
+    if (record.to === home.node && record.toBoot === boot) this.come(shard, migration, boot);
+    else if (record.from === home.node && record.fromBoot === boot) this.go(shard, migration, boot);
+  }
+
+  private come(shard: string, migration: Seen<MigrationRecord>, boot: string): void {
+    const { home, worlds, links, watch, counts } = this;
+    if (home?.registration === undefined || worlds === undefined) return;
+    const { clock } = this.dependencies;
+    const me = { node: home.node, boot, generation: home.registration.generation };
+    const each: Incoming = new Incoming(
+      { shard, migration, me },
+      {
+        ...{ home, worlds, links, clock, watch },
+        stream: { checksum: crc32, counts },
+        mayBegin: () =>
+          count(this.incoming.values(), ({ isUnderWay }) => isUnderWay) < MAX_MIGRATIONS_IN,
+        ended: () => this.ended(this.incoming, each),
+      },
+    );
+    this.incoming.set(shard, each);
+    each.look();
+  }
+
+  private go(shard: string, migration: Seen<MigrationRecord>, boot: string): void {
+    const { home, worlds, links, watch, counts } = this;
+    if (home === undefined || worlds === undefined) return;
+    const { clock } = this.dependencies;
+    const { bytesPerSecond } = this.options;
+    const each: Outgoing = new Outgoing(
+      { shard, migration, boot, bytesPerSecond },
+      {
+        ...{ home, worlds, links, clock, watch },
+        stream: { checksum: crc32, counts, nextCopy: () => ++this.copies },
+        mayCopy: () =>
+          count(this.outgoing.values(), ({ isCopying }) => isCopying) < MAX_MIGRATIONS_OUT,
+        ended: () => this.ended(this.outgoing, each),
+      },
+    );
+    this.outgoing.set(shard, each);
+    each.look();
+  }
+
+  private ended<T extends Incoming | Outgoing>(of: Map<string, T>, each: T): void {
+    if (of.get(each.shard) === each) of.delete(each.shard);
+    this.remembered.add(each.record.id);
+    for (const id of this.remembered) {
+      if (this.remembered.size <= MAX_REMEMBERED) break;
+      this.remembered.delete(id);
+    }
+    // Not from within: another one may begin now.
+    queueMicrotask(() => this.look([each.shard]));
+  }
+
+  private message(link: Link, shard: string, message: LinkMessage): void {
+    if (isToReplica(message)) {
+      const each = this.incoming.get(shard);
+      if (message.type !== "replica-close" || each !== undefined) each?.message(link, message);
+    }
+    if (!isToOwner(message)) {
+      if (!isToReplica(message))
+        link.close({ code: "bad-message", detail: `"${message.type}" is not for a gameserver` });
+      return;
+    }
+    const each = this.outgoing.get(shard);
+    if (each !== undefined) return each.message(link, message);
+    if (message.type !== "replica-open") return;
+    const { epoch } = message;
+    const reason = "there is no migration of this shard, as far as this node knows";
+    this.links.send(link, shard, closing(shard, epoch, "unknown-ticket", reason));
+  }
+}
+
+const toOwner: ReadonlySet<string> = new Set<ToOwner["type"]>([
+  "replica-open",
+  "replica-ack",
+  "replica-ready",
+  "replica-done",
+  "replica-close",
+]);
+const toReplica: ReadonlySet<string> = new Set<ToReplica["type"]>([
+  "replica-copy",
+  "replica-piece",
+  "replica-delta",
+  "replica-sealed",
+  "replica-close",
+]);
+
+function isToOwner(message: LinkMessage): message is ToOwner {
+  return toOwner.has(message.type);
+}
+
+function isToReplica(message: LinkMessage): message is ToReplica {
+  return toReplica.has(message.type);
+}
+
+function count<T>(all: Iterable<T>, holds: (each: T) => boolean): number {
+  let found = 0;
+  for (const each of all) if (holds(each)) found += 1;
+  return found;
+}
