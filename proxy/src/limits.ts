@@ -30,8 +30,10 @@ export interface ProxyLimits {
   reliableBacklogBytes: number;
   /** Upstream kept per client while its world has no owner; past it the socket is not read. */
   attachBufferBytes: number;
-  /** Upstream kept per shard while its link is full; past it its clients' sockets are not read. */
+  /** Upstream kept per shard while its link is full or its owner moves; past it its clients' sockets are not read. */
   upstreamBufferBytes: number;
+  /** A shard that is sealed for so long without news counts as one without an owner: its players wait, and are not closed for it. */
+  sealedMs: number;
   /** How long clients wait for an owner; then `world-unavailable`. */
   unavailableTimeoutMs: number;
   /** Upstream messages are gathered at least this long: each link message wakes the world's thread. */
@@ -59,6 +61,7 @@ export const defaultLimits: ProxyLimits = {
   reliableBacklogBytes: 1024 * 1024,
   attachBufferBytes: 64 * 1024,
   upstreamBufferBytes: 1024 * 1024,
+  sealedMs: 10_000,
   unavailableTimeoutMs: 30_000,
   upstreamFlushMs: 5,
   closeLingerMs: 2_000,

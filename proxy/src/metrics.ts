@@ -2,6 +2,18 @@ import type { CloseCode } from "@atlasnet/world";
 import type { Meter } from "@opentelemetry/api";
 import { dropReasons, UdpCounters } from "./gateway/udp/udp-counters.ts";
 
+/** How the time ended in which a shard was sealed: for another owner, and so on here, with its link, or without news. */
+export type SealEnd = "moved" | "unsealed" | "link-lost" | "unheard";
+
+/** A shard whose owner makes no ticks at present, and what its clients say meanwhile. */
+export interface SealedShard {
+  readonly heldBytes: number;
+  readonly clientCount: number;
+}
+
+/** Seconds; the usual is some tens of milliseconds. */
+const SEAL_BUCKETS = [0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10];
+
 /**
  * Everything a proxy counts. Plain number fields, because the hot path adds to them; the meter reads
  * them when somebody looks.
@@ -38,6 +50,12 @@ export class ProxyCounters {
   staleFromClients = 0;
   messagesTraced = 0;
   tracesLeftOut = 0;
+  seals = 0;
+  movesSuggested = 0;
+  /** Shards that are sealed now. */
+  readonly sealed = new Set<SealedShard>();
+  /** Is told how long each seal lasted, in seconds. */
+  sealEnded: (seconds: number, end: SealEnd) => void = () => undefined;
   /** By configured gameserver: 1 while there is a link to it. */
   readonly linksUp = new Map<string, 0 | 1>();
   readonly udp = new UdpCounters();
@@ -49,7 +67,9 @@ export class ProxyCounters {
   }
 }
 
-type CounterName = Exclude<keyof ProxyCounters, "linksUp" | "udp" | "closes" | "countClose">;
+type CounterName = {
+  [K in keyof ProxyCounters]: ProxyCounters[K] extends number ? K : never;
+}[keyof ProxyCounters];
 type UdpCounterName = Exclude<keyof UdpCounters, "drops" | "unconfirmed" | "earlyBytes">;
 
 const COUNTERS: readonly [name: string, field: CounterName, what: string][] = [
@@ -80,6 +100,8 @@ const COUNTERS: readonly [name: string, field: CounterName, what: string][] = [
   ["stale_upstream_total", "staleFromClients", "Acks and messages from before a world went back"],
   ["traced_messages_total", "messagesTraced", "Client messages with a trace of their own"],
   ["traces_left_out_total", "tracesLeftOut", "Chosen messages not traced to their tick, too many"],
+  ["seals_total", "seals", "Shards that stood still here to move to another gameserver"],
+  ["moves_suggested_total", "movesSuggested", "Clients asked to go on through another proxy"],
 ];
 
 const UDP_COUNTERS: readonly [name: string, field: UdpCounterName, what: string][] = [
@@ -125,6 +147,7 @@ export function observeProxy(meter: Meter, counters: ProxyCounters): void {
       for (const [peer, up] of counters.linksUp) result.observe(up, { peer });
     });
   observeUdp(meter, counters.udp);
+  observeSeals(meter, counters);
   meter
     .createObservableCounter("atlasnet_proxy_closes_total", {
       description: "Connections and requests ended or refused, by close code",
@@ -132,6 +155,27 @@ export function observeProxy(meter: Meter, counters: ProxyCounters): void {
     .addCallback((result) => {
       for (const [code, count] of counters.closes) result.observe(count, { code });
     });
+}
+
+function observeSeals(meter: Meter, counters: ProxyCounters): void {
+  const sum = (of: (shard: SealedShard) => number) =>
+    [...counters.sealed].reduce((all, shard) => all + of(shard), 0);
+  meter
+    .createObservableGauge("atlasnet_proxy_held_bytes", {
+      description: "What clients said to shards that are sealed, kept for the next owner",
+    })
+    .addCallback((result) => result.observe(sum(({ heldBytes }) => heldBytes)));
+  meter
+    .createObservableGauge("atlasnet_proxy_held_clients", {
+      description: "Clients of shards that are sealed",
+    })
+    .addCallback((result) => result.observe(sum(({ clientCount }) => clientCount)));
+  const seconds = meter.createHistogram("atlasnet_proxy_seal_seconds", {
+    description: "How long shards were sealed here, by how that ended",
+    unit: "s",
+    advice: { explicitBucketBoundaries: SEAL_BUCKETS },
+  });
+  counters.sealEnded = (duration, end) => seconds.record(duration, { end });
 }
 
 function observeUdp(meter: Meter, counters: UdpCounters): void {

@@ -34,6 +34,13 @@ export interface PlacementView {
    * removed. Undefined, or not there at all: it may come yet.
    */
   whyNot?(world: string): "disabled" | "removed" | undefined;
+  /** The node that a shard is being moved to, while it is; watchers hear of the shard when that changes. */
+  targetOf?(shard: string): string | undefined;
+  /**
+   * A node says itself that it has become a shard's owner. A hint, which may only raise the epoch: what this view
+   * is kept up to date by goes before it. Not there where nothing moves.
+   */
+  placed?(placement: Placement): void;
   /** Calls back after every change; returns a function that ends it. */
   watch(changed: (changes: PlacementChanges) => void): () => void;
 }

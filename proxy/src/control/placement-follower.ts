@@ -142,7 +142,10 @@ class PrefixFollower {
     this.watch = store.watch(
       { prefix: this.prefix, after },
       {
-        changed: ({ revision, changes }) => placements.changed(revision, changes),
+        changed: ({ revision, changes }) => {
+          placements.changed(revision, changes);
+          placements.passed(this.prefix, revision);
+        },
         compacted: () => {
           if (this.state !== "running") return;
           logger.info("the watch of placements has a gap; they are read anew", {

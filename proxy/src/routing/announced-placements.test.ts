@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { PlacementView } from "@atlasnet/core";
 import { AnnouncedPlacements } from "./announced-placements.ts";
 
 const at = (world: string, epoch = 1) => ({ world, shard: `${world}/0`, epoch });
@@ -76,4 +77,10 @@ test("watchers are called after every list, until they end it", () => {
   unwatch();
   p.announced("g1", []);
   assert.deepEqual(seen, [true]);
+});
+
+test("nothing moves where gameservers say by lists what they have: another's word about it is not taken", () => {
+  const p: PlacementView = placements("g1", "g2");
+  assert.equal(p.placed, undefined);
+  assert.equal(p.targetOf, undefined);
 });

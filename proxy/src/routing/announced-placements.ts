@@ -14,6 +14,7 @@ export interface Conflict {
  * 1. A node's list replaces its former one, whatever its epochs: lists come in order.
  * 2. The end of a link takes nothing away: its players wait for the same node.
  * 3. A world announced by two nodes stays with the one that had it while that one announces it.
+ * 4. What a node says of a move (`placed`) is not listened to: without a control plane nothing moves, and lists say all.
  */
 export class AnnouncedPlacements implements PlacementView {
   private readonly unheard: Set<string>;

@@ -70,6 +70,11 @@ export class Routes<C> {
     if (others?.size === 0) this.waitingFor.delete(wish.world);
   }
 
+  /** Somebody will want to a node soon. When it cannot be reached, it is tried again only once they do. */
+  prepare(node: string, now: number): RouteEffect<C>[] {
+    return this.dials(node, now) ? [connect(node)] : [];
+  }
+
   /** Worlds have other placements than before: looks again for those who wait for them. */
   moved(worlds: readonly string[], now: number, places: Places): RouteEffect<C>[] {
     const clients = worlds.flatMap((world) => [...(this.waitingFor.get(world) ?? [])]);

@@ -6,9 +6,11 @@ import {
   generationOf,
   isOwned,
   type KeyValue,
+  migrationKey,
   NODES,
   type NodeRecord,
   type OwnerRecord,
+  ownerKey,
   type Placement,
   type PlacementChanges,
   type PlacementView,
@@ -30,6 +32,8 @@ interface Shard {
   owner: Seen<OwnerRecord>;
   /** The newest revision that was seen of the owner's key; what is older is not taken (design rule 5.3). */
   floor: Revision;
+  /** What a node says of itself, until the owner's record says who it is. */
+  hint: Pick<Placement, "node" | "epoch"> | undefined;
   /** As it was told last. */
   placement: Placement | undefined;
 }
@@ -50,6 +54,8 @@ class Found {
  *    is known is left out, and every answer is worked out from the newest of each.
  * 3. What was not heard stays as it was: an interrupted watch takes nothing away.
  * 4. A change costs what it touches, not what there is.
+ * 5. A node's word that it became the owner counts until there is a newer state of the owner's record, or the watch
+ *    got past that epoch without one.
  */
 export class WatchedPlacements implements PlacementView {
   private readonly unread = new Set<string>(WATCHED_PREFIXES);
@@ -63,6 +69,10 @@ export class WatchedPlacements implements PlacementView {
   private readonly shards = new Map<string, Shard>();
   /** Shards whose owner record names the node. */
   private readonly shardsOf = new Map<string, Set<string>>();
+  /** By shard: where it is being moved to. */
+  private readonly moves = new Map<string, { to: string | undefined; modified: Revision }>();
+  /** Shards with a hint. */
+  private readonly hinted = new Set<string>();
   private readonly watchers = new Set<(changes: PlacementChanges) => void>();
   private generation = 0;
   private owned = 0;
@@ -110,6 +120,44 @@ export class WatchedPlacements implements PlacementView {
     return known.enabled ? undefined : "disabled";
   }
 
+  targetOf(shard: string): string | undefined {
+    return this.moves.get(shard)?.to;
+  }
+
+  placed({ shard, node, epoch }: Placement): void {
+    const entry = this.shards.get(shard);
+    // Of a shard that was not heard of it is not known whose it may be.
+    if (entry?.owner.record === undefined || epoch <= Math.max(entry.floor, entry.hint?.epoch ?? 0))
+      return;
+    const found = new Found();
+    entry.hint = { node, epoch };
+    this.hinted.add(shard);
+    this.shardSet(node).add(shard);
+    this.settle(shard, found);
+    this.tell(found, false);
+  }
+
+  /** All changes of a prefix up to `revision` were told. */
+  passed(prefix: WatchedPrefix, revision: Revision): void {
+    if (prefix !== SHARDS || this.hinted.size === 0) return;
+    const found = new Found();
+    for (const shard of [...this.hinted]) {
+      const entry = this.shards.get(shard);
+      if (entry?.hint === undefined || entry.hint.epoch > revision) continue;
+      this.dropHint(shard, entry);
+      this.settle(shard, found);
+    }
+    this.tell(found, false);
+  }
+
+  private dropHint(shard: string, entry: Shard): void {
+    const { hint, owner } = entry;
+    if (hint === undefined) return;
+    entry.hint = undefined;
+    this.hinted.delete(shard);
+    if (hint.node !== owner.record?.node) this.shardsOf.get(hint.node)?.delete(shard);
+  }
+
   /** All of them, at a price. */
   list(): readonly Placement[] {
     return [...this.shards.values()].flatMap(({ placement }) => placement ?? []);
@@ -141,6 +189,7 @@ export class WatchedPlacements implements PlacementView {
       if (!there.has(key) && modified <= revision) this.remove(key, revision, found);
     const first = this.unread.delete(prefix);
     this.tell(found, first && this.complete);
+    this.passed(prefix, revision);
   }
 
   /** What a watch tells. */
@@ -176,7 +225,10 @@ export class WatchedPlacements implements PlacementView {
       for (const [node, { modified }] of this.nodes) yield [`${NODES}${node}`, modified];
     else if (prefix === WORLDS)
       for (const [world, { modified }] of this.worlds) yield [`${WORLDS}${world}`, modified];
-    else for (const [shard, { floor }] of this.shards) yield [`${SHARDS}${shard}/owner`, floor];
+    else {
+      for (const [shard, { floor }] of this.shards) yield [ownerKey(shard), floor];
+      for (const [shard, { modified }] of this.moves) yield [migrationKey(shard), modified];
+    }
   }
 
   private put(item: KeyValue, found: Found): void {
@@ -184,6 +236,7 @@ export class WatchedPlacements implements PlacementView {
     if (key?.kind === "node") this.putNode(key.node, item, found);
     else if (key?.kind === "world") this.putWorld(key.world, item, found);
     else if (key?.kind === "owner") this.putOwner(key.shard, item, found);
+    else if (key?.kind === "migration") this.putMove(key.shard, item, found);
   }
 
   private remove(text: string, modified: Revision, found: Found): void {
@@ -199,6 +252,22 @@ export class WatchedPlacements implements PlacementView {
       this.worlds.delete(key.world);
       found.worlds.add(key.world);
     } else if (key?.kind === "owner") this.removeOwner(key.shard, modified, found);
+    else if (key?.kind === "migration") {
+      if (modified < (this.moves.get(key.shard)?.modified ?? Number.POSITIVE_INFINITY)) return;
+      this.moves.delete(key.shard);
+    }
+  }
+
+  private putMove(shard: string, item: KeyValue, found: Found): void {
+    if (item.modified <= (this.moves.get(shard)?.modified ?? -1)) return;
+    const decoded = decodeRecord("migration", item.value);
+    if (!decoded.ok) this.unreadable += 1;
+    // One that cannot be read costs no more than a link that is opened later.
+    this.moves.set(shard, {
+      to: decoded.ok ? decoded.record.to : undefined,
+      modified: item.modified,
+    });
+    found.shards.add(shard);
   }
 
   private putNode(node: string, item: KeyValue, found: Found): void {
@@ -256,6 +325,7 @@ export class WatchedPlacements implements PlacementView {
     const entry = this.shards.get(shard) ?? this.newShard(shard);
     if (entry === undefined || modified < entry.floor) return;
     const [before, after] = [entry.owner.record?.node, owner.record?.node];
+    this.dropHint(shard, entry);
     entry.owner = owner;
     entry.floor = modified;
     if (before !== after) {
@@ -268,7 +338,7 @@ export class WatchedPlacements implements PlacementView {
   private newShard(shard: string): Shard | undefined {
     const world = worldOfShard(shard);
     if (world === undefined) return undefined;
-    const entry = { world, owner: ABSENT, floor: 0, placement: undefined };
+    const entry = { world, owner: ABSENT, floor: 0, hint: undefined, placement: undefined };
     this.shards.set(shard, entry);
     return entry;
   }
@@ -283,16 +353,28 @@ export class WatchedPlacements implements PlacementView {
   private settle(shard: string, found: Found): void {
     const entry = this.shards.get(shard);
     if (entry === undefined) return;
-    const { owner, world, placement: before } = entry;
-    const node = owner.record?.node;
-    const owned =
-      node !== undefined && isOwned(owner, this.nodes.get(node) ?? ABSENT, this.generation);
-    if (owned && before?.node === node && before.epoch === owner.modified) return;
-    if (!owned && before === undefined) return;
-    entry.placement = owned ? { world, shard, node, epoch: owner.modified } : undefined;
-    this.owned += Number(owned) - Number(before !== undefined);
+    const { world, placement: before } = entry;
+    const at = this.whereabouts(entry);
+    if (before?.node === at?.node && before?.epoch === at?.epoch) return;
+    entry.placement = at && { world, shard, ...at };
+    this.owned += Number(at !== undefined) - Number(before !== undefined);
     found.shards.add(shard);
     found.worlds.add(world);
+  }
+
+  private whereabouts({ owner, hint }: Shard): Pick<Placement, "node" | "epoch"> | undefined {
+    // One whose node is gone, or of before a restore, says nothing.
+    if (
+      hint !== undefined &&
+      this.addressOf(hint.node) !== undefined &&
+      generationOf(hint.epoch) === this.generation
+    )
+      return hint;
+    const node = owner.record?.node;
+    if (node === undefined) return undefined;
+    return isOwned(owner, this.nodes.get(node) ?? ABSENT, this.generation)
+      ? { node, epoch: owner.modified }
+      : undefined;
   }
 }
 

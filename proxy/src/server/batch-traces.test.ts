@@ -33,6 +33,7 @@ function open() {
       logger: noopLogger,
       nextAttach: () => 1,
       broken: () => {},
+      moving: () => undefined,
     },
   );
   const { tracing, spans } = testTracing(counters);

@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Link, type LinkMessage, noopLogger, shardChannel, worldKey } from "@atlasnet/core";
+import {
+  type Link,
+  type LinkMessage,
+  migrationKey,
+  NODE_CHANNEL,
+  noopLogger,
+  SHARDS,
+  shardChannel,
+  worldKey,
+} from "@atlasnet/core";
 import { settle } from "@atlasnet/core/node";
 import { SeededRandom, SimClock, SimNetwork } from "@atlasnet/core/sim";
 import { defaultLimits } from "../limits.ts";
@@ -266,5 +275,82 @@ test("a world that is to run again is waited for", async () => {
   const epoch = store.own("arena", "g1");
   await elapse(100);
   assert.deepEqual(attaches, [`g1 at ${epoch}`]);
+  hub.stop();
+});
+
+test("a shard that is being moved: the link stands before, and the new owner's word is enough", async () => {
+  const { store, hub, attaches, links, placements, complete, counters, elapse } = await scene();
+  const first = store.own("arena", "g1");
+  complete();
+  const player = new TestPlayer(hub);
+  player.join();
+  await elapse(100);
+  const { onChanges } = store.tiny;
+  store.migrate("arena", { from: "g1", to: "g2", epoch: first });
+  await elapse(100);
+  assert.equal(links.get("g2")?.length, 1, "before anybody wants there");
+  // The watch is late from here on.
+  store.tiny.onChanges = undefined;
+  store.put({ type: "delete", key: migrationKey(SHARD) });
+  const second = store.own("arena", "g2");
+  const says = (epoch: number) =>
+    links
+      .get("g2")?.[0]
+      ?.channel(NODE_CHANNEL)
+      .send({ type: "placed", world: "arena", shard: SHARD, epoch });
+  says(first);
+  await elapse(100);
+  assert.equal(player.losses, 0, "not above what is known");
+  says(second);
+  await elapse(100);
+  assert.deepEqual(attaches.slice(1), [`g2 at ${second}`]);
+  assert.equal(player.losses, 1);
+  const [old] = links.get("g1") ?? [];
+  old?.channel(shardChannel(SHARD)).send({ type: "shard-reset", shard: SHARD, epoch: first });
+  await elapse(100);
+  assert.equal(counters.staleMessages, 1);
+  // What the watch says then is the same, and changes nothing.
+  store.tiny.onChanges = onChanges;
+  placements.read(SHARDS, store.tiny.revision, store.all(SHARDS));
+  await elapse(100);
+  assert.deepEqual([player.losses, attaches.length, placements.targetOf(SHARD)], [1, 2, undefined]);
+  hub.stop();
+});
+
+test("a node that is mistaken about its ownership is corrected by the watch; players go back", async () => {
+  const { store, hub, attaches, links, placements, complete, elapse } = await scene();
+  const first = store.own("arena", "g1");
+  store.world("cave");
+  store.own("cave", "g2");
+  complete();
+  const [player, other] = [new TestPlayer(hub), new TestPlayer(hub)];
+  player.join();
+  hub.route(other, "cave", 0);
+  await elapse(100);
+  const wrong = store.tiny.revision + 1;
+  links
+    .get("g2")?.[0]
+    ?.channel(NODE_CHANNEL)
+    .send({ type: "placed", world: "arena", shard: SHARD, epoch: wrong });
+  await elapse(100);
+  assert.deepEqual(attaches.slice(-1), [`g2 at ${wrong}`]);
+  placements.passed(SHARDS, wrong);
+  await elapse(100);
+  assert.deepEqual(attaches.slice(-1), [`g1 at ${first}`]);
+  assert.equal(player.port?.epoch, first);
+  hub.stop();
+});
+
+test("a link to where nobody here wants is not opened", async () => {
+  const { store, hub, links, complete, elapse } = await scene();
+  const epoch = store.own("arena", "g1");
+  complete();
+  store.migrate("arena", { from: "g1", to: "g2", epoch });
+  await elapse(100);
+  assert.deepEqual(links.get("g2"), []);
+  // Who comes while it is being moved brings the link about.
+  new TestPlayer(hub).join();
+  await elapse(100);
+  assert.equal(links.get("g2")?.length, 1);
   hub.stop();
 });

@@ -145,7 +145,10 @@ export class Hub {
       else if (effect.type === "refused") effect.client.refused(effect.why);
       else {
         const open = this.links.get(effect.placement.node);
-        if (open !== undefined) effect.client.routed(this.port(open, effect.placement));
+        if (open !== undefined) {
+          effect.client.routed(this.port(open, effect.placement));
+          this.prepareMove(effect.placement.shard);
+        }
         // An earlier effect of this round lost the link.
         else this.route(effect.client, effect.placement.world, 0);
       }
@@ -203,6 +206,10 @@ export class Hub {
       this.dependencies.hosting(node, message.worlds);
       return this.letIn(node, open);
     }
+    if (message.type === "placed") {
+      const { world, shard, epoch } = message;
+      return this.dependencies.placements.placed?.({ world, shard, epoch, node });
+    }
     this.broken(link, `"${message.type}" over the channel of the node`);
   }
 
@@ -257,6 +264,7 @@ export class Hub {
         logger,
         nextAttach: () => ++this.attaches,
         broken: (detail) => this.broken(open.link, detail, { world, shard }),
+        moving: (to) => this.prepareLink(to),
       },
     );
     open.ports.set(shard, port);
@@ -280,8 +288,21 @@ export class Hub {
         // A shard without a placement may come back; its attachments last until its owner ends them.
         if (placement !== undefined) port.advance(placement.epoch);
       } else if (placement?.node === node) port.advance(placement.epoch);
-      else port.disown(placement?.epoch);
+      else port.disown();
     }
+    this.prepareMove(shard);
+  }
+
+  /** A shard with clients here that is being moved: the link to where it goes stands when it gets there. */
+  private prepareMove(shard: string): void {
+    const to = this.dependencies.placements.targetOf?.(shard);
+    if (to === undefined) return;
+    for (const { ports } of this.links.values())
+      if ((ports.get(shard)?.clientCount ?? 0) > 0) return this.prepareLink(to);
+  }
+
+  private prepareLink(node: string): void {
+    this.perform(this.routes.prepare(node, this.dependencies.clock.now()));
   }
 
   /** The node went away for good, or elsewhere. Those who want to a shard of its next life link to it anew. */

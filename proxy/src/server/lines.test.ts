@@ -64,6 +64,27 @@ test("commands, split and merged over packets, are answered in order", async (t)
     assert.equal(await lines.next(), expected);
 });
 
+test("a topic whose world moves goes on with a full line from the next owner", async (t) => {
+  const { socket, lines, gameserver, network, placements } = await linesBench(t);
+  const next = new FakeGameserver("arena.0");
+  next.epoch = 2;
+  await next.listen(network.node("g2"));
+  socket.write("SUB arena/news\n");
+  const attach = await watched(gameserver);
+  assert.equal(await lines.next(), "OK");
+  const batch = { tick: 9, topics: [{ topic: 0, full: FULL }] };
+  gameserver.batch({ ...batch, sessions: [{ attach, slots: [[0, 1]] }] });
+  assert.equal(JSON.parse(await lines.next()).full, true);
+  gameserver.send({ type: "shard-sealed", shard: "arena.0", epoch: 1, to: "g2" });
+  placements.set({ world: "arena", shard: "arena.0", node: "g2", epoch: 2 });
+  const again = await watched(next);
+  next.batch({ ...batch, tick: 10, sessions: [{ attach: again, slots: [[0, 1]] }] });
+  const line = JSON.parse(await lines.next());
+  assert.deepEqual([line.full, line.tick], [true, 10]);
+  socket.write("PING\n");
+  assert.equal(await lines.next(), "PONG");
+});
+
 for (const links of linkKinds)
   test(`${links.name}: a subscribed topic comes as JSON, goes on after its owner died, and ends with UNSUB`, async (t) => {
     const { socket, lines, gameserver, network } = await linesBench(t, { links });

@@ -9,6 +9,7 @@ import { SpanStatusCode, trace } from "@opentelemetry/api";
 import type { ClientConnection, DatagramPort, SentUpdates } from "../gateway/client-connection.ts";
 import { defaultLimits } from "../limits.ts";
 import { ProxyCounters } from "../metrics.ts";
+import { NOTHING_RETURNED } from "../session/returned.ts";
 import { Arrivals } from "../testing/arrivals.ts";
 import { FakeGameserver, FakePlacements } from "../testing/fake-shard.ts";
 import { readCbor } from "../testing/read-cbor.ts";
@@ -147,7 +148,7 @@ for (const links of linkKinds)
     assert.deepEqual([kind, counters.mendsAsked], [UpstreamKind.resync, 1]);
 
     // Of a connection that is on its way to another owner nothing is mended.
-    player.lost();
+    player.lost(NOTHING_RETURNED);
     player.updatesLost(sent);
     assert.equal(counters.updatesMended, 1);
   });
@@ -194,7 +195,7 @@ for (const links of linkKinds)
     const facts = { world: "arena", session, transport: "framed", shard: "arena.0" };
     assert.deepEqual(first?.attributes, { ...facts, seq: 1, attach });
 
-    player.lost();
+    player.lost(NOTHING_RETURNED);
     say(2);
     assert.equal((await gameserver.entries.next()).n, 2);
     const again = await gameserver.attaches.next();
@@ -207,7 +208,7 @@ for (const links of linkKinds)
 
     // On another timeline what was kept is dropped.
     gameserver.timeline = 2;
-    player.lost();
+    player.lost(NOTHING_RETURNED);
     say(3);
     await gameserver.attaches.next();
     assert.equal((await connection.items.next())[0], 5);
@@ -216,7 +217,7 @@ for (const links of linkKinds)
     assert.deepEqual(spans()[2]?.status, lost("the world went back"));
     player.message(cbor([3, 0, 2]));
 
-    player.lost();
+    player.lost(NOTHING_RETURNED);
     say(4);
     player.closed();
     assert.deepEqual(spans()[3]?.status, lost("the player is gone"));

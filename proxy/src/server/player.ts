@@ -22,6 +22,7 @@ import type { ProxyCounters } from "../metrics.ts";
 import { Attachment, type AttachmentEffect, type UpstreamItem } from "../session/attachment.ts";
 import type { FeedOutput, FeedUpdates } from "../session/client-feed.ts";
 import { frame } from "../session/framing.ts";
+import type { Returned } from "../session/returned.ts";
 import { TokenBucket } from "../session/token-bucket.ts";
 import { AttachTrace } from "./attach-trace.ts";
 import type { Hub, RoutedClient } from "./hub.ts";
@@ -224,9 +225,9 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
     this.sendFrames(frame(this.framing, item));
   }
 
-  lost(): void {
+  lost(returned: Returned): void {
     this.dependencies.counters.reattaches += 1;
-    this.perform(this.attachment.lost(this.dependencies.clock.now()));
+    this.perform(this.attachment.lost(this.dependencies.clock.now(), returned));
   }
 
   congested(): void {

@@ -65,6 +65,7 @@ function open() {
   const clock = new SimClock();
   const counters = new ProxyCounters();
   const broken: string[] = [];
+  const moving: string[] = [];
   let attaches = 0;
   const port = new ShardPort(
     { shard: "s", epoch: 5, limits: { ...defaultLimits, upstreamBufferBytes: 100 } },
@@ -75,11 +76,12 @@ function open() {
       logger: noopLogger,
       nextAttach: () => ++attaches,
       broken: (reason) => broken.push(reason),
+      moving: (to) => moving.push(to),
     },
   );
   const client = new Client();
   const attach = port.attach(client, ATTACH);
-  return { port, channel, clock, counters, broken, client, attach };
+  return { port, channel, clock, counters, broken, moving, client, attach };
 }
 
 const input = (n: number) => ({

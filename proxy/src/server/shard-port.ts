@@ -2,9 +2,12 @@ import {
   type Attach,
   type Channel,
   type Clock,
+  type Detach,
   isToProxy,
+  type Leave,
   type LinkMessage,
   type Logger,
+  type Timer,
   type ToProxy,
   type ToShard,
   UpstreamBatch,
@@ -12,9 +15,10 @@ import {
 } from "@atlasnet/core";
 import { DecodeError } from "@atlasnet/world";
 import type { ProxyLimits } from "../limits.ts";
-import type { ProxyCounters } from "../metrics.ts";
+import type { ProxyCounters, SealEnd } from "../metrics.ts";
 import type { UpstreamItem } from "../session/attachment.ts";
 import type { FeedOutput } from "../session/client-feed.ts";
+import { NOTHING_RETURNED, type Returned, returnedItems } from "../session/returned.ts";
 import { ShardFeed } from "../session/shard-feed.ts";
 import { BatchTraces } from "./batch-traces.ts";
 import type { MessageTrace } from "./message-tracer.ts";
@@ -25,12 +29,15 @@ const UPSTREAM_FLUSH_BYTES = 256 * 1024;
 /** Gathered messages leave so long before the next tick is due. */
 const TICK_MARGIN_MS = 10;
 
+/** Goodbyes that wait behind what is held; at one more it goes out at once, and its client's last words are sent anew. */
+const MAX_PARTINGS = 4_096;
+
 /** One who is attached to a shard: a player's connection or a watcher of text lines. */
 export interface ShardClient {
   shardMessage(message: ToProxy): void;
-  /** The attachment is gone with its link, owner or epoch. */
-  lost(): void;
-  /** The link is full: stop sending until `uncongested`. */
+  /** The attachment is gone with its link, owner or epoch; `returned`: what of the client's words did not go out. */
+  lost(returned: Returned): void;
+  /** The link is full, or the shard about to move, and no more can be kept: stop sending until `uncongested`. */
   congested(): void;
   uncongested(): void;
 }
@@ -47,13 +54,17 @@ export interface ShardPortDependencies {
   nextAttach: () => number;
   /** The peer sent what no shard sends: the link has to go. */
   broken: (reason: string) => void;
+  /** The shard is about to move to a node. */
+  moving: (to: string) => void;
 }
 
 /**
  * One shard as seen over one link: its channel, who is attached, what goes there.
  *
  * 1. An attach number is used once, so what comes for an old one finds nobody.
- * 2. Messages below the highest epoch seen are dropped (design rule 5.3).
+ * 2. Messages below the highest epoch seen are dropped (design rule 5.3), and all of an owner that is none any more.
+ * 3. From `shard-sealed` until it is known what became of that, upstream is held in order: it goes to the same owner
+ *    after all, or back to the clients, who take it to the next one.
  */
 export class ShardPort {
   readonly shard: string;
@@ -65,12 +76,17 @@ export class ShardPort {
   private readonly batch = new UpstreamBatch();
   private readonly traces: BatchTraces;
   private readonly heldUp = new Set<ShardClient>();
+  /** Detaches and leaves that came while nothing could be sent. */
+  private partings: (Detach | Leave)[] = [];
+  private seal: { readonly since: number; readonly timer: Timer } | undefined;
   private flushPlanned = false;
   /** When the last tick was due, and how long one takes; 0 before they are known. */
   private tickedAt = 0;
   private tickMs = 0;
   private full = false;
   private gone = false;
+  /** The shard is somebody else's now, or for now nobody's, as far as is known. */
+  private disowned = false;
 
   constructor(
     options: { shard: string; epoch: number; limits: ProxyLimits },
@@ -113,14 +129,34 @@ export class ShardPort {
 
   detach(attach: number): void {
     this.forget(attach);
-    this.flush();
-    this.send({ type: "detach", shard: this.shard, epoch: this.epoch, attach });
+    this.part({ type: "detach", shard: this.shard, epoch: this.epoch, attach });
   }
 
   leave(attach: number): void {
-    // The player's last words go first.
-    this.flush();
-    this.send({ type: "leave", shard: this.shard, epoch: this.epoch, attach });
+    this.part({ type: "leave", shard: this.shard, epoch: this.epoch, attach });
+  }
+
+  /** The player's last words go first. */
+  private part(message: Detach | Leave): void {
+    if (this.gone) return;
+    if (this.holds && this.partings.length < MAX_PARTINGS) this.partings.push(message);
+    else {
+      this.flush();
+      this.send(message);
+    }
+  }
+
+  /** Bytes that wait for the next owner, or for this one to go on. */
+  get heldBytes(): number {
+    return this.batch.byteLength;
+  }
+
+  get clientCount(): number {
+    return this.clients.size;
+  }
+
+  private get holds(): boolean {
+    return this.full || this.seal !== undefined;
   }
 
   /** `trace`: of a message that is traced; it ends with its batch. */
@@ -132,10 +168,11 @@ export class ShardPort {
     this.batch.add(attach, item.kind, item.n, item.index, item.payload);
     this.dependencies.counters.upstreamEntries += 1;
     if (trace !== undefined) {
-      trace.note({ shard: this.shard, attach, ...(this.full ? { congested: true } : {}) });
+      const held = this.seal === undefined ? {} : { sealed: true };
+      trace.note({ shard: this.shard, attach, ...(this.full ? { congested: true } : {}), ...held });
       this.traces.add(trace, attach);
     }
-    if (this.full) {
+    if (this.holds) {
       if (this.batch.byteLength < this.limits.upstreamBufferBytes) return;
       const client = this.clients.get(attach);
       if (client === undefined) return;
@@ -164,34 +201,78 @@ export class ShardPort {
 
   /** Attaches everybody anew at a higher epoch, wherever the owner is by then. */
   advance(epoch: number): void {
+    this.disowned = false;
     if (epoch <= this.epoch) return;
     this.epoch = epoch;
-    this.loseAll("the world moved on to another epoch");
+    this.loseAll("the world moved on to another epoch", "moved");
   }
 
-  /** The shard is not this node's any more: at this epoch it is somebody else's, or for now nobody's. */
-  disown(epoch: number | undefined): void {
-    this.epoch = Math.max(this.epoch, epoch ?? 0);
-    this.loseAll("the world has another owner, or none for now");
+  /**
+   * The shard is not this node's any more. Its epoch stays: who says that somebody else has it at a higher one may
+   * be mistaken, and then it goes on here.
+   */
+  disown(): void {
+    this.disowned = true;
+    this.loseAll("the world has another owner, or none for now", "moved");
   }
 
   /** The link is gone. */
   close(): void {
     this.gone = true;
-    this.loseAll("the link to the gameserver is gone");
+    this.loseAll("the link to the gameserver is gone", "link-lost");
   }
 
-  private loseAll(why: string): void {
-    // What was gathered is of attachments that are no more; the clients send it again.
-    this.batch.take();
+  private loseAll(why: string, end: SealEnd): void {
+    this.endSeal(end);
+    const items = returnedItems(this.batch.take());
     this.traces.lose(why);
+    const left = new Set(this.partings.map(({ attach }) => attach));
+    this.partings = [];
     const clients = [...this.clients];
     for (const [attach] of clients) this.forget(attach);
-    for (const [, client] of clients) client.lost();
+    for (const [attach, client] of clients)
+      client.lost({
+        items: items.get(attach) ?? NOTHING_RETURNED.items,
+        leave: left.has(attach),
+      });
+  }
+
+  /** The shard has made its last tick here for now. */
+  private sealed(to: string): void {
+    const { clock, counters, moving } = this.dependencies;
+    if (this.seal === undefined) {
+      counters.seals += 1;
+      counters.sealed.add(this);
+      const timer = clock.setTimer(this.limits.sealedMs, () =>
+        this.loseAll("the world's owner sealed it and was not heard of again", "unheard"),
+      );
+      this.seal = { since: clock.now(), timer };
+    }
+    moving(to);
+  }
+
+  private endSeal(end: SealEnd): void {
+    const { seal } = this;
+    if (seal === undefined) return;
+    const { clock, counters } = this.dependencies;
+    this.seal = undefined;
+    seal.timer.cancel();
+    counters.sealed.delete(this);
+    counters.sealEnded((clock.now() - seal.since) / 1000, end);
+  }
+
+  /** Lets go of what was held, once there is nothing to hold it for. */
+  private letGo(): void {
+    if (this.holds) return;
+    this.flush();
+    for (const message of this.partings.splice(0)) this.send(message);
+    const clients = [...this.heldUp];
+    this.heldUp.clear();
+    for (const client of clients) client.uncongested();
   }
 
   private flush(): void {
-    if (this.gone || this.full || this.batch.count === 0) return;
+    if (this.gone || this.holds || this.batch.count === 0) return;
     this.dependencies.counters.upstreamFlushes += 1;
     const { shard, epoch } = this;
     const batch = this.batch.take();
@@ -206,10 +287,7 @@ export class ShardPort {
 
   private drained(): void {
     this.full = false;
-    this.flush();
-    const clients = [...this.heldUp];
-    this.heldUp.clear();
-    for (const client of clients) client.uncongested();
+    this.letGo();
   }
 
   private receive(message: LinkMessage): void {
@@ -217,12 +295,15 @@ export class ShardPort {
     if (!isToProxy(message)) return this.dependencies.broken(`a shard sent "${message.type}"`);
     // The shard moved on, said or not: what it does from here on needs attachments at that epoch.
     if (message.epoch > this.epoch) return this.advance(message.epoch);
-    if (message.epoch < this.epoch) return this.receiveStale(message);
+    if (message.epoch < this.epoch || this.disowned) return this.receiveStale(message);
     switch (message.type) {
       case "shard-reset":
-      case "shard-sealed":
-      case "shard-unsealed":
         return;
+      case "shard-sealed":
+        return this.sealed(message.to);
+      case "shard-unsealed":
+        this.endSeal("unsealed");
+        return this.letGo();
       case "downstream":
         this.tickedAt = this.dependencies.clock.now() - (message.ageMs ?? 0);
         return this.apply(message.batch);

@@ -15,6 +15,7 @@ import {
 import type { CloseCode, Plain } from "@atlasnet/world";
 import { bytesOfText, textOfBytes } from "./byte-text.ts";
 import { Received } from "./received.ts";
+import { NOTHING_RETURNED, type Returned } from "./returned.ts";
 
 /** Who is behind a hello: from a ticket, a resume token, or made up for a guest. */
 export interface Identity {
@@ -103,7 +104,8 @@ const STALE: readonly AttachmentEffect[] = [{ type: "stale" }];
  * calls, effects go out as data.
  *
  * 1. Everything here can be lost: after a proxy's death the client brings it back in its next hello.
- * 2. Upstream messages go out in the order they came, also those kept while there was no owner.
+ * 2. Upstream messages go out in the order they came, also those kept while there was no owner, and those
+ *    that a shard gave back. Who left behind them waits until they are told.
  * 3. Nothing of a new attachment reaches the client before its welcome.
  * 4. Numbers mean something on their own timeline alone. When the world went back while the connection
  *    stayed, what was on its way is still numbered on the older one: acks of it are dropped, and messages
@@ -133,6 +135,8 @@ export class Attachment {
   private keptBytes = 0;
   private paused = false;
   private waitingSince = 0;
+  /** The player left, and the shard has to be told before: what is kept, and that. */
+  private goodbye = false;
 
   constructor(options: AttachmentOptions) {
     this.options = options;
@@ -147,7 +151,9 @@ export class Attachment {
   get takesUpstream(): boolean {
     const { phase } = this;
     if (phase === "attached") return true;
-    return this.session !== undefined && (phase === "routing" || phase === "attaching");
+    return (
+      !this.goodbye && this.session !== undefined && (phase === "routing" || phase === "attaching")
+    );
   }
 
   /** The client's messages are numbered on an older timeline than the attachment's. */
@@ -282,6 +288,7 @@ export class Attachment {
     this.session = { session: message.session, timeline: message.timeline };
     this.attempt = message.attempt;
     this.appliedSeq = message.appliedSeq;
+    if (this.goodbye) return [...dropped, ...this.sayGoodbye()];
     if (this.token?.session === message.session)
       return [...dropped, ...this.welcome(message, this.token.resume)];
     this.phase = "signing";
@@ -321,15 +328,29 @@ export class Attachment {
       this.options.limits;
     const limits = { maxMessageBytes, messagesPerSecond, bytesPerSecond, idleTimeoutMs };
     const item = encodeWelcome({ ...facts, world: this.world, resume, limits, endpoints, udp });
-    const kept = this.kept;
-    this.kept = [];
-    this.keptBytes = 0;
+    const kept = this.takeKept();
     const effects: AttachmentEffect[] = [{ type: "send", item }, { type: "release" }];
     if (this.received.owed) effects.push(this.passAck());
     for (const item of kept) effects.push({ type: "upstream", item });
     if (this.paused) effects.push({ type: "resume" });
     this.paused = false;
     return effects;
+  }
+
+  /** What was kept. The shard knows by the numbers what of it was applied, and what has to come again. */
+  private takeKept(): readonly UpstreamItem[] {
+    const { kept } = this;
+    this.kept = [];
+    this.keptBytes = 0;
+    return kept;
+  }
+
+  /** The player is not there to be welcomed. */
+  private sayGoodbye(): readonly AttachmentEffect[] {
+    this.goodbye = false;
+    this.phase = "leaving";
+    const kept = this.takeKept().map((item) => ({ type: "upstream", item }) as const);
+    return [...kept, { type: "leave" }];
   }
 
   /** The client has all messages up to `seq`, as they are numbered on `timeline`. */
@@ -370,12 +391,21 @@ export class Attachment {
   }
 
   /** The link, the owner or the epoch is gone: attach anew, the socket is not touched. */
-  lost(now: number): readonly AttachmentEffect[] {
-    if (this.phase === "leaving") return [{ type: "unfollow" }, ...this.left("")];
-    if (this.phase !== "attaching" && this.phase !== "signing" && this.phase !== "attached")
-      return NOTHING;
-    if (this.phase !== "attaching") this.waitingSince = now;
-    return [{ type: "unfollow" }, ...this.route(now)];
+  lost(now: number, returned: Returned = NOTHING_RETURNED): readonly AttachmentEffect[] {
+    const { phase } = this;
+    if (phase === "leaving" && !returned.leave) return [{ type: "unfollow" }, ...this.left("")];
+    if (phase === "leaving") this.goodbye = true;
+    else if (phase !== "attaching" && phase !== "signing" && phase !== "attached") return NOTHING;
+    if (phase === "signing" || phase === "attached") this.waitingSince = now;
+    this.kept = [...returned.items, ...this.kept];
+    for (const { payload } of returned.items) this.keptBytes += costOf(payload);
+    return [{ type: "unfollow" }, ...this.pauseAboveBound(), ...this.route(now)];
+  }
+
+  private pauseAboveBound(): readonly AttachmentEffect[] {
+    if (this.paused || this.keptBytes <= this.options.limits.attachBufferBytes) return NOTHING;
+    this.paused = true;
+    return [{ type: "pause" }];
   }
 
   /** Ends what takes too long: the check of a ticket, the search for an owner, a leave. */
@@ -384,12 +414,22 @@ export class Attachment {
       return NOTHING;
     if (now - this.waitingSince < this.options.limits.unavailableTimeoutMs) return NOTHING;
     if (this.phase === "leaving") return [{ type: "unfollow" }, ...this.left("")];
+    if (this.phase === "routing" && this.goodbye) return [{ type: "unroute" }, ...this.left("")];
     if (this.phase === "identifying" || this.phase === "signing")
       return this.end("internal-error", "the server cannot check tickets right now");
     return this.end("world-unavailable", `the world "${this.world}" has no owner right now`);
   }
 
   private leave(now: number): readonly AttachmentEffect[] {
+    if (this.goodbye) return this.outOfState();
+    if (this.kept.length > 0) {
+      this.goodbye = true;
+      this.waitingSince = now;
+      // The attach is answered already, and waits for a token that nobody needs.
+      return this.phase === "signing" && this.unwelcomed !== undefined
+        ? this.sayGoodbye()
+        : NOTHING;
+    }
     switch (this.phase) {
       case "attaching":
       case "attached":
@@ -408,6 +448,7 @@ export class Attachment {
   private left(reason: string): readonly AttachmentEffect[] {
     const resume: AttachmentEffect[] = this.paused ? [{ type: "resume" }] : [];
     this.phase = "greeting";
+    this.goodbye = false;
     this.hello = undefined;
     this.world = "";
     this.identity = undefined;
@@ -431,10 +472,8 @@ export class Attachment {
     if (!this.takesUpstream) return this.outOfState();
     // The payload is a view into a receive buffer, which is used again.
     this.kept.push({ kind, n, index, payload: new Uint8Array(payload) });
-    this.keptBytes += payload.length + ITEM_OVERHEAD_BYTES;
-    if (this.paused || this.keptBytes <= this.options.limits.attachBufferBytes) return NOTHING;
-    this.paused = true;
-    return [{ type: "pause" }];
+    this.keptBytes += costOf(payload);
+    return this.pauseAboveBound();
   }
 
   private outOfState(): readonly AttachmentEffect[] {
@@ -456,4 +495,8 @@ export class Attachment {
       return [{ type: "detach" }];
     return phase === "leaving" ? [{ type: "unfollow" }] : NOTHING;
   }
+}
+
+function costOf(payload: Uint8Array): number {
+  return payload.length + ITEM_OVERHEAD_BYTES;
 }

@@ -2,6 +2,9 @@ import {
   type Change,
   type ControlStore,
   encodeRecord,
+  type KeyValue,
+  type MigrationRecord,
+  migrationKey,
   type NodeRecord,
   nodeKey,
   type Operation,
@@ -61,6 +64,21 @@ export class FakeControlStore implements Pick<ControlStore, "range" | "watch"> {
     const record: OwnerRecord = { world: made, node, boot: "1", state: "owned", ...fields };
     const key = ownerKey(`${world}/0`);
     return this.put({ type: "put", key, value: encodeRecord("owner", record) });
+  }
+
+  migrate(world: string, { from, to, epoch }: { from: string; to: string; epoch: number }): number {
+    const made = this.tiny.get(worldKey(world))?.created ?? 0;
+    const record: MigrationRecord = {
+      ...{ id: "0123456789abcdef", world: made, epoch, reason: "operator" },
+      ...{ from, fromBoot: "1", to, toBoot: "1", started: 0, deadlineMs: 60_000 },
+    };
+    const key = migrationKey(`${world}/0`);
+    return this.put({ type: "put", key, value: encodeRecord("migration", record) });
+  }
+
+  /** Everything below a prefix. */
+  all(prefix: string): readonly KeyValue[] {
+    return this.tiny.keys(prefix).flatMap((key) => this.tiny.get(key) ?? []);
   }
 
   async range(request: RangeRequest): Promise<RangeResult> {

@@ -154,7 +154,7 @@ export class FakeGameserver {
   timeline = 1;
   tick = 100;
   /** What is answered to an attach: by default `attached`. */
-  answer: "attached" | "world-unavailable" = "attached";
+  answer: "attached" | "world-unavailable" | "nothing" = "attached";
   echo = true;
   private readonly shard: string;
   private channel: Channel | undefined;
@@ -229,7 +229,7 @@ export class FakeGameserver {
     switch (message.type) {
       case "attach":
         if (this.answer === "attached") this.attached(message);
-        else this.close(message.attach, this.answer);
+        else if (this.answer !== "nothing") this.close(message.attach, this.answer);
         return this.attaches.add(message);
       case "watch":
         return this.watches.add(message);

@@ -160,4 +160,13 @@ export const proxySettings = {
     default: 1_048_576,
     meaning: "Unsent bytes at which a slow client is closed with slow-consumer.",
   },
+  "proxy.limits.sealedMs": {
+    type: "integer",
+    min: 100,
+    max: DAY_MS,
+    unit: "ms",
+    default: 10_000,
+    meaning:
+      "A world that stands still to move, and is not heard of for so long, counts as one without an owner.",
+  },
 } as const satisfies { readonly [path: string]: Setting };
