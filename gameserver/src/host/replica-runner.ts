@@ -4,6 +4,7 @@ import { canonicalJson, compileDefinition } from "@atlasnet/world";
 import type { Ownership } from "../durability/plan-run.ts";
 import type { ShardStorage } from "../durability/shard-storage.ts";
 import type { Shard } from "../shard/shard.ts";
+import type { StateFollower } from "../shard/state-follower.ts";
 import { upgradeStore } from "./carry-over.ts";
 import { type LoadedModule, loadModule, newShard, storageOf } from "./open-shard.ts";
 import type {
@@ -13,7 +14,6 @@ import type {
   WorldSettings,
 } from "./protocol.ts";
 import { type RunnerDependencies, ShardRunner } from "./shard-runner.ts";
-import { follow, hashOf, loadState, type StateLoad, takeOver } from "./state-stream.ts";
 
 /** Ticks that a module which is another than the source's makes with the state, on a copy, before it may have it. */
 export const TRIAL_TICKS = 3;
@@ -39,7 +39,7 @@ export class ReplicaRunner {
   /** The module has the source's definition. */
   private readonly same: boolean;
   private readonly shard: Shard;
-  private loading: StateLoad | undefined;
+  private loading: StateFollower | undefined;
   private bytes = 0;
   /** The shard's files, which were looked through before they are needed. */
   private storage: ShardStorage | undefined;
@@ -62,7 +62,7 @@ export class ReplicaRunner {
       ? loaded
       : { module: loaded.module, definition: compileDefinition(definition) };
     this.shard = newShard(options.settings, followed, dependencies);
-    this.loading = loadState(this.shard);
+    this.loading = this.shard.beginLoad();
   }
 
   /** Loads the module; the state comes then. @throws an error that says what is wrong with the module */
@@ -87,7 +87,9 @@ export class ReplicaRunner {
     this.bytes += data.length;
     if (last) {
       this.loading = undefined;
-      this.checkTick(this.options.state.tick);
+      const { store } = this.shard;
+      const { tick } = this.options.state;
+      if (store.tick !== tick) throw badData(`a state of tick ${store.tick} came for tick ${tick}`);
     }
     this.tellPosition();
   }
@@ -98,24 +100,18 @@ export class ReplicaRunner {
     const { tick: at } = this.shard.store;
     if (previous !== at || tick <= at)
       throw badData(`the delta from tick ${previous} to ${tick} came at tick ${at}`);
-    decoding(`the delta of tick ${tick}`, () => follow(this.shard, tick, data));
-    this.checkTick(tick);
+    decoding(`the delta of tick ${tick}`, () => this.shard.follow(tick, data));
     this.tellPosition();
   }
 
-  private checkTick(tick: number): void {
-    const { store } = this.shard;
-    if (store.tick !== tick) throw badData(`a state of tick ${store.tick} came for tick ${tick}`);
-  }
-
   private tellPosition(): void {
-    const whole = this.loading === undefined;
+    const hash = this.shard.digest();
     this.dependencies.post({
       type: "replica-at",
       shard: this.options.settings.shard,
       bytes: this.bytes,
-      tick: whole ? this.shard.store.tick : 0,
-      ...(whole && { hash: hashOf(this.shard) }),
+      tick: hash === undefined ? 0 : this.shard.store.tick,
+      ...(hash !== undefined && { hash }),
     });
   }
 
@@ -162,9 +158,13 @@ export class ReplicaRunner {
     let problem: string | undefined;
     try {
       const trial = newShard(settings, this.loaded, this.dependencies);
-      if (this.same) trial.load(this.shard.snapshot());
-      else this.upgradeInto(trial);
-      takeOver(trial, { epoch: source.epoch, timeline: state.timeline });
+      const run = { epoch: source.epoch, timeline: state.timeline };
+      if (this.same) {
+        const loading = trial.beginLoad();
+        loading.take(this.shard.snapshot());
+        loading.finish();
+        trial.takeOver(run);
+      } else this.upgradeInto(trial, run);
       for (let n = 0; n < TRIAL_TICKS && problem === undefined; n++) {
         const [fault] = trial.tick().faults;
         if (fault !== undefined) problem = `${fault.event}: ${fault.message}\n${fault.stack}`;
@@ -180,11 +180,11 @@ export class ReplicaRunner {
       );
   }
 
-  private upgradeInto(shard: Shard): void {
+  private upgradeInto(shard: Shard, run: { epoch: number; timeline: number }): void {
     const { world } = this.options.settings;
     const { guard } = this.dependencies;
     const old = this.shard.store;
-    shard.adopt((store) => upgradeStore(old, store, this.loaded.module, world, guard));
+    shard.succeed((store) => upgradeStore(old, store, this.loaded.module, world, guard), run);
   }
 
   /**
@@ -202,12 +202,13 @@ export class ReplicaRunner {
       recorded: undefined,
       fetched: undefined,
     };
+    const run = { epoch: ownership.epoch, timeline };
     let { shard } = this;
-    if (!this.same) {
+    if (this.same) shard.takeOver(run);
+    else {
       shard = newShard(settings, this.loaded, this.dependencies);
-      this.upgradeInto(shard);
+      this.upgradeInto(shard, run);
     }
-    takeOver(shard, { epoch: ownership.epoch, timeline });
     const isKept = storageOf(settings, this.thread, this.dependencies) !== undefined;
     return ShardRunner.promoted(settings, this.thread, this.dependencies, {
       loaded: this.loaded,

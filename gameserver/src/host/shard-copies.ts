@@ -1,8 +1,8 @@
 import { OperatingError } from "@atlasnet/core";
 import type { DefinitionData } from "@atlasnet/world";
 import type { Shard } from "../shard/shard.ts";
+import type { StateCopy } from "../shard/state-copy.ts";
 import type { FromThread } from "./protocol.ts";
-import { copyState, type StateCopy } from "./state-stream.ts";
 
 interface Copy {
   readonly state: StateCopy;
@@ -24,10 +24,10 @@ export class ShardCopies {
     this.post = post;
   }
 
-  /** Between two ticks. */
+  /** Between two ticks. @throws OperatingError "too-many-copies" */
   begin(copy: number, shard: Shard, definition: DefinitionData): void {
     this.end(copy);
-    const state = copyState(shard);
+    const state = shard.beginCopy();
     this.copies.set(copy, { state, offset: 0 });
     const { timeline } = shard.options;
     const { tick } = state;

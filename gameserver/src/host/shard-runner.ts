@@ -12,7 +12,6 @@ import { ShardCopies } from "./shard-copies.ts";
 import { ShardKeeper } from "./shard-keeper.ts";
 import { ShardMeter } from "./shard-meter.ts";
 import { ShardPosts } from "./shard-posts.ts";
-import { hashOf } from "./state-stream.ts";
 import type { Ticking, TickLoop } from "./tick-loop.ts";
 
 export interface RunnerDependencies {
@@ -28,6 +27,11 @@ export interface RunnerDependencies {
 
 /** Between two lines about batches that are not of their form. */
 const MALFORMED_LOG_MS = 10_000;
+/**
+ * Ticks that a shard may make to settle when it stops. A world that has something new to settle after each is
+ * stopped as it is: what it wished for last, a kick or a transfer, is lost.
+ */
+const MAX_SETTLING_TICKS = 3;
 
 /**
  * A shard in its surroundings: it is loaded, restored, ticked on time, kept on disk, and given a new
@@ -303,18 +307,26 @@ export class ShardRunner implements Ticking {
    */
   stop(): void {
     this.checkNotPaused();
-    const { clock, post } = this.dependencies;
-    const now = clock.now();
-    const { tick: before } = this.shard.store;
-    // A world at rest has not counted the ticks that went by; where it goes on they would be lost to its timers.
-    const counts = !this.loaded.module.hasTick && this.pace.tickAt(now, before) > before;
-    if (counts && !this.stopped && !this.sealed) this.run(now);
+    if (!this.stopped && !this.sealed) this.settle();
+    const hash = this.shard.digest();
+    if (hash === undefined)
+      throw new OperatingError("shard-busy", "a shard is stopped only when it was copied");
     this.stopped = true;
     this.schedule();
+    const { clock, post } = this.dependencies;
     const { tick } = this.shard.store;
     const dueMs = Math.max(0, Math.round(this.pace.dueAt(tick + 1) - clock.now()));
-    const { shard } = this.settings;
-    post({ type: "sealed", shard, tick, hash: hashOf(this.shard), dueMs });
+    post({ type: "sealed", shard: this.settings.shard, tick, hash, dueMs });
+  }
+
+  /** Makes the ticks without which something would be lost where the shard goes on. */
+  private settle(): void {
+    const { clock } = this.dependencies;
+    const { tick } = this.shard.store;
+    // A world at rest has not counted the ticks that went by: its timers would come late.
+    if (!this.loaded.module.hasTick && this.pace.tickAt(clock.now(), tick) > tick)
+      this.run(clock.now());
+    for (let n = 0; n < MAX_SETTLING_TICKS && !this.shard.isSettled; n++) this.run(clock.now());
   }
 
   /** The move failed: goes on as if no time had passed. */
@@ -381,6 +393,14 @@ export class ShardRunner implements Ticking {
     this.keeper.snapshot();
   }
 
+  /** Who waits for a tick that is made elsewhere is told to come again there. */
+  private leaveQueue(): void {
+    this.copies.endAll();
+    this.shard.takeWorldEvents();
+    this.posts.refusals(this.shard);
+    this.posts.traces(this.shard);
+  }
+
   private loseFollowers(reason: string): void {
     if (!this.copies.endAll()) return;
     const { shard } = this.settings;
@@ -414,7 +434,8 @@ export class ShardRunner implements Ticking {
     this.keeper.hold(true);
     this.dependencies.loop.remove(this);
     this.nextAt = Number.POSITIVE_INFINITY;
-    this.loseFollowers("it is being closed");
+    if (this.stopped) this.leaveQueue();
+    else this.loseFollowers("it is being closed");
     await this.keeper.stop();
   }
 }

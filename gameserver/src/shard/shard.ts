@@ -149,7 +149,21 @@ export class Shard {
   adopt(fill: (store: Store) => void): void {
     fill(this.store);
     this.resumeState();
-    // Topics and indexes of the old definition mean nothing here: everybody enters anew.
+    this.enterAnew();
+  }
+
+  /** Like `takeOver`, with a state that was made for this definition out of another one's. */
+  succeed(fill: (store: Store) => void, run: { epoch: number; timeline: number }): void {
+    fill(this.store);
+    this.store.clearChanges();
+    this.topics.restore(this.store.entities.all());
+    this.life.expectAll();
+    this.assume(run);
+    this.enterAnew();
+  }
+
+  /** Topics and indexes of the old definition mean nothing here: everybody enters anew. */
+  private enterAnew(): void {
     for (const entity of this.store.entities.all()) {
       this.store.entities.changed(entity);
       entity.$spawned = true;
