@@ -147,6 +147,22 @@ export type FromThread =
   | { type: "replica-at"; shard: string; bytes: number; tick: number; hash?: Uint8Array }
   | { type: "replica-kept"; shard: string; tick: number };
 
+/** What threads say of copies and replicas, to whoever drives them. */
+export type ReplicaNews = Extract<
+  FromThread,
+  {
+    type:
+      | "copy-begun"
+      | "copy-piece"
+      | "delta"
+      | "sealed"
+      | "replica-open"
+      | "replica-at"
+      | "replica-kept"
+      | "failed";
+  }
+>;
+
 /** What may fail. A replica that fails is gone: nothing is left of it. */
 export type Attempt = "open" | "swap" | "close" | "copy" | "replica" | "promote";
 

@@ -11,6 +11,7 @@ import {
   type ToReplica,
   type WorldRecord,
 } from "@atlasnet/core";
+import type { ReplicaNews } from "../host/protocol.ts";
 import { ReplicaTarget } from "../replica/target.ts";
 import type {
   ReplicaTargetDependencies,
@@ -20,7 +21,7 @@ import type {
 import type { WorldRequest } from "../server/gameserver.ts";
 import { Alarm } from "./alarm.ts";
 import { InTurn } from "./in-turn.ts";
-import type { MigrationHome, MovingWorlds, ReplicaNews } from "./migration-home.ts";
+import type { MigrationHome, MovingWorlds } from "./migration-home.ts";
 import type { MigrationWatch } from "./migration-watch.ts";
 import type { ReplicaLinks } from "./replica-links.ts";
 import {

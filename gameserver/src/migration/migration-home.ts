@@ -10,7 +10,7 @@ import type {
   WorldRecord,
 } from "@atlasnet/core";
 import type { Ownership } from "../durability/plan-run.ts";
-import type { FromThread, ToThread } from "../host/protocol.ts";
+import type { ToThread } from "../host/protocol.ts";
 import type { TxnAnswer } from "../placement/hosting-types.ts";
 import type { WorldRequest } from "../server/gameserver.ts";
 
@@ -40,22 +40,6 @@ export interface MigrationHome {
   /** Renewals have news of migrations. */
   hurry(): void;
 }
-
-/** What threads say of copies and replicas. */
-export type ReplicaNews = Extract<
-  FromThread,
-  {
-    type:
-      | "copy-begun"
-      | "copy-piece"
-      | "delta"
-      | "sealed"
-      | "replica-open"
-      | "replica-at"
-      | "replica-kept"
-      | "failed";
-  }
->;
 
 /** The part of a gameserver that runs worlds, as migrations use it. */
 export interface MovingWorlds {

@@ -12,9 +12,10 @@ import type {
   ToReplica,
 } from "@atlasnet/core";
 import type { Meter, Tracer } from "@opentelemetry/api";
+import type { ReplicaNews } from "../host/protocol.ts";
 import { newReplicaCounts, type ReplicaCounts } from "../replica/counts.ts";
 import { Incoming } from "./incoming.ts";
-import type { MigrationHome, MovingWorlds, ReplicaNews } from "./migration-home.ts";
+import type { MigrationHome, MovingWorlds } from "./migration-home.ts";
 import { MigrationWatch } from "./migration-watch.ts";
 import { closing, Outgoing } from "./outgoing.ts";
 import { ReplicaLinks } from "./replica-links.ts";

@@ -12,6 +12,7 @@ import {
   type Seen,
   type ToOwner,
 } from "@atlasnet/core";
+import type { ReplicaNews } from "../host/protocol.ts";
 import { ReplicaSource } from "../replica/source.ts";
 import type {
   ReplicaSourceDependencies,
@@ -20,7 +21,7 @@ import type {
 } from "../replica/source-types.ts";
 import { Alarm } from "./alarm.ts";
 import { InTurn } from "./in-turn.ts";
-import type { MigrationHome, MovingWorlds, ReplicaNews } from "./migration-home.ts";
+import type { MigrationHome, MovingWorlds } from "./migration-home.ts";
 import type { MigrationWatch } from "./migration-watch.ts";
 import type { ReplicaLinks } from "./replica-links.ts";
 import {

@@ -1,4 +1,12 @@
-import type { Link, LinkListener, LinkNetwork, Logger, ToProxy, ToShard } from "@atlasnet/core";
+import type {
+  Link,
+  LinkListener,
+  LinkMessage,
+  LinkNetwork,
+  Logger,
+  ToProxy,
+  ToShard,
+} from "@atlasnet/core";
 import {
   clipText,
   type Hosting,
@@ -6,6 +14,8 @@ import {
   MAX_NOTICE_BYTES,
   NODE_CHANNEL,
   OperatingError,
+  type ShardSealed,
+  type ShardUnsealed,
   shardChannel,
 } from "@atlasnet/core";
 import type { Plain } from "@atlasnet/world";
@@ -16,12 +26,15 @@ import { resolveModule } from "../host/load-module.ts";
 import type {
   Durability,
   FromThread,
+  ReplicaNews,
   ShardStats,
   ThreadSettings,
+  ToThread,
   WorldSettings,
 } from "../host/protocol.ts";
-import { type StartWorker, ThreadPool } from "../host/thread-pool.ts";
+import { type Opened, type StartWorker, ThreadPool } from "../host/thread-pool.ts";
 import type { Fault } from "../shard/shard.ts";
+import { HeldMessages } from "./held-messages.ts";
 import { MAX_HELD_BYTES_PER_SHARD, OutGate } from "./out-gate.ts";
 import { Repeats } from "./repeats.ts";
 import { type Service, Services } from "./services.ts";
@@ -68,11 +81,24 @@ export interface GameserverControl {
   died(shard: string, problem: string): void;
   /** A shard runs here no more. */
   gone(shard: string): void;
+  /** Moves worlds between this gameserver and others. Absent: links of other gameservers are refused. */
+  readonly moves?: GameserverMoves | undefined;
   /** Its state is on the disk; `final`: it was stopped there, and is about to be gone. */
   written?(shard: string, snapshot: WrittenSnapshot, final: boolean): void;
 }
 
+/** What a gameserver tells of whoever moves its worlds. */
+export interface GameserverMoves {
+  /** Another gameserver opened a link. */
+  accept(link: Link): void;
+  news(news: ReplicaNews): void;
+  /** The threads of these shards and replicas died. */
+  died(shards: readonly string[], problem: string): void;
+}
+
 export type WorldFault = Pick<Fault, "event" | "tick" | "message" | "stack">;
+
+type ReplicaBegin = Extract<ToThread, { type: "replica" }>;
 
 /** A world this gameserver is asked to host. */
 export interface WorldRequest {
@@ -122,6 +148,8 @@ export class Gameserver {
   private readonly traces: TraceRelay;
   private readonly gate: OutGate;
   private readonly worlds = new Map<string, { hosted: HostedWorld; settings: WorldSettings }>();
+  /** Replicas of what runs elsewhere, as they are to run here, with what comes for them before they do. */
+  private readonly following = new Map<string, { settings: WorldSettings; held: HeldMessages }>();
   private readonly peers = new Map<number, Link>();
   private readonly repeats = new Repeats(performance.now.bind(performance));
   private readonly reopening = new Set<NodeJS.Timeout>();
@@ -191,9 +219,15 @@ export class Gameserver {
       throw new OperatingError("too-many-worlds", `${MAX_WORLDS} worlds run here, the most`, {
         hint: "Put the world on another gameserver.",
       });
-    const settings: WorldSettings = {
+    const hosted = await this.openShard(this.settingsOf(request, baseDir));
+    this.announceHosting();
+    return hosted;
+  }
+
+  private settingsOf(request: WorldRequest, baseDir: string): WorldSettings {
+    return {
       world: request.world,
-      shard,
+      shard: `${request.world}/0`,
       file: resolveModule(request.module, baseDir),
       generation: 0,
       config: request.config,
@@ -209,18 +243,20 @@ export class Gameserver {
       recorded: request.recorded,
       fetched: request.fetched,
     };
-    const hosted = await this.openShard(settings);
-    this.announceHosting();
-    return hosted;
   }
 
   private async openShard(settings: WorldSettings): Promise<HostedWorld> {
-    const { world, shard, file } = settings;
+    const { world, shard } = settings;
     const { losses } = this;
     this.gate.forget(shard);
-    const { epoch, tickRate, definition } = await this.pool.open(settings);
+    const opened = await this.pool.open(settings);
     if (losses !== this.losses)
       throw new OperatingError("ownership-lost", `world ${world} was given away while it opened`);
+    return this.isOpen(settings, opened);
+  }
+
+  private isOpen(settings: WorldSettings, { epoch, tickRate, definition }: Opened): HostedWorld {
+    const { world, shard, file } = settings;
     const hosted: HostedWorld = { world, shard, epoch, tickRate, definition, file };
     this.worlds.set(shard, { hosted, settings });
     for (const [peer, link] of this.peers) this.listen(peer, link, shard);
@@ -264,9 +300,66 @@ export class Gameserver {
   }
 
   private sendToAll(shard: string, message: ToProxy): void {
-    this.gate.send(shard, 0, () => {
-      for (const link of this.peers.values()) link.channel(shardChannel(shard)).send(message);
-    });
+    this.gate.send(shard, 0, () => this.broadcast(shardChannel(shard), message));
+  }
+
+  /** To every proxy that knows such messages. */
+  private broadcast(channel: string, message: LinkMessage): void {
+    for (const link of this.peers.values())
+      if (link.speaks(message.type)) link.channel(channel).send(message);
+  }
+
+  // Worlds that move while they run
+
+  /** To the thread of a shard that runs here or is followed here. */
+  tell(shard: string, message: ToThread): void {
+    this.pool.send(shard, message);
+  }
+
+  /** To every proxy, behind all that the shard has let out. */
+  tellProxies(message: ShardSealed | ShardUnsealed): void {
+    this.sendToAll(message.shard, message);
+  }
+
+  /** Begins a replica of a world that runs elsewhere; another one of the same shard takes its place. */
+  follow(request: WorldRequest, replica: Pick<ReplicaBegin, "state" | "source">): void {
+    const settings = this.settingsOf(request, "");
+    const { shard } = settings;
+    const held = this.following.get(shard)?.held ?? new HeldMessages();
+    this.following.set(shard, { settings, held });
+    this.pool.follow({ type: "replica", settings, ...replica });
+  }
+
+  /** Drops the replica that is there; resolves once nothing of it is left. */
+  unfollow(shard: string): Promise<void> {
+    return this.pool.unfollow(shard);
+  }
+
+  /** No replica of it follows any more. */
+  endFollowing(shard: string): void {
+    const entry = this.following.get(shard);
+    this.following.delete(shard);
+    this.pool.endFollowing(shard);
+    entry?.held.release();
+  }
+
+  /** The replica runs from now on, and proxies are told. @throws OperatingError: nothing of it is left then */
+  async promote(shard: string, ownership: Ownership, dueMs: number): Promise<void> {
+    const entry = this.following.get(shard);
+    if (entry === undefined) throw new OperatingError("no-replica", `no replica of ${shard} here`);
+    const { losses } = this;
+    this.gate.forget(shard);
+    const opened = await this.pool.promote(shard, ownership, dueMs);
+    if (losses !== this.losses) {
+      await this.pool.close(shard);
+      throw new OperatingError("ownership-lost", `the shard ${shard} was given away meanwhile`);
+    }
+    this.following.delete(shard);
+    const { world, epoch } = this.isOpen({ ...entry.settings, ownership }, opened);
+    entry.held.release();
+    const placed = { type: "placed", world, shard, epoch } as const;
+    this.gate.send(shard, 0, () => this.broadcast(NODE_CHANNEL, placed));
+    this.announceHosting();
   }
 
   /** The shard is at a new epoch: proxies attach their clients anew. */
@@ -291,6 +384,7 @@ export class Gameserver {
   }
 
   private accept(link: Link): void {
+    if (link.peer.role === "gameserver") return this.acceptGameserver(link);
     const peer = this.nextPeer++;
     const logger = this.dependencies.logger.child({ peer: link.peer.node, link: peer });
     logger.info("A proxy is linked.", { generation: link.generation });
@@ -313,14 +407,22 @@ export class Gameserver {
     );
   }
 
+  private acceptGameserver(link: Link): void {
+    const { moves } = this.dependencies.control ?? {};
+    if (moves !== undefined) return moves.accept(link);
+    link.close({ code: "refused", detail: "worlds do not move to or from this gameserver" });
+  }
+
   private listen(peer: number, link: Link, shard: string): void {
     let batch: ToShard[] = [];
     let posted: (() => void)[] = [];
-    link.channel(shardChannel(shard)).onMessage((message) => {
+    const take = (message: LinkMessage): void => {
       if (!isToShard(message))
         return this.refuse(link, `"${message.type}" is not for a gameserver`, shard);
-      if (this.dependencies.control !== undefined && !this.worlds.has(shard))
-        return this.turnAway(link, message);
+      if (this.dependencies.control !== undefined && !this.worlds.has(shard)) {
+        const held = this.following.get(shard)?.held.hold(() => take(message)) ?? false;
+        return held ? undefined : this.turnAway(link, message);
+      }
       let onward = message;
       if (message.type === "upstream" && message.trace !== undefined) {
         const place = { ...this.factsOf(shard), proxy: link.peer.node };
@@ -342,7 +444,8 @@ export class Gameserver {
         });
       if (onward.type === "upstream") this.bytes += onward.batch.length;
       batch.push(onward);
-    });
+    };
+    link.channel(shardChannel(shard)).onMessage(take);
   }
 
   /** The shard was here, and is not any more: proxies find out where it is. */
@@ -397,6 +500,16 @@ export class Gameserver {
         this.traces.decided(this.factsOf(shard).world, shard, epoch, traces);
         return;
       }
+      case "copy-begun":
+      case "copy-piece":
+      case "delta":
+      case "sealed":
+      case "replica-open":
+      case "replica-at":
+      case "replica-kept":
+      case "failed":
+        this.dependencies.control?.moves?.news(message);
+        return;
       case "stats":
         // A thread's last word about a shard comes when its figures were forgotten already.
         this.dependencies.onStats(message.shards.filter(({ shard }) => this.worlds.has(shard)));
@@ -430,6 +543,7 @@ export class Gameserver {
   private reopen(shards: readonly string[]): void {
     const { control } = this.dependencies;
     if (control !== undefined) {
+      control.moves?.died(shards, "its thread died");
       for (const shard of shards) if (this.drop(shard)) control.died(shard, "its thread died");
       this.announceHosting();
       return;
