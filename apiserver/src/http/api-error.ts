@@ -6,6 +6,10 @@ export type ApiErrorCode =
   | "not-found"
   /** What is there is not what the request assumes. */
   | "conflict"
+  /** The world is on its way already. */
+  | "migrating"
+  /** The node that was named, or every one, cannot take the world. */
+  | "no-target"
   /** The group of the apiservers would have nobody left who votes. */
   | "last-voter"
   /** Those who would be left in the group are no quorum. */
@@ -33,6 +37,8 @@ const STATUS: { readonly [code in ApiErrorCode]: number } = {
   forbidden: 403,
   "not-found": 404,
   conflict: 409,
+  migrating: 409,
+  "no-target": 409,
   "last-voter": 409,
   "below-quorum": 409,
   "not-caught-up": 409,
@@ -65,6 +71,9 @@ const HINTS: { readonly [code in ApiErrorCode]: string } = {
   forbidden: "Ask an administrator of the cluster.",
   "not-found": "List what there is, and look at the name.",
   conflict: "Read it again, and decide anew.",
+  migrating: "Wait until it has arrived, or cancel that migration.",
+  "no-target":
+    "`atlasnet node ls` shows the nodes; `atlasnet world show` what the world asks of them.",
   "last-voter": "Add another apiserver first.",
   "below-quorum": "Bring the others back first, or add some.",
   "not-caught-up": "Ask again in a while.",

@@ -21,6 +21,7 @@ import type {
   ClusterPort,
   LoadPort,
   LogLevelPort,
+  MovePort,
   PlacementPort,
   RaftPort,
 } from "./ports.ts";
@@ -53,6 +54,7 @@ export interface ApiServerDependencies {
   readonly cluster?: ClusterPort;
   readonly placement?: PlacementPort;
   readonly load?: LoadPort;
+  readonly moves?: MovePort;
   readonly raft?: RaftPort;
   readonly backup?: BackupPort;
   readonly logLevel?: LogLevelPort;
@@ -157,7 +159,7 @@ export class ApiServer {
 
   private createApp(local: ReadonlyMap<string, TokenRecord>): FastifyInstance {
     const { node, tls, maxStreams = DEFAULT_MAX_STREAMS } = this.options;
-    const { store, clock, random, logger, meter, cluster, placement, load, raft } =
+    const { store, clock, random, logger, meter, cluster, placement, load, moves, raft } =
       this.dependencies;
     const { backup, logLevel, artifacts, snapshots, joining } = this.dependencies;
     const audit = new AuditLog({ logger, clock });
@@ -171,6 +173,7 @@ export class ApiServer {
       cluster,
       placement,
       load,
+      moves,
       raft,
       backup,
       logLevel,

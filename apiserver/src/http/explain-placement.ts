@@ -88,7 +88,8 @@ function whyNowhere(world: WorldRecord, nodes: PlacementFacts["nodes"]): string[
   return rest === 0 ? named : [...named, `${rest} more nodes do not fit.`];
 }
 
-function misfit(world: WorldRecord, id: string, node: NodeRecord): string | undefined {
+/** Why a node is nothing for a world, to be read behind its name; undefined: it may be. */
+export function misfit(world: WorldRecord, id: string, node: NodeRecord): string | undefined {
   const { constraints, module, weight } = world;
   if (node.state !== "ready") return `it is ${node.state}`;
   if (node.cordoned) return "it is cordoned";

@@ -1,5 +1,6 @@
 import type { LogLevel, NodeLoad } from "@atlasnet/core";
-import type { ShardFailure } from "../leader/leader-role.ts";
+import type { ReportedMigration, ShardFailure } from "../leader/leader-role.ts";
+import type { PlannedWeights, Target } from "../leader/move-advice.ts";
 
 /**
  * What the HTTP API shows of an apiserver besides the control store. What is not wired is answered with 501.
@@ -85,6 +86,16 @@ export interface PlacementPort {
   problems(world: string): readonly string[] | undefined;
   /** What gameservers could not open, as they said last. Never rejects. */
   failures(): Promise<readonly ShardFailure[]>;
+}
+
+/** Where worlds may be moved to, and how their migrations come along. */
+export interface MovePort {
+  /** The best node for a shard besides its owner, as this apiserver sees it. */
+  target(shard: string, planned: PlannedWeights): Target;
+  /** Why a shard cannot go to a node, to be read behind its name; undefined: it can. */
+  refusal(shard: string, node: string, planned: PlannedWeights): string | undefined;
+  /** As nodes said last. Never rejects. */
+  reports(): Promise<readonly ReportedMigration[]>;
 }
 
 /** How nodes are loaded, from whoever hears their renewals. */

@@ -7,12 +7,18 @@ import {
   MAX_MODULE_PATH_BYTES,
   MAX_VERSION_BYTES,
   MAX_WORLD_WEIGHT,
+  MIGRATION_PHASES,
+  type MigrationRecord,
+  type ModuleSource,
+  type MovedRecord,
   type NodeLoad,
   type NodeRecord,
   plainProblem,
   type WorldRecord,
+  worldOfShard,
 } from "@atlasnet/core";
 import * as v from "valibot";
+import type { ReportedMigration } from "../leader/leader-role.ts";
 import { nodeName, revisionNumber, worldName } from "./schemas.ts";
 
 /** Records as JSON. Bounds that are not here are checked by `encodeRecord`, which has the last word. */
@@ -179,11 +185,96 @@ export function worldJson(world: string, record: WorldRecord, modified: number):
   return {
     world,
     ...rest,
-    module: module.source === "node" ? module : { ...module, digest: hex(module.digest) },
+    module: moduleJson(module),
     labels: { ...labels },
     constraints: { nodeLabels: { ...constraints.nodeLabels }, nodes: [...constraints.nodes] },
     modified,
   };
+}
+
+export const migrationSchema = v.strictObject({
+  shard: v.string(),
+  world: v.string(),
+  id: v.string(),
+  from: v.string(),
+  to: v.string(),
+  reason: v.picklist(["operator", "drained", "balanced", "upgraded"]),
+  /** What the target is to run; absent: what the world names. */
+  module: v.optional(moduleSchema),
+  /** ISO 8601. */
+  started: v.string(),
+  deadlineMs: v.number(),
+  modified: revisionNumber,
+  /** As one of both nodes said last; absent until then. */
+  progress: v.optional(
+    v.strictObject({
+      node: v.string(),
+      phase: v.picklist(MIGRATION_PHASES),
+      bytes: v.number(),
+      /** 0: not known yet. */
+      totalBytes: v.number(),
+      lagTicks: v.number(),
+    }),
+  ),
+});
+export type MigrationJson = v.InferOutput<typeof migrationSchema>;
+
+/** `reports`: of any migrations; the target knows best how far its own is. */
+export function migrationJson(
+  shard: string,
+  record: MigrationRecord,
+  modified: number,
+  reports: readonly ReportedMigration[] = [],
+): MigrationJson {
+  const { id, from, to, reason, module, started, deadlineMs } = record;
+  const own = reports.filter((each) => each.id === id && each.shard === shard);
+  const report = own.find(({ node }) => node === to) ?? own.find(({ node }) => node === from);
+  return {
+    ...{ shard, world: worldOfShard(shard) ?? "", id, from, to, reason },
+    ...(module === undefined ? {} : { module: moduleJson(module) }),
+    ...{ started: dateText(started), deadlineMs, modified },
+    ...(report === undefined ? {} : { progress: progressJson(report) }),
+  };
+}
+
+function progressJson({ node, phase, bytes, totalBytes, lagTicks }: ReportedMigration) {
+  return { node, phase, bytes, totalBytes, lagTicks };
+}
+
+/** How a shard's last migration ended. */
+export const movedSchema = v.strictObject({
+  shard: v.string(),
+  world: v.string(),
+  id: v.string(),
+  from: v.string(),
+  to: v.string(),
+  reason: v.picklist(["operator", "drained", "balanced", "upgraded"]),
+  outcome: v.picklist(["moved", "aborted"]),
+  by: v.string(),
+  problem: v.string(),
+  /** ISO 8601. */
+  started: v.string(),
+  ended: v.string(),
+  /** Between the last tick there and the first one here; absent until it is measured. */
+  gapMs: v.optional(v.number()),
+  bytes: v.optional(v.number()),
+  modified: revisionNumber,
+});
+export type MovedJson = v.InferOutput<typeof movedSchema>;
+
+export function movedJson(shard: string, record: MovedRecord, modified: number): MovedJson {
+  const { gapMs, bytes, started, ended, ...rest } = record;
+  return {
+    ...{ shard, world: worldOfShard(shard) ?? "" },
+    ...rest,
+    ...{ started: dateText(started), ended: dateText(ended), modified },
+    ...(gapMs === undefined ? {} : { gapMs }),
+    ...(bytes === undefined ? {} : { bytes }),
+  };
+}
+
+function moduleJson(module: ModuleSource): v.InferOutput<typeof moduleSchema> {
+  return module.source === "node" ? module : { ...module, digest: hex(module.digest) };
 }
 
 export function hex(bytes: Uint8Array): string {

@@ -301,7 +301,7 @@ function texts(given: unknown): { [name: string]: string } {
 }
 
 /** Parts of a body that say what a change is about; never values. */
-const NAMED = ["world", "name", "role", "level", "node", "address"];
+const NAMED = ["world", "name", "role", "level", "node", "to", "address"];
 
 function named(body: unknown): { [name: string]: string } {
   if (body instanceof Readable) return {};

@@ -7,6 +7,7 @@ import type {
   ClusterPort,
   LoadPort,
   LogLevelPort,
+  MovePort,
   PlacementPort,
   RaftPort,
 } from "./ports.ts";
@@ -23,6 +24,7 @@ export interface RouteParts {
   readonly cluster: ClusterPort | undefined;
   readonly placement: PlacementPort | undefined;
   readonly load?: LoadPort | undefined;
+  readonly moves?: MovePort | undefined;
   readonly raft: RaftPort | undefined;
   readonly backup: BackupPort | undefined;
   readonly logLevel: LogLevelPort | undefined;

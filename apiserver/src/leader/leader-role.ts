@@ -1,4 +1,4 @@
-import type { Clock, Logger, NodeLoad, ShardProblem } from "@atlasnet/core";
+import type { Clock, Logger, MigrationProgress, NodeLoad, ShardProblem } from "@atlasnet/core";
 import { explainWorld } from "../placement/explain.ts";
 import { PlacementPlanner } from "../placement/planner.ts";
 import { DEFAULT_PLACEMENT, type PlacementSettings } from "../placement/settings.ts";
@@ -7,6 +7,7 @@ import type { ReplicatedStore } from "../store/replicated-store.ts";
 import { ClusterWatch } from "./cluster-watch.ts";
 import { Leadership, type Reign } from "./leadership.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
+import { MoveAdvice } from "./move-advice.ts";
 import { PlacementLoop } from "./placement-loop.ts";
 import { RestoreWait } from "./restore-wait.ts";
 
@@ -30,12 +31,19 @@ export interface ShardFailure extends ShardProblem {
   readonly node: string;
 }
 
+/** How far a migration is, as one of its nodes said last. */
+export interface ReportedMigration extends MigrationProgress {
+  readonly node: string;
+}
+
 /**
  * What the leading apiserver does besides keeping the log: it renews the leases of nodes, declares those lost
  * whose lease ran out, and places worlds. The others keep a view of the cluster, to be able to begin at once.
  */
 export class LeaderRole {
   readonly leases: LeaseKeeper;
+  /** Where operators may move worlds to. */
+  readonly moves: MoveAdvice;
   private readonly view: ClusterView;
   private readonly planner: PlacementPlanner;
   private readonly leadership: Leadership;
@@ -55,12 +63,18 @@ export class LeaderRole {
     this.leases = new LeaseKeeper({
       ...dependencies,
       leadership: this.leadership,
-      onHeard: (from, { load, problems }) => {
+      onHeard: (from, { load, problems, migrations }) => {
         this.view.report(from, load, clock.now());
         this.view.reportProblems(from, problems ?? []);
+        this.view.reportMigrations(from, migrations ?? []);
       },
     });
-    this.planner = new PlacementPlanner(settings, this.view, this.leases);
+    this.planner = new PlacementPlanner(settings, this.view, this.leases, node);
+    this.moves = new MoveAdvice(settings, {
+      view: this.view,
+      leases: this.leases,
+      leads: () => this.leadership.reign !== undefined,
+    });
     this.watch = new ClusterWatch({
       ...dependencies,
       view: this.view,
@@ -114,6 +128,14 @@ export class LeaderRole {
     );
   }
 
+  /** How migrations come along, as nodes said with their last renewal; undefined unless this apiserver leads. */
+  migrations(): readonly ReportedMigration[] | undefined {
+    if (this.leadership.reign === undefined) return undefined;
+    return [...this.view.nodes.values()].flatMap(({ id, migrations }) =>
+      migrations.map((each) => ({ node: id, ...each })),
+    );
+  }
+
   get figures() {
     const { leases, loop, planner, view, restoreWait } = this;
     return {
@@ -124,6 +146,7 @@ export class LeaderRole {
         pending: view.pending.size,
         blocked: planner.blockedShards,
         moving: view.occupancy.moving,
+        migrating: view.migrating.size,
       },
       waitsAfterRestore: restoreWait.isWaiting,
     };

@@ -1,6 +1,7 @@
 import {
   generationOf,
   isAlive,
+  type MigrationProgress,
   type MigrationRecord,
   type NodeLoad,
   type NodeRecord,
@@ -22,6 +23,8 @@ export class NodeEntry {
   load: NodeLoad | undefined = undefined;
   /** What it said with its last renewal that it could not open. */
   problems: readonly ShardProblem[] = [];
+  /** How migrations that it takes part in came along, as it said with its last renewal. */
+  migrations: readonly MigrationProgress[] = [];
   /** When the newest load report came. */
   loadAt = Number.NEGATIVE_INFINITY;
   /** Since when its reports say, without a break, that it is strained (BalanceSettings). */
@@ -39,6 +42,7 @@ export class NodeEntry {
   forgetReports(): void {
     this.load = undefined;
     this.problems = [];
+    this.migrations = [];
     this.loadAt = Number.NEGATIVE_INFINITY;
     this.strainedSince = undefined;
   }

@@ -105,7 +105,7 @@ function whyNowhere(
 }
 
 /** What keeps a node from taking a world, the most lasting reason first. */
-function nodeProblem(
+export function nodeProblem(
   view: ClusterView,
   world: WorldEntry,
   shard: ShardEntry,

@@ -5,6 +5,7 @@ import {
   firstShard,
   generationOf,
   type KeyValue,
+  type MigrationProgress,
   type ModuleRecord,
   type MovedRecord,
   migrationKey,
@@ -102,6 +103,12 @@ export class ClusterView {
   reportProblems(node: string, problems: readonly ShardProblem[]): void {
     const entry = this.nodes.get(node);
     if (entry !== undefined) entry.problems = problems;
+  }
+
+  /** A heartbeat said how migrations come along; nothing is decided by it. */
+  reportMigrations(node: string, migrations: readonly MigrationProgress[]): void {
+    const entry = this.nodes.get(node);
+    if (entry !== undefined) entry.migrations = migrations;
   }
 
   /** Reported load, 0 to 1 and above; what is unknown counts as none. */

@@ -24,6 +24,7 @@ import {
 } from "../store/replicated-store.ts";
 import { GroupFailures } from "./group-failures.ts";
 import { GroupLoads } from "./group-loads.ts";
+import { GroupMigrations } from "./group-migrations.ts";
 import { KeepContact } from "./keep-contact.ts";
 import { answerTxns, forwardTxns } from "./store-calls.ts";
 
@@ -64,6 +65,7 @@ export class ApiserverCore {
   readonly leader: LeaderRole;
   readonly loads: GroupLoads;
   readonly failures: GroupFailures;
+  readonly migrations: GroupMigrations;
   /** Of leases, here or at the leader. */
   readonly renewals: Renewals;
   /** Proxies and gameservers that are linked here. */
@@ -96,6 +98,10 @@ export class ApiserverCore {
     this.failures = new GroupFailures(
       { timeoutMs },
       { calls, leader, own: () => this.leader.failures(), clock },
+    );
+    this.migrations = new GroupMigrations(
+      { timeoutMs },
+      { calls, leader, own: () => this.leader.migrations(), clock },
     );
     const { leases } = this.leader;
     this.renewals = new GroupRenewals({ node, timeoutMs }, { calls, leader, leases });

@@ -6,6 +6,7 @@ import type { NodeLinks } from "../node-links/node-links.ts";
 import type { RaftStatus } from "../raft/core/types.ts";
 import type { ReplicatedStore } from "../store/replicated-store.ts";
 import type { GroupFailures } from "./group-failures.ts";
+import type { GroupMigrations } from "./group-migrations.ts";
 
 /** This apiserver among the others, whatever keeps the log of the control state. */
 export interface ControlMember {
@@ -15,6 +16,8 @@ export interface ControlMember {
   readonly loads: LoadPort;
   /** What gameservers could not open, here or at the leader. */
   readonly failures: Pick<GroupFailures, "get">;
+  /** How migrations come along, as nodes told this apiserver or the leader. */
+  readonly migrations: Pick<GroupMigrations, "get">;
   /** Of leases, here or at the leader. */
   readonly renewals: Renewals;
   /** Proxies and gameservers that are linked here. */

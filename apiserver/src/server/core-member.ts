@@ -5,6 +5,7 @@ import type { ReplicatedStore } from "../store/replicated-store.ts";
 import type { ApiserverCore } from "./apiserver-core.ts";
 import type { GroupFailures } from "./group-failures.ts";
 import type { GroupLoads } from "./group-loads.ts";
+import type { GroupMigrations } from "./group-migrations.ts";
 
 /** An apiserver as its service sees it: what its core has, whatever keeps the log below. */
 export abstract class CoreMember {
@@ -26,6 +27,11 @@ export abstract class CoreMember {
   /** What gameservers could not open, here or at the leader. */
   get failures(): GroupFailures {
     return this.core.failures;
+  }
+
+  /** How migrations come along, as nodes told this apiserver or the leader. */
+  get migrations(): GroupMigrations {
+    return this.core.migrations;
   }
 
   /** Of leases, here or at the leader. */

@@ -75,9 +75,10 @@ export async function openRaftMember(
     barrier: () => member.store.readBarrier(),
   });
   registerGroupMetrics(host.meter, member, log.log);
-  const { store, leader, loads, failures, renewals, nodes, client, admin, runner } = member;
+  const { store, leader, loads, failures, migrations, renewals, nodes, client, admin, runner } =
+    member;
   return {
-    ...{ store, leader, loads, failures, renewals, nodes, client, raft: admin },
+    ...{ store, leader, loads, failures, migrations, renewals, nodes, client, raft: admin },
     cluster: membersView(() => runner.status, book),
     get status() {
       return runner.status;

@@ -3,6 +3,7 @@ import type { RouteParts } from "../route-parts.ts";
 import { eventRoutes } from "./events.ts";
 import { joinRoutes } from "./join.ts";
 import { kvRoutes } from "./kv.ts";
+import { migrationRoutes } from "./migrations.ts";
 import { moduleRoutes } from "./modules.ts";
 import { nodeRoutes } from "./nodes.ts";
 import { placementRoutes } from "./placements.ts";
@@ -21,6 +22,7 @@ export function allRoutes(parts: RouteParts): Route[] {
     ...nodeRoutes(parts),
     ...worldRoutes(parts),
     ...placementRoutes(parts),
+    ...migrationRoutes(parts),
     ...moduleRoutes(parts),
     ...eventRoutes(),
     ...tokenRoutes(parts),

@@ -1,12 +1,21 @@
 import { type Change, decodeRecord, parseRecordKey } from "@atlasnet/core";
 import * as v from "valibot";
 import { apiserverOfKey, decodeApiserver } from "../../members/apiserver-record.ts";
-import { hex, nodeJson, worldJson } from "../record-schemas.ts";
+import { hex, migrationJson, movedJson, nodeJson, worldJson } from "../record-schemas.ts";
 import { eventsRoute, type Route } from "../route.ts";
 import { revisionNumber, revisionText } from "../schemas.ts";
 
 const eventSchema = v.strictObject({
-  kind: v.picklist(["node", "world", "shard", "owner", "module", "apiserver"]),
+  kind: v.picklist([
+    "node",
+    "world",
+    "shard",
+    "owner",
+    "migration",
+    "moved",
+    "module",
+    "apiserver",
+  ]),
   /** Of the node, the world, the shard, the apiserver; `name/version` of a module. */
   name: v.string(),
   change: v.picklist(["put", "delete"]),
@@ -44,7 +53,7 @@ export function eventOf(change: Change): EventJson | undefined {
   const key = parseRecordKey(full);
   // Snapshots are recorded for each world all the time: that is no news.
   if (key === undefined || key.kind === "snapshot") return undefined;
-  if (key.kind === "migration" || key.kind === "moved" || key.kind === "mirror") return undefined;
+  if (key.kind === "mirror") return undefined;
   const { kind } = key;
   const name =
     key.kind === "node"
@@ -85,6 +94,14 @@ function recordJson(
   if (kind === "module") {
     const decoded = decodeRecord("module", value);
     return decoded.ok ? { ...decoded.record, digest: hex(decoded.record.digest) } : undefined;
+  }
+  if (kind === "migration") {
+    const decoded = decodeRecord("migration", value);
+    return decoded.ok ? migrationJson(name, decoded.record, modified) : undefined;
+  }
+  if (kind === "moved") {
+    const decoded = decodeRecord("moved", value);
+    return decoded.ok ? movedJson(name, decoded.record, modified) : undefined;
   }
   const decoded = decodeRecord(kind, value);
   return decoded.ok ? decoded.record : undefined;

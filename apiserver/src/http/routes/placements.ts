@@ -20,6 +20,7 @@ import * as v from "valibot";
 import { placementStatus } from "../explain-placement.ts";
 import type { PlacementPort } from "../ports.ts";
 import { readRecord, recordOf } from "../record-access.ts";
+import { migrationJson } from "../record-schemas.ts";
 import { jsonRoute, type Route } from "../route.ts";
 import type { RouteParts } from "../route-parts.ts";
 import { limitText, revisionNumber, worldName } from "../schemas.ts";
@@ -42,6 +43,10 @@ const placementSchema = v.strictObject({
   ),
   wanted: v.optional(v.string()),
   reason: v.optional(v.string()),
+  /** It is on its way, live. */
+  migration: v.optional(
+    v.strictObject({ id: v.string(), from: v.string(), to: v.string(), started: v.string() }),
+  ),
   why: v.array(v.string()),
 });
 type PlacementJson = v.InferOutput<typeof placementSchema>;
@@ -49,6 +54,7 @@ type PlacementJson = v.InferOutput<typeof placementSchema>;
 interface Shard {
   shard: Seen<ShardRecord>;
   owner: Seen<OwnerRecord>;
+  migration?: PlacementJson["migration"];
 }
 
 export function placementRoutes({ store, logger, placement }: RouteParts): Route[] {
@@ -131,7 +137,7 @@ async function placementsOf(
   const { items } = await readAll(store, `${SHARDS}${world}/`, "local");
   const shards = new Map<string, Shard>();
   const shardOf = (name: string) => {
-    const there = shards.get(name) ?? { shard: ABSENT, owner: ABSENT };
+    const there: Shard = shards.get(name) ?? { shard: ABSENT, owner: ABSENT };
     shards.set(name, there);
     return there;
   };
@@ -143,10 +149,15 @@ async function placementsOf(
     } else if (key?.kind === "owner") {
       const content = recordOf("owner", item, logger);
       if (content !== undefined) shardOf(key.shard).owner = seen(content, item);
+    } else if (key?.kind === "migration") {
+      const content = recordOf("migration", item, logger);
+      if (content === undefined) continue;
+      const { id, from, to, started } = migrationJson(key.shard, content, item.modified);
+      shardOf(key.shard).migration = { id, from, to, started };
     }
   }
   if (shards.size === 0) shardOf(firstShard(world));
-  return [...shards].map(([shard, { shard: asked, owner }]) => {
+  return [...shards].map(([shard, { shard: asked, owner, migration }]) => {
     const { state, why } = placementStatus({
       world: record,
       shard: asked,
@@ -170,6 +181,7 @@ async function placementsOf(
           }),
       ...(asked.record?.wanted === undefined ? {} : { wanted: asked.record.wanted }),
       ...(asked.record === undefined ? {} : { reason: asked.record.reason }),
+      ...(migration === undefined ? {} : { migration }),
       why: [
         ...((state === "unplaced" ? placement?.problems(world) : undefined) ?? why),
         ...(failures.get(shard) ?? []),

@@ -1,0 +1,210 @@
+import { createHash } from "node:crypto";
+import {
+  beginMigration,
+  type Clock,
+  type ControlStore,
+  type MigrationRecord,
+  type MigrationRefusal,
+  type MigrationView,
+  migrationKey,
+  movedKey,
+  nodeKey,
+  ownerKey,
+  type Random,
+  type Refusal,
+  shardKey,
+  worldKey,
+  worldOfShard,
+} from "@atlasnet/core";
+import type { PlannedWeights } from "../leader/move-advice.ts";
+import { ApiError } from "./api-error.ts";
+import { misfit } from "./explain-placement.ts";
+import type { MovePort } from "./ports.ts";
+import { propose, readRecord } from "./record-access.ts";
+
+/** Migrations that operators ask for. */
+
+/** How long one may take when nobody says; a copy of 1 GiB at 20 MiB/s takes as long. */
+export const DEFAULT_MIGRATION_MS = 60_000;
+
+export interface Migrations {
+  readonly store: ControlStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly moves: MovePort | undefined;
+}
+
+export interface AskedMigration {
+  readonly shard: string;
+  /** Absent: placement chooses. */
+  readonly to?: string | undefined;
+  readonly deadlineMs: number;
+  /** The same for every retry of this very request; absent: there is none. */
+  readonly request: string | undefined;
+  /** Weights that nodes are to get beside what placement sees. */
+  readonly planned?: PlannedWeights;
+}
+
+/** A migration that has begun, or that an earlier try of the same request began. */
+export interface BegunMigration {
+  readonly revision: number;
+  readonly shard: string;
+  readonly id: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+type Code = MigrationRefusal | "no-target";
+type Judged =
+  | { readonly kind: "begun"; readonly begun: BegunMigration }
+  | {
+      readonly kind: "view";
+      readonly to: string;
+      readonly view: MigrationView;
+      readonly generation: number;
+    }
+  | { readonly kind: "refused"; readonly refusal: Refusal<"no-target"> };
+
+/** Asks for a shard to be moved while it runs. @throws ApiError, ControlError */
+export async function migrate(parts: Migrations, asked: AskedMigration): Promise<BegunMigration> {
+  const { store, clock } = parts;
+  const { shard, deadlineMs } = asked;
+  const id = migrationId(asked, parts);
+  let judged: Judged | undefined;
+  const revision = await propose<Judged, Code>(
+    store,
+    async () => {
+      judged = await judge(parts, asked, id);
+      return judged;
+    },
+    (before) => {
+      if (before.kind === "refused") return before.refusal;
+      if (before.kind === "begun") return { ok: true, txn: { compare: [], then: [] } };
+      const { to, view, generation } = before;
+      const wish = { id, to, reason: "operator", started: clock.wallTime(), deadlineMs } as const;
+      return beginMigration(shard, view, wish, generation);
+    },
+    (code, problem) => refusal(shard, asked.to, code, problem, judged),
+  );
+  if (judged?.kind === "begun") return judged.begun;
+  if (judged?.kind !== "view") throw new Error("a refusal is thrown");
+  return { revision, shard, id, from: judged.view.owner.record?.node ?? "", to: judged.to };
+}
+
+/** What is there, and where it is to go. */
+async function judge(
+  { store, moves }: Migrations,
+  { shard, to: named, planned = new Map() }: AskedMigration,
+  id: string,
+): Promise<Judged> {
+  const world = await readRecord(store, "world", worldKey(worldOfShard(shard) ?? ""));
+  // The first read waited for the newest state: what is read here is no older.
+  const local = "local" as const;
+  const owner = await readRecord(store, "owner", ownerKey(shard), local);
+  const migration = await readRecord(store, "migration", migrationKey(shard), local);
+  const moved = await readRecord(store, "moved", movedKey(shard), local);
+  for (const { record, modified } of [migration, moved])
+    if (record?.id === id) {
+      const { from, to } = record;
+      return { kind: "begun", begun: { revision: modified, shard, id, from, to } };
+    }
+  const wish = await readRecord(store, "shard", shardKey(shard), local);
+  const holder = owner.record?.node ?? "";
+  const ownerNode = await readRecord(store, "node", nodeKey(holder), local);
+  const view = { world, shard: wish, owner, ownerNode, migration };
+  const nowhere = (problem: string): Judged => ({
+    kind: "refused",
+    refusal: { ok: false, code: "no-target", problem },
+  });
+  let to = named ?? "";
+  const isMovable = world.record?.enabled === true && migration.record === undefined;
+  if (named === undefined && isMovable && owner.record?.state === "owned") {
+    const chosen = moves?.target(shard, planned);
+    if (chosen === undefined)
+      return nowhere("this apiserver does not place worlds: say where it is to go");
+    if (!chosen.ok) return nowhere(chosen.problems.join("; "));
+    to = chosen.node;
+  }
+  const target = await readRecord(store, "node", nodeKey(to), local);
+  const fits = isMovable && target.record?.role === "gameserver" && to !== holder;
+  if (fits && world.record !== undefined) {
+    const problem = misfit(world.record, to, target.record);
+    if (problem !== undefined) return nowhere(`${to} cannot take it: ${problem}`);
+    const full = moves?.refusal(shard, to, planned);
+    if (full !== undefined) return nowhere(`${to} ${full}`);
+  }
+  return { kind: "view", to, view: { ...view, target }, generation: world.generation };
+}
+
+/** 16 hexadecimal digits: by chance, or those of every retry of the request. */
+function migrationId({ request, shard }: AskedMigration, { random }: Migrations): string {
+  const bytes =
+    request === undefined
+      ? random.bytes(8)
+      : createHash("sha256").update(`${request} ${shard}`).digest().subarray(0, 8);
+  return Buffer.from(bytes).toString("hex");
+}
+
+function refusal(
+  shard: string,
+  to: string | undefined,
+  code: Code,
+  problem: string,
+  judged: Judged | undefined,
+): ApiError {
+  const world = worldOfShard(shard) ?? "";
+  switch (code) {
+    case "no-world":
+      return new ApiError(
+        "not-found",
+        `there is no world ${world}`,
+        "`atlasnet world ls` shows them.",
+      );
+    case "no-node":
+      return to === undefined
+        ? new ApiError("conflict", `${shard}: ${problem}`, "Try again.")
+        : new ApiError(
+            "not-found",
+            `there is no gameserver ${to}`,
+            "`atlasnet node ls` shows them.",
+          );
+    case "migrating": {
+      const record = judged?.kind === "view" ? judged.view.migration.record : undefined;
+      return record === undefined
+        ? new ApiError("migrating", `${shard}: ${problem}`)
+        : underWay(shard, record);
+    }
+    case "no-target":
+      return new ApiError("no-target", `${shard}: ${problem}`);
+    case "not-ready":
+      return new ApiError(
+        "no-target",
+        `${shard}: ${problem}`,
+        "Name a gameserver that is ready and not cordoned: `atlasnet node ls` shows them.",
+      );
+    case "disabled":
+      return new ApiError(
+        "conflict",
+        `${shard}: ${problem}`,
+        "Nothing of it runs that could move.",
+      );
+    case "not-owned":
+      return new ApiError(
+        "conflict",
+        `${shard}: ${problem}`,
+        `It is opened where there is room by itself; \`atlasnet world show ${world}\` says what stands in the way.`,
+      );
+    case "own":
+      return new ApiError("conflict", `${shard}: ${problem}`, "It is where it shall be.");
+  }
+}
+
+/** Of two operators, the second one is told of the first one's. */
+function underWay(shard: string, { id, from, to, reason, started }: MigrationRecord): ApiError {
+  const since = new Date(started).toISOString();
+  return new ApiError(
+    "migrating",
+    `${shard} is on its way from ${from} to ${to} already: migration ${id} (${reason}), begun at ${since}`,
+    `Wait until it has arrived (\`atlasnet migration ls\`), or end it: \`atlasnet migration cancel ${worldOfShard(shard) ?? ""}\`.`,
+  );
+}
