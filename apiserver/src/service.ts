@@ -14,6 +14,7 @@ import type { Renewals } from "./leader/lease-keeper.ts";
 import { registerLeaderMetrics } from "./leader/metrics.ts";
 import { AddressBook } from "./members/address-book.ts";
 import { registerNodeLinkMetrics } from "./node-links/metrics.ts";
+import { configuredPlacement } from "./placement/configured.ts";
 import { DEFAULT_PLACEMENT, type PlacementSettings } from "./placement/settings.ts";
 import type { RaftStatus } from "./raft/core/types.ts";
 import { GroupBackup } from "./server/backup.ts";
@@ -69,7 +70,7 @@ export async function createApiserverService(
   const tls = await certificate?.read();
   const stop = fatalOnce(host);
   const open = config.apiserver.store === "consul" ? openConsulMember : openRaftMember;
-  const placement = alone ? ALONE : undefined;
+  const placement = alone ? ALONE : configuredPlacement(config);
   const member = await open({ config, peers, book, placement }, { host, links, onFailed: stop });
   host.health.add({ name: "group", check: () => member.check() });
   registerLeaderMetrics(host.meter, member.leader);
@@ -90,6 +91,11 @@ export async function createApiserverService(
         failures: () => member.failures.get(),
       },
       load: member.loads,
+      moves: {
+        target: (shard, planned) => member.leader.moves.target(shard, planned),
+        refusal: (shard, to, planned) => member.leader.moves.refusal(shard, to, planned),
+        reports: () => member.migrations.get(),
+      },
       ...(host.logLevel && { logLevel: host.logLevel }),
       joining: alone ? undefined : await joiningOf(config, { links, logger, clock }),
       artifacts: configuredStore(config),

@@ -49,6 +49,15 @@ export function registerLeaderMetrics(
   gauge("atlasnet_placement_moving", "Shards that run and are to move", () => [
     [role.figures.placement.moving],
   ]);
+  gauge("atlasnet_placement_migrating", "Shards that are being moved while they run", () => [
+    [role.figures.placement.migrating],
+  ]);
+  counter(
+    "atlasnet_placement_migrations_total",
+    "Migrations that placement began, and those that it aborted, whoever began them",
+    () =>
+      Object.entries(role.figures.placement.migrations).map(([what, count]) => [count, { what }]),
+  );
   counter(
     "atlasnet_placement_transactions_total",
     "Transactions of placement, by outcome: `unknown` got no answer",

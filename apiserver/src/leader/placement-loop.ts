@@ -39,6 +39,7 @@ export class PlacementLoop {
   private timerAt = Number.POSITIVE_INFINITY;
   private lineAt = Number.NEGATIVE_INFINITY;
   private readonly counts = { done: 0, failed: 0, unknown: 0 };
+  private readonly migrations = { begun: 0, aborted: 0 };
   private steps = 0;
   private stepMs = 0;
   private longestStepMs = 0;
@@ -47,10 +48,10 @@ export class PlacementLoop {
     this.dependencies = dependencies;
   }
 
-  /** Transactions by their outcome, and steps, since the start; the longest step since it was asked last. */
+  /** Transactions by their outcome, migrations that it began and aborted, and steps, since the start; the longest step since it was asked last. */
   get figures() {
-    const { counts, steps, stepMs } = this;
-    return { transactions: counts, steps, stepMs };
+    const { counts, migrations, steps, stepMs } = this;
+    return { transactions: counts, migrations, steps, stepMs };
   }
 
   /** The longest step since the last call, in ms. */
@@ -102,7 +103,7 @@ export class PlacementLoop {
     const { term } = this;
     if (term === undefined || !canStep()) return;
     const begun = clock.now();
-    const { intents, more, wakeAt } = planner.step(begun);
+    const { intents, more, wakeAt } = planner.step(begun, clock.wallTime());
     // Nothing may come between a loss that is decided and its proposal.
     for (const proposed of planner.transactions(intents)) this.propose(proposed, term);
     const now = clock.now();
@@ -114,13 +115,26 @@ export class PlacementLoop {
 
   private propose(proposed: Proposed, term: number): void {
     const { store, logger, clock } = this.dependencies;
-    for (const intent of proposed.intents)
+    for (const intent of proposed.intents) {
       if (intent.type === "lost")
         logger.warn("The lease of a node has run out; what it ran goes to others.", {
           lost: intent.node,
           boot: intent.record.boot,
           leaseMs: intent.record.leaseMs,
         });
+      else if (intent.type === "migrate")
+        logger.info("A world is to move while it runs.", {
+          shard: intent.shard,
+          to: intent.node,
+          reason: intent.reason,
+        });
+      else if (intent.type === "abort")
+        logger.warn("A migration is aborted; the world goes on where it was, if that node lives.", {
+          shard: intent.shard,
+          migration: intent.migration,
+          problem: intent.problem,
+        });
+    }
     store.txn(proposed.txn).then(
       ({ succeeded }) => this.settled(proposed, succeeded ? "done" : "failed", term),
       (error: unknown) => {
@@ -136,6 +150,10 @@ export class PlacementLoop {
 
   private settled(proposed: Proposed, outcome: Outcome, term: number): void {
     this.counts[outcome] += 1;
+    for (const { type } of outcome === "done" ? proposed.intents : []) {
+      if (type === "migrate") this.migrations.begun += 1;
+      else if (type === "abort") this.migrations.aborted += 1;
+    }
     if (term !== this.term) return;
     const { planner, clock } = this.dependencies;
     planner.settled(proposed, outcome, clock.now());

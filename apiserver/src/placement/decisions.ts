@@ -106,17 +106,11 @@ const settled: Reconciler = (context, shard) => {
   return isLive ? migrateAway(context, shard, owner) : place(context, shard, "drained", owner);
 };
 
-/** Another node than the one that failed with it is better; that one is better than none. */
-function migrateAway({ view, settings, now }: Context, shard: ShardEntry, owner: NodeEntry) {
+function migrateAway(context: Context, shard: ShardEntry, owner: NodeEntry) {
+  const { settings, now } = context;
   const again = shard.abortedAt + settings.migrateAgainMs;
   if (now < again) return { type: "rest", again } as const;
-  const avoid = shard.avoided(now);
-  const first = choose(view, shard, settings, { excluded: owner, avoid });
-  const choice: Choice =
-    first.node === undefined && avoid !== undefined
-      ? choose(view, shard, settings, { excluded: owner })
-      : first;
-  const { node, visits } = choice;
+  const { node, visits } = chooseAny(context, shard, owner);
   if (node === undefined) return { type: "blocked", visits } as const;
   if (node.moves >= settings.maxMovesPerNode) return { type: "hold" } as const;
   return { type: "migrate", node, reason: "drained", visits } as const;
@@ -192,13 +186,25 @@ export function decide(context: Context, shard: ShardEntry): Decision {
 }
 
 function place(
-  { view, settings, now }: Context,
+  context: Context,
   shard: ShardEntry,
   reason: WantReason,
   excluded: NodeEntry | undefined,
 ): Decision {
-  const avoid = shard.avoided(now);
-  const { node, visits } = choose(view, shard, settings, { excluded, avoid });
+  const { node, visits } = chooseAny(context, shard, excluded);
   if (node === undefined) return { type: "blocked", visits };
   return { type: "want", node, reason, visits };
+}
+
+/** Another node than the one that failed with it lately is better; that one is better than none. */
+function chooseAny(
+  { view, settings, now }: Context,
+  shard: ShardEntry,
+  excluded: NodeEntry | undefined,
+): Choice {
+  const avoid = shard.avoided(now);
+  const choice = choose(view, shard, settings, { excluded, avoid });
+  if (choice.node !== undefined || avoid === undefined) return choice;
+  const { node, visits } = choose(view, shard, settings, { excluded });
+  return { node, visits: visits + choice.visits };
 }

@@ -35,7 +35,8 @@ export class Occupancy {
     if (seat !== undefined && weightAt(shard, seat) < seatWeight) this.roomVersion += 1;
     if (secondSeat !== undefined && weightAt(shard, secondSeat) < secondWeight)
       this.roomVersion += 1;
-    this.noteMove(shard, owned && target !== undefined && other !== undefined, now);
+    const moving = owned && target !== undefined && other !== undefined;
+    this.noteMove(shard, moving, [seat, secondSeat], now);
   }
 
   leave(shard: ShardEntry): void {
@@ -57,12 +58,17 @@ export class Occupancy {
     shard.secondSeat = undefined;
   }
 
-  private noteMove(shard: ShardEntry, moving: boolean, now: number): void {
+  /** `before`: where it counted until now, which after a migration is not all where it counts. */
+  private noteMove(
+    shard: ShardEntry,
+    moving: boolean,
+    before: readonly (NodeEntry | undefined)[],
+    now: number,
+  ): void {
     if (shard.moving && !moving) {
       this.moved += 1;
       shard.movedAt = now;
-      if (shard.seat !== undefined) shard.seat.movedAt = now;
-      if (shard.secondSeat !== undefined) shard.secondSeat.movedAt = now;
+      for (const node of before) if (node !== undefined) node.movedAt = now;
     }
     shard.moving = moving;
     if (!moving) return;

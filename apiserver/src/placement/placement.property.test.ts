@@ -7,15 +7,20 @@ import { NO_FAULTS, SimCluster, type SimFaults } from "./sim-cluster.ts";
 
 const IDLE = { sessions: 0, memoryBytes: 0, busy: 0, tickMs: 0, bytesPerSecond: 0 };
 const WORLDS = 30;
+const WAYS = ["well", "gives-up", "never-ends"] as const;
 const ZONES = ["eu", "us"] as const;
 
 /** Nothing is passed over any more once a cluster was quiet for as long as `settle` waits. */
-const SETTINGS = { ...DEFAULT_PLACEMENT, avoidMs: 45_000 };
+const SETTINGS = {
+  ...DEFAULT_PLACEMENT,
+  avoidMs: 45_000,
+  migrationMs: 20_000,
+};
 
 /** A cluster in which everything happens to everybody, and then nothing any more. */
-function turbulent(seed: number, faults: SimFaults): SimCluster {
+function turbulent(seed: number, faults: SimFaults, liveMoves = false): SimCluster {
   const random = new SeededRandom(seed);
-  const cluster = new SimCluster(random, faults, SETTINGS);
+  const cluster = new SimCluster(random, faults, { ...SETTINGS, liveMoves });
   const nodeRecord = (index: number) => ({
     labels: { zone: ZONES[index % 2] ?? "" },
     capacity: { weight: 12 + index, sessions: 0, memoryBytes: 0 },
@@ -57,6 +62,13 @@ function turbulent(seed: number, faults: SimFaults): SimCluster {
         if (sim !== undefined) sim.isBroken = !sim.isBroken;
       },
     ];
+    if (liveMoves)
+      events.push(
+        () => cluster.drain(node),
+        () => {
+          if (sim !== undefined) sim.migrates = WAYS[random.int(0, WAYS.length - 1)] ?? "well";
+        },
+      );
     events[random.int(0, events.length - 1)]?.();
     cluster.advance(random.int(1, 40) * 100);
     checkCounts(cluster);
@@ -64,6 +76,7 @@ function turbulent(seed: number, faults: SimFaults): SimCluster {
   for (const sim of cluster.nodes.values()) {
     sim.isCut = false;
     sim.isBroken = false;
+    sim.migrates = "well";
   }
   cluster.faults = NO_FAULTS;
   return cluster;
@@ -95,6 +108,7 @@ function checkSettled(cluster: SimCluster): void {
   checkCounts(cluster);
   assert.equal(view.occupancy.moving, 0);
   assert.equal(view.pending.size, 0);
+  assert.equal(view.migrating.size, 0);
 }
 
 /** Weights and moves that are kept up to date are those that a fresh count gives. */
@@ -140,18 +154,20 @@ function watchAsked(cluster: SimCluster): () => void {
 const seeds = fc.integer({ min: 0, max: 1_000_000 });
 
 describe("whatever happens", () => {
-  for (const [title, faults] of [
-    ["when all goes well", NO_FAULTS],
-    ["with late, lost and unanswered transactions", { delayMs: 700, lost: 0.1, unanswered: 0.1 }],
+  const late = { delayMs: 700, lost: 0.1, unanswered: 0.1 };
+  for (const [title, faults, liveMoves] of [
+    ["when all goes well", NO_FAULTS, false],
+    ["with late, lost and unanswered transactions", late, false],
+    ["when shards are moved while they run", late, true],
   ] as const)
     test(`there is one actor for each shard, and rest in the end, ${title}`, () => {
       fc.assert(
         fc.property(seeds, (seed) => {
-          const cluster = turbulent(seed, faults);
+          const cluster = turbulent(seed, faults, liveMoves);
           cluster.settle();
           checkSettled(cluster);
         }),
-        { numRuns: 12 },
+        { numRuns: 8 },
       );
     });
 });

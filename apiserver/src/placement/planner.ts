@@ -217,7 +217,6 @@ export class PlacementPlanner {
         return decision.visits ?? 0;
       case "blocked":
         this.blocked.add(shard);
-        if (shard.avoidUntil > now) this.timers.set(shard, shard.avoidUntil);
         return decision.visits;
       case "hold":
         this.held.add(shard);

@@ -92,6 +92,11 @@ export class SimCluster {
   faults: SimFaults;
   private readonly random: PseudoRandom;
   private boots = 0;
+  /** Keys of migrations, as of a revision of the store. */
+  private migrations: { readonly revision: number; readonly keys: readonly string[] } = {
+    revision: -1,
+    keys: [],
+  };
   private watched: { readonly at: number; readonly changes: readonly Change[] }[] = [];
   private proposals: { readonly at: number; readonly proposed: Proposed }[] = [];
 
@@ -296,7 +301,12 @@ export class SimCluster {
   /** Both nodes have to be there for a shard to arrive; the source stops at the moment that the target begins. */
   private runMigrations(): void {
     const { store } = this;
-    for (const key of store.keys("shards/")) {
+    if (this.migrations.revision !== store.revision)
+      this.migrations = {
+        revision: store.revision,
+        keys: store.keys("shards/").filter((key) => parseRecordKey(key)?.kind === "migration"),
+      };
+    for (const key of this.migrations.keys) {
       const parsed = parseRecordKey(key);
       if (parsed?.kind !== "migration") continue;
       const { shard } = parsed;
