@@ -12,6 +12,8 @@ import {
   type NodeLoad,
   type NodeRegistration,
   OperatingError,
+  ownerKey,
+  parseRecordKey,
   type Sealed,
   SHARDS,
   shardKey,
@@ -24,6 +26,9 @@ import {
 } from "@atlasnet/core";
 import type { Ownership } from "../durability/plan-run.ts";
 import type { WrittenSnapshot } from "../durability/storage-options.ts";
+import { HostedMigrations } from "../migration/hosted-migrations.ts";
+import type { MovingWorlds } from "../migration/migration-home.ts";
+import type { MigrationHost } from "../migration/migration-host.ts";
 import type { Phase } from "../placement/hosted-shard.ts";
 import { Hosting } from "../placement/hosting.ts";
 import type { HostingEffect, HostingEvent, TxnAnswer } from "../placement/hosting-types.ts";
@@ -34,6 +39,8 @@ import type { WorldModules } from "./world-modules.ts";
 
 /** The part of a gameserver that runs worlds. */
 export interface HostedWorlds {
+  /** Needed where worlds move while they run. */
+  readonly moving?: MovingWorlds;
   open(request: WorldRequest, baseDir: string): Promise<unknown>;
   close(world: string): Promise<void>;
   seal(): void;
@@ -46,6 +53,8 @@ export interface WorldHostDependencies {
   readonly modules: Pick<WorldModules, "fileOf" | "release">;
   /** The store of snapshots that all nodes reach; absent: there is none. */
   readonly snapshots?: WorldSnapshots | undefined;
+  /** Moves worlds between this node and others while they run; absent: they only go by snapshots. */
+  readonly migrations?: MigrationHost | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
   onGone?(shard: string): void;
@@ -125,6 +134,8 @@ export class WorldHost implements GameserverControl {
   async start(worlds: HostedWorlds, load: () => NodeLoad): Promise<void> {
     if (this.state !== "new") throw new Error("a world host is started once");
     this.worlds = worlds;
+    const { migrations } = this.dependencies;
+    if (worlds.moving !== undefined) migrations?.start(this.homeOfMigrations(), worlds.moving);
     this.state = "running";
     const events: ControlPlaneEvents = {
       registered: (registration) => this.registered(registration),
@@ -145,7 +156,24 @@ export class WorldHost implements GameserverControl {
       },
       lost: () => this.lost(),
     };
-    await this.dependencies.control.start(events, load, () => this.hosting.problems());
+    await this.dependencies.control.start(
+      events,
+      load,
+      () => this.hosting.problems(),
+      () => migrations?.progress() ?? [],
+    );
+  }
+
+  private homeOfMigrations(): HostedMigrations {
+    const { control, snapshots, modules } = this.dependencies;
+    return new HostedMigrations({
+      ...{ control, snapshots, hosting: this.hosting },
+      tell: (event) => this.tell(event),
+      txn: (request) => this.txn(request),
+      fileOf: (shard, world, asked) => this.prepare(shard, world.module, asked),
+      release: (shard) => modules.release(shard),
+      broken: (error) => this.broken(error),
+    });
   }
 
   /** Why this node does not serve, or undefined. */
@@ -179,6 +207,10 @@ export class WorldHost implements GameserverControl {
 
   // GameserverControl
 
+  get moves(): MigrationHost | undefined {
+    return this.dependencies.migrations;
+  }
+
   mayAct(): boolean {
     return this.dependencies.control.mayAct();
   }
@@ -197,6 +229,7 @@ export class WorldHost implements GameserverControl {
 
   died(shard: string, problem: string): void {
     this.dependencies.snapshots?.forget(shard);
+    this.dependencies.migrations?.gone(shard, problem);
     this.tell({ type: "died", shard, problem });
   }
 
@@ -261,6 +294,7 @@ export class WorldHost implements GameserverControl {
     this.timer?.cancel();
     this.stateTimer?.cancel();
     for (const watch of this.watches) watch.stop();
+    this.dependencies.migrations?.stop();
     for (const wake of [...this.waiting]) wake();
     for (const { open } of this.awaited.values()) open();
     this.awaited.clear();
@@ -282,6 +316,7 @@ export class WorldHost implements GameserverControl {
       "This node was taken for lost: its worlds are closed, and it registers anew.",
     );
     this.tell({ type: "lost" });
+    this.dependencies.migrations?.lost();
     for (const shard of [...this.renewals.keys()]) this.renewed(shard, undefined);
     // Neither what waits to be recorded, nor what the worlds leave behind at their end: others may own them.
     this.dependencies.snapshots?.lost();
@@ -327,6 +362,7 @@ export class WorldHost implements GameserverControl {
       nextAt === Number.POSITIVE_INFINITY
         ? undefined
         : clock.setTimer(Math.max(0, nextAt - clock.now()), () => this.tell({ type: "time" }));
+    this.dependencies.migrations?.look(migratedShards(event));
     for (const wake of [...this.waiting]) wake();
   }
 
@@ -362,7 +398,7 @@ export class WorldHost implements GameserverControl {
   private attempt(
     { shard, attempt }: { readonly shard: string; readonly attempt: number },
     type: "prepared" | "opened" | "closed",
-    work: () => Promise<void>,
+    work: () => Promise<unknown>,
   ): void {
     work()
       .then(
@@ -382,13 +418,21 @@ export class WorldHost implements GameserverControl {
     this.awaited.delete(shard);
   }
 
-  private async prepare(shard: string, module: ModuleSource): Promise<void> {
-    const file = await this.dependencies.modules.fileOf(shard, module);
+  /** The file that a shard is to run. `asked`: a module that takes the place of the one that its world names. */
+  private async prepare(
+    shard: string,
+    module: ModuleSource,
+    asked?: ModuleSource,
+  ): Promise<string> {
+    const file = await this.dependencies.modules.fileOf(shard, asked ?? module);
+    if (asked !== undefined) this.swapped.set(shard, { module, file });
     const swapped = this.swapped.get(shard);
     const stays = swapped !== undefined && isDeepStrictEqual(swapped.module, module);
     if (!stays) this.swapped.delete(shard);
     this.modulesOf.set(shard, module);
-    this.files.set(shard, stays ? swapped.file : file);
+    const runs = stays ? swapped.file : file;
+    this.files.set(shard, runs);
+    return runs;
   }
 
   /** Opens a world from this node's files, or from the snapshot store if that has a newer state. */
@@ -432,6 +476,9 @@ export class WorldHost implements GameserverControl {
       await snapshots?.reachable(shard, () => this.state === "running" && isCurrent());
     // Everything was lost meanwhile: what runs now is another one.
     if (!isCurrent()) return;
+    // It has moved, or is somebody else's: what it leaves here is of no account.
+    if (records.seen("owner", ownerKey(shard)).record?.node !== control.node)
+      snapshots?.forget(shard);
     await this.worlds?.close(world);
     if (isKept) await snapshots?.finish(shard);
     else snapshots?.forget(shard);
@@ -508,4 +555,18 @@ function problemOf(error: unknown): string {
   const [message = ""] = error.message.split("\n");
   const hint = error instanceof OperatingError ? error.hint : undefined;
   return hint === undefined || hint === "" ? message : `${message} ${hint}`;
+}
+
+/** Shards whose migration may be another way by what the watch has shown. */
+function migratedShards(event: HostingEvent): readonly string[] {
+  const keys =
+    event.type === "view"
+      ? event.items.map(({ key }) => key)
+      : event.type === "changes"
+        ? event.changes.map((change) => (change.type === "put" ? change.item.key : change.key))
+        : [];
+  return keys.flatMap((key) => {
+    const parsed = parseRecordKey(key);
+    return parsed?.kind === "migration" ? [parsed.shard] : [];
+  });
 }

@@ -186,7 +186,7 @@ export class Incoming {
     const { shard, record } = this;
     const world = home.view(shard).world.record;
     if (world === undefined) throw new OperatingError("no-world", "the world was removed");
-    const problem = home.whyNoRoom(shard, world);
+    const problem = home.whyNoRoom();
     if (problem !== undefined) throw new OperatingError("no-room", problem);
     const request = await home.prepare(shard, world, record);
     this.runs = { request, world };
@@ -283,12 +283,13 @@ export class Incoming {
         this.toStream({ type: "end", code: effect.code, reason: effect.reason });
         this.turn.run(() => this.leave().catch((error: unknown) => watch.broken(error)));
         return;
-      case "over":
-        watch.ended(this.shard, this.record, "target", {
-          ...effect,
-          bytes: this.stream?.progress.bytes ?? 0,
-        });
+      case "over": {
+        const bytes = this.stream?.progress.bytes ?? 0;
+        watch.ended(this.shard, this.record, "target", { ...effect, bytes });
+        if (effect.gapMs !== undefined)
+          home.measured(this.shard, { gapMs: Math.round(effect.gapMs), bytes });
         return this.end();
+      }
     }
   }
 

@@ -2,7 +2,6 @@ import type {
   MigrationRecord,
   NodeRegistration,
   Revision,
-  Seen,
   ShardSealed,
   ShardUnsealed,
   SwitchView,
@@ -19,7 +18,7 @@ export interface MigrationHome {
   readonly node: string;
   readonly registration: NodeRegistration | undefined;
   /** What the watch shows of a shard. */
-  view(shard: string): SwitchView & { readonly migration: Seen<MigrationRecord> };
+  view(shard: string): SwitchView;
   txn(request: TxnRequest): Promise<TxnAnswer>;
   /** It runs here at this epoch, and nothing else is about to be done with it. */
   runsAt(shard: string, epoch: Revision): boolean;
@@ -28,7 +27,7 @@ export interface MigrationHome {
   /** The replica is gone. */
   departed(shard: string): void;
   /** Why this node has no room for it; undefined: it has. */
-  whyNoRoom(shard: string, world: WorldRecord): string | undefined;
+  whyNoRoom(): string | undefined;
   /** What it is to run as, with its module here. @throws OperatingError that says what to do */
   prepare(shard: string, world: WorldRecord, migration: MigrationRecord): Promise<WorldRequest>;
   /** As which this node owns what the switch at `epoch` gave it. */
@@ -37,6 +36,8 @@ export interface MigrationHome {
   expect(shard: string): void;
   /** It runs here. */
   adopted(shard: string, ownership: Ownership, world: WorldRecord): void;
+  /** It has moved here, and how long its players waited for it, in ms. */
+  measured(shard: string, measured: { readonly gapMs: number; readonly bytes: number }): void;
   /** Renewals have news of migrations. */
   hurry(): void;
 }

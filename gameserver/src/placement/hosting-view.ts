@@ -12,9 +12,11 @@ import {
   type RecordKind,
   type Revision,
   type Seen,
+  type SwitchView,
   shardKey,
   whyRelease,
   worldKey,
+  worldOfShard,
 } from "@atlasnet/core";
 import type { Ownership } from "../durability/plan-run.ts";
 import { ClusterRecords } from "./cluster-records.ts";
@@ -37,6 +39,18 @@ export class HostingView {
 
   migrationOf(shard: string): Seen<MigrationRecord> {
     return this.records.seen("migration", migrationKey(shard));
+  }
+
+  /** What a switch of a migration to this node is decided by. */
+  switchOf(shard: string): SwitchView {
+    const { records } = this;
+    return {
+      migration: this.migrationOf(shard),
+      owner: records.seen("owner", ownerKey(shard)),
+      shard: records.seen("shard", shardKey(shard)),
+      world: records.seen("world", worldKey(worldOfShard(shard) ?? shard)),
+      node: records.seen("node", nodeKey(this.node)),
+    };
   }
 
   /** It is being moved away from this ownership: the switch or an abort decides whether it stays. */

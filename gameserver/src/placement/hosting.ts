@@ -74,8 +74,17 @@ export class Hosting {
   }
 
   /** What the records say of migrations, and whose they are. */
-  get seen(): Pick<HostingView, "migrationOf" | "movedHere" | "claimant"> {
+  get seen(): Pick<HostingView, "switchOf" | "movedHere"> {
     return this.view;
+  }
+
+  /** Of all that is here or on its way here. */
+  get weight(): number {
+    let weight = 0;
+    for (const entry of this.shards.values())
+      if (entry.phase !== "rest" || this.view.isMine(entry))
+        weight += this.view.worldOf(entry).record?.weight ?? 0;
+    return weight;
   }
 
   /** A replica of it may be here. */

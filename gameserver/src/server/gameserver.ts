@@ -309,7 +309,11 @@ export class Gameserver {
       if (link.speaks(message.type)) link.channel(channel).send(message);
   }
 
-  // Worlds that move while they run
+  // MovingWorlds
+
+  get moving(): this {
+    return this;
+  }
 
   /** To the thread of a shard that runs here or is followed here. */
   tell(shard: string, message: ToThread): void {

@@ -1,0 +1,126 @@
+import {
+  type ControlPlane,
+  type MigrationRecord,
+  type ModuleSource,
+  measureMove,
+  movedKey,
+  type NodeRegistration,
+  nodeKey,
+  type Revision,
+  type SwitchView,
+  type TxnRequest,
+  type WorldRecord,
+  worldOfShard,
+} from "@atlasnet/core";
+import type { Ownership } from "../durability/plan-run.ts";
+import type { Hosting } from "../placement/hosting.ts";
+import type { HostingEvent, TxnAnswer } from "../placement/hosting-types.ts";
+import type { WorldRequest } from "../server/gameserver.ts";
+import type { WorldSnapshots } from "../snapshots/world-snapshots.ts";
+import type { MigrationHome } from "./migration-home.ts";
+
+export interface HostedMigrationsDependencies {
+  readonly control: ControlPlane;
+  readonly hosting: Hosting;
+  readonly snapshots?: WorldSnapshots | undefined;
+  tell(event: HostingEvent): void;
+  txn(request: TxnRequest): Promise<TxnAnswer>;
+  /** The file of the module, held for the shard. `asked`: another one than its world names. @throws OperatingError */
+  fileOf(shard: string, world: WorldRecord, asked: ModuleSource | undefined): Promise<string>;
+  /** The shard does not come: its module is not needed for it. */
+  release(shard: string): void;
+  broken(error: unknown): void;
+}
+
+/** What migrations need of a node, from the parts of its world host. */
+export class HostedMigrations implements MigrationHome {
+  private readonly dependencies: HostedMigrationsDependencies;
+
+  constructor(dependencies: HostedMigrationsDependencies) {
+    this.dependencies = dependencies;
+  }
+
+  get node(): string {
+    return this.dependencies.control.node;
+  }
+
+  get registration(): NodeRegistration | undefined {
+    return this.dependencies.control.registration;
+  }
+
+  view(shard: string): SwitchView {
+    return this.dependencies.hosting.seen.switchOf(shard);
+  }
+
+  txn(request: TxnRequest): Promise<TxnAnswer> {
+    return this.dependencies.txn(request);
+  }
+
+  runsAt(shard: string, epoch: Revision): boolean {
+    return this.dependencies.hosting.runsAt(shard, epoch);
+  }
+
+  arrive(shard: string): boolean {
+    this.dependencies.tell({ type: "arriving", shard });
+    return this.dependencies.hosting.isArriving(shard);
+  }
+
+  departed(shard: string): void {
+    this.dependencies.release(shard);
+    this.dependencies.tell({ type: "departed", shard });
+  }
+
+  /** Whoever asked for the migration has counted, too; it may not have known of all that is under way. */
+  whyNoRoom(): string | undefined {
+    const { hosting } = this.dependencies;
+    const node = hosting.records.seen("node", nodeKey(this.node)).record;
+    if (node === undefined) return "this node's own record was not seen yet";
+    const { weight } = node.capacity;
+    const needed = hosting.weight;
+    return needed > weight
+      ? `it has no room: its worlds would weigh ${needed}, it carries ${weight} (node.weight)`
+      : undefined;
+  }
+
+  async prepare(
+    shard: string,
+    world: WorldRecord,
+    { module: asked }: MigrationRecord,
+  ): Promise<WorldRequest> {
+    const module = await this.dependencies.fileOf(shard, world, asked);
+    const { config, durability, graceSeconds } = world;
+    const name = worldOfShard(shard) ?? shard;
+    return { world: name, module, config, durability, graceSeconds, fresh: false };
+  }
+
+  ownershipOf(shard: string, epoch: Revision, migration: MigrationRecord): Ownership {
+    return this.dependencies.hosting.seen.movedHere(shard, epoch, migration);
+  }
+
+  expect(shard: string): void {
+    this.dependencies.snapshots?.expect(shard, undefined);
+  }
+
+  adopted(shard: string, ownership: Ownership, record: WorldRecord): void {
+    this.dependencies.tell({ type: "adopted", shard, ownership, record });
+    this.takeOver(shard, ownership).catch((error: unknown) => this.dependencies.broken(error));
+  }
+
+  /** The shard has moved here: how long its players waited is added to the record of it, if that can be had. */
+  measured(shard: string, measured: { readonly gapMs: number; readonly bytes: number }): void {
+    const moved = this.dependencies.hosting.records.seen("moved", movedKey(shard));
+    const made = measureMove(shard, moved, measured);
+    if (made.ok) this.txn(made.txn).catch((error: unknown) => this.dependencies.broken(error));
+  }
+
+  hurry(): void {
+    this.dependencies.control.hurry();
+  }
+
+  /** What was recorded of the world before is this owner's from now on: files of before count no more. */
+  private async takeOver(shard: string, ownership: Ownership): Promise<void> {
+    const { snapshots } = this.dependencies;
+    const newest = await snapshots?.newest(shard, ownership);
+    snapshots?.begin(shard, ownership, newest && { ...newest, exact: false });
+  }
+}
