@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { SessionFlag, type ToProxy, UpstreamBatch, UpstreamKind } from "@atlasnet/core";
+import { type ToProxy, type ToShard, UpstreamBatch, UpstreamKind } from "@atlasnet/core";
 import { SeededRandom, SimClock, SimDisk } from "@atlasnet/core/sim";
 import {
   ByteReader,
@@ -107,6 +107,8 @@ class Client {
   private seen = 0;
   private attach = 0;
   private epoch = 0;
+  /** The newest attach was answered: until then, what is said waits. */
+  isIn = false;
   private session: number | undefined;
   private attempt = 0;
   private timeline = 0;
@@ -123,6 +125,7 @@ class Client {
     this.seen = thread.posts.length;
     this.epoch = epoch;
     this.attach += 1;
+    this.isIn = false;
     const { session, timeline } = this;
     this.tell({
       ...{ type: "attach", shard: SHARD, epoch, attach: this.attach, account: "ann", name: "" },
@@ -136,7 +139,7 @@ class Client {
   feed(): void {
     this.sent += 1;
     this.unacked.push(this.sent);
-    this.send(this.sent);
+    if (this.isIn) this.send(this.sent);
   }
 
   private send(n: number): void {
@@ -147,7 +150,7 @@ class Client {
     this.tell({ type: "upstream", shard: SHARD, epoch: this.epoch, batch: batch.take() });
   }
 
-  private tell(message: Parameters<typeof messagesOf>[0]): void {
+  private tell(message: ToShard): void {
     this.thread.tell(messagesOf(message));
   }
 
@@ -161,18 +164,17 @@ class Client {
 
   private take(message: ToProxy): void {
     if (message.type === "attached") {
-      const isNew = this.session === undefined;
+      this.isIn = true;
       this.session = message.session;
       this.attempt = message.attempt;
       this.timeline = message.timeline;
       this.acked(message.appliedSeq);
-      if (!isNew) for (const n of this.unacked) this.send(n);
+      for (const n of this.unacked) this.send(n);
     } else if (message.type === "downstream") {
       const entry = readBatch(message.batch).sessions.get(this.attach);
       for (const { seq, payload } of entry?.messages ?? [])
         this.heard.push({ seq, text: String(this.textOf(payload)) });
       if (entry?.ack !== undefined) this.acked(entry.ack);
-      assert.notEqual((entry?.flags ?? 0) & SessionFlag.messages, undefined);
     } else assert.notEqual(message.type, "closed");
   }
 
@@ -184,16 +186,12 @@ class Client {
     while ((this.unacked[0] ?? seq + 1) <= seq) this.unacked.shift();
   }
 
-  get isAttached(): boolean {
-    return this.session !== undefined;
-  }
-
   get knows(): { timeline: number } {
     return { timeline: this.timeline };
   }
 }
 
-function messagesOf(message: import("@atlasnet/core").ToShard) {
+function messagesOf(message: ToShard) {
   return { type: "messages" as const, shard: SHARD, peer: 1, messages: [message] };
 }
 
@@ -245,17 +243,12 @@ test("a world that moves goes on as one that stayed: ticks, timers, random numbe
   assert.deepEqual(players, [["join", { shard: SHARD, world: "herd" }]]);
   assert.equal(client.knows.timeline, timeline, "no rollback");
   // Both ways: once, and in order.
-  const fed = [...logsOf(from), ...logsOf(to)].flatMap(([what, facts]) =>
-    what === "fed" && typeof facts === "object" ? [facts["hay"]] : [],
-  );
-  assert.deepEqual(
-    fed,
-    Array.from({ length: fed.length }, (_, n) => n + 1),
-  );
+  const fed = [...fedOf(from), ...fedOf(to)];
+  assert.deepEqual(fed, sequence(fed.length));
   assert.ok(fed.length >= client.sent - 3);
   assert.deepEqual(
     client.heard.map(({ seq }) => seq),
-    Array.from({ length: client.heard.length }, (_, n) => n + 1),
+    sequence(client.heard.length),
   );
   const told = client.heard.map(({ text: word }) => Number(word.slice(1)));
   for (const [at, tick] of told.entries()) assert.equal(tick, (told[0] ?? 0) + 3 * at);
@@ -279,26 +272,33 @@ async function moved(settings: Partial<WorldSettings> = {}) {
   return { ...all, client, sealed };
 }
 
-/** The tick that a world last said of itself. */
-function lastTick(thread: SimThread): number {
-  const ticks = logsOf(thread).flatMap(([what, facts]) =>
-    what === "t" && typeof facts === "object" ? [Number(facts["tick"])] : [],
-  );
-  return ticks.at(-1) ?? 0;
+/** What a world wrote to its log under this heading. */
+function factsOf(thread: SimThread, what: string): { [name: string]: unknown }[] {
+  return thread.of("log").flatMap(({ message, facts }) => (message === what ? [facts] : []));
+}
+
+function ticksOf(thread: SimThread): number[] {
+  return factsOf(thread, "t").map(({ tick }) => Number(tick));
+}
+
+function fedOf(thread: SimThread): number[] {
+  return factsOf(thread, "fed").map(({ hay }) => Number(hay));
+}
+
+function sequence(length: number): number[] {
+  return Array.from({ length }, (_, n) => n + 1);
 }
 
 test("whenever the target's process ends after the switch, its next one finds a state from then on", async () => {
   for (const ms of [0, 5, 10, 20, 50, 100, 500, 2_500]) {
     const { clock, disks, to, client, sealed } = await moved();
     if (ms > 0) await play(clock, client, ms);
-    const reached = Math.max(sealed.tick, lastTick(to));
+    const reached = Math.max(sealed.tick, ...ticksOf(to));
     disks[1].crash("power");
     const again = new SimThread(clock, disks[1]);
     await again.open(settingsOf({ ownership: THIRD }));
-    await until(clock, () => lastTick(again) > 0);
-    const first = logsOf(again).find(([what]) => what === "t")?.[1];
-    assert.ok(typeof first === "object");
-    const went = reached - (Number(first["tick"]) - 1);
+    await until(clock, () => ticksOf(again).length > 0);
+    const went = reached - ((ticksOf(again)[0] ?? 0) - 1);
     // The copy was made 100 ms before the last tick of the source; a delta is on the disk within journalSyncMs.
     assert.ok(went <= 24, `${went} ticks are lost ${ms} ms after the switch`);
     // Players were told of ticks that are gone: it goes on in another timeline, and knows its player.
@@ -306,7 +306,7 @@ test("whenever the target's process ends after the switch, its next one finds a 
     back.come(again, THIRD.epoch);
     await until(clock, () => {
       back.hear();
-      return back.isAttached;
+      return back.isIn;
     });
     assert.equal(back.knows.timeline, THIRD.epoch);
     assert.ok(logsOf(again).some(([what]) => what === "resume"));
@@ -320,3 +320,129 @@ async function replicasOn(disk: SimDisk): Promise<string[]> {
   const names = await disk.process().list(shardFolder("/data", "herd", SHARD));
   return names.filter((name) => name.endsWith(".replica"));
 }
+
+test("a move that is given up after the source has stopped leaves everything as it was", async () => {
+  const { clock, disks, from, to } = threads();
+  await from.open(settingsOf({ ownership: FIRST }));
+  const client = new Client(from);
+  client.come(from, FIRST.epoch);
+  await play(clock, client, 500);
+  const move = new Move(from, to, { shard: SHARD, epoch: FIRST.epoch, copy: 1 });
+  await move.follow(settingsOf());
+  await move.keep();
+  assert.equal((await replicasOn(disks[1])).length, 1);
+  const sealed = await move.seal();
+  await play(clock, client, 1_000);
+  assert.equal(ticksOf(from).at(-1), sealed.tick, "it stands still");
+  to.tell({ type: "drop-replica", shard: SHARD });
+  from.tell({ type: "unseal-shard", shard: SHARD });
+  from.tell({ type: "end-copy", shard: SHARD, copy: 1 });
+  await to.answer("closed");
+  assert.deepEqual(await replicasOn(disks[1]), []);
+  const deltas = from.of("delta").length;
+  await play(clock, client, 1_000);
+  await play(clock, client, 500);
+  assert.equal(from.of("delta").length, deltas, "nobody follows any more");
+  const ticks = ticksOf(from);
+  assert.ok(ticks.length - sealed.tick >= 25, "it goes on at its pace");
+  assert.ok(ticks.length - sealed.tick <= 35, "the time that it stood still is not made up");
+  for (const [at, tick] of ticks.entries()) assert.equal(tick, (ticks[0] ?? 0) + at);
+  // What the client said while it stood still was handled after it.
+  const fed = fedOf(from);
+  assert.deepEqual(fed, sequence(fed.length));
+  assert.ok(fed.length >= client.sent - 3);
+  assert.deepEqual(to.of("log"), []);
+});
+
+test("what does not follow from what came before is refused, and nothing of the replica is left", async () => {
+  const { disks, from, to } = threads();
+  await from.open(settingsOf({ ownership: FIRST }));
+  const move = new Move(from, to, { shard: SHARD, epoch: FIRST.epoch, copy: 1 });
+  const deltaOf = (more: object) => ({
+    ...{ type: "replica-delta" as const, shard: SHARD, data: new Uint8Array(3) },
+    ...{ previous: 0, tick: 0, ...more },
+  });
+  const at = () => to.of("replica-at").at(-1)?.tick ?? 0;
+  const bad: [string, () => Parameters<SimThread["tell"]>[0]][] = [
+    ["a delta that leaves ticks out", () => deltaOf({ previous: at() + 1, tick: at() + 2 })],
+    ["a delta that goes back", () => deltaOf({ previous: at(), tick: at() })],
+    ["bytes of another form", () => deltaOf({ previous: at(), tick: at() + 1 })],
+    [
+      "a piece after the last",
+      () => ({
+        type: "replica-piece",
+        shard: SHARD,
+        offset: 0,
+        data: new Uint8Array(3),
+        last: false,
+      }),
+    ],
+  ];
+  for (const [what, message] of bad) {
+    await move.follow(settingsOf());
+    await move.keep();
+    to.tell(message());
+    const { during, error } = await to.failure();
+    assert.deepEqual([during, error.code], ["replica", "bad-data"], what);
+    from.tell({ type: "end-copy", shard: SHARD, copy: 1 });
+    // Nobody is there to take anything in, or to be promoted.
+    to.tell(message());
+    to.tell({ type: "promote", shard: SHARD, ownership: SECOND, dueMs: 0 });
+    assert.equal((await to.failure()).during, "promote");
+    to.tell({ type: "drop-replica", shard: SHARD });
+    await to.answer("closed");
+    assert.deepEqual(await replicasOn(disks[1]), [], what);
+  }
+});
+
+test("a delta before the copy is whole, and a copy of another tick, are refused", async () => {
+  const { from, to } = threads();
+  await from.open(settingsOf({ ownership: FIRST }));
+  from.tell({ type: "copy", shard: SHARD, copy: 1 });
+  const { tick, timeline } = await from.answer("copy-begun");
+  from.tell({ type: "read-copy", shard: SHARD, copy: 1, offset: 0, maxBytes: 1_000_000 });
+  const { data, last } = await from.answer("copy-piece");
+  assert.ok(last);
+  const begin = async (of: number) => {
+    const source = { epoch: FIRST.epoch, world: 1, otherModule: false };
+    const state = { tick: of, timeline, definition };
+    to.tell({ type: "replica", settings: settingsOf(), state, source });
+    await to.answer("replica-open");
+  };
+  await begin(tick);
+  to.tell({ type: "replica-delta", shard: SHARD, previous: tick, tick: tick + 1, data });
+  assert.match((await to.failure()).error.message, /before the copy/);
+  await begin(tick + 1);
+  to.tell({ type: "replica-piece", shard: SHARD, offset: 0, data, last });
+  assert.match((await to.failure()).error.message, /a state of tick \d+ came for tick/);
+  await begin(tick);
+  to.tell({ type: "replica-piece", shard: SHARD, offset: 0, data: data.subarray(0, -1), last });
+  assert.match((await to.failure()).error.message, /cannot be taken in/);
+});
+
+test("replicas are no open shards: they are in no figures, and their drop may come before their module", async () => {
+  const { clock, from, to } = threads();
+  await from.open(settingsOf({ ownership: FIRST }));
+  const move = new Move(from, to, { shard: SHARD, epoch: FIRST.epoch, copy: 1 });
+  await move.follow(settingsOf());
+  from.report();
+  to.report();
+  assert.equal(from.of("stats").length, 1);
+  assert.deepEqual(to.of("stats"), []);
+  const replica = {
+    ...{ type: "replica" as const, settings: settingsOf() },
+    ...{ state: { tick: 3, timeline: 1, definition } },
+    ...{ source: { epoch: 5, world: 1, otherModule: false } },
+  };
+  // One after another, as they were asked for: the last stays.
+  to.tell({ type: "drop-replica", shard: SHARD });
+  to.tell(replica);
+  to.tell({ type: "drop-replica", shard: SHARD });
+  to.tell(replica);
+  const told = () => to.posts.filter(({ type }) => type === "closed" || type === "replica-open");
+  await until(clock, () => told().length === 4);
+  assert.deepEqual(
+    told().map(({ type }) => type),
+    ["replica-open", "closed", "closed", "replica-open"],
+  );
+});

@@ -47,27 +47,34 @@ export class SimThread {
     this.thread.handle(message);
   }
 
+  /** Figures, as a thread tells them every second. */
+  report(): void {
+    this.thread.report();
+  }
+
   /** The next post of this type after the last answer. A failure that comes instead is thrown. */
   async answer<T extends FromThread["type"]>(type: T): Promise<Post<T>> {
     const isIt = (post: FromThread): post is Post<T> => post.type === type;
-    for (let at = this.answered; ; at++) {
-      await until(this.clock, () => at < this.posts.length);
-      const post = this.posts[at];
-      assert.ok(post !== undefined);
-      if (isIt(post)) {
-        this.answered = at + 1;
-        return post;
-      }
+    for (;;) {
+      const post = await this.next();
+      if (isIt(post)) return post;
       assert.ok(post.type !== "failed", post.type === "failed" ? post.error.message : "");
     }
   }
 
+  /** The next failure after the last answer. */
   async failure(): Promise<Post<"failed">> {
-    const at = this.posts.length;
-    const find = () => this.posts.slice(at).find((post) => post.type === "failed");
-    await until(this.clock, () => find() !== undefined);
-    const post = find();
-    assert.ok(post?.type === "failed");
+    for (;;) {
+      const post = await this.next();
+      if (post.type === "failed") return post;
+    }
+  }
+
+  private async next(): Promise<FromThread> {
+    await until(this.clock, () => this.answered < this.posts.length);
+    const post = this.posts[this.answered];
+    assert.ok(post !== undefined);
+    this.answered += 1;
     return post;
   }
 
