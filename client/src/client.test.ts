@@ -94,6 +94,32 @@ test("a cut connection is mended without the game noticing but for onDrop and on
   assert.deepEqual(server.peer.got[1], [2, 1, 0, Uint8Array.of(2, 104, 105)]);
 });
 
+test("a new welcome on a connection that runs (the world moved) tells the game of nothing but changes", async () => {
+  const { server, world } = await joined();
+  const seen: string[] = [];
+  const things = [7, 8, 9].map((id) => ({ id, x: id, y: 2 }));
+  server.peer.state(101, things);
+  world.send("chat", { text: "hi" });
+  world.onDrop(() => seen.push("drop"));
+  world.onResume(() => seen.push("resume"));
+  world.onRollback(() => seen.push("rollback"));
+  world.onAdd(({ id }) => seen.push(`+${id}`));
+  world.onChange(({ id }) => seen.push(`~${id}`));
+  world.onRemove(({ id }) => seen.push(`-${id}`));
+  const entities = [...world.entities.values()];
+  server.peer.welcome({ epoch: 2, tick: 101 });
+  assert.ok(world.connected);
+  assert.deepEqual([...world.entities.values()], entities);
+  server.peer.state(102, [{ id: 7, x: 7.5, y: 2 }, ...things.slice(1)]);
+  assert.deepEqual(seen, ["~7"]);
+  assert.equal(server.peers.length, 1);
+  // What was not acknowledged goes out again.
+  assert.deepEqual(server.peer.got.slice(1), [
+    [2, 1, 0, Uint8Array.of(2, 104, 105)],
+    [2, 1, 0, Uint8Array.of(2, 104, 105)],
+  ]);
+});
+
 test("a gap in a topic is answered with resync", async () => {
   const { server } = await joined();
   server.peer.state(101, [{ id: 7, x: 1, y: 2 }]);

@@ -30,7 +30,7 @@ export interface ProxyLimits {
   reliableBacklogBytes: number;
   /** Upstream kept per client while its world has no owner; past it the socket is not read. */
   attachBufferBytes: number;
-  /** Upstream kept per shard while its link is full or its owner moves; past it its clients' sockets are not read. */
+  /** Upstream kept per shard while its link is full or its owner moves; past it its clients' sockets are not read, what was read at once then (64 KiB) excepted. */
   upstreamBufferBytes: number;
   /** A shard that is sealed for so long without news counts as one without an owner: its players wait, and are not closed for it. */
   sealedMs: number;

@@ -1,3 +1,5 @@
+import { ByteWriter, sameBytes } from "./bytes.ts";
+import type { StructValue } from "./codec.ts";
 import type { CompiledComponent, CompiledDefinition } from "./definition.ts";
 import type { ComponentTarget } from "./section.ts";
 
@@ -42,6 +44,8 @@ export interface Tracked {
   tick: number;
   changed: boolean;
   touched: boolean;
+  /** From a welcome to the full state behind it: what was known of it then, packed. */
+  before: Uint8Array | undefined;
 }
 
 /**
@@ -50,7 +54,8 @@ export interface Tracked {
  * 1. While a message is read, topics and ownership only count and mark; `settle` decides at its end
  *    what came into view, changed, and left it. So the order of records does not matter.
  * 2. Whatever's memberships, ownership or components changed is in `touched`, once.
- * 3. After `settle` an entity is tracked if and only if it is in view: a member of a topic, or own.
+ * 3. Full state behind a welcome writes everything anew: what comes out as it was before has not changed.
+ * 4. After `settle` an entity is tracked if and only if it is in view: a member of a topic, or own.
  */
 export class EntityView {
   readonly entities = new Map<number, MirrorEntity>();
@@ -63,6 +68,7 @@ export class EntityView {
   private readonly definition: CompiledDefinition;
   private readonly tracked = new Map<number, Tracked>();
   private readonly touched: Tracked[] = [];
+  private readonly writer = new ByteWriter(64);
 
   constructor(definition: CompiledDefinition) {
     this.definition = definition;
@@ -96,6 +102,7 @@ export class EntityView {
         tick: -1,
         changed: false,
         touched: false,
+        before: undefined,
       };
       this.tracked.set(id, tracked);
       this.touch(tracked);
@@ -135,6 +142,8 @@ export class EntityView {
   /** Nothing holds the entities in view any more, but they stay until the next `settle`. */
   releaseAll(): void {
     for (const tracked of this.tracked.values()) {
+      // Of two welcomes without state in between, the first one's is what was told last.
+      if (tracked.inView) tracked.before ??= this.packed(tracked.entity);
       tracked.memberships = 0;
       tracked.enteredAt = -1;
       tracked.leftAt = -1;
@@ -162,7 +171,7 @@ export class EntityView {
           tracked.inView = true;
           this.entities.set(entity.id, entity);
           added.push(entity);
-        } else if (tracked.changed) changed.push(entity);
+        } else if (tracked.changed && !this.isAsBefore(tracked)) changed.push(entity);
       } else {
         this.tracked.delete(entity.id);
         if (tracked.inView) {
@@ -171,8 +180,26 @@ export class EntityView {
         }
       }
       tracked.changed = false;
+      tracked.before = undefined;
     }
     this.touched.length = 0;
+  }
+
+  private isAsBefore({ before, entity }: Tracked): boolean {
+    return before !== undefined && sameBytes(before, this.packed(entity));
+  }
+
+  /** Whose it is, and its components. */
+  private packed(entity: EntityTarget): Uint8Array {
+    const { writer } = this;
+    writer.reset();
+    writer.u8(entity.own ? 1 : 0);
+    for (const { name, codec } of this.definition.components) {
+      const value = entity[name];
+      writer.u8(value === undefined ? 0 : 1);
+      if (value !== undefined) codec.encode(writer, value as StructValue);
+    }
+    return writer.finish();
   }
 
   private settleOwner(tracked: Tracked): void {

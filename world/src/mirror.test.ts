@@ -206,6 +206,30 @@ test("after a new welcome entities stay until the next message does not confirm 
   assert.deepEqual([mirror.own.size, mirror.tick], [0, 3]);
 });
 
+test("full state behind a new welcome tells only what is another than before", () => {
+  const mirror = started();
+  mirror.apply(new StateWriter(11, StateFlag.private).numbers(1, 5, 7).raw(34).raw(0).done());
+  const before = mirror.apply(
+    new StateWriter(12, 0).raw(1).head(2, 2).enter(1, 8, { at: 8 }).enter(2, 9, { at: 9 }).done(),
+  );
+  assert.deepEqual(ids(before.added), [8, 9]);
+  const [seven] = mirror.own;
+  assert.ok(seven !== undefined);
+  mirror.reset();
+  mirror.reset();
+  assert.deepEqual([...mirror.own], [seven], "it stays the player's until more is known");
+  const flags = StateFlag.slots | StateFlag.private;
+  const message = new StateWriter(13, flags).numbers(1, 0, 1).numbers(1, 5, 7).raw(34).raw(1);
+  message.head(0, 3).enter(0, 7, { at: 5, name: "Ada" }).enter(1, 8, { at: 8 });
+  const changes = mirror.apply(message.enter(2, 9, { at: 1 }).done());
+  assert.deepEqual([ids(changes.added), ids(changes.changed), ids(changes.removed)], [[], [9], []]);
+  assert.deepEqual([...mirror.own], [seven]);
+  assert.equal(mirror.entities.get(7), seven);
+  // From then on everything that is written counts.
+  const next = new StateWriter(14, 0).raw(1).head(1, 1).update(1, { at: 8 });
+  assert.deepEqual(ids(mirror.apply(next.done()).changed), [8]);
+});
+
 test("dilation is told as a factor", () => {
   const mirror = started();
   mirror.apply(new StateWriter(11, StateFlag.dilation).numbers(500).raw(0).done());

@@ -39,6 +39,8 @@ export class WorldMirror {
   private readonly updates: TopicUpdates;
   /** State messages come in order, whatever updates do: none is of a tick below this one. */
   private earliest = 0;
+  /** From `reset` to the next state message: until then everything stays in view. */
+  private awaitsState = false;
 
   constructor(definition: CompiledDefinition) {
     this.definition = definition;
@@ -72,6 +74,7 @@ export class WorldMirror {
     topics.readSections(reader, tick);
     reader.end();
     this.updates.review();
+    this.awaitsState = false;
     view.settle(topics.holdMoved);
     return view.changes;
   }
@@ -94,7 +97,7 @@ export class WorldMirror {
       updates.take({ topic, origin, tick, section: reader.block(MAX_SECTION_BYTES) }, now);
     }
     updates.sweep(now);
-    view.settle(topics.holdMoved);
+    if (!this.awaitsState) view.settle(topics.holdMoved);
     return view.changes;
   }
 
@@ -119,6 +122,7 @@ export class WorldMirror {
     this.topics.reset();
     this.updates.reset();
     this.view.releaseAll();
+    this.awaitsState = true;
     this.tick = 0;
     this.earliest = 0;
     this.dilation = 1;

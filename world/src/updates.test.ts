@@ -274,6 +274,15 @@ test("a new welcome forgets what is kept", () => {
   assert.deepEqual([at(mirror, 7), mirror.tickOf(7)], [{ x: 3 }, 3]);
 });
 
+test("what overtakes the full state behind a new welcome takes nothing out of view", () => {
+  const mirror = started();
+  mirror.reset();
+  assert.deepEqual(told(mirror.applyUpdates(moved(12, 1, 12), 0)), NOTHING);
+  const message = new StateWriter(11, StateFlag.slots).numbers(1, 0, 1).raw(1);
+  const changes = mirror.apply(message.head(0, 1).enter(0, 7, { at: 3 }).done());
+  assert.deepEqual([told(changes).added, told(changes).removed], [[], []]);
+});
+
 test("malformed updates are refused", () => {
   const cases: { [what: string]: Uint8Array } = {
     "nothing at all": Uint8Array.of(),
