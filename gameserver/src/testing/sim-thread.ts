@@ -70,6 +70,15 @@ export class SimThread {
     }
   }
 
+  /** The next post of this type after the last answer, or the failure that comes instead. */
+  async either<T extends FromThread["type"]>(type: T): Promise<Post<T> | Post<"failed">> {
+    const isIt = (post: FromThread): post is Post<T> => post.type === type;
+    for (;;) {
+      const post = await this.next();
+      if (post.type === "failed" || isIt(post)) return post;
+    }
+  }
+
   private async next(): Promise<FromThread> {
     await until(this.clock, () => this.answered < this.posts.length);
     const post = this.posts[this.answered];
