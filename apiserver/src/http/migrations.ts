@@ -3,6 +3,7 @@ import {
   beginMigration,
   type Clock,
   type ControlStore,
+  isOwned,
   type MigrationRecord,
   type MigrationRefusal,
   type MigrationView,
@@ -117,8 +118,12 @@ async function judge(
     refusal: { ok: false, code: "no-target", problem },
   });
   let to = named ?? "";
-  const isMovable = world.record?.enabled === true && migration.record === undefined;
-  if (named === undefined && isMovable && owner.record?.state === "owned") {
+  // What beginMigration refuses for other reasons is not judged by where it is to go.
+  const isMovable =
+    world.record?.enabled === true &&
+    migration.record === undefined &&
+    isOwned(owner, ownerNode, world.generation);
+  if (named === undefined && isMovable) {
     const chosen = moves?.target(shard, planned);
     if (chosen === undefined)
       return nowhere("this apiserver does not place worlds: say where it is to go");

@@ -7,6 +7,7 @@ import {
   changeNodeState,
   claimShard,
   createWorld,
+  decodeRecord,
   encodeRecord,
   firstShard,
   measureMove,
@@ -89,6 +90,18 @@ function changed(
   };
 }
 
+/** A record of the switch as a node would write it that makes itself the owner, and knows how. */
+function named(node: string, value: Uint8Array): Uint8Array {
+  const [owner, wish, moved] = [
+    decodeRecord("owner", value),
+    decodeRecord("shard", value),
+    decodeRecord("moved", value),
+  ];
+  if (owner.ok) return encodeRecord("owner", { ...owner.record, node });
+  if (wish.ok) return encodeRecord("shard", { ...wish.record, wanted: node });
+  return moved.ok ? encodeRecord("moved", { ...moved.record, by: node }) : value;
+}
+
 test("the target switches, and nobody else; source and target abort, and nobody else", () => {
   const { switched, abortedBy } = scene();
   assert.equal(txnProblem(TARGET, switched), undefined);
@@ -98,6 +111,10 @@ test("the target switches, and nobody else; source and target abort, and nobody 
     assert.equal(txnProblem(peer, abortedBy(peer.node)), undefined);
   assert.match(txnProblem(OTHER, abortedBy(OTHER.node)) ?? "", /no part in it/);
   assert.match(txnProblem(SOURCE, abortedBy(TARGET.node)) ?? "", /itself only/);
+  const stolen = changed({ ...switched, leases: [OTHER.node] }, (each) => [
+    each.type === "put" ? { ...each, value: named(OTHER.node, each.value) } : each,
+  ]);
+  assert.match(txnProblem(OTHER, stolen) ?? "", /on its way to gs-2, and not to gs-3/);
   const proxy: Peer = { role: "proxy", node: TARGET.node };
   assert.ok(!may(proxy, switched));
   assert.match(txnProblem(proxy, abortedBy(proxy.node)) ?? "", /only gameservers/);
