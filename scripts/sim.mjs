@@ -1,4 +1,4 @@
-// npm run sim -- raft|control [options]: builds, then runs a simulation under one seed after another and says which fails.
+// npm run sim -- raft|control|cluster [options]: builds, then runs a simulation under one seed after another and says which fails.
 import "./lib/check-node.mjs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
@@ -7,7 +7,7 @@ import { build } from "./lib/build.mjs";
 import { main, ScriptError } from "./lib/run.mjs";
 import { root } from "./lib/workspace.mjs";
 
-const help = `npm run sim -- raft|control [options]
+const help = `npm run sim -- raft|control|cluster [options]
   --seeds N      so many runs (default: 200)
   --seed S       this one alone
   --first S      the seed of the first (default: 1)
@@ -26,6 +26,11 @@ const SUITES = {
     runner: "apiserver/dist/sim/run-seeds.js",
     faults: "apiserver/dist/sim/faults.js",
     list: "CONTROL_FAULTS",
+  },
+  cluster: {
+    runner: "simulation/dist/run-seeds.js",
+    faults: "simulation/dist/faults.js",
+    list: "CLUSTER_FAULTS",
   },
 };
 

@@ -195,8 +195,10 @@ export class SimDisk {
         if (bytes.length === 0) return;
         within += bytes.length;
       }
-      const room = Math.max(0, (this.faults.capacityBytes ?? Infinity) - this.usedBytes);
-      inode.content = concat(inode.content, bytes.subarray(0, room));
+      const { capacityBytes } = this.faults;
+      const room =
+        capacityBytes === undefined ? bytes.length : Math.max(0, capacityBytes - this.usedBytes);
+      inode.content = appended(inode.content, bytes.subarray(0, room));
       if (bytes.length > room) throw new DiskError("write", path, "ENOSPC");
     };
     return {
@@ -272,9 +274,15 @@ function dirOf(path: string): string {
   return path.slice(0, Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")));
 }
 
-function concat(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const joined = new Uint8Array(a.length + b.length);
-  joined.set(a);
-  joined.set(b, a.length);
-  return joined;
+/** `content` with `bytes` behind it; in the same memory while that has room, for files grow by many small writes. */
+function appended(content: Uint8Array, bytes: Uint8Array): Uint8Array {
+  const length = content.length + bytes.length;
+  let { buffer } = content;
+  if (buffer.byteLength < length) {
+    buffer = new ArrayBuffer(Math.max(length, 2 * content.length));
+    new Uint8Array(buffer).set(content);
+  }
+  const grown = new Uint8Array(buffer, 0, length);
+  grown.set(bytes, content.length);
+  return grown;
 }

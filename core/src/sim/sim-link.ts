@@ -6,7 +6,6 @@ import type { Clock } from "../ports/clock.ts";
 import type { PseudoRandom } from "../ports/random.ts";
 import { decodeLinkMessage, encodeLinkMessage } from "../wire/link-codec.ts";
 import type { LinkMessage } from "../wire/link-messages.ts";
-import { LINK_VERSIONS } from "../wire/link-version.ts";
 
 /** A message on its way, as it is sent. */
 export interface SimPassage {
@@ -37,8 +36,6 @@ export interface SimNetworkOptions {
   readonly idleTimeoutMs?: number;
   /** `connect` gives up after this. Default 3,000. */
   readonly connectTimeoutMs?: number;
-  /** The link version of all links, for tests of nodes of before. Default: the newest. */
-  readonly version?: number;
 }
 
 /** One link: its two ends, and what waits for a cut to heal. */
@@ -85,7 +82,6 @@ export class SimNetwork implements Carrier {
       datagramLoss: options.datagramLoss ?? 0,
       idleTimeoutMs: options.idleTimeoutMs ?? 5_000,
       connectTimeoutMs: options.connectTimeoutMs ?? 3_000,
-      version: options.version ?? LINK_VERSIONS.newest,
     };
     this.clock = dependencies.clock;
     this.random = dependencies.random;
@@ -149,10 +145,9 @@ export class SimNetwork implements Carrier {
     const generation = (this.generations.get(pair) ?? 0) + 1;
     this.generations.set(pair, generation);
     if (life !== this.lifeOf(self.node)) throw unreachable("this node was killed");
-    const about = { generation, limits: this.limits, version: this.options.version };
-    const dependencies = { carrier: this, stats: this.stats };
-    const near = new LinkEnd({ peer: listener.peer, ...about }, dependencies);
-    const far = new LinkEnd({ peer: self, ...about }, dependencies);
+    const { limits, stats } = this;
+    const near = new LinkEnd({ peer: listener.peer, generation, limits }, { carrier: this, stats });
+    const far = new LinkEnd({ peer: self, generation, limits }, { carrier: this, stats });
     const wire: Wire = {
       ends: [near, far],
       held: [[], []],
@@ -195,7 +190,7 @@ export class SimNetwork implements Carrier {
       this.tap?.({ ...passage, bytes: size });
     }
     // A copy, because encoded bytes may share a buffer and the decoded message views them.
-    const decoded = decodeLinkMessage(encodeLinkMessage(message).slice());
+    const decoded = decodeLinkMessage(new Uint8Array(encodeLinkMessage(message)));
     if (!decoded.ok) throw new Error(`the codec does not read what it wrote: ${decoded.problem}`);
     this.carry(from, `message ${channel}`, (to) => {
       to.accept(channel, decoded.message, size);
@@ -207,7 +202,7 @@ export class SimNetwork implements Carrier {
     const wire = this.wires.get(from);
     if (wire === undefined) return;
     const side = wire.ends[0] === from ? 0 : 1;
-    const copy = bytes.slice();
+    const copy = new Uint8Array(bytes);
     const lost = this.random.float() < this.options.datagramLoss || this.isCutFrom(wire, side);
     if (lost) this.stats.droppedDatagrams += 1;
     else

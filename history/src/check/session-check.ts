@@ -31,7 +31,8 @@ export class SessionCheck {
   private session: number | undefined;
   /** Of the last welcome on any stream. */
   private knownTimeline: number | undefined;
-  private lostSession: number | undefined;
+  /** The session that a close ended for good, and the timeline that it was of. */
+  private lost: { readonly session: number; readonly timeline: number | undefined } | undefined;
   private epoch = 0;
   private highestTick = 0;
   /** Number of the close that nothing may follow but a hello. */
@@ -146,7 +147,7 @@ export class SessionCheck {
   welcomed(welcome: Welcome): WelcomeKind {
     const { report, session: before, welcome: last } = this;
     this.figures.welcomes += 1;
-    if (welcome.session === this.lostSession)
+    if (this.isLost(welcome))
       report({
         kind: "after-session-lost",
         expected: "another session than the one that was lost",
@@ -186,13 +187,18 @@ export class SessionCheck {
     return kind;
   }
 
+  private isLost({ session, timeline }: Welcome): boolean {
+    return this.lost?.session === session && this.lost.timeline === timeline;
+  }
+
   private kindOf(
     { session, timeline }: Welcome,
     last: Welcome | undefined,
     before: number | undefined,
   ): WelcomeKind {
     if (last !== undefined) return last.timeline === timeline ? "same-timeline" : "rollback";
-    if (session === before)
+    // On another timeline the number of a session that it does not know is given to the next one that joins.
+    if (session === before && session !== this.lost?.session)
       return timeline === this.knownTimeline ? "first-of-stream" : "first-after-rollback";
     this.figures.sessions += 1;
     return "first-of-session";
@@ -223,7 +229,8 @@ export class SessionCheck {
   closed(code: number): void {
     this.closedBy = code;
     this.standing = false;
-    if (code === SESSION_LOST && !this.moving) this.lostSession = this.session;
+    if (code === SESSION_LOST && !this.moving && this.session !== undefined)
+      this.lost = { session: this.session, timeline: this.knownTimeline };
   }
 
   disconnected(): void {

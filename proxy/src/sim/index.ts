@@ -7,3 +7,4 @@ export type { ClientEvents } from "../gateway/client-connection.ts";
 export { FrameSplitter } from "../gateway/framed/frame-splitter.ts";
 export { WatchedPlacements } from "../routing/watched-placements.ts";
 export type { CarriedConnection } from "../server/proxy.ts";
+export { frame } from "../session/framing.ts";

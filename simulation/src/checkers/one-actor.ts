@@ -1,0 +1,61 @@
+import type { Violations } from "@atlasnet/apiserver/sim";
+import { decodeRecord, isAlive, type KeyValue, nodeKey, ownerKey } from "@atlasnet/core";
+import type { SimPassage } from "@atlasnet/core/sim";
+import type { Checker } from "./checker.ts";
+
+export interface OneActorDependencies {
+  readonly violations: Violations;
+  /** What is committed at this very moment, of all clocks. */
+  item(key: string): KeyValue | undefined;
+  /** The boot that the process of a node is registered with now. */
+  bootOf(node: string): string | undefined;
+}
+
+/** What a gameserver lets out for a shard that it owns. Answers that only say that a shard is elsewhere are not of it. */
+const ACTS: ReadonlySet<string> = new Set([
+  ...["attached", "watching", "transfer", "notice", "downstream", "shard-reset"],
+  ...["shard-sealed", "shard-unsealed"],
+]);
+
+/**
+ * Rule 5.1: at most one gameserver acts for a shard. Whoever lets something out is its committed owner at that very
+ * moment, and alive as far as anybody has decided; so no two ever act at a time.
+ */
+export class OneActor implements Checker {
+  readonly rule = "5.1 one actor per shard";
+  looked = 0;
+  private readonly deps: OneActorDependencies;
+
+  constructor(dependencies: OneActorDependencies) {
+    this.deps = dependencies;
+  }
+
+  sent({ from, message }: SimPassage): void {
+    if (!ACTS.has(message.type) || !("shard" in message) || !("epoch" in message)) return;
+    const { shard, epoch } = message;
+    this.looked += 1;
+    const problem = this.problem(from, shard, epoch);
+    if (problem !== undefined)
+      this.deps.violations.add(
+        this.rule,
+        `${from} says "${message.type}" for ${shard} at epoch ${epoch}, and ${problem}`,
+      );
+  }
+
+  private problem(node: string, shard: string, epoch: number): string | undefined {
+    const { item, bootOf } = this.deps;
+    const owner = item(ownerKey(shard));
+    const decoded = owner && decodeRecord("owner", owner.value);
+    if (!decoded?.ok) return "nobody owns it";
+    const { state, node: of, boot } = decoded.record;
+    if (state !== "owned" || of !== node || owner?.modified !== epoch)
+      return `it is ${state} by ${of} at ${owner?.modified}`;
+    const running = bootOf(node);
+    if (boot !== running) return `it is owned by boot ${boot}, and ${running} runs`;
+    const record = item(nodeKey(node));
+    const known = record && decodeRecord("node", record.value);
+    if (!known?.ok || !isAlive(known.record, boot))
+      return "that boot is not alive: others may have it";
+    return undefined;
+  }
+}

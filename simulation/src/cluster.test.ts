@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ClusterSimulation } from "./cluster.ts";
+import type { Plan } from "./plan.ts";
+import { runSeeds } from "./run-seeds.ts";
+
+/** All of them: `npm run sim -- cluster`. */
+const SEEDS = 6;
+/** A run of which much happens in little time. */
+const BUSY: Partial<Plan> = {
+  ...{ troubleMs: 30_000, slowWorlds: true, gameserverCrash: 0.03, proxyCrash: 0.03 },
+  ...{ clientCrash: 0.02, cut: 0.05, pause: 0.02, election: 0.02, apiserverCrash: 0.03 },
+};
+
+test("a cluster in trouble loses, doubles and reorders nothing, and is well again afterwards", async () => {
+  const { failures, totals } = await runSeeds({ first: 1, count: SEEDS, plan: BUSY });
+  const [failure] = failures;
+  assert.equal(
+    failure,
+    undefined,
+    `again: npm run sim -- cluster --seed ${failure?.seed}\n${failure?.error.stack}`,
+  );
+  // Seeds in which little happens prove little.
+  const least = { crashes: 0.5, proxyCrashes: 0.5, cuts: 1, said: 40, drops: 1, welcomes: 6 };
+  for (const [what, each] of Object.entries(least))
+    assert.ok((totals[what] ?? 0) >= each * SEEDS, `${what}: ${JSON.stringify(totals)}`);
+});
+
+test("the same seed is the same run, another one another", async () => {
+  const plan = { ...BUSY, troubleMs: 10_000 };
+  const traces: string[] = [];
+  for (const seed of [3, 3, 4])
+    traces.push((await new ClusterSimulation(seed, { plan }).run()).trace);
+  assert.equal(traces[1], traces[0]);
+  assert.notEqual(traces[2], traces[0]);
+});

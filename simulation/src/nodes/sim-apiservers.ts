@@ -1,0 +1,113 @@
+import { ReplicatedStore } from "@atlasnet/apiserver";
+import {
+  LeaderRole,
+  type LogEntry,
+  NodeLinks,
+  SIM_PLACEMENT,
+  StateMachine,
+} from "@atlasnet/apiserver/sim";
+import { type KeyValue, noopLogger } from "@atlasnet/core";
+import type { SeededRandom, SimClock, SimNetwork } from "@atlasnet/core/sim";
+import { CLUSTER } from "./control-tie.ts";
+import { SimLog } from "./sim-log.ts";
+
+export interface SimApiserversOptions {
+  readonly ids: readonly string[];
+  /** Until a transaction is committed, at most. */
+  readonly commitMs: number;
+}
+
+export interface SimApiserversDependencies {
+  readonly clock: SimClock;
+  readonly network: SimNetwork;
+  readonly random: SeededRandom;
+  /** Sees every committed entry, with the state behind it. */
+  onCommitted(entries: readonly LogEntry[]): void;
+}
+
+/**
+ * The apiservers as nodes see them: real links, calls, leases and placement, in front of one store that is never lost.
+ * Logs, elections and replicas of their own have a simulation for themselves (`npm run sim -- control`).
+ */
+export class SimApiservers {
+  /** What was committed, at the very moment when it is: for checkers. */
+  readonly committed = new StateMachine();
+  readonly store: ReplicatedStore;
+  readonly role: LeaderRole;
+  private readonly options: SimApiserversOptions;
+  private readonly deps: SimApiserversDependencies;
+  private readonly log: SimLog;
+  private readonly fronts = new Map<string, NodeLinks>();
+
+  constructor(options: SimApiserversOptions, dependencies: SimApiserversDependencies) {
+    const { clock, random } = dependencies;
+    this.options = options;
+    this.deps = dependencies;
+    const [node = ""] = options.ids;
+    this.log = new SimLog(
+      { node, delayMs: options.commitMs },
+      {
+        clock,
+        random: random.fork("log"),
+        onCommitted: (entries) => {
+          for (const entry of entries) this.committed.apply(entry);
+          dependencies.onCommitted(entries);
+        },
+      },
+    );
+    this.store = new ReplicatedStore(
+      {},
+      {
+        log: this.log,
+        clock,
+        random: random.fork("store"),
+        holdsLease: (of) => this.role.leases.holds(of),
+      },
+    );
+    this.role = new LeaderRole(
+      { node, placement: SIM_PLACEMENT },
+      { store: this.store, clock, logger: noopLogger },
+    );
+  }
+
+  get ids(): readonly string[] {
+    return this.options.ids;
+  }
+
+  async start(): Promise<void> {
+    this.role.start();
+    for (const id of this.ids) await this.serve(id);
+  }
+
+  item(key: string): KeyValue | undefined {
+    return this.committed.get(key);
+  }
+
+  /** Nodes that are linked to it find another one; it is back after a while. */
+  crash(id: string, backAfterMs: number): void {
+    const { network, clock } = this.deps;
+    if (!this.fronts.delete(id)) return;
+    network.kill(id);
+    clock.setTimer(backAfterMs, () => void this.serve(id));
+  }
+
+  elect(afterMs: number): void {
+    this.log.elect(afterMs, () => this.role.changed());
+  }
+
+  private async serve(node: string): Promise<void> {
+    const { network, clock } = this.deps;
+    const front = new NodeLinks(
+      { cluster: CLUSTER, node, software: "simulated" },
+      {
+        store: this.store,
+        renewals: this.role.leases,
+        members: () => this.ids.map((id) => ({ node: id, address: `${id}:2556` })),
+        clock,
+        logger: noopLogger,
+      },
+    );
+    this.fronts.set(node, front);
+    await network.node({ role: "apiserver", node }).listen((link) => front.accept(link));
+  }
+}

@@ -1,0 +1,84 @@
+import type { SimProcess } from "@atlasnet/apiserver/sim";
+import { type LinkNetwork, noopLogger } from "@atlasnet/core";
+import type { SeededRandom } from "@atlasnet/core/sim";
+import { createProxy, defaultLimits, type ProxyService } from "@atlasnet/proxy";
+import {
+  type CarriedConnection,
+  type ClientEvents,
+  LoadMeter,
+  Membership,
+  PlacementFollower,
+  WatchedPlacements,
+} from "@atlasnet/proxy/sim";
+import { createNoopMeter } from "@opentelemetry/api";
+import { ControlTie } from "./control-tie.ts";
+import { simTicketKeys } from "./ticket-keys.ts";
+
+export interface SimProxyOptions {
+  readonly id: string;
+  readonly leaseMs: number;
+  readonly apiservers: readonly string[];
+  /** Addresses of all proxies. */
+  readonly endpoints: readonly string[];
+}
+
+export interface SimProxyDependencies {
+  readonly process: SimProcess;
+  readonly network: LinkNetwork;
+  readonly random: SeededRandom;
+  fatal(error: Error): void;
+}
+
+/** One life of a proxy: the real one, whose clients come by simulated connections instead of sockets. */
+export class SimProxy {
+  readonly id: string;
+  readonly service: ProxyService;
+  private readonly follower: PlacementFollower;
+  private readonly membership: Membership;
+  private readonly load: LoadMeter;
+
+  constructor({ id, leaseMs, apiservers, endpoints }: SimProxyOptions, deps: SimProxyDependencies) {
+    const { process: clock, network, random } = deps;
+    const logger = noopLogger;
+    this.id = id;
+    const fatal = (error: Error) => deps.fatal(error);
+    const tie = new ControlTie(
+      { self: { role: "proxy", node: id }, leaseMs, apiservers },
+      { network, clock, random: random.fork("tie"), fatal },
+    );
+    const placements = new WatchedPlacements();
+    this.follower = new PlacementFollower({
+      ...{ store: tie.store, placements, clock, logger },
+      random: random.fork("follower"),
+    });
+    this.membership = new Membership({ plane: tie.session, clock, logger, refused: fatal });
+    this.service = createProxy(
+      {
+        node: id,
+        ...{ host: "", port: 0, listens: false },
+        allowGuests: true,
+        endpoints,
+        limits: defaultLimits,
+      },
+      {
+        ...{ links: network, placements, keys: simTicketKeys, clock, logger },
+        random: random.fork("proxy"),
+        meter: createNoopMeter(),
+      },
+    );
+    const { counters } = this.service;
+    this.load = new LoadMeter({ counters, clock, memoryBytes: () => 0 });
+  }
+
+  async start(): Promise<void> {
+    await this.service.start();
+    this.membership.start(() => this.load.load());
+    this.follower.start();
+  }
+
+  /** Who listens to a new connection; undefined when there is no room for it. */
+  accept(connection: CarriedConnection): { events: ClientEvents; leave(): void } | undefined {
+    const place = this.service.admit(connection);
+    return place && { events: place.enter(), leave: () => place.leave() };
+  }
+}

@@ -1,0 +1,90 @@
+import type { Clock, Disk } from "@atlasnet/core";
+import {
+  type FromThread,
+  REPORT_INTERVAL_MS,
+  type ThreadSettings,
+  type ToThread,
+  WorldThread,
+  type WorldWorker,
+} from "@atlasnet/gameserver/sim";
+
+export interface SimWorkerDependencies {
+  /** Of the gameserver's process. */
+  readonly clock: Clock;
+  readonly disk: Disk;
+  /** May change what the thread is told: how faults are planted. */
+  readonly toThread?: ((message: ToThread) => ToThread) | undefined;
+}
+
+/** Messages that come all the time; nobody changes them once they are sent, so they need not be copied. */
+const SHARED: ReadonlySet<string> = new Set([
+  ...(["messages", "response", "disconnect", "out", "stats", "delta", "copy-piece"] as const),
+  ...(["replica-piece", "replica-delta", "traces"] as const),
+]);
+
+type Listeners = {
+  message: (message: FromThread) => void;
+  error: (error: unknown) => void;
+  exit: (code: number) => void;
+};
+
+/**
+ * A world thread in the thread of the simulation: the real `WorldThread` behind the messages of a worker. They take a
+ * moment, keep their order, and are copied where a worker's copies matter.
+ */
+export class SimWorker implements WorldWorker {
+  private readonly deps: SimWorkerDependencies;
+  private readonly thread: WorldThread;
+  private readonly listeners: Partial<Listeners> = {};
+  private over = false;
+
+  constructor(settings: ThreadSettings, dependencies: SimWorkerDependencies) {
+    this.deps = dependencies;
+    const { clock, disk } = dependencies;
+    this.thread = new WorldThread(
+      settings,
+      (message) => this.later(copied(message), (sent) => this.listeners.message?.(sent)),
+      { clock, disk, unixMs: () => clock.wallTime() },
+    );
+    this.report();
+  }
+
+  postMessage(message: ToThread): void {
+    const { toThread = (sent) => sent } = this.deps;
+    this.later(toThread(copied(message)), (sent) => this.thread.handle(sent));
+  }
+
+  on<E extends keyof Listeners>(event: E, listener: Listeners[E]): void {
+    this.listeners[event] = listener;
+  }
+
+  async terminate(): Promise<void> {
+    this.over = true;
+  }
+
+  /** World code brought the thread down. */
+  die(): void {
+    if (this.over) return;
+    this.over = true;
+    this.listeners.error?.(new Error("the simulation ended this thread"));
+  }
+
+  private later<M>(message: M, deliver: (message: M) => void): void {
+    if (this.over) return;
+    this.deps.clock.setTimer(0, () => {
+      if (!this.over) deliver(message);
+    });
+  }
+
+  private report(): void {
+    this.deps.clock.setTimer(REPORT_INTERVAL_MS, () => {
+      if (this.over) return;
+      this.thread.report();
+      this.report();
+    });
+  }
+}
+
+function copied<M extends ToThread | FromThread>(message: M): M {
+  return SHARED.has(message.type) ? message : structuredClone(message);
+}

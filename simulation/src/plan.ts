@@ -1,0 +1,71 @@
+import type { PseudoRandom } from "@atlasnet/core";
+
+/** What a run is like: drawn from its seed, so that runs differ in kind and not only in luck. Times in ms. */
+export interface Plan {
+  readonly gameservers: number;
+  readonly proxies: number;
+  readonly apiservers: number;
+  readonly clients: number;
+  readonly worlds: number;
+  /** They tick four times a second instead of twenty. */
+  readonly slowWorlds: boolean;
+  readonly troubleMs: number;
+  /** After healing, all has to be well again within this time. */
+  readonly healMs: number;
+  readonly leaseMs: number;
+  /** One way, at most. */
+  readonly delayMs: number;
+  /** Chances per second of trouble, for each process or pair. */
+  readonly gameserverCrash: number;
+  readonly proxyCrash: number;
+  readonly clientCrash: number;
+  readonly apiserverCrash: number;
+  readonly election: number;
+  readonly threadDeath: number;
+  readonly cut: number;
+  readonly pause: number;
+  readonly storeOutage: number;
+  readonly operator: number;
+  /** Clocks run at rates within 1 ± this. */
+  readonly drift: number;
+  /** Longest sync of a disk, and the chance of one that takes up to a second. */
+  readonly syncMs: number;
+  readonly stall: number;
+  /** Between two messages of a client, on average. */
+  readonly sayEveryMs: number;
+  readonly snapshotIntervalMs: number;
+  readonly journalSyncMs: number;
+}
+
+export function drawPlan(random: PseudoRandom): Plan {
+  const some = (chance: number, most: number) =>
+    random.float() < chance ? random.float() * most : 0;
+  return {
+    gameservers: random.int(2, 3),
+    proxies: 2,
+    apiservers: 2,
+    clients: random.int(4, 10),
+    worlds: random.int(1, 3),
+    slowWorlds: random.float() < 0.8,
+    troubleMs: 60_000,
+    healMs: 60_000,
+    leaseMs: random.int(2_000, 6_000),
+    delayMs: 1 + random.float() * random.float() * 30,
+    gameserverCrash: some(0.7, 0.03),
+    proxyCrash: some(0.7, 0.04),
+    clientCrash: some(0.5, 0.02),
+    apiserverCrash: some(0.5, 0.04),
+    election: some(0.5, 0.04),
+    threadDeath: some(0.3, 0.02),
+    cut: some(0.7, 0.06),
+    pause: some(0.5, 0.03),
+    storeOutage: some(0.3, 0.03),
+    operator: some(0.6, 0.05),
+    drift: some(0.8, 0.0045),
+    syncMs: random.float() * 20,
+    stall: some(0.4, 0.02),
+    sayEveryMs: 300 + random.float() * random.float() * 8_000,
+    snapshotIntervalMs: random.int(2_000, 20_000),
+    journalSyncMs: random.int(50, 1_000),
+  };
+}

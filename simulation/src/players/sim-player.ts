@@ -1,0 +1,144 @@
+import type { SimProcess } from "@atlasnet/apiserver/sim";
+import { Client, JoinError, memoryResumeStorage, QueueFullError } from "@atlasnet/client";
+import type { SeededRandom } from "@atlasnet/core/sim";
+import { CheckedSession, type HistorySink } from "@atlasnet/history";
+import type { definition } from "@atlasnet/history/world";
+import type { PublicNet } from "./public-net.ts";
+
+export interface SimPlayerOptions {
+  readonly id: string;
+  readonly world: string;
+  readonly definition: typeof definition;
+  /** Addresses of proxies. */
+  readonly urls: readonly string[];
+  /** Between two of its messages, on average, in ms. */
+  readonly sayEveryMs: number;
+  /** Tells this instance from all others. */
+  readonly writer: number;
+}
+
+export interface SimPlayerDependencies {
+  readonly process: SimProcess;
+  readonly net: PublicNet;
+  readonly random: SeededRandom;
+  readonly sink: HistorySink;
+  readonly now: () => number;
+  fault(error: Error): void;
+}
+
+const JOIN_TIMEOUT_MS = 20_000;
+const REJOIN_PAUSE_MS = 1_000;
+const MAX_FILLER_BYTES = 200;
+
+/** One client instance: the real SDK, from its process's start to its end, in one world of the checker. */
+export class SimPlayer {
+  readonly id: string;
+  readonly process: SimProcess;
+  private readonly options: SimPlayerOptions;
+  private readonly deps: SimPlayerDependencies;
+  private readonly client: Client;
+  private session: CheckedSession | undefined;
+  private joins = 0;
+  private isClosing = false;
+  /** No more messages. */
+  private isQuiet = false;
+  /** The last thing that it asks of the world was asked. */
+  private asked = false;
+
+  constructor(options: SimPlayerOptions, dependencies: SimPlayerDependencies) {
+    const { process, net, random } = dependencies;
+    this.id = options.id;
+    this.process = process;
+    this.options = options;
+    this.deps = dependencies;
+    this.client = new Client(
+      { url: options.urls },
+      {
+        dial: (url, handlers) =>
+          net.dial({ client: options.id, process }, new URL(url).hostname, handlers),
+        clock: process,
+        random: () => random.float(),
+        randomBytes: (count) => random.bytes(count),
+        storage: memoryResumeStorage(),
+        logger: { warn: () => {} },
+      },
+    );
+  }
+
+  start(): void {
+    this.join().catch((error: unknown) => this.deps.fault(asError(error)));
+  }
+
+  /** It says nothing new from here on, and then asks for the account of everything. */
+  quiet(): void {
+    this.isQuiet = true;
+  }
+
+  /** Why it is not known yet what became of all it said; undefined: all is proved. */
+  get unsettled(): string | undefined {
+    const { session } = this;
+    if (session === undefined) return `${this.id} is in no world`;
+    if (!this.asked) return `${this.id} has not asked for its account`;
+    return session.settled
+      ? undefined
+      : `${this.id}: ${session.heardUpTo} of ${session.said} messages are answered`;
+  }
+
+  private async join(): Promise<void> {
+    const { id, world, writer, definition: built } = this.options;
+    const { sink, now, process, random } = this.deps;
+    while (process.isAlive && !this.isClosing) {
+      this.joins += 1;
+      const session = new CheckedSession(
+        { client: `${id} join ${this.joins}`, writer: writer * 1000 + this.joins },
+        { sink, now },
+      );
+      try {
+        const joined = await this.client.join(built, {
+          world,
+          resume: "never",
+          timeoutMs: JOIN_TIMEOUT_MS,
+          observe: session.observe,
+        });
+        session.begin(joined);
+        this.session = session;
+        this.asked = false;
+        this.sayAgain(session);
+        // What was said may be gone with the time that was given up: only a new answer says how things are.
+        joined.onRollback(() => this.askAgain(session));
+        await new Promise<void>((resolve) => joined.onClose(() => resolve()));
+      } catch (error) {
+        if (!(error instanceof JoinError)) throw error;
+      }
+      this.session = undefined;
+      await process.sleep(REJOIN_PAUSE_MS * random.float());
+    }
+  }
+
+  private askAgain(session: CheckedSession): void {
+    if (!this.asked) return;
+    this.asked = false;
+    this.sayAgain(session);
+  }
+
+  private sayAgain(session: CheckedSession): void {
+    const { process, random } = this.deps;
+    const pause = -Math.log(1 - random.float()) * this.options.sayEveryMs;
+    process.setTimer(pause, () => {
+      if (this.session !== session || this.asked) return;
+      try {
+        if (this.isQuiet) {
+          session.balance();
+          this.asked = true;
+        } else session.say(new Uint8Array(random.int(0, MAX_FILLER_BYTES)));
+      } catch (error) {
+        if (!(error instanceof QueueFullError)) throw error;
+      }
+      this.sayAgain(session);
+    });
+  }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
