@@ -6,6 +6,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { PseudoRandom } from "../ports/random.ts";
 import { decodeLinkMessage, encodeLinkMessage } from "../wire/link-codec.ts";
 import type { LinkMessage } from "../wire/link-messages.ts";
+import { LINK_VERSIONS } from "../wire/link-version.ts";
 
 /** A message on its way, as it is sent. */
 export interface SimPassage {
@@ -36,6 +37,8 @@ export interface SimNetworkOptions {
   readonly idleTimeoutMs?: number;
   /** `connect` gives up after this. Default 3,000. */
   readonly connectTimeoutMs?: number;
+  /** The link version of all links, for tests of nodes of before. Default: the newest. */
+  readonly version?: number;
 }
 
 /** One link: its two ends, and what waits for a cut to heal. */
@@ -82,6 +85,7 @@ export class SimNetwork implements Carrier {
       datagramLoss: options.datagramLoss ?? 0,
       idleTimeoutMs: options.idleTimeoutMs ?? 5_000,
       connectTimeoutMs: options.connectTimeoutMs ?? 3_000,
+      version: options.version ?? LINK_VERSIONS.newest,
     };
     this.clock = dependencies.clock;
     this.random = dependencies.random;
@@ -145,9 +149,10 @@ export class SimNetwork implements Carrier {
     const generation = (this.generations.get(pair) ?? 0) + 1;
     this.generations.set(pair, generation);
     if (life !== this.lifeOf(self.node)) throw unreachable("this node was killed");
-    const { limits, stats } = this;
-    const near = new LinkEnd({ peer: listener.peer, generation, limits }, { carrier: this, stats });
-    const far = new LinkEnd({ peer: self, generation, limits }, { carrier: this, stats });
+    const about = { generation, limits: this.limits, version: this.options.version };
+    const dependencies = { carrier: this, stats: this.stats };
+    const near = new LinkEnd({ peer: listener.peer, ...about }, dependencies);
+    const far = new LinkEnd({ peer: self, ...about }, dependencies);
     const wire: Wire = {
       ends: [near, far],
       held: [[], []],
