@@ -167,7 +167,7 @@ export class WorldHost implements GameserverControl {
   private homeOfMigrations(): HostedMigrations {
     const { control, snapshots, modules } = this.dependencies;
     return new HostedMigrations({
-      ...{ control, snapshots, hosting: this.hosting },
+      ...{ control, snapshots, hosting: this.hosting, logger: this.logger },
       tell: (event) => this.tell(event),
       txn: (request) => this.txn(request),
       fileOf: (shard, world, asked) => this.prepare(shard, world.module, asked),

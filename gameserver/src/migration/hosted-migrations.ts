@@ -1,5 +1,7 @@
 import {
   type ControlPlane,
+  decodeRecord,
+  type Logger,
   type MigrationRecord,
   type ModuleSource,
   measureMove,
@@ -8,6 +10,7 @@ import {
   nodeKey,
   type Revision,
   type SwitchView,
+  seen,
   type TxnRequest,
   type WorldRecord,
   worldOfShard,
@@ -29,6 +32,7 @@ export interface HostedMigrationsDependencies {
   fileOf(shard: string, world: WorldRecord, asked: ModuleSource | undefined): Promise<string>;
   /** The shard does not come: its module is not needed for it. */
   release(shard: string): void;
+  readonly logger: Logger;
   broken(error: unknown): void;
 }
 
@@ -108,9 +112,23 @@ export class HostedMigrations implements MigrationHome {
 
   /** The shard has moved here: how long its players waited is added to the record of it, if that can be had. */
   measured(shard: string, measured: { readonly gapMs: number; readonly bytes: number }): void {
-    const moved = this.dependencies.hosting.records.seen("moved", movedKey(shard));
-    const made = measureMove(shard, moved, measured);
-    if (made.ok) this.txn(made.txn).catch((error: unknown) => this.dependencies.broken(error));
+    this.addMeasured(shard, measured).catch((error: unknown) => {
+      const { logger } = this.dependencies;
+      logger.debug("What a migration took is not added to its record.", { shard, error });
+    });
+  }
+
+  /** Read anew: the watch may not have shown the switch yet. @throws ControlError */
+  private async addMeasured(
+    shard: string,
+    measured: { readonly gapMs: number; readonly bytes: number },
+  ): Promise<void> {
+    const { items } = await this.dependencies.control.store.range({ key: movedKey(shard) });
+    const [item] = items;
+    const decoded = item && decodeRecord("moved", item.value);
+    if (item === undefined || decoded?.ok !== true) return;
+    const made = measureMove(shard, seen(decoded.record, item), measured);
+    if (made.ok) await this.txn(made.txn);
   }
 
   hurry(): void {

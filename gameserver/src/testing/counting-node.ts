@@ -7,14 +7,16 @@ import {
   type LinkMessage,
   type LogFacts,
   type Logger,
+  NODE_CHANNEL,
   noopLogger,
   shardChannel,
 } from "@atlasnet/core";
-import { NodeDisk, systemClock } from "@atlasnet/core/node";
+import { NodeDisk, noopMeter, systemClock } from "@atlasnet/core/node";
 import type { TinyStore } from "@atlasnet/core/testing";
 import { ByteReader, compileDefinition, defineWorld, text } from "@atlasnet/world";
 import { WorldHost } from "../cluster/world-host.ts";
 import { WorldModules } from "../cluster/world-modules.ts";
+import { MigrationHost } from "../migration/migration-host.ts";
 import { Gameserver } from "../server/gameserver.ts";
 import type { StoreOfShard } from "../snapshots/snapshot-store.ts";
 import { WorldSnapshots } from "../snapshots/world-snapshots.ts";
@@ -42,6 +44,22 @@ export interface CountingNodeOptions {
   readonly tiny: TinyStore;
   readonly storeOf: StoreOfShard;
   readonly finishMs?: number;
+  /** Shared by nodes whose worlds move between them while they run. */
+  readonly network?: InProcessNetwork;
+  /** What comes to it from gameservers that it follows, as it hears it; undefined: the link ends there. */
+  readonly hears?: (message: LinkMessage) => LinkMessage | undefined;
+}
+
+/** A player of the counting world, who comes again where it runs. */
+export interface Counted {
+  readonly account: string;
+  readonly session: number;
+  readonly timeline: number;
+  readonly epoch: number;
+  readonly attach: number;
+  /** Of each message, in order. */
+  readonly seqs: readonly number[];
+  readonly counts: readonly number[];
 }
 
 /** A whole gameserver of a cluster in this process, whose worlds count their ticks. */
@@ -51,11 +69,23 @@ export class CountingNode {
   readonly host: WorldHost;
   readonly server: Gameserver;
   readonly lines: string[] = [];
-  private readonly network = new InProcessNetwork();
+  /** What the gameserver told its proxy of worlds that move. */
+  readonly told: LinkMessage[] = [];
+  private readonly network: InProcessNetwork;
   private link: Link | undefined;
   private attaches = 0;
 
-  constructor({ node, dir, tiny, storeOf, finishMs = 20_000 }: CountingNodeOptions) {
+  constructor({
+    node,
+    dir,
+    tiny,
+    storeOf,
+    finishMs = 20_000,
+    network,
+    hears,
+  }: CountingNodeOptions) {
+    this.network = network ?? new InProcessNetwork();
+    const links = this.network.node({ role: "gameserver", node });
     const worlds = join(dir, "worlds");
     mkdirSync(worlds, { recursive: true });
     writeFileSync(
@@ -70,11 +100,23 @@ export class CountingNode {
       { node, dataDir, keep: 2, uploadBytesPerSecond: 1e9, finishMs },
       { storeOf, control: this.control.store, disk: new NodeDisk(), clock: systemClock, logger },
     );
+    const migrations =
+      network &&
+      new MigrationHost(
+        { bytesPerSecond: 1e9 },
+        {
+          network: {
+            connect: async (peer) => heard(await links.connect(peer), hears ?? ((all) => all)),
+          },
+          ...{ clock: systemClock, logger, meter: noopMeter },
+        },
+      );
     const stored = { fileOf: async () => assert.fail("none"), hold: () => () => undefined };
     this.host = new WorldHost({
       control: this.control,
       modules: new WorldModules({ dir: worlds }, { stored }),
       snapshots: this.snapshots,
+      migrations,
       clock: systemClock,
       logger,
     });
@@ -95,7 +137,7 @@ export class CountingNode {
         maxSessionsPerWorld: 10,
       },
       {
-        links: this.network.node({ role: "gameserver", node }),
+        links,
         logger,
         randomSeed: () => 5,
         services: new Map(),
@@ -111,6 +153,7 @@ export class CountingNode {
     await this.server.start();
     await this.host.start(this.server, () => assert.fail("nobody asks for the load here"));
     this.link = await this.network.node({ role: "proxy", node: "p" }).connect(this.control.node);
+    this.link.channel(NODE_CHANNEL).onMessage((message) => void this.told.push(message));
   }
 
   async stop(): Promise<void> {
@@ -124,38 +167,75 @@ export class CountingNode {
   }
 
   /** A player comes into the only world, once it runs here: its timeline, and what it counts. */
-  async watch(): Promise<{ readonly timeline: number; readonly counts: readonly number[] }> {
+  async watch(before?: Counted): Promise<Counted> {
     await until(() => this.epoch !== undefined);
     const shard = "arena/0";
     const channel = this.link?.channel(shardChannel(shard));
     assert.ok(channel !== undefined);
     const counts: number[] = [];
-    let timeline: number | undefined;
-    const attach = ++this.attaches;
+    const seqs: number[] = [];
+    let attached: Extract<LinkMessage, { type: "attached" }> | undefined;
+    const attach = Math.max(++this.attaches, (before?.attach ?? 0) + 1);
+    this.attaches = attach;
     channel.onMessage((message: LinkMessage) => {
-      if (message.type === "attached" && message.attach === attach) timeline = message.timeline;
+      if (message.type === "attached" && message.attach === attach) attached = message;
+      else if (message.type === "shard-sealed" || message.type === "shard-unsealed")
+        this.told.push(message);
       if (message.type !== "downstream") return;
       for (const { messages } of readBatch(message.batch).sessions.values())
-        for (const { payload } of messages)
+        for (const { seq, payload } of messages) {
+          seqs.push(seq);
           counts.push(Number(said?.codec.decode(new ByteReader(payload))["text"]));
+        }
     });
+    const account = before?.account ?? `${this.control.node}${attach}`;
+    const { session, timeline } = before ?? {};
     channel.send({
       ...{ type: "attach", shard, epoch: this.epoch ?? 0, attach },
-      ...{
-        account: `${this.control.node}${attach}`,
-        name: "Ann",
-        data: null,
-        stream: new Uint8Array(8),
-        attempt: attach,
-      },
-      ...{ firstUnacked: 1, lastReceived: 0 },
+      ...{ account, name: "Ann", data: null, stream: new Uint8Array(8), attempt: attach },
+      ...{ firstUnacked: 1, lastReceived: before?.seqs.at(-1) ?? 0 },
+      ...(session !== undefined && { session }),
+      ...(timeline !== undefined && { timeline }),
     });
-    await until(() => timeline !== undefined && counts.length > 0);
-    return { timeline: timeline ?? 0, counts };
+    await until(() => attached !== undefined && counts.length > 0);
+    assert.ok(attached !== undefined);
+    const { epoch } = attached;
+    return {
+      ...{ account, attach, epoch, seqs, counts },
+      ...{ session: attached.session, timeline: attached.timeline },
+    };
   }
 }
 
 /** Waits for a state that another thread brings about. */
 export async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** A link whose messages are heard in another way than they were sent. */
+function heard(link: Link, hears: (message: LinkMessage) => LinkMessage | undefined): Link {
+  return {
+    peer: link.peer,
+    generation: link.generation,
+    closed: link.closed,
+    maxDatagramBytes: link.maxDatagramBytes,
+    speaks: (type) => link.speaks(type),
+    sendDatagram: (bytes) => link.sendDatagram(bytes),
+    onDatagram: (handler) => link.onDatagram(handler),
+    close: (reason) => link.close(reason),
+    channel: (name, options) => {
+      const channel = link.channel(name, options);
+      return {
+        name,
+        send: (message) => channel.send(message),
+        onDrain: (handler) => channel.onDrain(handler),
+        onMessage: (handler) =>
+          channel.onMessage((message) => {
+            const instead = hears(message);
+            if (instead === undefined) link.close({ code: "peer-gone", detail: "planted" });
+            else handler(instead);
+          }),
+      };
+    },
+  };
 }

@@ -1,0 +1,179 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import {
+  abortMigration,
+  beginMigration,
+  InProcessNetwork,
+  type LinkMessage,
+  type MigrationRecord,
+  migrationKey,
+  movedKey,
+  nodeKey,
+  snapshotKey,
+} from "@atlasnet/core";
+import { claimView, TinyStore } from "@atlasnet/core/testing";
+import { openSnapshotStore } from "../snapshots/snapshot-store.ts";
+import { CountingNode, until } from "../testing/counting-node.ts";
+
+const SHARD = "arena/0";
+
+type Hears = (message: LinkMessage) => LinkMessage | undefined;
+
+async function scene(t: TestContext, hears: Hears = (message) => message) {
+  const dir = mkdtempSync(join(tmpdir(), "atlasnet-migration-"));
+  const tiny = new TinyStore();
+  // Revisions are above 2^40, as after a restore.
+  tiny.restore(tiny.backup());
+  const storeOf = openSnapshotStore(join(dir, "store"), {});
+  const network = new InProcessNetwork({ verify: true });
+  const make = (node: string) => new CountingNode({ node, dir, tiny, storeOf, network, hears });
+  const g = make("g");
+  const h = make("h");
+  t.after(async () => {
+    await Promise.all([g.stop(), h.stop()]);
+    rmSync(dir, { recursive: true, force: true });
+  });
+  await Promise.all([g.start(), h.start()]);
+  await until(() => [g, h].every(({ control }) => control.states.includes("ready")));
+  g.control.createWorld("arena", { module: { source: "node", path: "./counter.mjs" } }, "g");
+  const migration = () => tiny.seen("migration", migrationKey(SHARD));
+  const moved = () => tiny.seen("moved", movedKey(SHARD)).record;
+  const owner = () => g.control.owner("arena");
+  let ids = 0;
+  const move = (to: string, fields: Partial<MigrationRecord> = {}) => {
+    const view = { ...claimView(tiny, "arena", to), migration: migration() };
+    const id = String(++ids).padStart(16, "0");
+    const wish = { id, to, reason: "operator", started: 0, deadlineMs: 30_000 } as const;
+    const target = tiny.seen("node", nodeKey(to));
+    const made = beginMigration(
+      SHARD,
+      { ...view, target },
+      { ...wish, ...fields },
+      tiny.generation,
+    );
+    assert.ok(made.ok, JSON.stringify(made));
+    assert.ok(tiny.txn(made.txn).succeeded);
+    return id;
+  };
+  return { g, h, tiny, move, migration, moved, owner };
+}
+
+const last = (counts: readonly number[]) => counts.at(-1) ?? 0;
+
+/** Of consecutive numbers, from the first one on. */
+const inOrder = (numbers: readonly number[]) =>
+  numbers.every((number, at) => number === (numbers[0] ?? 0) + at);
+
+test("a world moves while it ticks: its players miss nothing, and it goes on at the tick behind the last", async (t) => {
+  const { g, h, move, moved, owner, tiny } = await scene(t);
+  const before = await g.watch();
+  await until(() => last(before.counts) > 10);
+  const id = move("h");
+  await until(() => moved()?.outcome === "moved");
+  assert.deepEqual([moved()?.id, moved()?.by], [id, "h"]);
+  assert.equal(owner().record?.node, "h");
+  const after = await h.watch(before);
+  assert.deepEqual([after.session, after.timeline], [before.session, before.timeline]);
+  assert.equal(after.epoch, owner().modified);
+  assert.ok(after.epoch > before.epoch);
+  const count = last(after.counts);
+  await until(() => last(after.counts) > count + 20);
+  assert.ok(inOrder([...before.counts, ...after.counts]), "no count is lost or said twice");
+  assert.ok(inOrder([...before.seqs, ...after.seqs]));
+  await until(() => g.epoch === undefined);
+  assert.deepEqual(
+    g.told.filter(({ type }) => type === "shard-sealed"),
+    [{ type: "shard-sealed", shard: SHARD, epoch: before.epoch, to: "h" }],
+  );
+  assert.deepEqual(
+    h.told.filter(({ type }) => type === "placed"),
+    [{ type: "placed", world: "arena", shard: SHARD, epoch: after.epoch }],
+  );
+  await until(() => moved()?.gapMs !== undefined);
+  await until(() => tiny.seen("snapshot", snapshotKey(SHARD)).record?.epoch === after.epoch);
+  // And back, with what was found out on the way.
+  move("g");
+  await until(() => owner().record?.node === "g");
+  const again = await g.watch(after);
+  assert.deepEqual([again.session, again.timeline], [before.session, before.timeline]);
+  await until(() => last(again.counts) > last(after.counts) + 10);
+  assert.ok(inOrder([...before.counts, ...after.counts, ...again.counts]));
+});
+
+test("links that end in the middle are opened again, and nothing is lost by it", async (t) => {
+  const ends = new Set(["replica-copy", "replica-piece", "replica-delta", "replica-sealed"]);
+  const { g, h, move, moved } = await scene(t, (message) =>
+    ends.delete(message.type) ? undefined : message,
+  );
+  const before = await g.watch();
+  move("h");
+  await until(() => moved() !== undefined);
+  assert.deepEqual([moved()?.outcome, moved()?.problem], ["moved", ""]);
+  assert.equal(ends.size, 0);
+  const after = await h.watch(before);
+  assert.equal(after.timeline, before.timeline);
+  assert.ok(inOrder([...before.counts, ...after.counts]));
+});
+
+for (const [what, problem, sealed, hears] of [
+  [
+    "a state that differs",
+    /the states of tick \d+ differ.*hash-differs/,
+    true,
+    (message: LinkMessage) =>
+      message.type === "replica-sealed"
+        ? { ...message, hash: message.hash.map((b) => b ^ 1) }
+        : message,
+  ],
+  [
+    "a damaged piece",
+    /bad-data/,
+    false,
+    (message: LinkMessage) =>
+      message.type === "replica-piece"
+        ? { ...message, data: message.data.map((b) => b ^ 1) }
+        : message,
+  ],
+] as const)
+  test(`${what} ends the move, and the world goes on where it was`, async (t) => {
+    let isPlanted = true;
+    const { g, h, move, moved, owner } = await scene(t, (message) =>
+      isPlanted ? hears(message) : message,
+    );
+    const { epoch, counts } = await g.watch();
+    move("h");
+    await until(() => moved() !== undefined);
+    assert.equal(moved()?.outcome, "aborted");
+    assert.match(moved()?.problem ?? "", problem);
+    const count = last(counts);
+    await until(() => last(counts) > count + 20);
+    assert.ok(inOrder(counts), "its players notice a pause at most");
+    assert.equal(owner().modified, epoch);
+    const words = g.told.map(({ type }) => type).filter((type) => type.startsWith("shard-"));
+    assert.deepEqual(words, sealed ? ["shard-sealed", "shard-unsealed"] : []);
+    assert.equal(h.epoch, undefined);
+    isPlanted = false;
+    move("h");
+    await until(() => owner().record?.node === "h");
+  });
+
+test("a migration that is ended by somebody else, or takes too long, leaves the world where it is", async (t) => {
+  const { g, h, tiny, move, moved, migration, owner } = await scene(t, (message) =>
+    message.type === "replica-copy" ? undefined : message,
+  );
+  const { counts, epoch } = await g.watch();
+  move("h");
+  const how = { by: "an operator", problem: "not today", ended: 0 };
+  const abort = abortMigration(SHARD, migration(), how);
+  assert.ok(abort.ok && tiny.txn(abort.txn).succeeded);
+  const count = last(counts);
+  await until(() => last(counts) > count + 10 && h.server.hosted.length === 0);
+  const id = move("h", { deadlineMs: 1_000 });
+  await until(() => moved()?.id === id);
+  assert.match(moved()?.problem ?? "", /longer than 1000 ms/);
+  assert.equal(owner().modified, epoch);
+  assert.ok(inOrder(counts));
+});
