@@ -47,7 +47,8 @@ interface Seal {
  *    until they are acknowledged: the stream goes on over another link from where the follower is.
  * 3. Where that cannot be, and at the bounds of what is kept, a new copy is begun; not more often than `maxCopies`.
  * 4. `replica-sealed` is behind the last delta.
- * 5. After `done` or `failed`, and after an `end`, nothing comes of any event; the copy was ended.
+ * 5. After `done` or `failed`, and after an `end`, the copy was ended, and all that comes of an event is that a link
+ *    which asks again is told how the stream ended.
  */
 export class ReplicaSource {
   private readonly options: Required<ReplicaSourceOptions>;
@@ -68,6 +69,11 @@ export class ReplicaSource {
   private isSealSaid = false;
   private isCaughtUp = false;
   private isOver = false;
+  /** How it ended, as whoever asks is told. */
+  private ended: { readonly code: ReplicaCloseCode; readonly reason: string } = {
+    code: "ended",
+    reason: "the follower is the owner now",
+  };
 
   constructor(options: ReplicaSourceOptions, dependencies: ReplicaSourceDependencies) {
     this.options = {
@@ -111,9 +117,9 @@ export class ReplicaSource {
 
   /** `now` in ms, on any clock that does not go back. */
   handle(event: SourceEvent, now: number): readonly SourceEffect[] {
-    if (this.isOver) return [];
     this.now = now;
-    this.take(event);
+    if (!this.isOver) this.take(event);
+    else if (event.type === "opened") this.sayEnd();
     if (!this.isOver) this.pump();
     const { effects } = this;
     this.effects = [];
@@ -379,10 +385,14 @@ export class ReplicaSource {
   }
 
   private end(code: ReplicaCloseCode, reason: string): void {
-    const { shard, epoch } = this.options;
-    const clipped = clipText(reason, MAX_REASON_BYTES);
-    if (this.isLinked) this.send({ type: "replica-close", shard, epoch, code, reason: clipped });
+    this.ended = { code, reason: clipText(reason, MAX_REASON_BYTES) };
+    if (this.isLinked) this.sayEnd();
     this.finish();
+  }
+
+  private sayEnd(): void {
+    const { shard, epoch } = this.options;
+    this.send({ type: "replica-close", shard, epoch, ...this.ended });
   }
 
   private finish(): void {

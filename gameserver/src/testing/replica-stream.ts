@@ -48,6 +48,10 @@ class ModelState {
   }
 }
 
+function hashOf(state: ModelState): string {
+  return Buffer.from(state.hash()).toString("hex");
+}
+
 /** The owner's world thread. What it is told and what it says keeps its order, nothing more. */
 class OwnerThread {
   readonly state: ModelState;
@@ -115,7 +119,7 @@ class OwnerThread {
   }
 
   private note(): void {
-    this.history.set(this.state.tick, Buffer.from(this.state.hash()).toString("hex"));
+    this.history.set(this.state.tick, hashOf(this.state));
   }
 }
 
@@ -270,7 +274,6 @@ export class StreamModel {
     const run = possible[pick(possible.length)];
     if (run === undefined) return false;
     run(pick);
-    this.check();
     return true;
   }
 
@@ -280,7 +283,7 @@ export class StreamModel {
     const fact = owner.facts[0];
     if (fact !== undefined) can.push(() => this.sourceFact());
     if (owner.inbox.length > 0) can.push((pick) => owner.work(pick));
-    if (follower.inbox.length > 0) can.push(() => follower.work());
+    if (follower.inbox.length > 0) can.push(() => this.followerWorks());
     if (follower.facts.length > 0) can.push(() => this.targetFact());
     if (link === undefined) {
       if (!target.over) can.push(() => this.dial());
@@ -294,6 +297,15 @@ export class StreamModel {
     if (now >= source.nextAt) can.push(() => this.tellSource({ type: "time" }));
     if (now >= target.nextAt) can.push(() => this.tellTarget({ type: "time" }));
     return can;
+  }
+
+  private followerWorks(): void {
+    this.follower.work();
+    const { state } = this.follower;
+    if (state === undefined) return;
+    const hash = hashOf(state);
+    assert.equal(hash, this.owner.history.get(state.tick), `another state at tick ${state.tick}`);
+    this.wasAt.add(state.tick);
   }
 
   private sourceFact(): void {
@@ -369,13 +381,5 @@ export class StreamModel {
         this.targetEnd = effect;
       } else if (effect.type === "failed") this.targetEnd = effect;
     }
-  }
-
-  private check(): void {
-    const { state } = this.follower;
-    if (state === undefined) return;
-    const hash = Buffer.from(state.hash()).toString("hex");
-    assert.equal(hash, this.owner.history.get(state.tick), `another state at tick ${state.tick}`);
-    this.wasAt.add(state.tick);
   }
 }
