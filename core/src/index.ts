@@ -105,6 +105,7 @@ export {
   type PromotionView,
   promoteMirror,
 } from "./control/mirror-changes.ts";
+export { parseNodeAddress } from "./control/node-address.ts";
 export {
   changeNodeState,
   cordonNode,
@@ -476,6 +477,7 @@ export {
   encodeClose,
   encodeNotice,
   encodePong,
+  encodeReconnect,
   encodeTransfer,
   encodeUpdates,
   encodeWelcome,

@@ -10,6 +10,7 @@ import {
   processDiscovery,
   type ServiceHost,
 } from "@atlasnet/core/node";
+import { GameserverAddresses } from "./cluster/gameserver-addresses.ts";
 import { modulesAtHand } from "./cluster/modules-at-hand.ts";
 import type { WorldFault } from "./server/gameserver.ts";
 import { createGameserverService, type GameserverService } from "./service.ts";
@@ -77,14 +78,15 @@ async function startRole(
   const onWorldFault = (world: string, fault: WorldFault) => onFault?.(world, fault);
   if (config.cluster.apiservers.length > 0) {
     refuseOwnWorlds(config);
+    const others = new GameserverAddresses();
     const control = await openControlPlane(
       {
         config,
         role: "gameserver",
         modules: modulesAtHand(config.artifacts),
-        accepts: ["proxy"],
+        accepts: ["proxy", "gameserver"],
         bind,
-        lookup: () => undefined,
+        lookup: others.lookup,
         ownsDataDir: true,
       },
       { host, openLinks },
@@ -92,7 +94,7 @@ async function startRole(
     const { links } = control;
     const gameserver = await createGameserverService(
       { config },
-      { host, links: links.network, control, onFault: onWorldFault },
+      { host, links: links.network, control, others, onFault: onWorldFault },
     );
     const cluster = links.identity.cluster;
     announce({

@@ -8,6 +8,7 @@ import {
 } from "@atlasnet/core";
 import { lockDataDir, type ServiceHost, systemClock, systemRandom } from "@atlasnet/core/node";
 import { createWorldHost, registerHostingMetrics } from "./cluster/create-world-host.ts";
+import type { GameserverAddresses } from "./cluster/gameserver-addresses.ts";
 import { kvServices, noKvServices } from "./cluster/kv-services.ts";
 import { LoadMeter } from "./cluster/node-load.ts";
 import type { WorldHost } from "./cluster/world-host.ts";
@@ -41,6 +42,8 @@ export interface GameserverServiceDependencies {
   readonly links: LinkNetwork;
   /** Gives this gameserver its worlds. Absent: it runs those of its configuration. */
   readonly control?: ControlPlane | undefined;
+  /** Where other gameservers are, to be filled in; absent: there are none, and worlds do not move while they run. */
+  readonly others?: GameserverAddresses | undefined;
   /** Told of the faults of world code, of equal ones every few seconds. */
   onFault?(world: string, fault: WorldFault): void;
 }
@@ -85,11 +88,15 @@ export async function createGameserverService(
   const load = new LoadMeter();
   const cluster =
     control &&
-    (await createWorldHost(config, host, control, (shard) => {
-      metrics.forget(shard);
-      load.forget(shard);
-      multicast?.publisher.left({ world: worldOfShard(shard) ?? shard, shard });
+    (await createWorldHost(config, host, control, {
+      links: dependencies.others === undefined ? undefined : links,
+      onGone: (shard) => {
+        metrics.forget(shard);
+        load.forget(shard);
+        multicast?.publisher.left({ world: worldOfShard(shard) ?? shard, shard });
+      },
     }));
+  if (cluster !== undefined) dependencies.others?.use(cluster);
   if (control === undefined) refuseStore(config);
   const services = control === undefined ? noKvServices() : kvServices(control.node, control.store);
   const gameserver = new Gameserver(gameserverOptions(config, development), {

@@ -1,27 +1,43 @@
 import { openModuleFiles } from "@atlasnet/artifacts";
-import type { Config, ControlPlane } from "@atlasnet/core";
+import type { Config, ControlPlane, LinkNetwork } from "@atlasnet/core";
 import { type ServiceHost, systemClock } from "@atlasnet/core/node";
 import type { Meter } from "@opentelemetry/api";
+import { MigrationHost } from "../migration/migration-host.ts";
+import { registerReplicaMetrics } from "../migration/replica-metrics.ts";
 import type { Phase } from "../placement/hosted-shard.ts";
 import { createSnapshots } from "../snapshots/create-snapshots.ts";
 import { WorldHost } from "./world-host.ts";
 import { WorldModules } from "./world-modules.ts";
+
+export interface WorldHostSurroundings {
+  /** By which other gameservers are reached; absent: worlds do not move while they run. */
+  readonly links: Pick<LinkNetwork, "connect"> | undefined;
+  onGone(shard: string): void;
+}
 
 /** What takes worlds from a control plane, with its modules and its health check. @throws ArtifactError */
 export async function createWorldHost(
   config: Config,
   host: ServiceHost,
   control: ControlPlane,
-  onGone: (shard: string) => void,
+  { links, onGone }: WorldHostSurroundings,
 ): Promise<WorldHost> {
-  const { logger, meter, health } = host;
+  const { logger, meter, health, tracer } = host;
   const stored = await openModuleFiles(config, { logger, meter });
   host.part("modules", () => stored.stop());
   const snapshots = createSnapshots(config, host, control);
   if (snapshots !== undefined) host.part("snapshots", async () => snapshots.stop());
   const modules = new WorldModules({ dir: config.gameserver.modulesDir }, { stored });
+  const { bytesPerSecond } = config.migration;
+  const migrations =
+    links &&
+    new MigrationHost(
+      { bytesPerSecond },
+      { network: links, clock: systemClock, ...{ logger, meter, tracer } },
+    );
+  if (migrations !== undefined) registerReplicaMetrics(meter, migrations.counts);
   const worlds = new WorldHost(
-    { control, modules, snapshots, clock: systemClock, logger, onGone },
+    { control, modules, snapshots, migrations, clock: systemClock, logger, onGone },
     { fresh: config.data.fresh },
   );
   health.add({
@@ -44,6 +60,7 @@ const PHASES: readonly Phase[] = [
   "renewing",
   "closing",
   "releasing",
+  "arriving",
 ];
 
 export function registerHostingMetrics(

@@ -11,6 +11,7 @@ import {
   NODES,
   type NodeLoad,
   type NodeRegistration,
+  nodeKey,
   OperatingError,
   ownerKey,
   parseRecordKey,
@@ -240,6 +241,12 @@ export class WorldHost implements GameserverControl {
   gone(shard: string): void {
     this.dependencies.modules.release(shard);
     this.dependencies.onGone?.(shard);
+  }
+
+  /** Where another gameserver takes links. */
+  addressOf(node: string): string | undefined {
+    const { record } = this.hosting.records.seen("node", nodeKey(node));
+    return record?.role === "gameserver" ? record.address : undefined;
   }
 
   /** Shards in a phase, for figures. */

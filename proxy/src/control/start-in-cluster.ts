@@ -1,4 +1,4 @@
-import type { LoadedConfig } from "@atlasnet/core";
+import { type LoadedConfig, parseNodeAddress } from "@atlasnet/core";
 import {
   type ClusterLinks,
   type OpenClusterLinks,
@@ -6,7 +6,6 @@ import {
   type ServiceHost,
 } from "@atlasnet/core/node";
 import { clusterKeys } from "../cluster-keys.ts";
-import { parseNodeAddress } from "../routing/node-address.ts";
 import { WatchedPlacements } from "../routing/watched-placements.ts";
 import { type PlacedProxy, startPlacedProxy } from "./placed-proxy.ts";
 

@@ -85,6 +85,15 @@ export const gameserverSettings = {
     meaning:
       "Send topics, too, that their world does not call public. Whoever is on the LAN reads them.",
   },
+  "migration.bytesPerSecond": {
+    type: "integer",
+    min: 65_536,
+    max: 10_000_000_000,
+    unit: "bytes/s",
+    default: 67_108_864,
+    meaning:
+      "Most that a gameserver sends of one world's state per second while that world moves to another one. A world ticks on meanwhile.",
+  },
   "journal.enabled": {
     type: "bool",
     default: true,
