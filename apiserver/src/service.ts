@@ -96,6 +96,7 @@ export async function createApiserverService(
         refusal: (shard, to, planned) => member.leader.moves.refusal(shard, to, planned),
         reports: () => member.migrations.get(),
       },
+      rebalance: member.rebalance,
       ...(host.logLevel && { logLevel: host.logLevel }),
       joining: alone ? undefined : await joiningOf(config, { links, logger, clock }),
       artifacts: configuredStore(config),

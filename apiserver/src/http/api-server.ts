@@ -24,6 +24,7 @@ import type {
   MovePort,
   PlacementPort,
   RaftPort,
+  RebalancePort,
 } from "./ports.ts";
 import { registerTokens } from "./register-token.ts";
 import { RequestHandler } from "./request-handler.ts";
@@ -55,6 +56,7 @@ export interface ApiServerDependencies {
   readonly placement?: PlacementPort;
   readonly load?: LoadPort;
   readonly moves?: MovePort;
+  readonly rebalance?: RebalancePort;
   readonly raft?: RaftPort;
   readonly backup?: BackupPort;
   readonly logLevel?: LogLevelPort;
@@ -161,7 +163,7 @@ export class ApiServer {
     const { node, tls, maxStreams = DEFAULT_MAX_STREAMS } = this.options;
     const { store, clock, random, logger, meter, cluster, placement, load, moves, raft } =
       this.dependencies;
-    const { backup, logLevel, artifacts, snapshots, joining } = this.dependencies;
+    const { rebalance, backup, logLevel, artifacts, snapshots, joining } = this.dependencies;
     const audit = new AuditLog({ logger, clock });
     const routes = allRoutes({
       node,
@@ -174,6 +176,7 @@ export class ApiServer {
       placement,
       load,
       moves,
+      rebalance,
       raft,
       backup,
       logLevel,

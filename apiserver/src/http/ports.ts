@@ -1,6 +1,7 @@
 import type { LogLevel, NodeLoad } from "@atlasnet/core";
 import type { ReportedMigration, ShardFailure } from "../leader/leader-role.ts";
 import type { PlannedWeights, Target } from "../leader/move-advice.ts";
+import type { RebalancePlan } from "../placement/rebalance-plan.ts";
 
 /**
  * What the HTTP API shows of an apiserver besides the control store. What is not wired is answered with 501.
@@ -96,6 +97,12 @@ export interface MovePort {
   refusal(shard: string, node: string, planned: PlannedWeights): string | undefined;
   /** As nodes said last. Never rejects. */
   reports(): Promise<readonly ReportedMigration[]>;
+}
+
+/** What would be moved for balance, from whoever places worlds. */
+export interface RebalancePort {
+  /** Undefined: nobody leads, or the leader does not say. Never rejects. */
+  plan(): Promise<RebalancePlan | undefined>;
 }
 
 /** How nodes are loaded, from whoever hears their renewals. */

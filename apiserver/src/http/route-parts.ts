@@ -10,6 +10,7 @@ import type {
   MovePort,
   PlacementPort,
   RaftPort,
+  RebalancePort,
 } from "./ports.ts";
 import type { JoiningPort } from "./routes/join.ts";
 
@@ -25,6 +26,7 @@ export interface RouteParts {
   readonly placement: PlacementPort | undefined;
   readonly load?: LoadPort | undefined;
   readonly moves?: MovePort | undefined;
+  readonly rebalance?: RebalancePort | undefined;
   readonly raft: RaftPort | undefined;
   readonly backup: BackupPort | undefined;
   readonly logLevel: LogLevelPort | undefined;

@@ -1,6 +1,7 @@
 import type { Clock, Logger, MigrationProgress, NodeLoad, ShardProblem } from "@atlasnet/core";
 import { explainWorld } from "../placement/explain.ts";
 import { PlacementPlanner } from "../placement/planner.ts";
+import { type RebalancePlan, rebalancePlan } from "../placement/rebalance-plan.ts";
 import { DEFAULT_PLACEMENT, type PlacementSettings } from "../placement/settings.ts";
 import { ClusterView } from "../placement/view.ts";
 import type { ReplicatedStore } from "../store/replicated-store.ts";
@@ -49,11 +50,13 @@ export class LeaderRole {
   private readonly leadership: Leadership;
   private readonly watch: ClusterWatch;
   private readonly loop: PlacementLoop;
+  private readonly clock: Clock;
   private readonly restoreWait: RestoreWait;
 
   constructor({ node, placement }: LeaderRoleOptions, dependencies: LeaderRoleDependencies) {
     const settings = placement ?? DEFAULT_PLACEMENT;
     const { clock } = dependencies;
+    this.clock = clock;
     this.view = new ClusterView(settings);
     this.leadership = new Leadership(
       node,
@@ -134,6 +137,13 @@ export class LeaderRole {
     return [...this.view.nodes.values()].flatMap(({ id, migrations }) =>
       migrations.map((each) => ({ node: id, ...each })),
     );
+  }
+
+  /** What would be moved for balance at this moment; undefined unless this apiserver places. */
+  rebalancePlan(): RebalancePlan | undefined {
+    if (this.leadership.reign === undefined || !this.watch.isComplete) return undefined;
+    const { view, planner, clock } = this;
+    return rebalancePlan({ view, settings: planner.settings, now: clock.now() });
   }
 
   get figures() {

@@ -25,6 +25,7 @@ import {
 import { GroupFailures } from "./group-failures.ts";
 import { GroupLoads } from "./group-loads.ts";
 import { GroupMigrations } from "./group-migrations.ts";
+import { GroupRebalance } from "./group-rebalance.ts";
 import { KeepContact } from "./keep-contact.ts";
 import { answerTxns, forwardTxns } from "./store-calls.ts";
 
@@ -66,6 +67,7 @@ export class ApiserverCore {
   readonly loads: GroupLoads;
   readonly failures: GroupFailures;
   readonly migrations: GroupMigrations;
+  readonly rebalance: GroupRebalance;
   /** Of leases, here or at the leader. */
   readonly renewals: Renewals;
   /** Proxies and gameservers that are linked here. */
@@ -102,6 +104,10 @@ export class ApiserverCore {
     this.migrations = new GroupMigrations(
       { timeoutMs },
       { calls, leader, own: () => this.leader.migrations(), clock },
+    );
+    this.rebalance = new GroupRebalance(
+      { timeoutMs },
+      { calls, leader, own: () => this.leader.rebalancePlan(), clock },
     );
     const { leases } = this.leader;
     this.renewals = new GroupRenewals({ node, timeoutMs }, { calls, leader, leases });

@@ -1,5 +1,5 @@
 import type { Health } from "@atlasnet/core/node";
-import type { ClusterPort, LoadPort, RaftPort } from "../http/ports.ts";
+import type { ClusterPort, LoadPort, RaftPort, RebalancePort } from "../http/ports.ts";
 import type { LeaderRole } from "../leader/leader-role.ts";
 import type { Renewals } from "../leader/lease-keeper.ts";
 import type { NodeLinks } from "../node-links/node-links.ts";
@@ -18,6 +18,7 @@ export interface ControlMember {
   readonly failures: Pick<GroupFailures, "get">;
   /** How migrations come along, as nodes told this apiserver or the leader. */
   readonly migrations: Pick<GroupMigrations, "get">;
+  readonly rebalance: RebalancePort;
   /** Of leases, here or at the leader. */
   readonly renewals: Renewals;
   /** Proxies and gameservers that are linked here. */

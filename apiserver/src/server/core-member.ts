@@ -6,6 +6,7 @@ import type { ApiserverCore } from "./apiserver-core.ts";
 import type { GroupFailures } from "./group-failures.ts";
 import type { GroupLoads } from "./group-loads.ts";
 import type { GroupMigrations } from "./group-migrations.ts";
+import type { GroupRebalance } from "./group-rebalance.ts";
 
 /** An apiserver as its service sees it: what its core has, whatever keeps the log below. */
 export abstract class CoreMember {
@@ -32,6 +33,11 @@ export abstract class CoreMember {
   /** How migrations come along, as nodes told this apiserver or the leader. */
   get migrations(): GroupMigrations {
     return this.core.migrations;
+  }
+
+  /** What would be moved for balance, as this apiserver or the leader sees it. */
+  get rebalance(): GroupRebalance {
+    return this.core.rebalance;
   }
 
   /** Of leases, here or at the leader. */

@@ -79,6 +79,7 @@ export async function openRaftMember(
     member;
   return {
     ...{ store, leader, loads, failures, migrations, renewals, nodes, client, raft: admin },
+    rebalance: member.rebalance,
     cluster: membersView(() => runner.status, book),
     get status() {
       return runner.status;

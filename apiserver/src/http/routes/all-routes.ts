@@ -8,6 +8,7 @@ import { moduleRoutes } from "./modules.ts";
 import { nodeRoutes } from "./nodes.ts";
 import { placementRoutes } from "./placements.ts";
 import { raftRoutes } from "./raft.ts";
+import { rebalanceRoutes } from "./rebalance.ts";
 import { storeRoutes } from "./store.ts";
 import { systemRoutes } from "./system.ts";
 import { tokenRoutes } from "./tokens.ts";
@@ -23,6 +24,7 @@ export function allRoutes(parts: RouteParts): Route[] {
     ...worldRoutes(parts),
     ...placementRoutes(parts),
     ...migrationRoutes(parts),
+    ...rebalanceRoutes(parts),
     ...moduleRoutes(parts),
     ...eventRoutes(),
     ...tokenRoutes(parts),
