@@ -78,11 +78,14 @@ test("a move that is given up after the source has stopped leaves everything as 
   await move.keep();
   assert.equal((await replicasOn(disks[1])).length, 1);
   const sealed = await move.seal();
-  await play(clock, client, 1_000);
+  await play(clock, client, 300);
   assert.equal(ticksOf(from).at(-1), sealed.tick, "it stands still");
   to.tell({ type: "drop-replica", shard: SHARD });
   from.tell({ type: "unseal-shard", shard: SHARD });
   from.tell({ type: "end-copy", shard: SHARD, copy: 1 });
+  await play(clock, client, 100);
+  from.report();
+  assert.equal(from.of("stats").at(-1)?.shards[0]?.dilationPerMille, 1000);
   await to.answer("closed");
   assert.deepEqual(await replicasOn(disks[1]), []);
   const deltas = from.of("delta").length;
@@ -98,4 +101,21 @@ test("a move that is given up after the source has stopped leaves everything as 
   assert.deepEqual(fed, sequence(fed.length));
   assert.ok(fed.length >= client.sent - 3);
   assert.deepEqual(to.of("log"), []);
+});
+
+test("the first tick at the target is made when it would have been made at the source", async () => {
+  const { clock, from, to } = threads();
+  await from.open(settingsOf({ ownership: FIRST }));
+  const move = new Move(from, to, { shard: SHARD, epoch: FIRST.epoch, copy: 1 });
+  await move.follow(settingsOf());
+  const ticks = ticksOf(from).length;
+  await until(clock, () => ticksOf(from).length > ticks);
+  clock.advance(30);
+  const sealed = await move.seal();
+  const dueAt = clock.now() + sealed.dueMs;
+  assert.ok(sealed.dueMs > 5 && sealed.dueMs <= 20, `due in ${sealed.dueMs} ms`);
+  clock.advance(5);
+  await move.promote(SECOND, sealed.dueMs - 5);
+  await until(clock, () => ticksOf(to).length > 0);
+  assert.ok(Math.abs(clock.now() - dueAt) <= 5, `at ${clock.now()} instead of ${dueAt}`);
 });

@@ -126,3 +126,9 @@ test("a copy that was left behind is not another world's of the same name", asyn
   await until(clock, () => ticksOf(again).length > 0);
   assert.equal(ticksOf(again)[0], 1);
 });
+
+test("without a journal the first snapshot is taken at once as well", async () => {
+  const { clock, disks, client } = await moved({ durability: "snapshot" });
+  await play(clock, client, 500);
+  assert.deepEqual(await replicasOn(disks[1]), []);
+});

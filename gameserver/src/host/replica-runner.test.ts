@@ -20,41 +20,47 @@ import {
   threads,
   ticksOf,
 } from "../testing/herd.ts";
-import { Move, type SimThread, until } from "../testing/sim-thread.ts";
+import { Move, until } from "../testing/sim-thread.ts";
+import type { ToThread } from "./protocol.ts";
 
 test("what does not follow from what came before is refused, and nothing of the replica is left", async () => {
   const { disks, from, to } = threads();
   await from.open(settingsOf({ ownership: FIRST }));
   const move = new Move(from, to, { shard: SHARD, epoch: FIRST.epoch, copy: 1 });
-  const deltaOf = (more: object) => ({
-    ...{ type: "replica-delta" as const, shard: SHARD, data: new Uint8Array(3) },
-    ...{ previous: 0, tick: 0, ...more },
-  });
-  const at = () => to.of("replica-at").at(-1)?.tick ?? 0;
-  const bad: [string, () => Parameters<SimThread["tell"]>[0]][] = [
-    ["a delta that leaves ticks out", () => deltaOf({ previous: at() + 1, tick: at() + 2 })],
-    ["a delta that goes back", () => deltaOf({ previous: at(), tick: at() })],
-    ["bytes of another form", () => deltaOf({ previous: at(), tick: at() + 1 })],
+  const lastDelta = () => {
+    const delta = from.of("delta").at(-1);
+    assert.ok(delta !== undefined);
+    return { ...delta, type: "replica-delta" as const };
+  };
+  const piece = { shard: SHARD, offset: 0, data: new Uint8Array(3), last: false };
+  const bad: [string, () => ToThread][] = [
     [
-      "a piece after the last",
-      () => ({
-        type: "replica-piece",
-        shard: SHARD,
-        offset: 0,
-        data: new Uint8Array(3),
-        last: false,
-      }),
+      "a delta that leaves a tick out",
+      () => {
+        from.clock.advance(100);
+        return lastDelta();
+      },
     ],
+    ["a delta for the second time", lastDelta],
+    [
+      "a delta of another form",
+      () => {
+        const { tick: previous } = lastDelta();
+        return { ...lastDelta(), previous, tick: previous + 1, data: new Uint8Array(3) };
+      },
+    ],
+    ["a piece after the last", () => ({ type: "replica-piece", ...piece })],
   ];
   for (const [what, message] of bad) {
     await move.follow(settingsOf());
     await move.keep();
-    to.tell(message());
+    const post = message();
+    to.tell(post);
     const { during, error } = await to.failure();
     assert.deepEqual([during, error.code], ["replica", "bad-data"], what);
     from.tell({ type: "end-copy", shard: SHARD, copy: 1 });
     // Nobody is there to take anything in, or to be promoted.
-    to.tell(message());
+    to.tell(post);
     to.tell({ type: "promote", shard: SHARD, ownership: SECOND, dueMs: 0 });
     assert.equal((await to.failure()).during, "promote");
     to.tell({ type: "drop-replica", shard: SHARD });

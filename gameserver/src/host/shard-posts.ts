@@ -13,21 +13,23 @@ export class ShardPosts {
   private readonly world: string;
   private readonly shard: string;
   private readonly dependencies: ShardPostsDependencies;
+  private readonly logger: Logger;
 
   constructor(names: { world: string; shard: string }, dependencies: ShardPostsDependencies) {
     this.world = names.world;
     this.shard = names.shard;
     this.dependencies = dependencies;
+    this.logger = dependencies.logger.child({ world: names.world, shard: names.shard });
   }
 
   /** Faults and log lines of a tick. */
   tell(result: TickResult): void {
-    const { post, logger } = this.dependencies;
+    const { post } = this.dependencies;
     const { world, shard } = this;
     for (const fault of result.faults)
       post({ type: "fault", shard, fault, quarantined: result.quarantined });
     if (result.moreFaults > 0)
-      logger.error("More faults in one tick than are told.", { untold: result.moreFaults });
+      this.logger.error("More faults in one tick than are told.", { untold: result.moreFaults });
     for (const { message, facts } of result.logs)
       post({ type: "log", level: "info", message, facts: { ...facts, world, shard } });
   }

@@ -12,6 +12,7 @@ import { ShardCopies } from "./shard-copies.ts";
 import { ShardKeeper } from "./shard-keeper.ts";
 import { ShardMeter } from "./shard-meter.ts";
 import { ShardPosts } from "./shard-posts.ts";
+import { nextRun, type StartedShard, startShard } from "./start-shard.ts";
 import type { Ticking, TickLoop } from "./tick-loop.ts";
 
 export interface RunnerDependencies {
@@ -65,7 +66,7 @@ export class ShardRunner implements Ticking {
     settings: WorldSettings,
     thread: ThreadSettings,
     dependencies: RunnerDependencies,
-    parts: { loaded: LoadedModule; shard: Shard; storage: ShardStorage | undefined },
+    parts: StartedShard,
   ) {
     this.settings = settings;
     this.thread = thread;
@@ -73,7 +74,7 @@ export class ShardRunner implements Ticking {
     this.meter = new ShardMeter(dependencies.clock.now());
     this.logger = dependencies.logger.child({ world: settings.world, shard: settings.shard });
     this.paceLog = new PaceLog({ logger: this.logger });
-    this.posts = new ShardPosts(settings, { ...dependencies, logger: this.logger });
+    this.posts = new ShardPosts(settings, dependencies);
     this.copies = new ShardCopies(settings.shard, dependencies.post);
     this.loaded = parts.loaded;
     this.shard = parts.shard;
@@ -97,30 +98,8 @@ export class ShardRunner implements Ticking {
     thread: ThreadSettings,
     dependencies: RunnerDependencies,
   ): Promise<ShardRunner> {
-    const loaded = await loadModule(settings);
-    const { storage, recovery } = await openStorage(settings, thread, dependencies);
-    const shard = newShard(settings, loaded, dependencies);
-    const runner = new ShardRunner(settings, thread, dependencies, { loaded, shard, storage });
-    const snapshot = recovery?.snapshot;
-    let same = false;
-    if (snapshot === undefined) runner.firstTick();
-    else {
-      const deltas = recovery?.deltas.map((delta) => delta.bytes) ?? [];
-      same = carryOver(
-        { snapshot, deltas },
-        shard,
-        loaded.module,
-        settings.world,
-        dependencies.guard,
-      );
-    }
-    // Only now: a module that does not fit must not make the next start look like one after a crash.
-    shard.assume(await runner.nextRun(storage, settings));
-    if (same) storage?.continueRecovered();
-    // From here on this is the world that was opened: a swap does not start it empty again.
-    settings.fresh = false;
-    settings.recorded = undefined;
-    settings.fetched = undefined;
+    const parts = await startShard(settings, thread, dependencies);
+    const runner = new ShardRunner(settings, thread, dependencies, parts);
     runner.begin();
     return runner;
   }
@@ -148,17 +127,6 @@ export class ShardRunner implements Ticking {
     return runner;
   }
 
-  /** Epoch and timeline to act under; above all before them. */
-  private async nextRun(
-    storage: ShardStorage | undefined,
-    { ownership }: WorldSettings,
-  ): Promise<{ epoch: number; timeline: number }> {
-    if (storage !== undefined) return storage.nextEpoch(ownership);
-    // What keeps nothing has a new history whenever it begins.
-    const epoch = ownership?.epoch ?? this.settings.lastEpoch + 1;
-    return { epoch, timeline: epoch };
-  }
-
   get epoch(): number {
     return this.shard.options.epoch;
   }
@@ -176,23 +144,6 @@ export class ShardRunner implements Ticking {
     const { tick } = this.shard.store;
     const now = this.dependencies.clock.now();
     return new Pace(this.tickRate, tick, dueAt === undefined ? now : dueAt - 1000 / this.tickRate);
-  }
-
-  /**
-   * Makes the tick that creates the world, before anybody can come in or the process can end: a
-   * world is never kept half-made. @throws OperatingError with what `create` threw
-   */
-  private firstTick(): void {
-    this.shard.create();
-    const result = this.shard.tick();
-    this.posts.tell(result);
-    const fault = result.faults.find(({ event }) => event === "create");
-    if (fault === undefined) return;
-    throw new OperatingError(
-      "create-failed",
-      `world ${this.settings.world} cannot be made, create: ${fault.message}\n${fault.stack}`,
-      { hint: "Repair the module's create handler; nothing was kept." },
-    );
   }
 
   private begin(dueAt?: number): void {
@@ -424,7 +375,7 @@ export class ShardRunner implements Ticking {
       return { storage: undefined, epoch: settings.ownership?.epoch ?? this.epoch + 1 };
     await this.keeper.release();
     const { storage } = await openStorage(settings, this.thread, this.dependencies);
-    const { epoch } = await this.nextRun(storage, settings);
+    const { epoch } = await nextRun(storage, settings);
     return { storage, epoch };
   }
 
