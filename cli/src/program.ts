@@ -28,6 +28,7 @@ import { addInitCommand } from "./commands/init.ts";
 import { addKvCommand } from "./commands/kv.ts";
 import { addLoadgenCommand } from "./commands/loadgen.ts";
 import { addLogLevelCommand } from "./commands/log-level.ts";
+import { addMigrationCommand } from "./commands/migration.ts";
 import { addModuleCommand } from "./commands/module.ts";
 import { addMonitorCommand } from "./commands/monitor.ts";
 import { addMonolithCommand } from "./commands/monolith.ts";
@@ -35,6 +36,7 @@ import { addNetemCommand } from "./commands/netem.ts";
 import { addNodeCommand } from "./commands/node.ts";
 import { addProxyCommand } from "./commands/proxy.ts";
 import { addRaftCommand } from "./commands/raft.ts";
+import { addRebalanceCommand } from "./commands/rebalance.ts";
 import { addStatusCommand } from "./commands/status.ts";
 import { addTicketCommand } from "./commands/ticket.ts";
 import { addTokenCommand } from "./commands/token.ts";
@@ -85,6 +87,8 @@ export async function runCli(
 const NOT_THERE: ReadonlySet<string> = new Set([
   "not-found",
   "conflict",
+  "migrating",
+  "no-target",
   "last-voter",
   "below-quorum",
 ]);
@@ -143,6 +147,8 @@ function createProgram(io: CliIo, dependencies: CliDependencies): Command {
   addRaftCommand(program, io);
   addNodeCommand(program, io);
   addWorldCommand(program, io);
+  addMigrationCommand(program, io);
+  addRebalanceCommand(program, io);
   addKvCommand(program, io);
   addModuleCommand(program, io);
   addEventsCommand(program, io);

@@ -43,6 +43,8 @@ export const placementSchema = v.looseObject({
   state: v.string(),
   owner: v.optional(v.looseObject({ node: v.string(), state: v.string(), epoch: v.number() })),
   wanted: v.optional(v.string()),
+  /** It is on its way, live. */
+  migration: v.optional(v.looseObject({ id: v.string(), from: v.string(), to: v.string() })),
   why: v.array(v.string()),
 });
 export type Placement = v.InferOutput<typeof placementSchema>;

@@ -41,7 +41,20 @@ export function addEventsCommand(program: Command, io: CliIo): void {
 function eventText({ kind, name, change, modified, record = {} }: Event): string {
   const state = "state" in record ? ` ${String(record["state"])}` : "";
   const node = kind === "owner" && "node" in record ? ` by ${String(record["node"])}` : "";
+  const way =
+    kind === "migration" && "to" in record
+      ? ` from ${String(record["from"])} to ${String(record["to"])}`
+      : "";
+  const end = kind === "moved" && "outcome" in record ? ` ${endText(record)}` : "";
   const wanted = "wanted" in record ? ` wanted on ${String(record["wanted"])}` : "";
   const reason = kind === "shard" && "reason" in record ? ` (${String(record["reason"])})` : "";
-  return `${modified} ${kind} ${name}${change === "delete" ? " removed" : `${state}${node}${wanted}${reason}`}\n`;
+  return `${modified} ${kind} ${name}${change === "delete" ? " removed" : `${state}${node}${way}${end}${wanted}${reason}`}\n`;
+}
+
+function endText(record: NonNullable<Event["record"]>): string {
+  const of = (field: string) => String(record[field]);
+  if (record["outcome"] !== "moved")
+    return `${of("outcome")}, stays on ${of("from")}: ${of("problem")}`;
+  const gap = "gapMs" in record ? `, stood still for ${of("gapMs")} ms` : "";
+  return `moved from ${of("from")} to ${of("to")}${gap}`;
 }

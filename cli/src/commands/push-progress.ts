@@ -1,7 +1,7 @@
+import { barText, mebibytes } from "../api/bytes-text.ts";
 import type { CliIo } from "../cli-io.ts";
 
 const BAR = 24;
-const MEBIBYTE = 1024 * 1024;
 /** A line is written over this often at most: 1 % of the whole each time. */
 const STEPS = 100;
 
@@ -38,16 +38,11 @@ export class PushProgress {
     const step = Math.floor((this.sent / this.bytes) * STEPS);
     if (this.io.live !== true || step === this.shown) return;
     this.shown = step;
-    const done = Math.round((step / STEPS) * BAR);
-    const bar = `${"#".repeat(done)}${"-".repeat(BAR - done)}`;
+    const bar = barText(step / STEPS, BAR);
     const of = `${mebibytes(this.sent)} of ${mebibytes(this.bytes)} MiB`;
     // What was sent last is taken in and checked before the answer comes.
     const what = this.sent < this.bytes ? "Pushing" : "Checking";
-    const line = `${what} [${bar}] ${step} %  ${of}`;
+    const line = `${what} ${bar} ${step} %  ${of}`;
     this.io.talk(`\r${line.slice(0, this.io.width - 1)}\u001b[K`);
   }
-}
-
-function mebibytes(bytes: number): string {
-  return (bytes / MEBIBYTE).toFixed(1);
 }

@@ -9,6 +9,7 @@ import { tableText } from "../api/table.ts";
 import { yamlText } from "../api/yaml.ts";
 import type { CliIo } from "../cli-io.ts";
 import { UsageError } from "../usage-error.ts";
+import { addMigrateCommand } from "./world-migrate.ts";
 
 interface WorldOptions extends ApiOptions {
   readonly module?: string;
@@ -112,6 +113,8 @@ export function addWorldCommand(program: Command, io: CliIo): void {
       }),
     );
 
+  addMigrateCommand(world, io);
+
   sub("rm <world>", "remove a world: its node stops it").action(
     (name: string, options: ApiOptions) =>
       withApi(io, options, async (client) => {
@@ -149,13 +152,19 @@ function table(io: CliIo, worlds: readonly Placed[]): string {
       const { source, path, name, version } = module;
       return [
         world,
-        first?.state ?? "unknown",
+        stateText(first),
         node ?? "-",
         durability,
         source === "node" ? (path ?? "") : `${name}@${version}`,
       ];
     }),
   );
+}
+
+function stateText(placement: Placement | undefined): string {
+  if (placement === undefined) return "unknown";
+  const { state, migration } = placement;
+  return migration === undefined ? state : `${state}, moving to ${migration.to}`;
 }
 
 function withSettings(command: Command): Command {
