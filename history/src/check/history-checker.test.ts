@@ -223,6 +223,13 @@ for (const [what, edit, kind] of EDITS)
     expectKind(records, kind);
   });
 
+test("hellos that are not answered count by themselves: a new session begins its own count", () => {
+  const records = [...goodStory().records];
+  change("hello", 0, { attempt: 2 })(records);
+  const { ok, told } = checkHistory(records);
+  assert.ok(ok, told.map(violationText).join("\n"));
+});
+
 test("every kind of violation has a fault that is one", () => {
   const covered = [...SHARD_FAULTS, ...EDITS].map((row) => row.at(-1));
   assert.deepEqual(

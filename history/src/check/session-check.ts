@@ -119,7 +119,9 @@ export class SessionCheck {
     { firstUnacked, lastReceived }: { firstUnacked: number; lastReceived: number },
   ): void {
     const { welcome, report } = this;
-    const newest = Math.max(before.attempt, welcome?.attempt ?? 0);
+    // Without a token hellos count themselves; a session counts from its welcome on.
+    const counts = before.resume || !this.answered;
+    const newest = Math.max(counts ? before.attempt : 0, welcome?.attempt ?? 0);
     // Who got no welcome may say the same once more.
     const least = this.answered ? newest + 1 : newest;
     this.answered = false;
@@ -166,7 +168,8 @@ export class SessionCheck {
         expected: `session ${last.session}, as on this stream before`,
         seen: `session ${welcome.session}`,
       });
-    const least = Math.max(this.hello?.attempt ?? 0, last?.attempt ?? 0);
+    const asked = this.hello?.resume === true ? this.hello.attempt : 0;
+    const least = Math.max(asked, last?.attempt ?? 0);
     if (welcome.attempt < least)
       report({
         kind: "attempt-went-back",
