@@ -1,7 +1,13 @@
 import type { CloseCode } from "@atlasnet/world";
 import type { UdpAddress } from "./second-path.ts";
 import type { SessionEvent } from "./session-events.ts";
-import { type Dial, type Transport, type TransportName, transportOf } from "./transport.ts";
+import {
+  type Dial,
+  type Transport,
+  type TransportHandlers,
+  type TransportName,
+  transportOf,
+} from "./transport.ts";
 import type { Logger } from "./types.ts";
 
 export interface CarrierDependencies {
@@ -25,6 +31,8 @@ export class Carrier {
   private url: string;
   private current: Transport | undefined;
   private probed: Transport | undefined;
+  /** What `probed` is, and the address of its server when it takes over. */
+  private next: { name: TransportName; url: string; missing: string };
   /** The last failure that was logged: each is told once, however often it is met. */
   private lastProblem = "";
 
@@ -34,6 +42,7 @@ export class Carrier {
   ) {
     this.url = urls[0] ?? "";
     this.name = transportOf(this.url);
+    this.next = { name: this.name, url: this.url, missing: "" };
     this.ticket = ticket;
     this.dependencies = dependencies;
   }
@@ -62,10 +71,22 @@ export class Carrier {
   /** Tries UDP beside the connection in use, at the same host. */
   probe({ port, key }: UdpAddress): void {
     const { ticket } = this;
-    const { dialUdp, step, received } = this.dependencies;
     // A name may stand for several servers: the one that spoke of UDP is meant.
     const host = this.current?.host ?? hostOf(this.url);
     const url = `udp://${host.includes(":") ? `[${host}]` : host}:${port}`;
+    this.next = { name: "udp", url: this.url, missing: "no UDP" };
+    this.open((handlers) => this.dependencies.dialUdp?.(url, handlers, { ticket, key }));
+  }
+
+  /** Tries another server of the cluster beside the connection in use. */
+  probeUrl(url: string): void {
+    const { ticket } = this;
+    this.next = { name: transportOf(url), url, missing: `no answer from ${url}` };
+    this.open((handlers) => this.dependencies.dial(url, handlers, { ticket }));
+  }
+
+  private open(dial: (handlers: TransportHandlers) => Transport | undefined): void {
+    const { step, received } = this.dependencies;
     let probe: Transport | undefined;
     const handlers = {
       opened: () => step({ type: "probed" }),
@@ -76,7 +97,7 @@ export class Carrier {
       },
     };
     try {
-      probe = dialUdp?.(url, handlers, { ticket, key });
+      probe = dial(handlers);
       this.probed = probe;
     } catch (error) {
       this.probeFailed(reasonOf(error));
@@ -93,7 +114,8 @@ export class Carrier {
     this.hangUp("left", "moved to another connection");
     this.current = this.probed;
     this.probed = undefined;
-    this.name = "udp";
+    this.name = this.next.name;
+    this.url = this.next.url;
     this.lastProblem = "";
   }
 
@@ -115,7 +137,10 @@ export class Carrier {
   private probeFailed(reason: string): void {
     this.probed = undefined;
     if (reason !== this.lastProblem)
-      this.dependencies.logger.warn(`no UDP, the connection over ${this.name} stays`, reason);
+      this.dependencies.logger.warn(
+        `${this.next.missing}, the connection over ${this.name} stays`,
+        reason,
+      );
     this.lastProblem = reason;
     this.dependencies.step({ type: "probe-failed" });
   }

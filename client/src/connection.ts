@@ -226,6 +226,9 @@ export class Connection implements WorldUplink {
       case "probe":
         this.carrier.probe(effect.address);
         break;
+      case "probe-url":
+        this.carrier.probeUrl(effect.url);
+        break;
       case "drop-probe":
         this.carrier.dropProbe();
         break;

@@ -6,7 +6,7 @@ import type { SessionEffect } from "./session-events.ts";
 import { Upstream } from "./upstream.ts";
 
 /** What a server says between the welcome and the close. */
-export type SpokenMessage = Exclude<ServerMessage, { type: "welcome" | "close" }>;
+export type SpokenMessage = Exclude<ServerMessage, { type: "welcome" | "close" | "reconnect" }>;
 
 /**
  * What client and server say to each other once there was a welcome: the two directions of messages,

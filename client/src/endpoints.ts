@@ -31,6 +31,16 @@ export class Endpoints {
     return this.order.length;
   }
 
+  /** All but the current one, in an order of chance. */
+  get others(): readonly string[] {
+    return this.shuffled(this.order.filter((url) => url !== this.current));
+  }
+
+  /** Makes one of them the current one. */
+  use(url: string): void {
+    this.at = Math.max(0, this.order.indexOf(url));
+  }
+
   /** The current one did not work. */
   next(): void {
     this.at = (this.at + 1) % this.order.length;

@@ -70,7 +70,8 @@ export type ServerMessage =
   | { type: "resync"; appliedSeq: number }
   | { type: "transfer"; world: string }
   | { type: "notice"; kind: string; text: string }
-  | { type: "updates"; packed: Uint8Array };
+  | { type: "updates"; packed: Uint8Array }
+  | { type: "reconnect" };
 
 /** One for all, as none is encoded within another: making a writer costs more than a message does. */
 const writer = new ByteWriter(256);
@@ -141,6 +142,8 @@ function decodeParts(kind: number, parts: Parts): ServerMessage {
       return { type: "notice", kind: parts.text(), text: parts.text() };
     case 10:
       return { type: "updates", packed: parts.bytes() };
+    case 11:
+      return { type: "reconnect" };
     default:
       throw new DecodeError(`unknown message ${kind}`);
   }

@@ -2,6 +2,7 @@ import { Backoff } from "./backoff.ts";
 import { NEVER } from "./deadline.ts";
 import { Endpoints } from "./endpoints.ts";
 import type { Welcome } from "./messages.ts";
+import { Relocation } from "./relocation.ts";
 import { SecondPath } from "./second-path.ts";
 
 /** Longest pause before a hasty attempt. */
@@ -19,6 +20,7 @@ export class Redial {
   /** When to dial, in ms; NEVER while nobody waits. */
   retryAt = NEVER;
   readonly path: SecondPath;
+  readonly relocation = new Relocation();
   private readonly endpoints: Endpoints;
   private readonly backoff: Backoff;
   private readonly random: () => number;
@@ -43,7 +45,28 @@ export class Redial {
   }
 
   get wakeAt(): number {
-    return Math.min(this.retryAt, this.path.probeAt);
+    return Math.min(this.retryAt, this.path.probeAt, this.relocation.giveUpAt);
+  }
+
+  /** The session moves, and waits for the welcome there. */
+  get moving(): boolean {
+    return this.path.moving || this.relocation.moving;
+  }
+
+  /** A second connection is being opened. */
+  get probing(): boolean {
+    return this.path.probing || this.relocation.probing;
+  }
+
+  /** The server is about to stop. Returns the address of another one to try. */
+  relocate(now: number): string | undefined {
+    return this.relocation.begin(this.endpoints.others, now);
+  }
+
+  /** The other server answered: from now on it is the one that is dialled. */
+  relocated(now: number): void {
+    this.endpoints.use(this.relocation.answered());
+    this.path.lost(true, now);
   }
 
   /** The address to dial now. */
@@ -56,6 +79,7 @@ export class Redial {
   welcomed({ endpoints, udp }: Welcome, now: number): void {
     this.endpoints.learn(endpoints);
     this.joinedAt = now;
+    if (this.relocation.moving) this.relocation.stop();
     this.path.welcomed(udp, now);
   }
 
@@ -74,6 +98,7 @@ export class Redial {
       endpoints.lost(told || (loss === "silent" && !this.path.taken));
     }
     this.joinedAt = undefined;
+    this.relocation.stop();
     this.path.lost(told, now);
     const isNew = this.untried > 0;
     if (isNew) this.untried -= 1;
@@ -88,6 +113,7 @@ export class Redial {
 
   stop(): void {
     this.retryAt = NEVER;
+    this.relocation.stop();
     this.path.stop();
   }
 }

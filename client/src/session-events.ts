@@ -67,6 +67,8 @@ export type SessionEffect =
   | { type: "dial"; url: string }
   /** A second connection, to the host of the present one; it carries nothing until `move`. */
   | { type: "probe"; address: UdpAddress }
+  /** The same to another server. */
+  | { type: "probe-url"; url: string }
   | { type: "drop-probe" }
   /** The probe takes the place of the connection, which is hung up. */
   | { type: "move" }

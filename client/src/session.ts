@@ -59,9 +59,9 @@ export class Session {
     return this.conversation.rtt;
   }
 
-  /** True while messages go, or will in a moment: a move to UDP does not count as a loss. */
+  /** True while messages go, or will in a moment: a move to UDP, or to another server, does not count as a loss. */
   get stands(): boolean {
-    return this.phase === "joined" || (this.phase === "greeting" && this.redial.path.moving);
+    return this.phase === "joined" || (this.phase === "greeting" && this.redial.moving);
   }
 
   /** When the next `wake` is due; Infinity when there is nothing to wait for. */
@@ -111,10 +111,11 @@ export class Session {
         this.disconnected(event, now);
         break;
       case "probed":
-        if (this.phase === "joined" && this.redial.path.probing) this.move(now);
+        if (this.phase === "joined" && this.redial.probing) this.move(now);
         break;
       case "probe-failed":
-        this.redial.path.unanswered(now);
+        if (this.redial.relocation.probing) this.probe(this.redial.relocation.next(now));
+        else this.redial.path.unanswered(now);
         break;
       case "garbage":
         this.giveUp("bad-message", `the server sent something unreadable: ${event.problem}`, now);
@@ -156,9 +157,27 @@ export class Session {
     this.transmit({ type: "hello", hello: this.claim.hello(this.conversation.position) });
   }
 
-  /** From the transport of the URL to UDP, which answered. */
+  /** The server is about to stop: another one takes over while it still serves. */
+  private relocate(now: number): void {
+    const { redial } = this;
+    const wasProbing = redial.path.probing;
+    const url = redial.relocate(now);
+    if (url === undefined) return;
+    if (wasProbing) {
+      this.effects.push({ type: "drop-probe" });
+      redial.path.stop();
+    }
+    this.probe(url);
+  }
+
+  private probe(url: string | undefined): void {
+    if (url !== undefined) this.effects.push({ type: "probe-url", url });
+  }
+
+  /** To UDP, or to another server, which answered. */
   private move(now: number): void {
-    this.redial.path.answered();
+    if (this.redial.relocation.probing) this.redial.relocated(now);
+    else this.redial.path.answered();
     this.conversation.move();
     this.patience.await("move", now);
     this.effects.push({ type: "move" });
@@ -174,6 +193,10 @@ export class Session {
     }
     if (message.type === "close") {
       this.closed(message.code, message.number, message.reason, now);
+      return;
+    }
+    if (message.type === "reconnect") {
+      if (this.phase === "joined") this.relocate(now);
       return;
     }
     if (this.phase !== "joined" && this.phase !== "leaving") return;
@@ -212,7 +235,11 @@ export class Session {
   /** Does what is due. */
   private wake(now: number): void {
     if (this.redial.retryAt <= now) this.dial(now);
-    const address = this.redial.path.begin(now);
+    if (this.redial.relocation.giveUpAt <= now) {
+      this.effects.push({ type: "drop-probe" });
+      this.probe(this.redial.relocation.next(now));
+    }
+    const address = this.redial.relocation.probing ? undefined : this.redial.path.begin(now);
     if (address !== undefined) this.effects.push({ type: "probe", address });
     const tooLate = this.patience.tooLate(now);
     if (tooLate !== undefined) {
@@ -235,7 +262,7 @@ export class Session {
   private leave(now: number): void {
     if (this.phase === "leaving") return;
     this.claim.forget();
-    if (this.redial.path.moving) {
+    if (this.redial.moving) {
       this.goodbye = true;
       return;
     }
@@ -277,7 +304,7 @@ export class Session {
     const { claimed } = this.claim;
     const { everJoined } = this;
     const { rejoin } = this.options;
-    const { moving } = this.redial.path;
+    const { moving } = this.redial;
     switch (closeVerdict(code, { claimed, everJoined, rejoin, moving })) {
       case "retry":
         this.lost(`${code}: ${reason}`, now, code, "told");
@@ -346,7 +373,7 @@ export class Session {
   private rest(): void {
     this.patience.rest();
     this.conversation.stop();
-    if (this.redial.path.probing) this.effects.push({ type: "drop-probe" });
+    if (this.redial.probing) this.effects.push({ type: "drop-probe" });
   }
 
   private transmit(message: ClientMessage): void {

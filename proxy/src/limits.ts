@@ -36,6 +36,8 @@ export interface ProxyLimits {
   sealedMs: number;
   /** How long clients wait for an owner; then `world-unavailable`. */
   unavailableTimeoutMs: number;
+  /** How long a client may take to go on through another proxy when this one stops; then `shutting-down`. */
+  goElsewhereMs: number;
   /** Upstream messages are gathered at least this long: each link message wakes the world's thread. */
   upstreamFlushMs: number;
   /** How long a closed connection may take to read the reason; then it is cut. */
@@ -63,6 +65,7 @@ export const defaultLimits: ProxyLimits = {
   upstreamBufferBytes: 1024 * 1024,
   sealedMs: 10_000,
   unavailableTimeoutMs: 30_000,
+  goElsewhereMs: 3_000,
   upstreamFlushMs: 5,
   closeLingerMs: 2_000,
   unconfirmedConnections: 4_096,

@@ -8,6 +8,7 @@ import {
   encodeClose,
   encodeNotice,
   encodePong,
+  encodeReconnect,
   encodeTransfer,
   encodeUpdates,
   encodeWelcome,
@@ -158,6 +159,7 @@ test("server messages: golden bytes", () => {
   assert.equal(closeCodes.left.code, 0xfa0);
   assert.equal(hex(encodeTransfer("cave")), "82086463617665");
   assert.equal(hex(encodeNotice("dev-error", "é")), "8309696465762d6572726f7262c3a9");
+  assert.equal(hex(encodeReconnect()), "810b");
   assert.equal(hex(encodeUpdates(Uint8Array.of(7, 8))), "820a420708");
 });
 

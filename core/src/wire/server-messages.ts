@@ -22,6 +22,8 @@ export const ServerMessage = {
   notice: 9,
   /** Of connections that carry state unreliably: what does not fit a packet, and what was lost. */
   updates: 10,
+  /** The server is about to stop: go on through another one. */
+  reconnect: 11,
 } as const;
 
 /** Limits a client should know, as the welcome carries them. */
@@ -165,6 +167,11 @@ export function encodeNotice(kind: string, text: string): Uint8Array {
   writeText(writer, kind);
   writeText(writer, text);
   return writer.finish();
+}
+
+/** `[11]` (docs/protocol.md, section 5). */
+export function encodeReconnect(): Uint8Array {
+  return message(ServerMessage.reconnect, 1).finish();
 }
 
 /** `[10, packed]`: changes of topics, each by itself (docs/protocol.md, 11.4). */

@@ -124,6 +124,29 @@ function declare(links: LinkKind): void {
       }
     });
 
+  test(`${links.name}: a proxy that stops hands its clients to the other one, and they do not notice`, async (t) => {
+    const { a, b, enter } = await twoProxies(t, links);
+    const players = await Promise.all(SCHEMES.map((scheme) => enter(a.url(scheme))));
+    const resumed: string[] = [];
+    for (const { world } of players) world.onResume(() => resumed.push(world.transport));
+    for (const player of players) player.talk(1e6);
+    await reached(() => players.every(({ said }) => said.length >= 5));
+    await a.proxy.drain(600_000);
+    assert.ok(players.every(({ world }) => world.connected));
+    const before = players.map(({ said }) => said.length);
+    await reached(() => players.every(({ said }, i) => said.length > (before[i] ?? 0) + 3));
+    for (const player of players) player.stop();
+    await assertAllIsWell(players);
+    const { movesSuggested, closes } = a.proxy.counters;
+    assert.deepEqual([movesSuggested, closes.get("shutting-down")], [SCHEMES.length, undefined]);
+    assert.deepEqual([players.flatMap(({ dropReasons }) => dropReasons), resumed], [[], []]);
+    assert.equal(b.proxy.counters.attaches, SCHEMES.length);
+    assert.deepEqual(
+      players.map(({ world }) => world.transport),
+      SCHEMES,
+    );
+  });
+
   test(`${links.name}: a machine that vanishes is missed by every transport, and left`, async (t) => {
     const { a, enter } = await twoProxies(t, links);
     const players = await Promise.all(SCHEMES.map((scheme) => enter(a.url(scheme))));

@@ -129,6 +129,7 @@ export class TestCluster {
       handshakeTimeoutMs: HURRY * defaultLimits.handshakeTimeoutMs,
       idleTimeoutMs: HURRY * defaultLimits.idleTimeoutMs,
       unavailableTimeoutMs: HURRY * defaultLimits.unavailableTimeoutMs,
+      goElsewhereMs: HURRY * defaultLimits.goElsewhereMs,
       messagesPerSecond: 1e6,
       bytesPerSecond: 1e9,
       ...options.limits,

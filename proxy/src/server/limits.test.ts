@@ -204,7 +204,7 @@ for (const links of linkKinds)
 
 for (const links of linkKinds)
   test(`${links.name}: drain says shutting-down and lets it arrive; stop leaves nothing open`, async (t) => {
-    const { address, proxy, gameserver } = await bench(t, { links });
+    const { address, proxy, gameserver } = await bench(t, { links, endpoints: [] });
     const clients = [await framedClient(address), await webSocketClient(address)];
     for (const client of clients) {
       client.send(hello("arena"));

@@ -137,6 +137,10 @@ export class LinesSession implements LineEvents, Resident {
     this.connection.close(code, reason);
   }
 
+  sendAway(): void {
+    this.end("shutting-down", "the server is stopping");
+  }
+
   closed(): void {
     this.ended = true;
     for (const watch of this.watches.values()) watch.stop();

@@ -4,6 +4,7 @@ import {
   encodeAck,
   encodeNotice,
   encodePong,
+  encodeReconnect,
   encodeTransfer,
   encodeUpdates,
   type LogFacts,
@@ -178,6 +179,16 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
 
   end(code: CloseCode, reason: string): void {
     if (this.attachment.phase !== "ended") this.perform(this.attachment.end(code, reason));
+  }
+
+  /** Its session goes on through another proxy, when it was told of one to return to. */
+  sendAway(): void {
+    if (this.attachment.phase === "leaving") return;
+    if (this.attachment.sessionId === undefined)
+      return this.end("shutting-down", "the server is stopping; come back in a moment");
+    this.dependencies.counters.movesSuggested += 1;
+    // In its place behind the first welcome.
+    this.tell(encodeReconnect());
   }
 
   sweep(now: number): void {

@@ -23,12 +23,15 @@ import { LinesSession } from "./lines-session.ts";
 import { MessageTracer } from "./message-tracer.ts";
 import { openPorts } from "./open-ports.ts";
 import { Player, type PlayerDependencies, type PlayerOptions } from "./player.ts";
+import { sendAway } from "./send-away.ts";
 import { Stalls } from "./stalls.ts";
 import type { Carrier, Visitor } from "./visitor.ts";
 import { Visitors } from "./visitors.ts";
 
 /** Idle, handshake and rate limits are looked at this often, with one timer for all connections. */
 const SWEEP_MS = 250;
+/** With less time than this to drain nobody is asked to go elsewhere: all are closed, and come back by themselves. */
+const MIN_MOVE_DEADLINE_MS = 1_000;
 /** Peers that readiness names. */
 const SHOWN_PEERS = 8;
 
@@ -89,7 +92,10 @@ export interface ProxyService {
   heard(): Promise<void>;
   /** Whether it is known where the worlds are; with peers, which one was not heard yet. For the health check. */
   ready(): ProxyReadiness;
-  /** Takes nobody in any more, tells everybody, and waits at most `deadlineMs` for them to go. */
+  /**
+   * Takes nobody in any more, and waits at most `deadlineMs` for everybody to go: players to other proxies, a few at a
+   * time, where `endpoints` names any; who is left is closed.
+   */
   drain(deadlineMs: number): Promise<void>;
   /** Cuts every connection and frees the port; the links of this proxy are closed. */
   stop(): Promise<void>;
@@ -296,8 +302,21 @@ class ProxyServer implements ProxyService, Rooms {
     const deadline = new Promise<void>((resolve) => {
       timer = this.dependencies.clock.setTimer(deadlineMs, resolve);
     });
-    await Promise.race([this.visitors.drain(), deadline]);
+    await Promise.race([this.letGo(deadlineMs), deadline]);
     timer?.cancel();
+  }
+
+  /** Players go on through the other proxies, where there are any; whoever is left then is closed. */
+  private async letGo(deadlineMs: number): Promise<void> {
+    const { visitors } = this;
+    const { endpoints, limits } = this.options;
+    // One of them is this one.
+    if (endpoints.length > 1 && deadlineMs >= MIN_MOVE_DEADLINE_MS)
+      await sendAway(
+        { deadlineMs, goMs: limits.goElsewhereMs },
+        { visitors, clock: this.dependencies.clock },
+      );
+    await visitors.drain();
   }
 
   async stop(): Promise<void> {

@@ -207,7 +207,7 @@ test("what a client still sends after its close is no news, and gets no reset", 
 
 test("drain says shutting-down, to newcomers too, and does not wait for those who do not hear", async (t) => {
   const clock = new SimClock();
-  const { address, proxy } = await bench(t, { clock });
+  const { address, proxy } = await bench(t, { clock, endpoints: [] });
   const [player, vanished] = [await joined(t, address), await joined(t, address)];
   vanished.vanish();
   const drained = proxy.drain(60_000);

@@ -10,6 +10,8 @@ export interface Resident {
   /** True while this side does not read: silence is not the client's then. */
   readonly isPaused: boolean;
   end(code: CloseCode, reason: string): void;
+  /** Asks it to go on elsewhere, where its protocol can say so; else ends it with `shutting-down`. */
+  sendAway(): void;
   sweep(now: number): void;
 }
 
@@ -91,6 +93,11 @@ export class Visitor {
   settle(connection: ClientConnection, resident: Resident): void {
     this.connection = connection;
     this.resident = resident;
+  }
+
+  /** This server is about to stop. Whose protocol is not known yet is told when it is. */
+  sendAway(): void {
+    if (this.connection?.closing !== true) this.resident?.sendAway();
   }
 
   /** Ends with a code where the protocol is known, else by cutting the connection. */

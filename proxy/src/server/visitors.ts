@@ -104,12 +104,27 @@ export class Visitors {
       });
   }
 
+  /** Whoever comes from now on is turned away. */
+  refuse(): void {
+    this.draining = true;
+  }
+
+  /** Everybody who is here now. */
+  get all(): readonly Visitor[] {
+    return [...this.present];
+  }
+
+  /** Resolves when those who are here, but for those who only hear why they may not be, are gone. */
+  gone(): Promise<void> {
+    return this.until(() => this.welcomeCount === 0);
+  }
+
   /** Tells everybody, and from now on all who come. Resolves when those who were here are gone. */
   async drain(): Promise<void> {
-    this.draining = true;
+    this.refuse();
     for (const visitor of [...this.present])
       visitor.end("shutting-down", "the server is stopping; come back in a moment");
-    await this.until(() => this.welcomeCount === 0);
+    await this.gone();
   }
 
   /** Cuts every connection and waits until all are gone. */

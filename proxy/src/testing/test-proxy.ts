@@ -39,6 +39,8 @@ export interface Bench {
 
 export interface BenchOptions {
   limits?: Partial<ProxyLimits>;
+  /** Default: those of two proxies. */
+  endpoints?: readonly string[];
   allowGuests?: boolean;
   port?: number;
   tls?: { cert: string; key: string };
@@ -71,7 +73,7 @@ export async function startBench(options: BenchOptions = {}): Promise<Bench> {
       port: options.port ?? 0,
       ...(options.tls === undefined ? {} : { tls: options.tls }),
       allowGuests: options.allowGuests ?? true,
-      endpoints: ["a:1", "b:2"],
+      endpoints: options.endpoints ?? ["a:1", "b:2"],
       ...(options.udp === false
         ? {}
         : { udp: { privateKey: testUdpKey, handshakesPerSecond: 500, ...options.udp } }),
