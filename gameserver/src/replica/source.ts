@@ -166,11 +166,7 @@ export class ReplicaSource {
   }
 
   private linkLost(): void {
-    if (this.isLinked) {
-      const hasAll = this.seal !== undefined && this.copy?.deltas.acknowledged === this.seal.tick;
-      // Whoever has the whole state may take over without a link.
-      this.lostAt = hasAll && this.isSealSaid ? Number.POSITIVE_INFINITY : this.now;
-    }
+    if (this.isLinked) this.lostAt = this.now;
     this.isLinked = false;
     this.isOffered = false;
     this.isAccepted = false;
@@ -184,7 +180,10 @@ export class ReplicaSource {
       this.isLinked = false;
       this.fail(message.code, message.reason, true);
     } else if (message.epoch !== this.options.epoch)
-      this.fail("wrong-epoch", `${message.type} of epoch ${message.epoch}, not of this one`);
+      this.fail(
+        "wrong-epoch",
+        `${message.type} of epoch ${message.epoch}, not of ${this.options.epoch}`,
+      );
     else if (message.type === "replica-done") {
       this.finish();
       this.effects.push({ type: "done", owner: message.owner });
