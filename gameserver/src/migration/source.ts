@@ -165,6 +165,9 @@ export class MigrationSource {
       case "failed":
         return this.giveUp(`${event.reason} (${event.code})`, event.code);
       case "gone":
+        // There is nothing to unseal any more.
+        if (this.now === "sealed") this.now = "aborting";
+        return this.giveUp(event.problem, "failed");
       case "give-up":
         return this.giveUp(event.problem, "failed");
       case "answered":
