@@ -258,6 +258,26 @@ test("the leader knows what a node could not open, until it says otherwise or co
   assert.deepEqual(role.failures(), [], "of another boot nothing is known yet");
 });
 
+test("the leader knows how migrations come along, as their nodes said last", async (t) => {
+  const { group, run } = await scene(t);
+  const one = new TestNode("gs-1", group);
+  assert.ok(await run(one.register()));
+  const { role } = group.leading;
+  const progress = {
+    ...{ shard: "arena/0", id: "00ff00ff00ff00ff", phase: "copying" as const },
+    ...{ bytes: 1, totalBytes: 2, lagTicks: 0 },
+  };
+  await run(one.renew([], [progress]));
+  assert.deepEqual(role.migrations(), [{ node: "gs-1", ...progress }]);
+  assert.equal(group.get("b").role.migrations(), undefined);
+  await run(one.renew());
+  assert.deepEqual(role.migrations(), []);
+  await run(one.renew([], [progress]));
+  assert.ok(await run(one.register()));
+  await group.elapse(50);
+  assert.deepEqual(role.migrations(), [], "of another boot nothing is known yet");
+});
+
 test("placement goes on after a time without a quorum", async (t) => {
   const { group, run, node, world } = await scene(t);
   const one = await node("gs-1");

@@ -191,6 +191,22 @@ test("--all-from moves all that can go, some at a time, and says what stays", as
   assert.match(talk, /gs-1 still has worlds/);
 });
 
+test("events say where a world is on its way to, and how that ended", async (t) => {
+  const { start, run, end } = await scene(t);
+  const stop = new AbortController();
+  const events = start(["events", "--after", "1"], { stop: stop.signal });
+  await run("world", "migrate", "arena");
+  await events.wrote("out", /migration arena\/0 from gs-1 to gs-2\n/);
+  await run("migration", "cancel", "arena");
+  await events.wrote("out", /migration arena\/0 removed\n/);
+  await events.wrote("out", /moved arena\/0 aborted, stays on gs-1: cancelled by operator/);
+  await run("world", "migrate", "arena");
+  await end("arena");
+  await events.wrote("out", /moved arena\/0 moved from gs-1 to gs-2, stood still for 41 ms\n/);
+  stop.abort();
+  assert.equal((await events.done).code, 0);
+});
+
 test("what is asked for wrongly is said before anything is asked", async (t) => {
   const { run } = await scene(t);
   for (const args of [

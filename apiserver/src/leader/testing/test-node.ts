@@ -10,6 +10,7 @@ import {
   generationOf,
   isOwned,
   Lease,
+  type MigrationProgress,
   type NodeLoad,
   type NodeRecord,
   nodeKey,
@@ -83,11 +84,14 @@ export class TestNode {
     this.timer?.cancel();
   }
 
-  async renew(problems?: readonly ShardProblem[]): Promise<RenewalAnswer | "failed"> {
+  async renew(
+    problems?: readonly ShardProblem[],
+    migrations?: readonly MigrationProgress[],
+  ): Promise<RenewalAnswer | "failed"> {
     const { group, id, boot } = this;
     const number = this.lease.renewing();
     const answer = await group.leading.role.leases
-      .renew(id, { boot, number, load: LOAD, problems })
+      .renew(id, { boot, number, load: LOAD, problems, migrations })
       .catch(failed);
     if (answer !== "failed" && answer.ok && boot === this.boot)
       this.lease.granted(answer.number, answer.leaseMs);
