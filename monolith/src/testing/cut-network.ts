@@ -68,11 +68,12 @@ export class CutNetwork implements LinkNetworks {
       generation: link.generation,
       closed: link.closed,
       maxDatagramBytes: link.maxDatagramBytes,
+      speaks: (type) => link.speaks(type),
       close: (reason) => link.close(reason),
       sendDatagram: (bytes) => link.sendDatagram(bytes),
       onDatagram: (handler) => link.onDatagram(handler),
-      channel: (name) => {
-        const channel = link.channel(name);
+      channel: (name, options) => {
+        const channel = link.channel(name, options);
         return {
           name,
           send: (message) => {
