@@ -1,3 +1,4 @@
+import { DELTA_OVERHEAD_BYTES } from "./bounds.ts";
 import { SendLog, type Span } from "./send-log.ts";
 import type { SourceFact } from "./source-types.ts";
 
@@ -60,6 +61,11 @@ export class OutgoingCopy {
     if (!last) return;
     this.isRead = true;
     this.totalBytes = offset + data.byteLength;
+  }
+
+  addDelta(previous: number, tick: number, data: Uint8Array, crc: number): void {
+    const cost = data.byteLength + DELTA_OVERHEAD_BYTES;
+    this.deltas.push({ start: previous, end: tick, cost, data, crc });
   }
 
   /**

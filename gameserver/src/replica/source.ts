@@ -7,7 +7,6 @@ import {
   type ToReplica,
 } from "@atlasnet/core";
 import {
-  DELTA_OVERHEAD_BYTES,
   MAX_COPIES,
   MAX_KEPT_DELTA_BYTES,
   MAX_KEPT_DELTAS,
@@ -16,8 +15,8 @@ import {
   REPLICA_RESUME_MS,
   REPLICA_WINDOW_BYTES,
 } from "./bounds.ts";
-import { ByteRate } from "./byte-rate.ts";
-import { OutgoingCopy, type PieceSpan } from "./outgoing-copy.ts";
+import { CopySender } from "./copy-sender.ts";
+import { OutgoingCopy } from "./outgoing-copy.ts";
 import type {
   ReplicaSourceDependencies,
   ReplicaSourceOptions,
@@ -53,7 +52,7 @@ interface Seal {
 export class ReplicaSource {
   private readonly options: Required<ReplicaSourceOptions>;
   private readonly dependencies: ReplicaSourceDependencies;
-  private readonly rate: ByteRate;
+  private readonly sender: CopySender;
   private effects: SourceEffect[] = [];
   private now = Number.NEGATIVE_INFINITY;
   /** The number that was asked for; its copy is there once the thread has begun it. */
@@ -87,7 +86,7 @@ export class ReplicaSource {
       ...options,
     };
     this.dependencies = dependencies;
-    this.rate = new ByteRate(this.options.bytesPerSecond);
+    this.sender = new CopySender(this.options, dependencies);
   }
 
   /** It is over: done, failed or ended. */
@@ -112,7 +111,9 @@ export class ReplicaSource {
   get nextAt(): number {
     if (this.isOver) return Number.POSITIVE_INFINITY;
     if (!this.isLinked) return this.lostAt + this.options.resumeMs;
-    return this.wantsPiece() ? this.now + this.rate.waitMs(this.now) : Number.POSITIVE_INFINITY;
+    const { copy, isAccepted, now } = this;
+    if (copy === undefined || !isAccepted) return Number.POSITIVE_INFINITY;
+    return now + this.sender.waitMs(copy, now);
   }
 
   /** `now` in ms, on any clock that does not go back. */
@@ -231,7 +232,7 @@ export class ReplicaSource {
     if (copy.isRead || offset !== copy.nextOffset || (data.byteLength === 0 && !last))
       return this.fail("failed", `the copy's piece at byte ${offset} is not its next one`);
     copy.reading = false;
-    this.rate.take(data.byteLength);
+    this.sender.read(data.byteLength);
     copy.addPiece(offset, data, last, this.dependencies.checksum(data));
   }
 
@@ -243,14 +244,7 @@ export class ReplicaSource {
         `the delta of tick ${tick} follows tick ${previous}, not ${copy.deltas.end}`,
       );
     const { maxKeptDeltaBytes, maxKeptDeltas } = this.options;
-    const cost = data.byteLength + DELTA_OVERHEAD_BYTES;
-    copy.deltas.push({
-      start: previous,
-      end: tick,
-      cost,
-      data,
-      crc: this.dependencies.checksum(data),
-    });
+    copy.addDelta(previous, tick, data, this.dependencies.checksum(data));
     if (copy.deltas.count > maxKeptDeltas)
       this.restart(`the follower is more than ${maxKeptDeltas} ticks behind`);
     else if (copy.deltas.cost > maxKeptDeltaBytes)
@@ -263,77 +257,34 @@ export class ReplicaSource {
   private pump(): void {
     const { copy } = this;
     if (copy === undefined || !this.isAccepted) return;
-    const { shard, windowBytes, pieceBytes } = this.options;
-    for (;;) {
-      const piece = copy.pieces.take(windowBytes);
-      if (piece === undefined) break;
-      this.sendPiece(copy, piece);
-    }
-    if (this.wantsPiece() && this.rate.waitMs(this.now) === 0) {
+    for (const piece of this.sender.pieces(copy)) this.send(piece, true);
+    if (this.sender.waitMs(copy, this.now) === 0) {
       copy.reading = true;
-      const offset = copy.nextOffset;
-      const read = { shard, copy: copy.number, offset, maxBytes: pieceBytes };
+      const { shard, pieceBytes: maxBytes } = this.options;
+      const read = { shard, copy: copy.number, offset: copy.nextOffset, maxBytes };
       this.effects.push({ type: "thread", message: { type: "read-copy", ...read } });
     }
-    if (copy.whole) this.sendDeltas(copy);
+    if (!copy.whole) return;
+    for (const delta of this.sender.deltas(copy)) this.send(delta);
+    if (copy.deltas.sent === copy.deltas.end) this.saySeal(copy.deltas.end);
   }
 
-  private wantsPiece(): boolean {
-    const { copy } = this;
-    if (copy === undefined || !this.isAccepted || copy.reading || copy.isRead) return false;
-    return copy.pieces.cost + this.options.pieceBytes <= this.options.windowBytes;
-  }
-
-  private sendPiece(copy: OutgoingCopy, span: PieceSpan): void {
-    const { shard, epoch } = this.options;
-    const { offset, data, last, crc } = span;
-    const { counts } = this.dependencies;
-    counts.piecesSent += 1;
-    counts.pieceBytesSent += data.byteLength;
-    const about = { shard, epoch, copy: copy.number };
-    this.send({ type: "replica-piece", ...about, offset, data, crc, last }, true);
-  }
-
-  private sendDeltas(copy: OutgoingCopy): void {
-    const { shard, epoch, windowBytes } = this.options;
-    const { counts } = this.dependencies;
-    for (;;) {
-      const span = copy.deltas.take(windowBytes);
-      if (span === undefined) break;
-      const { start: previous, end: tick, data, crc } = span;
-      counts.deltasSent += 1;
-      counts.deltaBytesSent += data.byteLength;
-      this.send({ type: "replica-delta", shard, epoch, previous, tick, data, crc });
-    }
+  /** Every delta was sent, up to `lastTick`. */
+  private saySeal(lastTick: number): void {
     const { seal } = this;
-    if (seal === undefined || this.isSealSaid || copy.deltas.sent !== copy.deltas.end) return;
-    if (seal.tick !== copy.deltas.end)
-      return this.fail(
-        "failed",
-        `sealed at tick ${seal.tick}, the last delta is of ${copy.deltas.end}`,
-      );
+    if (seal === undefined || this.isSealSaid) return;
+    const { tick, hash, dueAt } = seal;
+    if (tick !== lastTick)
+      return this.fail("failed", `sealed at tick ${tick}, the last delta is of ${lastTick}`);
     this.isSealSaid = true;
-    const dueMs = Math.max(0, Math.round(seal.dueAt - this.now));
-    const { tick, hash } = seal;
+    const { shard, epoch } = this.options;
+    const dueMs = Math.max(0, Math.round(dueAt - this.now));
     this.send({ type: "replica-sealed", shard, epoch, tick, hash, dueMs });
   }
 
   private offer(copy: OutgoingCopy): void {
-    const { shard, epoch } = this.options;
-    const { tick, timeline, tickRate, definition } = copy.begun;
     this.isOffered = true;
-    this.send({
-      type: "replica-copy",
-      shard,
-      epoch,
-      copy: copy.number,
-      tick,
-      bytes: copy.totalBytes,
-      offset: copy.sentBytes,
-      timeline,
-      tickRate,
-      definition,
-    });
+    this.send(this.sender.offer(copy));
   }
 
   private noteLag(): void {
