@@ -11,6 +11,7 @@ import { SimClock } from "@atlasnet/core/sim";
 import { ByteReader } from "@atlasnet/world";
 import { defaultLimits } from "../limits.ts";
 import { ProxyCounters } from "../metrics.ts";
+import type { Returned } from "../session/returned.ts";
 import { encodeBatch } from "../testing/fake-shard.ts";
 import { type ShardClient, ShardPort } from "./shard-port.ts";
 
@@ -38,8 +39,10 @@ class Client implements ShardClient {
   shardMessage(message: LinkMessage): void {
     this.events.push(message.type);
   }
-  lost(): void {
+  returned: Returned | undefined;
+  lost(returned: Returned): void {
     this.events.push("lost");
+    this.returned = returned;
   }
   congested(): void {
     this.events.push("congested");
@@ -204,4 +207,100 @@ test("a closed port is silent and loses its clients once", () => {
     channel.sent.map(({ type }) => type),
     ["attach"],
   );
+});
+
+const SEALED = { type: "shard-sealed", shard: "s", epoch: 5, to: "g2" } as const;
+const UNSEALED = { type: "shard-unsealed", shard: "s", epoch: 5 } as const;
+
+function sealing() {
+  const opened = open();
+  const ends: unknown[] = [];
+  opened.counters.sealEnded = (seconds, end) => ends.push([seconds, end]);
+  return { ...opened, ends };
+}
+
+test("from a seal on nothing is sent, goodbyes included; an unsealed shard gets it all in order", () => {
+  const { port, channel, clock, counters, moving, client, attach, ends } = sealing();
+  const other = new Client();
+  const second = port.attach(other, ATTACH);
+  channel.sent.length = 0;
+  // Gathered for the next tick already when the last one was made.
+  port.upstream(attach, input(1));
+  channel.receive(SEALED);
+  assert.deepEqual([moving, counters.seals, port.clientCount], [["g2"], 1, 2]);
+  clock.advance(50);
+  port.upstream(second, input(7));
+  port.detach(second);
+  port.upstream(attach, input(2));
+  assert.deepEqual([channel.sent, client.events], [[], ["congested"]]);
+  assert.ok(port.heldBytes > 100);
+  // Said again, for a proxy that has come since.
+  channel.receive(SEALED);
+  channel.receive(UNSEALED);
+  const [batch, detach] = channel.sent;
+  assert.ok(batch?.type === "upstream" && detach?.type === "detach");
+  const reader = new ByteReader(batch.batch);
+  const said = [1, 7, 2].map(() => readUpstreamEntry(reader)).map((entry) => entry.n);
+  assert.deepEqual(said, [1, 7, 2]);
+  assert.equal(reader.remaining, 0);
+  assert.deepEqual([client.events, other.events], [["congested", "uncongested"], []]);
+  assert.deepEqual([ends, counters.seals, counters.sealed.size], [[[0.05, "unsealed"]], 1, 0]);
+  port.upstream(attach, input(4));
+  clock.advance(defaultLimits.upstreamFlushMs);
+  assert.equal(channel.sent.length, 3);
+});
+
+test("a shard that is unsealed while its link is full goes on once there is room", () => {
+  const { port, channel, clock, attach } = sealing();
+  channel.room = false;
+  port.upstream(attach, input(1));
+  clock.advance(10);
+  channel.receive(SEALED);
+  port.upstream(attach, input(2));
+  channel.room = true;
+  channel.drain();
+  assert.equal(channel.sent.length, 2, "it is sealed");
+  channel.room = false;
+  channel.receive(UNSEALED);
+  assert.equal(channel.sent.length, 3);
+});
+
+test("what was held goes back to each client, with its wish to leave; how the seal ended is told", () => {
+  for (const [end, lose] of [
+    ["moved", ({ port }) => port.disown()],
+    ["moved", ({ port }) => port.advance(6)],
+    ["link-lost", ({ port }) => port.close()],
+    ["unheard", ({ clock }) => clock.advance(defaultLimits.sealedMs)],
+  ] as [string, (opened: ReturnType<typeof open>) => void][]) {
+    const opened = sealing();
+    const { port, channel, client, attach, ends } = opened;
+    const other = new Client();
+    const second = port.attach(other, ATTACH);
+    channel.sent.length = 0;
+    channel.receive(SEALED);
+    port.upstream(second, { ...input(7), kind: UpstreamKind.message });
+    port.upstream(attach, { kind: UpstreamKind.ack, n: 3, index: 0, payload: new Uint8Array(0) });
+    port.upstream(attach, input(1));
+    port.leave(attach);
+    lose(opened);
+    assert.deepEqual([channel.sent, ends.length], [[], 1]);
+    assert.deepEqual(ends[0], [end === "unheard" ? defaultLimits.sealedMs / 1000 : 0, end]);
+    const [mine, others] = [client.returned, other.returned];
+    assert.deepEqual([mine?.items, mine?.leave], [[input(1)], true]);
+    assert.deepEqual([others?.items.map(({ n }) => n), others?.leave], [[7], false]);
+    assert.equal(port.heldBytes, 0);
+  }
+});
+
+test("a seal of an earlier epoch is none, and an owner that was disowned has nothing to say", () => {
+  const { port, channel, counters, client } = sealing();
+  channel.receive({ ...SEALED, epoch: 4 });
+  port.disown();
+  channel.receive(SEALED);
+  assert.deepEqual([counters.seals, counters.staleMessages], [0, 2]);
+  // It was a mistake: it goes on at the epoch that it has.
+  port.advance(5);
+  const attach = port.attach(client, ATTACH);
+  channel.receive({ type: "closed", shard: "s", epoch: 5, attach, code: "kicked", reason: "" });
+  assert.deepEqual(client.events, ["lost", "closed"]);
 });

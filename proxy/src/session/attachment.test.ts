@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Attached, Hello } from "@atlasnet/core";
+import { type Attached, type Hello, UpstreamKind } from "@atlasnet/core";
 import { Attachment, type AttachmentEffect, RETRY_MS } from "./attachment.ts";
 
 const HELLO: Hello = {
@@ -278,4 +278,51 @@ test("a ticket that is never checked ends the connection, too", () => {
   attachment.message({ type: "hello", hello: HELLO }, 100);
   assert.deepEqual(attachment.sweep(1099), []);
   assert.deepEqual(types(attachment.sweep(1100)), ["close"]);
+});
+
+const said = (n: number) => ({
+  kind: UpstreamKind.message,
+  n,
+  index: 0,
+  payload: Uint8Array.of(n),
+});
+
+/** Numbers of what goes to the shard, and the names of all else. */
+const outline = (effects: readonly AttachmentEffect[]) =>
+  effects.map((effect) => (effect.type === "upstream" ? effect.item.n : effect.type));
+
+test("what a shard gives back goes first to the next owner, and counts against the bound", () => {
+  const attachment = attached();
+  const returned = { items: [7, 8, 9, 10, 11].map(said), leave: false };
+  assert.deepEqual(types(attachment.lost(0, returned)), ["unfollow", "pause", "route"]);
+  attachment.message(say(12), 0);
+  attachment.routed();
+  assert.deepEqual(outline(attachment.attached(ATTACHED)), [
+    ...["send", "release"],
+    ...[7, 8, 9, 10, 11, 12],
+    "resume",
+  ]);
+});
+
+test("who left behind its last words is not welcomed: they are told, then that it leaves", () => {
+  const attachment = attached();
+  attachment.message({ type: "leave" }, 0);
+  const effects = attachment.lost(0, { items: [said(7)], leave: true });
+  assert.deepEqual(types(effects), ["unfollow", "route"]);
+  assert.deepEqual(types(attachment.message(say(8), 0)), ["unroute", "close"], "it has left");
+  const again = attached();
+  again.lost(0, { items: [said(7)], leave: false });
+  again.message({ type: "leave" }, 0);
+  again.routed();
+  assert.deepEqual(outline(again.attached(ATTACHED)), [7, "leave"]);
+  assert.deepEqual(types(again.shardClosed("left", "", 0)), ["unfollow", "send"]);
+  // Without anything to tell, or when the owner does not come, it is over at once.
+  const silent = attached();
+  silent.message({ type: "leave" }, 0);
+  assert.deepEqual(types(silent.lost(0)), ["unfollow", "send"]);
+  const waiting = attached();
+  waiting.lost(0, { items: [said(7)], leave: false });
+  waiting.message({ type: "leave" }, 100);
+  assert.deepEqual(waiting.sweep(1099), []);
+  assert.deepEqual(types(waiting.sweep(1100)), ["unroute", "send"]);
 });

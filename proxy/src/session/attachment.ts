@@ -14,6 +14,7 @@ import {
 } from "@atlasnet/core";
 import type { CloseCode, Plain } from "@atlasnet/world";
 import { bytesOfText, textOfBytes } from "./byte-text.ts";
+import { KeptUpstream } from "./kept-upstream.ts";
 import { Received } from "./received.ts";
 import { NOTHING_RETURNED, type Returned } from "./returned.ts";
 
@@ -87,9 +88,6 @@ export type AttachmentPhase =
 /** Pause before the next try when a shard says that it has no owner here. */
 export const RETRY_MS = 250;
 
-/** What one kept upstream item costs beside its payload. */
-const ITEM_OVERHEAD_BYTES = 64;
-
 type AttachPosition = Pick<
   Attach,
   "session" | "firstUnacked" | "lastReceived" | "timeline" | "params"
@@ -131,8 +129,7 @@ export class Attachment {
   private attempt = 0;
   private appliedSeq = 0;
   private readonly received = new Received();
-  private kept: UpstreamItem[] = [];
-  private keptBytes = 0;
+  private readonly kept = new KeptUpstream();
   private paused = false;
   private waitingSince = 0;
   /** The player left, and the shard has to be told before: what is kept, and that. */
@@ -305,9 +302,7 @@ export class Attachment {
   /** What was kept for a timeline that is over; inputs are worth it on any. */
   private dropOlder(): readonly AttachmentEffect[] {
     this.received.wentBack();
-    const inputs = this.kept.filter(({ kind }) => kind !== UpstreamKind.message);
-    const dropped = this.kept.length - inputs.length;
-    this.kept = inputs;
+    const dropped = this.kept.dropMessages();
     return Array.from({ length: dropped }, () => ({ type: "stale" }));
   }
 
@@ -328,7 +323,8 @@ export class Attachment {
       this.options.limits;
     const limits = { maxMessageBytes, messagesPerSecond, bytesPerSecond, idleTimeoutMs };
     const item = encodeWelcome({ ...facts, world: this.world, resume, limits, endpoints, udp });
-    const kept = this.takeKept();
+    // The shard knows by the numbers what of it was applied, and what has to come again.
+    const kept = this.kept.take();
     const effects: AttachmentEffect[] = [{ type: "send", item }, { type: "release" }];
     if (this.received.owed) effects.push(this.passAck());
     for (const item of kept) effects.push({ type: "upstream", item });
@@ -337,19 +333,11 @@ export class Attachment {
     return effects;
   }
 
-  /** What was kept. The shard knows by the numbers what of it was applied, and what has to come again. */
-  private takeKept(): readonly UpstreamItem[] {
-    const { kept } = this;
-    this.kept = [];
-    this.keptBytes = 0;
-    return kept;
-  }
-
   /** The player is not there to be welcomed. */
   private sayGoodbye(): readonly AttachmentEffect[] {
     this.goodbye = false;
     this.phase = "leaving";
-    const kept = this.takeKept().map((item) => ({ type: "upstream", item }) as const);
+    const kept = this.kept.take().map((item) => ({ type: "upstream", item }) as const);
     return [...kept, { type: "leave" }];
   }
 
@@ -397,13 +385,12 @@ export class Attachment {
     if (phase === "leaving") this.goodbye = true;
     else if (phase !== "attaching" && phase !== "signing" && phase !== "attached") return NOTHING;
     if (phase === "signing" || phase === "attached") this.waitingSince = now;
-    this.kept = [...returned.items, ...this.kept];
-    for (const { payload } of returned.items) this.keptBytes += costOf(payload);
+    this.kept.putBack(returned.items);
     return [{ type: "unfollow" }, ...this.pauseAboveBound(), ...this.route(now)];
   }
 
   private pauseAboveBound(): readonly AttachmentEffect[] {
-    if (this.paused || this.keptBytes <= this.options.limits.attachBufferBytes) return NOTHING;
+    if (this.paused || this.kept.bytes <= this.options.limits.attachBufferBytes) return NOTHING;
     this.paused = true;
     return [{ type: "pause" }];
   }
@@ -422,7 +409,7 @@ export class Attachment {
 
   private leave(now: number): readonly AttachmentEffect[] {
     if (this.goodbye) return this.outOfState();
-    if (this.kept.length > 0) {
+    if (!this.kept.isEmpty) {
       this.goodbye = true;
       this.waitingSince = now;
       // The attach is answered already, and waits for a token that nobody needs.
@@ -456,8 +443,7 @@ export class Attachment {
     this.unwelcomed = undefined;
     this.token = undefined;
     this.received.begin(0, undefined);
-    this.kept = [];
-    this.keptBytes = 0;
+    this.kept.take();
     this.paused = false;
     return [...resume, { type: "send", item: encodeClose("left", reason) }];
   }
@@ -470,9 +456,7 @@ export class Attachment {
   ): readonly AttachmentEffect[] {
     if (this.phase === "attached") return [{ type: "upstream", item: { kind, n, index, payload } }];
     if (!this.takesUpstream) return this.outOfState();
-    // The payload is a view into a receive buffer, which is used again.
-    this.kept.push({ kind, n, index, payload: new Uint8Array(payload) });
-    this.keptBytes += costOf(payload);
+    this.kept.add({ kind, n, index, payload });
     return this.pauseAboveBound();
   }
 
@@ -489,14 +473,10 @@ export class Attachment {
   disconnected(): readonly AttachmentEffect[] {
     const { phase } = this;
     this.phase = "ended";
-    this.kept = [];
+    this.kept.take();
     if (phase === "routing") return [{ type: "unroute" }];
     if (phase === "attaching" || phase === "signing" || phase === "attached")
       return [{ type: "detach" }];
     return phase === "leaving" ? [{ type: "unfollow" }] : NOTHING;
   }
-}
-
-function costOf(payload: Uint8Array): number {
-  return payload.length + ITEM_OVERHEAD_BYTES;
 }
