@@ -1,4 +1,10 @@
+const KIBIBYTE = 1024;
 const MEBIBYTE = 1024 * 1024;
+
+/** `1.5 MiB`, `12.0 KiB`: so that what is small is not nothing. */
+export function sizeText(bytes: number): string {
+  return bytes < MEBIBYTE ? `${(bytes / KIBIBYTE).toFixed(1)} KiB` : `${mebibytes(bytes)} MiB`;
+}
 
 /** `1.5` of MiB. */
 export function mebibytes(bytes: number): string {

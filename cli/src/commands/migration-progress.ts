@@ -1,4 +1,4 @@
-import { barText, mebibytes } from "../api/bytes-text.ts";
+import { barText, sizeText } from "../api/bytes-text.ts";
 import type { Migration, Moved } from "../api/migrations.ts";
 import type { CliIo } from "../cli-io.ts";
 
@@ -59,7 +59,7 @@ export function phaseText({ progress }: Migration): string {
   if (progress === undefined) return "asked for";
   const { phase, bytes, totalBytes, lagTicks } = progress;
   if (phase === "copying" && totalBytes > 0)
-    return `copying, ${mebibytes(bytes)} of ${mebibytes(totalBytes)} MiB`;
+    return `copying, ${sizeText(bytes)} of ${sizeText(totalBytes)}`;
   if (phase === "following")
     return `following, ${lagTicks} ${lagTicks === 1 ? "tick" : "ticks"} behind`;
   return phase;
@@ -71,6 +71,6 @@ export function movedText({ world, from, to, outcome, problem, started, ended, .
   const seconds = Math.max(0, (Date.parse(ended) - Date.parse(started)) / 1000).toFixed(1);
   const { gapMs, bytes } = rest;
   const gap = gapMs === undefined ? "" : `; it stood still for ${gapMs} ms`;
-  const sent = bytes === undefined ? "" : `, ${mebibytes(bytes)} MiB were sent`;
+  const sent = bytes === undefined ? "" : `, ${sizeText(bytes)} were sent`;
   return `${world} moved from ${from} to ${to} in ${seconds} s${gap}${sent}.`;
 }

@@ -109,7 +109,7 @@ test("world migrate --wait tells each phase, and how long the world stood still"
   assert.equal(deadlineMs, 30_000);
   const of = { node: "gs-2", shard: "arena/0", id };
   reported.push({ ...of, phase: "copying", ...figures });
-  await command.wrote("talk", /arena to gs-2: copying, 0\.5 of 1\.0 MiB\n/);
+  await command.wrote("talk", /arena to gs-2: copying, 512\.0 KiB of 1\.0 MiB\n/);
   reported.splice(0, 1, { ...of, phase: "following", ...figures, lagTicks: 1 });
   await command.wrote("talk", /following, 1 tick behind\n/);
   await end("arena");
@@ -128,7 +128,7 @@ test("on a terminal the progress is one line, which goes away", async (t) => {
   await command.wrote("talk", /\rarena to gs-2 \[-{24}\] asked for/);
   const { id } = await migrationOf("arena");
   reported.push({ node: "gs-2", shard: "arena/0", id, phase: "copying", ...figures });
-  await command.wrote("talk", /\[#{12}-{12}\] copying, 0\.5 of 1\.0 MiB/);
+  await command.wrote("talk", /\[#{12}-{12}\] copying, 512\.0 KiB of 1\.0 MiB/);
   await end("arena");
   const { talk } = await command.done;
   assert.ok(talk.includes("\r\u001b[Karena moved from gs-1"), talk);
