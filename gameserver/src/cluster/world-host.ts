@@ -76,6 +76,12 @@ interface Awaited {
 const RELEASE_WAIT_MS = 5_000;
 /** To say that worlds are free, and that the node is gone, there is so much time at least, also when closing took it all. */
 const LAST_WORDS_MS = 1_000;
+/** Of the time for a stop: so much of it worlds have to move away while they run. */
+const MOVE_AWAY_SHARE = 0.5;
+/** A stop does not wait for the control plane to move worlds away when it has moved none for this long, in ms. */
+const MOVE_AWAY_QUIET_MS = 1_000;
+/** How often that is looked at, in ms. */
+const MOVE_AWAY_LOOK_MS = 100;
 const STATE_RETRY_MS = 1_000;
 const DEFAULT_DRAIN_MS = 10_000;
 const PREFIXES = [NODES, WORLDS, SHARDS] as const;
@@ -255,7 +261,7 @@ export class WorldHost implements GameserverControl {
   }
 
   /**
-   * Closes every world, saves it and gives it back; resolves when that is done, or no world runs and the control
+   * Has worlds moved away while they run, where they can; then closes every world, saves it and gives it back; resolves when that is done, or no world runs and the control
    * plane does not answer until the deadline: its leases run out then. A save is waited for as long as it takes.
    */
   async drain(deadlineMs = DEFAULT_DRAIN_MS): Promise<void> {
@@ -267,6 +273,7 @@ export class WorldHost implements GameserverControl {
     this.stateTimer?.cancel();
     if (this.registration === undefined) return;
     this.say("draining").catch((error: unknown) => this.notSaid("draining", error));
+    await this.movedAway(clock.now() + deadlineMs * MOVE_AWAY_SHARE);
     this.tell({ type: "draining" });
     // One that asks for a new epoch waits for the control plane: it is saved in the end, whatever comes.
     const busy = ["open", "opening", "closing"] as const;
@@ -293,6 +300,28 @@ export class WorldHost implements GameserverControl {
     });
     await Promise.race([said, late]);
     timer?.cancel();
+  }
+
+  /**
+   * The control plane knows that this node drains, and moves its worlds away: resolves once none is here, or nothing
+   * more comes of it. What stays is closed, and opened elsewhere from its snapshot.
+   */
+  private async movedAway(deadline: number): Promise<void> {
+    const { migrations, clock } = this.dependencies;
+    if (migrations === undefined || !this.hosting.seen.hasOthers) return;
+    migrations.refuseMore("this node is stopping");
+    const phases = ["claimed", "opening", "open", "renewing", "closing", "arriving"] as const;
+    const isEmpty = () => phases.every((phase) => this.hosting.count(phase) === 0);
+    let quietSince = clock.now();
+    while (clock.now() < deadline && clock.now() - quietSince < MOVE_AWAY_QUIET_MS) {
+      if (await this.until(isEmpty, MOVE_AWAY_LOOK_MS)) return;
+      if (this.state === "stopped") return;
+      if (migrations.leaving > 0) quietSince = clock.now();
+    }
+    migrations.giveUp("this node is stopping");
+    this.logger.warn("Worlds that did not move away in time are closed: players wait for them.", {
+      worlds: this.hosting.count("open"),
+    });
   }
 
   /** No effects from here on. Idempotent; the control plane stays its creator's. */

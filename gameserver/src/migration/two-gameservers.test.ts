@@ -177,3 +177,19 @@ test("a migration that is ended by somebody else, or takes too long, leaves the 
   assert.equal(owner().modified, epoch);
   assert.ok(inOrder(counts));
 });
+
+test("a node that stops has its worlds moved away while they run; what does not move is saved", async (t) => {
+  const { g, h, move, moved, owner } = await scene(t);
+  const before = await g.watch();
+  const drained = g.host.drain(20_000);
+  await until(() => g.control.states.includes("draining"));
+  move("h");
+  await drained;
+  assert.equal(moved()?.outcome, "moved");
+  assert.deepEqual(g.control.states.slice(-1), ["stopped"]);
+  const after = await h.watch(before);
+  assert.ok(inOrder([...before.counts, ...after.counts]));
+  // Nobody is left to take it.
+  await h.host.drain(20_000);
+  assert.equal(owner().record?.state, "released");
+});

@@ -67,6 +67,11 @@ export class ClusterRecords {
     return decoded.ok ? undefined : decoded.problem;
   }
 
+  /** Below a prefix. */
+  keys(prefix: string): readonly string[] {
+    return [...this.items.keys()].filter((key) => key.startsWith(prefix));
+  }
+
   /** How many states the key has had since it was made; 0 when it is not there. */
   version(key: string): number {
     return this.items.get(key)?.version ?? 0;

@@ -5,6 +5,7 @@ import {
   generationOf,
   type MigrationRecord,
   migrationKey,
+  NODES,
   type NodeRegistration,
   nodeKey,
   type OwnerRecord,
@@ -51,6 +52,15 @@ export class HostingView {
       world: records.seen("world", worldKey(worldOfShard(shard) ?? shard)),
       node: records.seen("node", nodeKey(this.node)),
     };
+  }
+
+  /** There is another gameserver that takes shards. */
+  get hasOthers(): boolean {
+    return this.records.keys(NODES).some((key) => {
+      const { record } = this.records.seen("node", key);
+      const takes = record?.role === "gameserver" && record.state === "ready" && !record.cordoned;
+      return takes && key !== nodeKey(this.node);
+    });
   }
 
   /** It is being moved away from this ownership: the switch or an abort decides whether it stays. */
