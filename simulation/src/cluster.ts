@@ -9,12 +9,14 @@ import { Bounds } from "./checkers/bounds.ts";
 import type { Checker } from "./checkers/checker.ts";
 import { ExactlyOnce } from "./checkers/exactly-once.ts";
 import { GrowingEpochs } from "./checkers/growing-epochs.ts";
+import { Moves } from "./checkers/moves.ts";
 import { OneActor } from "./checkers/one-actor.ts";
 import { drive } from "./driver.ts";
 import type { ClusterFaults } from "./faults.ts";
 import { SimApiservers } from "./nodes/sim-apiservers.ts";
 import { SimGameserver } from "./nodes/sim-gameserver.ts";
 import { SimProxy } from "./nodes/sim-proxy.ts";
+import { type Deed, Operator } from "./operator.ts";
 import { drawPlan, type Plan } from "./plan.ts";
 import { PublicNet } from "./players/public-net.ts";
 import { SimPlayer } from "./players/sim-player.ts";
@@ -69,6 +71,8 @@ export class ClusterSimulation {
   private readonly proxies: readonly Slot<SimProxy>[];
   private readonly players: Slot<SimPlayer>[];
   private readonly processes = new Map<string, SimProcess>();
+  private readonly operator: Operator;
+  private readonly moves: Moves;
   private readonly exactlyOnce: ExactlyOnce;
   private readonly oneActor: OneActor;
   private readonly epochs: GrowingEpochs;
@@ -76,6 +80,7 @@ export class ClusterSimulation {
   private readonly counts = {
     ...{ crashes: 0, proxyCrashes: 0, clientCrashes: 0, apiserverCrashes: 0, elections: 0 },
     ...{ cuts: 0, pauses: 0, threads: 0, outages: 0, messages: 0 },
+    ...{ deeds: 0, refused: 0, rolls: 0 },
   };
   private lives = 0;
   private isHealed = false;
@@ -115,13 +120,17 @@ export class ClusterSimulation {
       { delayMs: this.plan.delayMs },
       { clock, random: random.fork("public") },
     );
+    this.moves = new Moves({ worlds: names("w", this.plan.worlds) });
     this.apiservers = new SimApiservers(
       { ids: names("a", this.plan.apiservers), commitMs: 5 },
       {
         clock,
         network: this.network,
         random: random.fork("apiservers"),
-        onCommitted: (entries) => this.note(`commit ${entries.at(-1)?.index}`),
+        onCommitted: (entries) => {
+          this.note(`commit ${entries.at(-1)?.index}`);
+          this.moves.look((key) => this.apiservers.item(key));
+        },
       },
     );
     this.oneActor = new OneActor({
@@ -139,6 +148,11 @@ export class ClusterSimulation {
       return slot;
     });
     this.proxies = names("p", this.plan.proxies).map((id) => this.slot<SimProxy>(id));
+    this.operator = new Operator({
+      random: random.fork("operator"),
+      worlds: names("w", this.plan.worlds),
+      nodes: this.gameservers.map(({ id }) => id),
+    });
     this.players = names("c", this.plan.clients).map((id) => this.slot<SimPlayer>(id));
   }
 
@@ -174,6 +188,7 @@ export class ClusterSimulation {
     );
     return {
       ...this.counts,
+      ...{ moved: this.moves.moved, aborted: this.moves.aborted },
       ...{ said: figures.queued, delivered: figures.delivered, drops: figures.drops },
       ...{ rollbacks: figures.rollbacks, sessions: figures.sessions, welcomes: figures.welcomes },
       ...looked,
@@ -227,8 +242,41 @@ export class ClusterSimulation {
       counts.elections += 1;
       this.apiservers.elect(random.int(50, 2_000));
     }
+    if (happens(plan.operator)) this.perform(this.operator.next());
     if (happens(plan.storeOutage)) this.failBucket();
     this.cutSomething();
+  }
+
+  private perform(deed: Deed): void {
+    this.counts.deeds += 1;
+    this.note(`operator ${JSON.stringify(deed)}`);
+    if (deed.type === "roll") return this.roll(deed.node);
+    const done =
+      deed.type === "migrate"
+        ? this.apiservers.migrate(deed.world, deed.to)
+        : this.apiservers.cordon(deed.node, deed.cordoned);
+    // There may be nothing to move, nobody to take it, or no leader to ask: operators are told, and go on.
+    done.catch(() => {
+      this.counts.refused += 1;
+    });
+  }
+
+  private roll(node: string): void {
+    const slot = this.gameservers.find(({ id }) => id === node);
+    const { running, process } = slot ?? {};
+    if (slot === undefined || running === undefined || process === undefined) return;
+    this.counts.rolls += 1;
+    const end = () => {
+      if (slot.process !== process || !process.isAlive) return;
+      this.end(slot);
+      // Like any process that ends in order: what it wrote stays.
+      slot.disk.crash("process");
+      this.again(slot, () => this.startGameserver(slot));
+    };
+    running.stop().then(end, (error: unknown) => {
+      this.note(`${node} does not end in order: ${String(error)}`);
+      end();
+    });
   }
 
   private pause(slot: Slot<unknown>): void {
@@ -272,6 +320,7 @@ export class ClusterSimulation {
     this.network.healAll();
     this.net.healAll();
     this.bucket.disk.setFaults({});
+    for (const deed of this.operator.end()) this.perform(deed);
     for (const process of this.processes.values()) process.resume();
     for (const slot of this.players) slot.running?.quiet();
   }

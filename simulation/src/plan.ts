@@ -60,7 +60,7 @@ export function drawPlan(random: PseudoRandom): Plan {
     cut: some(0.7, 0.06),
     pause: some(0.5, 0.03),
     storeOutage: some(0.3, 0.03),
-    operator: some(0.6, 0.05),
+    operator: some(0.8, 0.25),
     drift: some(0.8, 0.0045),
     syncMs: random.float() * 20,
     stall: some(0.4, 0.02),

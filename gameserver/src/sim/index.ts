@@ -12,5 +12,6 @@ export {
   WorldThread,
   type WorldThreadSurroundings,
 } from "../host/world-thread.ts";
+export { MigrationHost } from "../migration/migration-host.ts";
 export { SNAPSHOTS, type StoreOfShard } from "../snapshots/snapshot-store.ts";
 export { WorldSnapshots } from "../snapshots/world-snapshots.ts";

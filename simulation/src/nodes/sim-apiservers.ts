@@ -2,14 +2,28 @@ import { ReplicatedStore } from "@atlasnet/apiserver";
 import {
   LeaderRole,
   type LogEntry,
+  migrate,
   NodeLinks,
   SIM_PLACEMENT,
   StateMachine,
 } from "@atlasnet/apiserver/sim";
-import { type KeyValue, noopLogger } from "@atlasnet/core";
+import {
+  cordonNode,
+  decodeRecord,
+  firstShard,
+  type KeyValue,
+  nodeKey,
+  noopLogger,
+  seen,
+} from "@atlasnet/core";
 import type { SeededRandom, SimClock, SimNetwork } from "@atlasnet/core/sim";
 import { CLUSTER } from "./control-tie.ts";
 import { SimLog } from "./sim-log.ts";
+
+/** A migration may take so long. */
+const MIGRATION_MS = 20_000;
+/** Of a store that was never restored. */
+const GENERATION = 0;
 
 export interface SimApiserversOptions {
   readonly ids: readonly string[];
@@ -93,6 +107,25 @@ export class SimApiservers {
 
   elect(afterMs: number): void {
     this.log.elect(afterMs, () => this.role.changed());
+  }
+
+  /** What an operator's request does. @throws ApiError with the reason why not, ControlError */
+  async migrate(world: string, to: string): Promise<void> {
+    const { clock, random } = this.deps;
+    await migrate(
+      { store: this.store, clock, random, moves: undefined },
+      { shard: firstShard(world), to, deadlineMs: MIGRATION_MS, request: undefined },
+    );
+  }
+
+  /** New shards stay away from a node, or may come again. @throws ControlError */
+  async cordon(node: string, cordoned: boolean): Promise<void> {
+    const item = this.item(nodeKey(node));
+    const decoded = item && decodeRecord("node", item.value);
+    if (!decoded?.ok || item === undefined) return;
+    const before = seen(decoded.record, item);
+    const made = cordonNode(node, before, GENERATION, cordoned);
+    if (made.ok) await this.store.txn(made.txn);
   }
 
   private async serve(node: string): Promise<void> {

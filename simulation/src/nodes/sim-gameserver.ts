@@ -6,12 +6,14 @@ import { DEFAULT_OUTBOX_BYTES, Gameserver } from "@atlasnet/gameserver";
 import {
   kvServices,
   LoadMeter,
+  MigrationHost,
   SNAPSHOTS,
   type ToThread,
   WorldHost,
   WorldModules,
   WorldSnapshots,
 } from "@atlasnet/gameserver/sim";
+import { createNoopMeter } from "@opentelemetry/api";
 import type { ClusterFaults } from "../faults.ts";
 import type { Plan } from "../plan.ts";
 import { ControlTie } from "./control-tie.ts";
@@ -20,7 +22,10 @@ import { SimWorker } from "./sim-worker.ts";
 const DATA_DIR = "/data";
 const SNAPSHOTS_KEPT = 3;
 const UPLOAD_BYTES_PER_SECOND = 10_000_000;
+const MIGRATION_BYTES_PER_SECOND = 10_000_000;
 const FINISH_MS = 5_000;
+/** So long a process that is told to end has for giving its worlds back. */
+const DRAIN_MS = 10_000;
 const OUTBOX_MESSAGES = 1_024;
 const MAX_SESSIONS = 1_000;
 const THREADS = 2;
@@ -85,10 +90,15 @@ export class SimGameserver {
       },
     );
     const modules = new WorldModules({ dir: "/" }, { stored: noStoredModules });
+    const migrations = new MigrationHost(
+      { bytesPerSecond: MIGRATION_BYTES_PER_SECOND },
+      { network, clock: process, logger, meter: createNoopMeter() },
+    );
     this.host = new WorldHost({
       control,
       modules,
       snapshots,
+      migrations,
       clock: process,
       logger,
       onGone: (shard) => this.load.forget(shard),
@@ -141,6 +151,16 @@ export class SimGameserver {
     await this.host.start(this.gameserver, () =>
       this.load.at(this.deps.process.now(), { bytes: this.gameserver.traffic, memoryBytes: 0 }),
     );
+  }
+
+  /** As on SIGTERM: its worlds are saved and given back before it ends. */
+  async stop(): Promise<void> {
+    await this.host.drain(DRAIN_MS);
+    await this.gameserver.drain();
+    this.host.stop();
+    await this.gameserver.stop();
+    await this.tie.session.stop();
+    this.tie.stop();
   }
 
   /** One of its world threads ends, with all its worlds. */

@@ -1,0 +1,25 @@
+import { decodeRecord, firstShard, type KeyValue, movedKey } from "@atlasnet/core";
+
+/** How the migrations of a run ended, counted: runs in which none ends prove little about them. */
+export class Moves {
+  moved = 0;
+  aborted = 0;
+  private readonly worlds: readonly string[];
+  private readonly last = new Map<string, string>();
+
+  constructor({ worlds }: { readonly worlds: readonly string[] }) {
+    this.worlds = worlds;
+  }
+
+  /** Something was committed. */
+  look(item: (key: string) => KeyValue | undefined): void {
+    for (const world of this.worlds) {
+      const found = item(movedKey(firstShard(world)));
+      const decoded = found && decodeRecord("moved", found.value);
+      if (!decoded?.ok || this.last.get(world) === decoded.record.id) continue;
+      this.last.set(world, decoded.record.id);
+      if (decoded.record.outcome === "moved") this.moved += 1;
+      else this.aborted += 1;
+    }
+  }
+}
