@@ -277,11 +277,14 @@ export class ShardStorage {
 
   /**
    * Writes the state after `facts.tick`; deltas appended from now on belong to a new journal behind
-   * it. `state` must not change until it resolves. One at a time.
+   * it. `state` may still be under way: it is the one after that tick, and must not change. One at a time.
    * @throws StorageError `snapshot-failed` (try again with a newer state after the fault's `retryMs`)
    * or `snapshot-running`.
    */
-  async writeSnapshot(facts: SnapshotFacts, state: Uint8Array): Promise<WrittenSnapshot> {
+  async writeSnapshot(
+    facts: SnapshotFacts,
+    state: Uint8Array | Promise<Uint8Array>,
+  ): Promise<WrittenSnapshot> {
     const { run } = this;
     assert.ok(run !== undefined, "writeSnapshot comes after nextEpoch");
     const { world } = this.options;
@@ -299,7 +302,7 @@ export class ShardStorage {
     this.snapshotRunning = true;
     let takenAt: number;
     try {
-      takenAt = await this.snapshots.write(run, facts, state);
+      takenAt = await this.snapshots.write(run, facts, await state);
     } catch (error) {
       if (!anchored) {
         this.gap = {};

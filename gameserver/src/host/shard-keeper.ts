@@ -4,6 +4,13 @@ import type { ShardStorage } from "../durability/shard-storage.ts";
 import type { WrittenSnapshot } from "../durability/storage-options.ts";
 import type { Shard } from "../shard/shard.ts";
 
+/**
+ * A state is encoded in pieces of about so much between the ticks of its thread, which a large one would hold up.
+ * What fits in one piece is encoded at once.
+ */
+const SNAPSHOT_PIECE_BYTES = 64 * 1024;
+/** Between two of them. */
+const SNAPSHOT_PAUSE_MS = 1;
 /** A snapshot that failed, and files that could not be opened, are tried again after this long. */
 const SNAPSHOT_RETRY_MS = 5_000;
 
@@ -30,6 +37,8 @@ export class ShardKeeper {
   /** A snapshot is being written; never rejects. */
   private writing: Promise<void> | undefined;
   private held = false;
+  /** Somebody waits for the snapshot that is being written: it makes no pauses. */
+  private hurried = false;
   /** Of the last snapshot of this storage; −1 before the first. */
   private snapshotTick = -1;
   private written: WrittenSnapshot | undefined;
@@ -119,6 +128,7 @@ export class ShardKeeper {
     if (clock.now() < this.retryAt) return;
     this.due = false;
     if (this.snapshotTick === this.tick) return;
+    this.hurried = false;
     this.write(this.storage).catch((error: unknown) => {
       this.retryAt = clock.now() + SNAPSHOT_RETRY_MS;
       this.due = true;
@@ -169,7 +179,7 @@ export class ShardKeeper {
     try {
       const module = { name: definition.name, version: String(definition.version) };
       const facts = { module, schema: definition, tick };
-      this.written = await storage.writeSnapshot(facts, shard.snapshot());
+      this.written = await storage.writeSnapshot(facts, this.stateOf(shard));
       this.snapshotTick = tick;
       this.dependencies.onWritten?.(this.written, false);
     } finally {
@@ -178,8 +188,40 @@ export class ShardKeeper {
     }
   }
 
+  /** The shard's state as it is now; it ticks on while that is encoded. */
+  private async stateOf(shard: Shard): Promise<Uint8Array> {
+    const copy = shard.beginCopy();
+    const pieces: Uint8Array[] = [];
+    try {
+      for (;;) {
+        const { data, last } = copy.read(SNAPSHOT_PIECE_BYTES);
+        pieces.push(data);
+        if (last) return pieces.length === 1 ? data : joined(pieces);
+        if (!this.hurried) await this.pause();
+      }
+    } finally {
+      copy.end();
+    }
+  }
+
+  private pause(): Promise<void> {
+    const { clock } = this.dependencies;
+    return new Promise((resolve) => void clock.setTimer(SNAPSHOT_PAUSE_MS, resolve));
+  }
+
   /** Waits for a snapshot under way; its own failure was reported. */
   private async settle(): Promise<void> {
+    this.hurried = true;
     while (this.writing !== undefined) await this.writing;
   }
+}
+
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
 }
