@@ -35,7 +35,7 @@ export async function createWorldHost(
       { bytesPerSecond },
       { network: links, clock: systemClock, ...{ logger, meter, tracer } },
     );
-  if (migrations !== undefined) registerReplicaMetrics(meter, migrations.counts);
+  if (migrations !== undefined) registerReplicaMetrics(meter, migrations);
   const worlds = new WorldHost(
     { control, modules, snapshots, migrations, clock: systemClock, logger, onGone },
     { fresh: config.data.fresh },

@@ -16,7 +16,7 @@ import type { ReplicaNews } from "../host/protocol.ts";
 import { newReplicaCounts, type ReplicaCounts } from "../replica/counts.ts";
 import { Incoming } from "./incoming.ts";
 import type { MigrationHome, MovingWorlds } from "./migration-home.ts";
-import { MigrationWatch } from "./migration-watch.ts";
+import { type MigrationSide, MigrationWatch } from "./migration-watch.ts";
 import { closing, Outgoing } from "./outgoing.ts";
 import { ReplicaLinks } from "./replica-links.ts";
 
@@ -106,8 +106,14 @@ export class MigrationHost {
 
   /** How far they are, for whoever watches; at most one for a shard. */
   *progress(): Generator<MigrationProgress> {
-    for (const each of this.incoming.values()) yield each.progress;
-    for (const each of this.outgoing.values()) yield each.progress;
+    yield* this.progressOf("target");
+    yield* this.progressOf("source");
+  }
+
+  /** Of those that this node is the one side of. */
+  *progressOf(side: MigrationSide): Generator<MigrationProgress> {
+    const all = side === "target" ? this.incoming : this.outgoing;
+    for (const each of all.values()) yield each.progress;
   }
 
   /** Migrations away from here that are not over. */

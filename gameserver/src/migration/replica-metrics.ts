@@ -1,3 +1,4 @@
+import { MIGRATION_PHASES, type MigrationProgress } from "@atlasnet/core";
 import type { Meter } from "@opentelemetry/api";
 import type { ReplicaCounts } from "../replica/counts.ts";
 
@@ -15,8 +16,35 @@ const DESCRIPTIONS: { readonly [name in keyof ReplicaCounts]: string } = {
   failures: "Replica streams that failed",
 };
 
-/** What replica streams did, on both sides together. */
-export function registerReplicaMetrics(meter: Meter, counts: ReplicaCounts): void {
+const SIDES = ["source", "target"] as const;
+
+export interface MeasuredMigrations {
+  readonly counts: ReplicaCounts;
+  progressOf(side: (typeof SIDES)[number]): Iterable<MigrationProgress>;
+}
+
+/** What replica streams did, on both sides together, and the migrations under way. */
+export function registerReplicaMetrics(meter: Meter, migrations: MeasuredMigrations): void {
+  const { counts } = migrations;
+  meter
+    .createObservableGauge("atlasnet_migrations_under_way", {
+      description: "Migrations that this node takes part in now, by side and phase",
+    })
+    .addCallback((result) => {
+      for (const side of SIDES) {
+        const all = [...migrations.progressOf(side)];
+        for (const phase of MIGRATION_PHASES)
+          result.observe(all.filter((each) => each.phase === phase).length, { side, phase });
+      }
+    });
+  meter
+    .createObservableGauge("atlasnet_migration_lag_ticks", {
+      description: "Ticks that a target is behind this node at most, of worlds that leave it",
+    })
+    .addCallback((result) => {
+      const lags = [...migrations.progressOf("source")].map(({ lagTicks }) => lagTicks);
+      result.observe(Math.max(0, ...lags));
+    });
   for (const [name, description] of Object.entries(DESCRIPTIONS)) {
     const key = name as keyof ReplicaCounts;
     const snake = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
