@@ -61,6 +61,14 @@ export class Routes<C> {
     return this.routeAll([client], now, places);
   }
 
+  /** When the next of those may be routed who wait for a time later than `at`. */
+  nextTry(at: number): number | undefined {
+    let next: number | undefined;
+    for (const { notBefore } of this.waiting.values())
+      if (notBefore > at && (next === undefined || notBefore < next)) next = notBefore;
+    return next;
+  }
+
   forget(client: C): void {
     const wish = this.waiting.get(client);
     if (wish === undefined) return;

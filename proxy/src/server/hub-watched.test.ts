@@ -354,3 +354,27 @@ test("a link to where nobody here wants is not opened", async () => {
   assert.equal(links.get("g2")?.length, 1);
   hub.stop();
 });
+
+test("those who come back at a time of their own are routed then, each at his", async () => {
+  const { clock, store, hub, complete, elapse } = await scene();
+  store.own("arena", "g1");
+  complete();
+  new TestPlayer(hub).join();
+  await elapse(100);
+  const now = clock.now();
+  const players = [60, 15, 250].map((ms) => {
+    const player = new TestPlayer(hub);
+    hub.route(player, "arena", now + ms);
+    return player;
+  });
+  for (const [ms, routed] of [
+    [14, 0],
+    [1, 1],
+    [45, 2],
+    [190, 3],
+  ] as const) {
+    await elapse(ms);
+    assert.equal(players.filter(({ port }) => port !== undefined).length, routed);
+  }
+  hub.stop();
+});

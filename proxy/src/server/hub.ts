@@ -79,6 +79,7 @@ export class Hub {
   /** By node: the next look after a failure. */
   private readonly retries = new Map<string, Timer>();
   private readonly unwatch: () => void;
+  private look: { readonly at: number; readonly timer: Timer } | undefined;
   private attaches = 0;
   private stopped = false;
 
@@ -111,7 +112,25 @@ export class Hub {
 
   route(client: RoutedClient, world: string, notBefore: number): void {
     const { clock, placements } = this.dependencies;
-    this.perform(this.routes.want(client, world, notBefore, clock.now(), placements));
+    const now = clock.now();
+    if (notBefore > now) this.lookAgain(notBefore);
+    this.perform(this.routes.want(client, world, notBefore, now, placements));
+  }
+
+  /** One timer for all who wait for a time of their own: the earliest of them. */
+  private lookAgain(at: number): void {
+    if (this.look !== undefined && this.look.at <= at) return;
+    const { clock } = this.dependencies;
+    this.look?.timer.cancel();
+    const timer = clock.setTimer(at - clock.now(), () => {
+      this.look = undefined;
+      // Timers may come early: then once more.
+      if (clock.now() < at) return this.lookAgain(at);
+      this.resolve();
+      const next = this.routes.nextTry(at);
+      if (next !== undefined) this.lookAgain(next);
+    });
+    this.look = { at, timer };
   }
 
   unroute(client: RoutedClient): void {
@@ -129,6 +148,7 @@ export class Hub {
     this.unwatch();
     for (const timer of this.retries.values()) timer.cancel();
     this.retries.clear();
+    this.look?.timer.cancel();
     for (const { link } of this.links.values()) link.close({ code: "closed" });
     this.links.clear();
   }

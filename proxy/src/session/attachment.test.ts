@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Attached, type Hello, UpstreamKind } from "@atlasnet/core";
-import { Attachment, type AttachmentEffect, RETRY_MS } from "./attachment.ts";
+import { Attachment, type AttachmentEffect, FIRST_RETRY_MS, RETRY_MS } from "./attachment.ts";
 
 const HELLO: Hello = {
   world: "arena",
@@ -211,8 +211,15 @@ test("a shard without an owner here is asked again later, until the time is over
   attachment.routed();
   assert.deepEqual(attachment.shardClosed("world-unavailable", "", 100), [
     { type: "unfollow" },
-    { type: "route", world: "arena", notBefore: 100 + RETRY_MS },
+    { type: "route", world: "arena", notBefore: 100 + FIRST_RETRY_MS },
   ]);
+  // Later and later, up to a bound.
+  const pauses = [1, 2, 3, 4, 5, 6].map(() => {
+    attachment.routed();
+    const [, route] = attachment.shardClosed("world-unavailable", "", 100);
+    return route?.type === "route" ? route.notBefore - 100 : undefined;
+  });
+  assert.deepEqual(pauses, [30, 60, 120, 240, RETRY_MS, RETRY_MS]);
   assert.deepEqual(attachment.unknownWorld(200), [
     { type: "route", world: "arena", notBefore: 200 + RETRY_MS },
   ]);

@@ -87,6 +87,8 @@ export type AttachmentPhase =
 
 /** Pause before the next try when a shard says that it has no owner here. */
 export const RETRY_MS = 250;
+/** The first such pause, doubled with each: one who is about to become the owner is so in a moment. */
+export const FIRST_RETRY_MS = 15;
 
 type AttachPosition = Pick<
   Attach,
@@ -134,6 +136,8 @@ export class Attachment {
   private waitingSince = 0;
   /** The player left, and the shard has to be told before: what is kept, and that. */
   private goodbye = false;
+  /** Refusals in a row by shards that have no owner where they were looked for. */
+  private refusals = 0;
 
   constructor(options: AttachmentOptions) {
     this.options = options;
@@ -281,6 +285,7 @@ export class Attachment {
     if (this.phase !== "attaching" || identity === undefined) return NOTHING;
     const dropped = this.wentBack(message) ? this.dropOlder() : NOTHING;
     this.received.attached(message.timeline);
+    this.refusals = 0;
     this.hello = undefined;
     this.session = { session: message.session, timeline: message.timeline };
     this.attempt = message.attempt;
@@ -372,10 +377,15 @@ export class Attachment {
   shardClosed(code: CloseCode, reason: string, now: number): readonly AttachmentEffect[] {
     if (this.phase === "leaving") return [{ type: "unfollow" }, ...this.left(reason)];
     if (this.phase === "attaching" && code === "world-unavailable")
-      return [{ type: "unfollow" }, ...this.route(now + RETRY_MS)];
+      return [{ type: "unfollow" }, ...this.route(now + this.retryPause())];
     if (this.phase !== "attaching" && this.phase !== "signing" && this.phase !== "attached")
       return NOTHING;
     return [{ type: "unfollow" }, ...this.end(code, reason)];
+  }
+
+  private retryPause(): number {
+    this.refusals += 1;
+    return Math.min(RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(this.refusals - 1, 10));
   }
 
   /** The link, the owner or the epoch is gone: attach anew, the socket is not touched. */
