@@ -169,6 +169,7 @@ export {
   type Constraints,
   type Labels,
   MAX_ADDRESS_BYTES,
+  MAX_ASKER_BYTES,
   MAX_BOOT_BYTES,
   MAX_CONSTRAINT_NODES,
   MAX_GRACE_SECONDS,

@@ -16,6 +16,8 @@ export interface AskedAway {
   readonly deadlineMs: number;
   /** Migrations from the node at a time, those that are under way already included. */
   readonly atOnce: number;
+  /** Who asks, for people. */
+  readonly by: string;
   readonly request: string | undefined;
 }
 
@@ -43,7 +45,7 @@ const MAX_REFUSED = 64;
  */
 export async function migrateAway(
   parts: Migrations & { readonly logger: Logger },
-  { node, deadlineMs, atOnce, request }: AskedAway,
+  { node, deadlineMs, atOnce, by, request }: AskedAway,
 ): Promise<Away> {
   const { store, logger } = parts;
   const { record } = await readRecord(store, "node", nodeKey(node));
@@ -75,7 +77,7 @@ export async function migrateAway(
     if (underWay.size >= atOnce || refused.length >= MAX_REFUSED) break;
     if (underWay.has(shard)) continue;
     try {
-      const { id, from, to } = await migrate(parts, { shard, deadlineMs, request, planned });
+      const { id, from, to } = await migrate(parts, { shard, deadlineMs, by, request, planned });
       begun.push({ shard, id, from, to });
       underWay.add(shard);
       const { record: world } = await readRecord(

@@ -3,7 +3,9 @@ import {
   beginMigration,
   type Clock,
   type ControlStore,
+  clipText,
   isOwned,
+  MAX_ASKER_BYTES,
   type MigrationRecord,
   type MigrationRefusal,
   type MigrationView,
@@ -22,6 +24,7 @@ import { ApiError } from "./api-error.ts";
 import { misfit } from "./explain-placement.ts";
 import type { MovePort } from "./ports.ts";
 import { propose, readRecord } from "./record-access.ts";
+import type { Call } from "./route.ts";
 
 /** Migrations that operators ask for. */
 
@@ -40,6 +43,8 @@ export interface AskedMigration {
   /** Absent: placement chooses. */
   readonly to?: string | undefined;
   readonly deadlineMs: number;
+  /** Who asks, for people. */
+  readonly by: string;
   /** The same for every retry of this very request; absent: there is none. */
   readonly request: string | undefined;
   /** Weights that nodes are to get beside what placement sees. */
@@ -53,6 +58,11 @@ export interface BegunMigration {
   readonly id: string;
   readonly from: string;
   readonly to: string;
+}
+
+/** Who asks, as records and errors name whoever it is. */
+export function askerOf({ caller }: Call): string {
+  return caller === undefined ? "an operator" : `operator ${caller.name}`;
 }
 
 type Code = MigrationRefusal | "no-target";
@@ -82,7 +92,9 @@ export async function migrate(parts: Migrations, asked: AskedMigration): Promise
       if (before.kind === "refused") return before.refusal;
       if (before.kind === "begun") return { ok: true, txn: { compare: [], then: [] } };
       const { to, view, generation } = before;
-      const wish = { id, to, reason: "operator", started: clock.wallTime(), deadlineMs } as const;
+      const by = clipText(asked.by, MAX_ASKER_BYTES);
+      const started = clock.wallTime();
+      const wish = { id, to, reason: "operator", by, started, deadlineMs } as const;
       return beginMigration(shard, view, wish, generation);
     },
     (code, problem) => refusal(shard, asked.to, code, problem, judged),
@@ -205,11 +217,11 @@ function refusal(
 }
 
 /** Of two operators, the second one is told of the first one's. */
-function underWay(shard: string, { id, from, to, reason, started }: MigrationRecord): ApiError {
+function underWay(shard: string, { id, from, to, reason, by, started }: MigrationRecord): ApiError {
   const since = new Date(started).toISOString();
   return new ApiError(
     "migrating",
-    `${shard} is on its way from ${from} to ${to} already: migration ${id} (${reason}), begun at ${since}`,
+    `${shard} is on its way from ${from} to ${to} already: migration ${id} (${by ?? reason}), begun at ${since}`,
     `Wait until it has arrived (\`atlasnet migration ls\`), or end it: \`atlasnet migration cancel ${worldOfShard(shard) ?? ""}\`.`,
   );
 }

@@ -199,6 +199,8 @@ export const migrationSchema = v.strictObject({
   from: v.string(),
   to: v.string(),
   reason: v.picklist(["operator", "drained", "balanced", "upgraded"]),
+  /** Who asked for it. */
+  by: v.optional(v.string()),
   /** What the target is to run; absent: what the world names. */
   module: v.optional(moduleSchema),
   /** ISO 8601. */
@@ -226,11 +228,12 @@ export function migrationJson(
   modified: number,
   reports: readonly ReportedMigration[] = [],
 ): MigrationJson {
-  const { id, from, to, reason, module, started, deadlineMs } = record;
+  const { id, from, to, reason, by, module, started, deadlineMs } = record;
   const own = reports.filter((each) => each.id === id && each.shard === shard);
   const report = own.find(({ node }) => node === to) ?? own.find(({ node }) => node === from);
   return {
     ...{ shard, world: worldOfShard(shard) ?? "", id, from, to, reason },
+    ...(by === undefined ? {} : { by }),
     ...(module === undefined ? {} : { module: moduleJson(module) }),
     ...{ started: dateText(started), deadlineMs, modified },
     ...(report === undefined ? {} : { progress: progressJson(report) }),

@@ -9,6 +9,7 @@ export const migrationSchema = v.looseObject({
   from: v.string(),
   to: v.string(),
   reason: v.string(),
+  by: v.optional(v.string()),
   started: v.string(),
   progress: v.optional(
     v.looseObject({

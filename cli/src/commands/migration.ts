@@ -73,12 +73,13 @@ function table(io: CliIo, migrations: readonly Migration[]): string {
     return "";
   }
   return tableText(
-    ["WORLD", "FROM", "TO", "REASON", "SINCE", "PROGRESS"],
+    ["WORLD", "FROM", "TO", "REASON", "BY", "SINCE", "PROGRESS"],
     migrations.map((each) => [
       each.world,
       each.from,
       each.to,
       each.reason,
+      each.by ?? "-",
       each.started,
       phaseText(each),
     ]),

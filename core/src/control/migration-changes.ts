@@ -52,7 +52,7 @@ export type MigrationRefusal =
 /** What is asked for; see MigrationRecord. */
 export type MigrationWish = Pick<
   MigrationRecord,
-  "id" | "to" | "reason" | "module" | "started" | "deadlineMs"
+  "id" | "to" | "reason" | "by" | "module" | "started" | "deadlineMs"
 >;
 
 /** Begins a migration of the present ownership. What the caller assumed beside it may be compared as well. */

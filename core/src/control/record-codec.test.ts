@@ -152,8 +152,10 @@ test("a shard that nobody shall own has no wanted node", () => {
 
 test("a migration without a module runs the world's own; what moved may say how long it took", () => {
   const { module: _, ...plain } = records.migration;
-  const migration = decodeRecord("migration", encodeRecord("migration", plain));
-  assert.deepStrictEqual(migration, { ok: true, record: plain });
+  for (const record of [plain, { ...plain, by: "operator ann" }]) {
+    const migration = decodeRecord("migration", encodeRecord("migration", record));
+    assert.deepStrictEqual(migration, { ok: true, record });
+  }
   const measured: Records["moved"] = {
     ...records.moved,
     ...{ outcome: "moved", problem: "", gapMs: 41, bytes: 2 ** 33 },

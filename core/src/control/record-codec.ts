@@ -18,6 +18,7 @@ import { MAX_VALUE_BYTES } from "./control-store.ts";
 import { isModuleName, isModuleVersion, isNodeName } from "./record-keys.ts";
 import {
   MAX_ADDRESS_BYTES,
+  MAX_ASKER_BYTES,
   MAX_BOOT_BYTES,
   MAX_CONSTRAINT_NODES,
   MAX_GRACE_SECONDS,
@@ -213,6 +214,7 @@ const catalogue: { readonly [K in RecordKind]: Fields<Records[K]> } = {
     to: nodeName,
     toBoot: boot,
     reason: migrationReason,
+    by: optional(text(1, MAX_ASKER_BYTES)),
     module: optional(moduleSource),
     started: unsigned,
     deadlineMs: integer(MIN_MIGRATION_MS, MAX_MIGRATION_MS),

@@ -184,6 +184,8 @@ export interface MigrationRecord {
   readonly to: string;
   readonly toBoot: string;
   readonly reason: MigrationReason;
+  /** Who asked for it, for people; absent: nobody is named. At most MAX_ASKER_BYTES. */
+  readonly by?: string | undefined;
   /** The module that the target is to run; absent: the one that the world's record names. */
   readonly module?: ModuleSource | undefined;
   /** When it was asked for, in ms since 1970, for people. */
@@ -300,4 +302,5 @@ export const MAX_SHARDS_PER_WORLD = 4096;
 /** A migration takes this long at most. */
 export const MAX_MIGRATION_MS = 3_600_000;
 export const MIN_MIGRATION_MS = 1_000;
+export const MAX_ASKER_BYTES = 256;
 export const MAX_MIGRATION_PROBLEM_BYTES = 1024;

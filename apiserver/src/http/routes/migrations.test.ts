@@ -216,7 +216,7 @@ test("of two operators the second one is told of the first one's; a retry gets i
   const begun = Object(await client.request(first));
   await assert.rejects(
     ask("POST", first.path, first.body),
-    code("migrating", new RegExp(begun.id)),
+    code("migrating", new RegExp(`${begun.id} \\(operator admin of api-1\\)`)),
   );
   assert.deepEqual(await client.request(first), begun);
   await arrive("arena", "gs-2");

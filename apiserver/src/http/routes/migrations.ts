@@ -12,7 +12,7 @@ import {
 import * as v from "valibot";
 import { ApiError } from "../api-error.ts";
 import { migrateAway } from "../migrate-away.ts";
-import { DEFAULT_MIGRATION_MS, migrate } from "../migrations.ts";
+import { askerOf, DEFAULT_MIGRATION_MS, migrate } from "../migrations.ts";
 import { propose, readRecord, recordOf } from "../record-access.ts";
 import { migrationJson, migrationSchema, movedJson, movedSchema } from "../record-schemas.ts";
 import { jsonRoute, type Route } from "../route.ts";
@@ -66,8 +66,11 @@ export function migrationRoutes(parts: RouteParts): Route[] {
       params: v.strictObject({ world: worldName }),
       body: v.strictObject({ to: v.optional(nodeName), deadlineMs: deadline }),
       answer: v.strictObject({ revision: revisionNumber, ...begunSchema.entries }),
-      handle: ({ params: { world }, body: { to, deadlineMs } }, { id }) =>
-        migrate(migrations, { shard: firstShard(world), to, deadlineMs, request: id }),
+      handle: ({ params: { world }, body: { to, deadlineMs } }, call) =>
+        migrate(migrations, {
+          ...{ shard: firstShard(world), to, deadlineMs },
+          ...{ by: askerOf(call), request: call.id },
+        }),
     }),
     jsonRoute({
       method: "POST",
@@ -97,8 +100,11 @@ export function migrationRoutes(parts: RouteParts): Route[] {
           v.strictObject({ shard: v.string(), code: v.string(), message: v.string() }),
         ),
       }),
-      handle: ({ params: { node }, body }, { id }) =>
-        migrateAway({ ...migrations, logger }, { node, ...body, request: id }),
+      handle: ({ params: { node }, body }, call) =>
+        migrateAway(
+          { ...migrations, logger },
+          { node, ...body, by: askerOf(call), request: call.id },
+        ),
     }),
     jsonRoute({
       method: "GET",
@@ -179,8 +185,8 @@ export function migrationRoutes(parts: RouteParts): Route[] {
       params: shardParams,
       query: v.strictObject({ id: v.optional(v.pipe(v.string(), v.maxLength(64))) }),
       answer: changedSchema,
-      handle: async ({ params: shard, query: { id } }, { caller }) => {
-        const by = caller === undefined ? "an operator" : `operator ${caller.name}`;
+      handle: async ({ params: shard, query: { id } }, call) => {
+        const by = askerOf(call);
         const how = { by, problem: `cancelled by ${by}`, ended: clock.wallTime() };
         const revision = await propose(
           store,

@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import type { RebalancePlan } from "../../placement/rebalance-plan.ts";
 import { ApiError } from "../api-error.ts";
-import { DEFAULT_MIGRATION_MS, migrate } from "../migrations.ts";
+import { askerOf, DEFAULT_MIGRATION_MS, migrate } from "../migrations.ts";
 import { jsonRoute, type Route } from "../route.ts";
 import { type RouteParts, wired } from "../route-parts.ts";
 
@@ -66,7 +66,7 @@ export function rebalanceRoutes(parts: RouteParts): Route[] {
           v.strictObject({ shard: v.string(), code: v.string(), message: v.string() }),
         ),
       }),
-      handle: async (_, { id }) => {
+      handle: async (_, call) => {
         const plan = await planOf(parts);
         if (!plan.liveMoves)
           throw new ApiError(
@@ -78,7 +78,10 @@ export function rebalanceRoutes(parts: RouteParts): Route[] {
         const refused = [];
         for (const { shard, to, live } of plan.moves) {
           if (!live) continue;
-          const asked = { shard, to, deadlineMs: DEFAULT_MIGRATION_MS, request: id };
+          const asked = {
+            ...{ shard, to, deadlineMs: DEFAULT_MIGRATION_MS },
+            ...{ by: askerOf(call), request: call.id },
+          };
           try {
             const { id: migration, from } = await migrate({ store, clock, random, moves }, asked);
             begun.push({ shard, id: migration, from, to });
