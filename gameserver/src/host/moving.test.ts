@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
 import {
   Client,
   FIRST,
@@ -118,4 +119,65 @@ test("the first tick at the target is made when it would have been made at the s
   await move.promote(SECOND, sealed.dueMs - 5);
   await until(clock, () => ticksOf(to).length > 0);
   assert.ok(Math.abs(clock.now() - dueAt) <= 5, `at ${clock.now()} instead of ${dueAt}`);
+});
+
+test("property: however often and whenever a world moves, there and back, it lives through what it would have at rest", async () => {
+  const stay = threads();
+  await stay.from.open(settingsOf({ ownership: FIRST }));
+  await until(stay.clock, () => ticksOf(stay.from).length > 250);
+  const lived = factsOf(stay.from, "t");
+  const hop = fc.record({
+    playMs: fc.integer({ min: 0, max: 400 }),
+    pieceBytes: fc.integer({ min: 40, max: 5_000 }),
+    awayMs: fc.integer({ min: 0, max: 300 }),
+    aborts: fc.boolean(),
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.array(hop, { minLength: 1, maxLength: 4 }), async (hops) => {
+      const { clock, from, to } = threads();
+      await from.open(settingsOf({ ownership: FIRST }));
+      const client = new Client(from);
+      client.come(from, FIRST.epoch);
+      let [here, there] = [from, to];
+      let owner = FIRST;
+      for (const [n, { playMs, pieceBytes, awayMs, aborts }] of hops.entries()) {
+        await play(clock, client, playMs);
+        const copy = n + 1;
+        const move = new Move(here, there, { shard: SHARD, epoch: owner.epoch, copy, pieceBytes });
+        await move.follow(settingsOf());
+        await move.keep();
+        const sealed = await move.seal();
+        await play(clock, client, awayMs);
+        if (aborts) {
+          there.tell({ type: "drop-replica", shard: SHARD });
+          here.tell({ type: "unseal-shard", shard: SHARD });
+          here.tell({ type: "end-copy", shard: SHARD, copy });
+          await there.answer("closed");
+          continue;
+        }
+        const { turn, epoch } = owner;
+        owner = { epoch: epoch + 3, world: 1, turn: turn + 1, lastTurn: undefined };
+        await move.promote(owner, sealed.dueMs);
+        client.come(there, owner.epoch);
+        here.tell({ type: "close", shard: SHARD });
+        await here.answer("closed");
+        [here, there] = [there, here];
+      }
+      await play(clock, client, 300);
+      const ticks = [...factsOf(from, "t"), ...factsOf(to, "t")];
+      ticks.sort((a, b) => Number(a["tick"]) - Number(b["tick"]));
+      assert.deepEqual(ticks, lived.slice(0, ticks.length));
+      const fed = [...fedOf(from), ...fedOf(to)].sort((a, b) => a - b);
+      assert.deepEqual(fed, sequence(fed.length));
+      assert.ok(fed.length >= client.sent - 5);
+      assert.deepEqual(
+        client.heard.map(({ seq }) => seq),
+        sequence(client.heard.length),
+      );
+      assert.equal(factsOf(from, "join").length, 1);
+      for (const what of ["drop", "resume", "leave"])
+        assert.deepEqual([...factsOf(from, what), ...factsOf(to, what)], [], what);
+    }),
+    { numRuns: 15 },
+  );
 });

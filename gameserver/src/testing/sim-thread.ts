@@ -105,6 +105,7 @@ export class Move {
   private readonly shard: string;
   private readonly epoch: number;
   private readonly copy: number;
+  private readonly pieceBytes: number;
   /** Posts of the source that were looked at for deltas. */
   private seen = 0;
   begun: Post<"copy-begun"> | undefined;
@@ -112,18 +113,19 @@ export class Move {
   constructor(
     from: SimThread,
     to: SimThread,
-    about: { shard: string; epoch: number; copy: number },
+    about: { shard: string; epoch: number; copy: number; pieceBytes?: number },
   ) {
     this.from = from;
     this.to = to;
     this.shard = about.shard;
     this.epoch = about.epoch;
     this.copy = about.copy;
+    this.pieceBytes = about.pieceBytes ?? 500;
   }
 
   /** Until the target has the state, and all deltas so far. `changed`: the target's definition is another one. */
   async follow(settings: WorldSettings, otherModule = false): Promise<DefinitionData> {
-    const { from, to, shard, copy } = this;
+    const { from, to, shard, copy, pieceBytes } = this;
     this.seen = from.posts.length;
     from.tell({ type: "copy", shard, copy });
     const begun = await from.answer("copy-begun");
@@ -138,7 +140,7 @@ export class Move {
     });
     await to.answer("replica-open");
     for (let offset = 0, last = false; !last; ) {
-      from.tell({ type: "read-copy", shard, copy, offset, maxBytes: 500 });
+      from.tell({ type: "read-copy", shard, copy, offset, maxBytes: pieceBytes });
       const { data, ...piece } = await from.answer("copy-piece");
       assert.equal(piece.offset, offset);
       to.tell({ type: "replica-piece", shard, offset, data, last: piece.last });
