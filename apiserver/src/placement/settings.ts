@@ -8,7 +8,7 @@ export interface PlacementSettings {
   readonly maxIntents: number;
   /** Proposed and not yet seen in the watch; at the bound the planner waits. */
   readonly maxPending: number;
-  /** Most intents joined into one transaction. Each takes up to ten parts of MAX_TXN_PARTS. */
+  /** Most intents joined into one transaction. Each takes up to twelve parts of MAX_TXN_PARTS. */
   readonly intentsPerTransaction: number;
   /** A proposal without an answer is looked at anew after this time. */
   readonly pendingMs: number;
@@ -67,7 +67,7 @@ export const DEFAULT_PLACEMENT: PlacementSettings = {
   maxVisits: 300_000,
   maxIntents: 256,
   maxPending: 1024,
-  intentsPerTransaction: 24,
+  intentsPerTransaction: 20,
   pendingMs: 10_000,
   retryMs: 200,
   claimMs: 30_000,

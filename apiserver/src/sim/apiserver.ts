@@ -118,6 +118,7 @@ export class SimApiserver {
       random,
       faults,
       leaseMs: plan.leaseMs,
+      liveMoves: plan.liveMoves,
     });
     const begin = replicated.beginInstall.bind(replicated);
     const beginInstall = () => {

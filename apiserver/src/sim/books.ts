@@ -15,6 +15,8 @@ export class Books {
   readonly actors: Actors;
   readonly losses: Losses;
   readonly moves: Moves;
+  /** Migrations, by their ids, whose source has sealed: what the link to the target would say. */
+  readonly seals = new Set<string>();
   private order = 0;
   /** A sum of what happened in which order: the same for the same run. */
   private trace = 0x811c9dc5;

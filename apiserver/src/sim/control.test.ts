@@ -22,6 +22,7 @@ test("a control plane in trouble keeps its promises, and is well again afterward
     acts: 300,
     lost: 0.3,
     moves: 0.3,
+    migrated: 0.2,
     watchEvents: 20,
     crashes: 2,
     installs: 0.1,

@@ -45,6 +45,10 @@ export const CONTROL_FAULTS = [
   "wishes-come-late",
   "places-once",
   "loses-nobody",
+  // Migrations
+  "touches-what-moves",
+  "switches-unsealed",
+  "unseals-by-itself",
 ] as const;
 
 export type ControlFault = (typeof CONTROL_FAULTS)[number];

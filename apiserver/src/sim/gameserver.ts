@@ -9,9 +9,11 @@ import {
   isAlive,
   LEASE_DRIFT,
   Lease,
+  migrationKey,
   type NodeRecord,
   nodeKey,
   ownerKey,
+  parseRecordKey,
   type Records,
   registerNode,
   releaseShard,
@@ -25,6 +27,7 @@ import {
 } from "@atlasnet/core";
 import { nodeRecord } from "@atlasnet/core/testing";
 import type { SimApiserver } from "./apiserver.ts";
+import { SimMigrations } from "./migrations.ts";
 import type { SimProcess } from "./process.ts";
 import { type ClientParts, StoreClient } from "./store-client.ts";
 import { Watcher } from "./watcher.ts";
@@ -69,6 +72,7 @@ export class SimGameserver {
   private readonly busy = new Set<string>();
   /** Ownerships up to these epochs were given up. */
   private readonly given = new Map<string, number>();
+  private readonly migrations: SimMigrations;
 
   constructor(options: GameserverOptions, parts: ClientParts, disk: GameserverDisk) {
     this.options = options;
@@ -77,6 +81,7 @@ export class SimGameserver {
     this.id = parts.host.id;
     this.disk = disk;
     this.client = new StoreClient(parts);
+    this.migrations = new SimMigrations(parts);
     const { process } = this;
     const blind = parts.faults.has("blind-to-sleep");
     this.lease = new Lease(
@@ -236,9 +241,8 @@ export class SimGameserver {
     if (mine.record.state === "starting") this.setState("ready", mine);
     const [, , shards] = this.watchers;
     for (const key of shards?.book.view.keys() ?? []) {
-      if (key.endsWith("/owner")) continue;
-      const shard = key.slice("shards/".length);
-      if (!this.busy.has(shard)) this.lookAt(shard);
+      const parsed = parseRecordKey(key);
+      if (parsed?.kind === "shard" && !this.busy.has(parsed.shard)) this.lookAt(parsed.shard);
     }
     for (const shard of this.owned.keys())
       if (!this.busy.has(shard) && this.seen("shard", shardKey(shard)).record === undefined)
@@ -250,13 +254,21 @@ export class SimGameserver {
     const { faults } = this.parts;
     const view = this.view(shard);
     const { owner } = view;
+    const migration = this.seen("migration", migrationKey(shard));
     const isMine =
       owner.record?.state === "owned" && owner.record.node === id && owner.record.boot === boot;
     if (isMine) {
       if (owner.modified <= (given.get(shard) ?? 0)) return;
       if (whyRelease(view, { node: id, boot }) !== undefined) {
         if (!faults.has("never-releases")) this.run(shard, this.release(shard, owner.modified));
-      } else if (!owned.has(shard)) owned.set(shard, owner.modified);
+      } else if (this.migrations.isSealed(boot, owner.modified, migration)) owned.delete(shard);
+      else if (!owned.has(shard)) owned.set(shard, owner.modified);
+      return;
+    }
+    if (migration.record?.to === id && migration.record.toBoot === boot) {
+      const me = { node: id, boot, id: this.client.id() };
+      const txn = this.migrations.proposal(shard, view, migration, me);
+      if (txn !== undefined) this.run(shard, this.arrive(shard, txn));
       return;
     }
     if (faults.has("claims-never")) return;
@@ -280,6 +292,16 @@ export class SimGameserver {
     if (boot !== this.boot || !this.isRegistered) return;
     if (answer.type === "done" && answer.result.succeeded)
       owned.set(shard, faults.has("epoch-of-view") ? view.node.modified : answer.result.revision);
+  }
+
+  /** A switch, or an abort; the watch shows what became of one without an answer. */
+  private async arrive(shard: string, txn: TxnRequest): Promise<void> {
+    const { boot, owned } = this;
+    const answer = await this.client.txn(txn, GIVE_UP_MS);
+    if (boot !== this.boot || !this.isRegistered) return;
+    const isSwitch = txn.then.some((each) => each.type === "put" && each.key === ownerKey(shard));
+    if (isSwitch && answer.type === "done" && answer.result.succeeded)
+      owned.set(shard, answer.result.revision);
   }
 
   private async release(shard: string, epoch: number): Promise<void> {

@@ -3,7 +3,9 @@ import {
   decodeRecord,
   encodeRecord,
   noopLogger,
+  parseRecordKey,
   type Random,
+  shardKey,
   type TxnRequest,
   type TxnResult,
 } from "@atlasnet/core";
@@ -18,6 +20,8 @@ import { SIM_PLACEMENT } from "./placement-pace.ts";
 const NO_LOAD = { sessions: 0, memoryBytes: 0, busy: 0, tickMs: 0, bytesPerSecond: 0 };
 /** Longest delay of a proposal that comes late on purpose. */
 const LATE_MS = 2500;
+/** A migration takes longer. */
+const TOUCHED_AFTER_MS = 30;
 /** Wishes after which a leader that stops placing writes none. */
 const FEW_WISHES = 1;
 
@@ -27,6 +31,7 @@ export interface SimLeaderParts {
   readonly random: Random;
   readonly faults: ControlFaults;
   readonly leaseMs: number;
+  readonly liveMoves: boolean;
 }
 
 /** The real work of a leader, with rules broken on purpose around it. */
@@ -37,9 +42,9 @@ export class SimLeader {
 
   constructor(parts: SimLeaderParts) {
     this.parts = parts;
-    const { store, host, faults } = parts;
+    const { store, host, faults, liveMoves } = parts;
     this.role = new LeaderRole(
-      { node: host.id, placement: SIM_PLACEMENT },
+      { node: host.id, placement: { ...SIM_PLACEMENT, liveMoves } },
       {
         store: faults.size === 0 ? store : this.disobedient(store),
         clock: host.process,
@@ -77,6 +82,7 @@ export class SimLeader {
       ({ type, ...at }) => type === "put" && "key" in at && at.key.startsWith("shards/"),
     );
     if (!isWish) return await store.txn(request);
+    if (faults.has("touches-what-moves")) this.touch(request);
     this.wishes += 1;
     // Its proposer never hears of it.
     if (faults.has("places-once") && this.wishes > FEW_WISHES) return await new Promise(() => {});
@@ -87,6 +93,30 @@ export class SimLeader {
     }
     if (!faults.has("moves-for-nothing") || random.float() > 0.3) return await store.txn(request);
     return await store.txn({ ...request, then: request.then.map((each) => this.elsewhere(each)) });
+  }
+
+  /** Asks somebody for what has just begun to move. */
+  private touch({ then }: TxnRequest): void {
+    const { store, host, random } = this.parts;
+    for (const operation of then) {
+      if (operation.type !== "put") continue;
+      const parsed = parseRecordKey(operation.key);
+      const decoded = decodeRecord("migration", operation.value);
+      if (parsed?.kind !== "migration" || !decoded.ok) continue;
+      const { shard } = parsed;
+      const wish = { wanted: `gs${random.int(1, 2)}`, reason: "placed" } as const;
+      const put = {
+        type: "put",
+        key: shardKey(shard),
+        value: encodeRecord("shard", wish),
+      } as const;
+      const compare = [
+        { type: "modified", key: operation.key, is: "greater", revision: 0 },
+      ] as const;
+      host.process.setTimer(TOUCHED_AFTER_MS, () => {
+        store.txn({ compare, then: [put] }).catch(() => {});
+      });
+    }
   }
 
   private elsewhere(operation: TxnRequest["then"][number]): TxnRequest["then"][number] {

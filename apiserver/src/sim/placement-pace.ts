@@ -9,5 +9,8 @@ export const SIM_PLACEMENT: PlacementSettings = {
   claimMs: CLAIM_MS,
   avoidMs: 6000,
   blockedMs: 200,
+  migrationMs: 2500,
+  migrationMarginMs: 500,
+  migrateAgainMs: 300,
   balance: { ...DEFAULT_PLACEMENT.balance, everyMs: 1500, restMs: 6000 },
 };

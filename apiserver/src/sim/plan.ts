@@ -35,9 +35,16 @@ export interface Plan {
   readonly slowWrites: boolean;
   readonly checkpointEntries: number;
   readonly historyChanges: number;
+  /** Living shards are moved by migrations; otherwise they are released and claimed. */
+  readonly liveMoves: boolean;
 }
 
-export function drawPlan(random: Random): Plan {
+/** Without drains there is nothing to move. */
+const LIVE_OPERATOR = 0.3;
+
+export function drawPlan(random: Random, seed: number): Plan {
+  // Every other seed: it is drawn without changing what else is.
+  const liveMoves = seed % 2 === 0;
   const some = (chance: number, most: number) =>
     random.float() < chance ? random.float() * most : 0;
   return {
@@ -58,7 +65,7 @@ export function drawPlan(random: Random): Plan {
     failingDisk: some(0.4, 0.03),
     transfer: some(0.5, 0.05),
     members: some(0.3, 0.05),
-    operator: some(0.7, 0.08),
+    operator: some(0.7, 0.08) + (liveMoves ? LIVE_OPERATOR : 0),
     gameserverCrash: some(0.6, 0.03),
     gameserverPause: some(0.7, 0.08),
     clockJump: some(0.4, 0.03),
@@ -68,5 +75,6 @@ export function drawPlan(random: Random): Plan {
     slowWrites: random.float() < 0.2,
     checkpointEntries: random.int(20, 200),
     historyChanges: random.float() < 0.4 ? random.int(15, 80) : 100_000,
+    liveMoves,
   };
 }

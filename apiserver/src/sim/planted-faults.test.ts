@@ -131,6 +131,21 @@ const CAUGHT: Readonly<Record<ControlFault, Caught>> = {
     first: 2,
     plan: { gameserverCrash: 0.05, gameserverPause: 0.1 },
   },
+  "touches-what-moves": {
+    rules: ["what moves is left alone", "no move without a cause"],
+    seeds: 6,
+    plan: { ...BUSY_OPERATOR, liveMoves: true },
+  },
+  "switches-unsealed": {
+    rules: ACTORS,
+    seeds: 6,
+    plan: { ...BUSY_OPERATOR, liveMoves: true },
+  },
+  "unseals-by-itself": {
+    rules: ACTORS,
+    seeds: 8,
+    plan: { ...BUSY_OPERATOR, liveMoves: true },
+  },
 };
 
 for (const fault of CONTROL_FAULTS)

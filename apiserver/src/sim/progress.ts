@@ -1,4 +1,11 @@
-import { decodeRecord, firstShard, nodeKey, ownerKey, shardKey } from "@atlasnet/core";
+import {
+  decodeRecord,
+  firstShard,
+  nodeKey,
+  ownerKey,
+  parseRecordKey,
+  shardKey,
+} from "@atlasnet/core";
 import type { SimApiserver } from "./apiserver.ts";
 import type { History } from "./checkers/history.ts";
 import type { SimGameserver } from "./gameserver.ts";
@@ -15,6 +22,7 @@ export function whatIsMissing(parts: {
     missingInGroup(parts.apiservers) ??
     missingNodes(parts.gameservers, parts.history) ??
     missingWorlds(parts.history) ??
+    missingEnds(parts.history) ??
     parts.watchers
       .map(({ book, isReady }) => (isReady ? book.missing : "a watcher has not read yet"))
       .find((what) => what !== undefined)
@@ -63,6 +71,13 @@ function missingWorlds(history: History): string | undefined {
     if (isOwned && wanted !== owner.node)
       return `${name} is owned by ${owner.node} and wanted at ${wanted}`;
   }
+  return undefined;
+}
+
+function missingEnds(history: History): string | undefined {
+  for (const key of history.keys("shards/"))
+    if (parseRecordKey(key)?.kind === "migration" && history.item(key) !== undefined)
+      return `${key} is still there`;
   return undefined;
 }
 

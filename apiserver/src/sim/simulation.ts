@@ -62,7 +62,7 @@ export class ControlSimulation {
     this.random = new SeededRandom(`control/${seed}`);
     this.faults = faults;
     const { sim, random } = this;
-    this.plan = { ...drawPlan(random), ...changes };
+    this.plan = { ...drawPlan(random, seed), ...changes };
     const { plan } = this;
     this.books = new Books(sim);
     this.net = new Net(plan, { sim, random: random.fork("network") });
@@ -140,6 +140,7 @@ export class ControlSimulation {
       lost: losses.lost,
       boots: gameservers.reduce((sum, { disk }) => sum + disk.boots, 0),
       moves: moves.moves,
+      migrated: moves.migrated,
       watchEvents: this.watchers.reduce((sum, { book }) => sum + book.events, 0),
       messages: net.sent,
       undecided: this.undecided,

@@ -214,10 +214,11 @@ class LinkedControlPlane implements NodeControlPlane {
   private describe(): NodeDescription {
     const { config, role, modules } = this.options;
     const { links, tie } = this;
+    const { weight, sessions, memoryBytes } = config.node;
     return {
       role,
       labels: labelsOf(config.node.labels),
-      capacity: { weight: config.node.weight, sessions: 0, memoryBytes: 0 },
+      capacity: { weight, sessions, memoryBytes },
       modules,
       address: advertisedAddress(config, role, {
         bound: links.address,

@@ -38,6 +38,24 @@ export const processSettings = {
     meaning:
       "Most that a gameserver of a cluster takes of worlds: the sum of their weights, which are 1 unless they say otherwise.",
   },
+  "node.sessions": {
+    type: "integer",
+    min: 0,
+    max: 10_000_000,
+    unit: "players",
+    default: 0,
+    meaning:
+      "Players that a gameserver of a cluster carries well. No bound: its share of them counts as load, and worlds leave a node that stays overloaded. 0: players do not count.",
+  },
+  "node.memoryBytes": {
+    type: "integer",
+    min: 0,
+    max: 1_000_000_000_000_000,
+    unit: "bytes",
+    default: 0,
+    meaning:
+      "Memory that a gameserver of a cluster may fill. No bound: its share of that counts as load, as with node.sessions. 0: memory does not count.",
+  },
   "node.leaseMs": {
     type: "integer",
     min: 500,
