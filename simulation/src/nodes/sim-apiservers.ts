@@ -114,7 +114,13 @@ export class SimApiservers {
     const { clock, random } = this.deps;
     await migrate(
       { store: this.store, clock, random, moves: undefined },
-      { shard: firstShard(world), to, deadlineMs: MIGRATION_MS, request: undefined },
+      {
+        shard: firstShard(world),
+        to,
+        deadlineMs: MIGRATION_MS,
+        by: "an operator",
+        request: undefined,
+      },
     );
   }
 
