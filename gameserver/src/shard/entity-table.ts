@@ -40,11 +40,15 @@ export class EntityTable implements EntityOwner {
   private ownedBy = new Map<number, Set<ShardEntity>>();
   private queries = new Map<number, readonly ShardEntity[]>();
   private unsorted = false;
+  /** No entity has a higher id. */
+  private highest = 0;
 
   /** Entities changed since the last `clearChanges`, each once or more; `$dirty` says which count. */
   readonly dirty: ShardEntity[] = [];
   /** Told of an entity before its first change in a tick; those that it does not know yet included. */
   readonly watchers = new Set<(entity: ShardEntity) => void>();
+  /** Told where a followed entity stands from here on, before `$topic` and `$index` say so. */
+  onPlace: ((entity: ShardEntity, topic: number, index: number) => void) | undefined;
   nextId = 1;
 
   constructor(definition: CompiledDefinition, undo: UndoLog, sessions: SessionLookup) {
@@ -101,6 +105,7 @@ export class EntityTable implements EntityOwner {
       if (entity !== undefined) this.drop(entity);
     });
     this.nextId = id + 1;
+    this.highest = id;
     const entity = this.insert(id);
     entity.$spawned = true;
     for (const name in components) this.addComponent(entity, name, components[name] ?? {});
@@ -110,8 +115,8 @@ export class EntityTable implements EntityOwner {
   /** Puts an entity in without an undo entry: restore and replicas. */
   insert(id: number): ShardEntity {
     const entity = new this.classes.entity(this, id, this.classes.components.length);
-    const last = this.nextId - 1;
-    if (id < last) this.unsorted = true;
+    if (id < this.highest) this.unsorted = true;
+    else this.highest = id;
     this.byId.set(id, entity);
     this.changed(entity);
     return entity;
@@ -138,6 +143,20 @@ export class EntityTable implements EntityOwner {
     this.inCell.get(entity.$cell)?.delete(entity);
     this.ownedBy.get(entity.$owner)?.delete(entity);
     this.queries.clear();
+  }
+
+  /** Puts a followed entity where subscribers know it. */
+  place(entity: ShardEntity, topic: number, index: number): void {
+    this.changed(entity);
+    this.onPlace?.(entity, topic, index);
+    entity.$topic = topic;
+    entity.$index = index;
+  }
+
+  /** Takes a followed entity out. */
+  dropFollowed(entity: ShardEntity): void {
+    this.place(entity, NO_TOPIC, 0);
+    this.drop(entity);
   }
 
   addComponent(entity: ShardEntity, name: string, value: StructValue): ComponentState {

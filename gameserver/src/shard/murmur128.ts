@@ -6,9 +6,6 @@ export interface Hash128 {
   readonly d: number;
 }
 
-/** What changes no sum. */
-export const ZERO_HASH: Hash128 = { a: 0, b: 0, c: 0, d: 0 };
-
 const C1 = 0x239b961b;
 const C2 = 0xab0e9789 | 0;
 const C3 = 0x38b34ae5;
@@ -59,14 +56,27 @@ export function hash128(bytes: Uint8Array, seed = 0): Hash128 {
   return { a: h1, b: (h2 + h1) | 0, c: (h3 + h1) | 0, d: (h4 + h1) | 0 };
 }
 
-/** The sum of two, lane by lane. */
-export function plus(x: Hash128, y: Hash128): Hash128 {
-  return { a: (x.a + y.a) | 0, b: (x.b + y.b) | 0, c: (x.c + y.c) | 0, d: (x.d + y.d) | 0 };
-}
+/** A sum of hashes, lane by lane: the same in every order. */
+export class HashSum implements Hash128 {
+  a = 0;
+  b = 0;
+  c = 0;
+  d = 0;
 
-/** The first without the second, lane by lane. */
-export function minus(x: Hash128, y: Hash128): Hash128 {
-  return { a: (x.a - y.a) | 0, b: (x.b - y.b) | 0, c: (x.c - y.c) | 0, d: (x.d - y.d) | 0 };
+  add(hash: Hash128): void {
+    this.a = (this.a + hash.a) | 0;
+    this.b = (this.b + hash.b) | 0;
+    this.c = (this.c + hash.c) | 0;
+    this.d = (this.d + hash.d) | 0;
+  }
+
+  /** Takes out what was added before. */
+  subtract(hash: Hash128): void {
+    this.a = (this.a - hash.a) | 0;
+    this.b = (this.b - hash.b) | 0;
+    this.c = (this.c - hash.c) | 0;
+    this.d = (this.d - hash.d) | 0;
+  }
 }
 
 /** 16 bytes, little-endian. */

@@ -23,13 +23,15 @@ export class Replication {
   }
 
   beginCopy(): StateCopy {
-    if (this.follower !== undefined) throw new TypeError("a state that follows is not copied");
+    if (this.follower?.isWhole === false) throw new TypeError("there is no state to copy yet");
     if (this.copies.size >= MAX_COPIES)
       throw new OperatingError("too-many-copies", `the shard is being copied ${MAX_COPIES} times`, {
         hint: "Wait until a migration or a mirror of this world is through, or cancel one.",
       });
-    this.kept ??= new StateDigest(this.codec, this.store);
-    const copy = new StateCopy(this.codec, this.store, this.kept, () => {
+    if (this.follower === undefined) this.kept ??= new StateDigest(this.codec, this.store);
+    // Who follows has a digest already: for the one of its copies nobody asks.
+    const digest = this.kept ?? new StateDigest(this.codec, this.store);
+    const copy = new StateCopy(this.codec, this.store, digest, () => {
       this.copies.delete(copy);
       if (this.copies.size === 0) this.kept = undefined;
     });

@@ -195,7 +195,10 @@ export class Shard {
 
   /** Begins to take another shard's state over, in the pieces of its copy: of a new shard, once. */
   beginLoad(): StateFollower {
-    return this.replication.beginLoad();
+    const follower = this.replication.beginLoad();
+    const { entities } = this.store;
+    entities.onPlace = (entity, topic, index) => this.topics.place(entity, topic, index);
+    return follower;
   }
 
   /** Takes in a tick of the shard that this one follows; each in turn. @throws DecodeError */
@@ -215,11 +218,10 @@ export class Shard {
    * Goes on in the place of the shard that it followed. Nobody is attached yet, and sessions count as connected
    * for EXPECT_BACK_SECONDS: the world sees neither `drop` nor `resume` of a player who attaches again in time.
    * Their numbers and outboxes are in the state, so that both directions go on where they were (rule 4.1).
-   * @throws DecodeError when the state contradicts itself; the shard is of no use then
    */
   takeOver(run: { epoch: number; timeline: number }): void {
     this.replication.promote();
-    this.topics.restore(this.store.entities.all());
+    this.store.entities.onPlace = undefined;
     this.life.expectAll();
     this.assume(run);
   }

@@ -179,17 +179,15 @@ export class StateCodec {
       }
       case Op.despawned: {
         const entity = store.entities.get(reader.varint());
-        if (entity === undefined) return;
-        store.entities.changed(entity);
-        store.entities.drop(entity);
+        if (entity !== undefined) store.entities.dropFollowed(entity);
         return;
       }
       case Op.topic: {
         const entity = entityOf(store, reader.varint());
-        store.entities.changed(entity);
-        entity.$topic = reader.varint() - 1;
-        entity.$index = reader.varint();
-        if (entity.$index >= MAX_ENTITIES) throw new DecodeError(`topic index ${entity.$index}`);
+        const topic = reader.varint() - 1;
+        const index = reader.varint();
+        if (index >= MAX_ENTITIES) throw new DecodeError(`topic index ${index}`);
+        store.entities.place(entity, topic, index);
         return;
       }
       case Op.kvSet:

@@ -1,4 +1,4 @@
-import { ByteWriter, type Plain } from "@atlasnet/world";
+import { ByteReader, ByteWriter, type Plain } from "@atlasnet/world";
 import { Ascending } from "./ascending.ts";
 import type { ShardEntity } from "./entity.ts";
 import type { SessionState } from "./session-state.ts";
@@ -46,7 +46,7 @@ function ascending<K extends number | string, V>(table: Table<K, V>): Ascending<
  * 2. An entity is changed in place, so it is encoded before its first change if it was not read by then. A tick
  *    pays for the entities it changes, each once per copy.
  *
- * So a copy holds at most one state's worth of memory besides the state, and less with every read.
+ * So a copy holds at most one state's worth of memory besides the state.
  */
 export class StateCopy {
   /** The tick whose end it shows. */
@@ -56,9 +56,11 @@ export class StateCopy {
   private readonly digest: StateDigest;
   private readonly onEnd: () => void;
   private readonly writer = new ByteWriter();
-  private readonly keeper = new ByteWriter();
-  /** Entities as they were, which were changed before they were read. */
-  private readonly kept = new Map<number, Uint8Array>();
+  /** Entities as they were, which were changed before they were read: blocks, and where each begins. */
+  private keptBytes = new ByteWriter();
+  private readonly kept = new Map<number, number>();
+  private keeper = new ByteWriter();
+  private keeping = false;
   /** Entities up to this one were read. */
   private readUpTo = 0;
   /** Entities from this one on are not in the copy. */
@@ -115,18 +117,31 @@ export class StateCopy {
     this.ended = true;
     this.store.entities.watchers.delete(this.beforeChange);
     this.kept.clear();
+    this.keptBytes = new ByteWriter();
     this.writer.reset();
     this.onEnd();
+  }
+
+  private keptAt(at: number): Uint8Array {
+    const reader = new ByteReader(this.keptBytes.view8());
+    reader.offset = at;
+    return reader.block(reader.remaining);
   }
 
   private keep(entity: ShardEntity): void {
     const { id } = entity;
     if (id <= this.readUpTo || id >= this.newFrom || this.kept.has(id)) return;
-    const { keeper } = this;
+    // World code may be cut off in here: what was being written cannot be trusted then, the writer included.
+    if (this.keeping) this.keeper = new ByteWriter();
+    this.keeping = true;
+    const { keeper, keptBytes } = this;
     keeper.reset();
     this.codec.writeEntity(keeper, entity);
+    const at = keptBytes.length;
+    keptBytes.block(keeper.view8());
     // Last, and in one step: an interruption before it leaves the entity as it was, and the next change comes here.
-    this.kept.set(id, keeper.finish());
+    this.kept.set(id, at);
+    this.keeping = false;
   }
 
   /** Writes one item per step. */
@@ -135,9 +150,9 @@ export class StateCopy {
     const written = (from: number) => writer.view8().subarray(from);
     for (const entity of held.entities) {
       const from = writer.length;
-      const before = kept.get(entity.id);
-      if (before === undefined) codec.writeEntity(writer, entity);
-      else writer.raw(before);
+      const at = kept.get(entity.id);
+      if (at === undefined) codec.writeEntity(writer, entity);
+      else writer.raw(this.keptAt(at));
       this.readUpTo = entity.id;
       kept.delete(entity.id);
       digest.coverEntity(entity.id, written(from));

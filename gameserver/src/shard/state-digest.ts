@@ -1,12 +1,18 @@
 import { ByteWriter } from "@atlasnet/world";
-import { bytesOfHash, type Hash128, hash128, minus, plus, ZERO_HASH } from "./murmur128.ts";
+import { bytesOfHash, type Hash128, HashSum, hash128 } from "./murmur128.ts";
 import type { OutboxMessage, SessionState } from "./session-state.ts";
 import type { StateCodec } from "./state-codec.ts";
 import type { Store } from "./store.ts";
 
 /**
+ * Each tick, so much of the changed entities gets its new hash: 1 in this many, the oldest first. What moves in every
+ * tick is hashed in every so manyth, and `value` finds no more to do than that number of ticks changed.
+ */
+const STALE_TICKS = 4;
+
+/**
  * A hash of the whole state that keeps up with it: the sum of one hash per item of its snapshot and one
- * of its head (state-codec.ts). A tick costs what it changed; equal states have equal sums however they
+ * of its head (state-codec.ts). A tick costs no more than what it changed; equal states have equal sums however they
  * came about. Two states that differ have equal sums once in 2^128.
  *
  * A session counts without its unread messages and each of these for itself: they are many when a client
@@ -25,7 +31,9 @@ export class StateDigest {
   private readonly requests = new Map<number, Hash128>();
   /** Messages never change once they are numbered. */
   private messages = new WeakMap<OutboxMessage, Hash128>();
-  private sum: Hash128 = ZERO_HASH;
+  private readonly sum = new HashSum();
+  /** Changed entities whose hash is of an earlier tick, in the order they became so. */
+  private readonly stale = new Set<number>();
   /** Set by who saw to it that everything was taken in, by `update` or one of the `cover…`. */
   isWhole = false;
 
@@ -38,12 +46,8 @@ export class StateDigest {
   /** Takes in what the store notes as changed; before each `clearChanges`. */
   update(): void {
     const { codec, store, writer } = this;
-    for (const { id } of store.entities.dirty) {
-      const entity = store.entities.get(id);
-      writer.reset();
-      if (entity !== undefined) codec.writeEntity(writer, entity);
-      this.note(this.entities, id, entity === undefined ? undefined : this.written());
-    }
+    for (const { id } of store.entities.dirty) this.stale.add(id);
+    this.freshen(Math.ceil(this.stale.size / STALE_TICKS));
     for (const id of store.sessions.changes.keys()) this.noteSession(id);
     for (const key of store.kv.touched) {
       const value = store.kv.get(key);
@@ -93,11 +97,29 @@ export class StateDigest {
       this.note(this.requests, id, hash128(bytes));
   }
 
-  /** 16 bytes. */
+  /** 16 bytes. Takes time for entities that changed in the last ticks (STALE_TICKS). */
   value(): Uint8Array {
+    this.freshen(this.stale.size);
     this.writer.reset();
     this.codec.writeHead(this.writer, this.store);
-    return bytesOfHash(plus(this.sum, this.written()));
+    const sum = new HashSum();
+    sum.add(this.sum);
+    sum.add(this.written());
+    return bytesOfHash(sum);
+  }
+
+  /** Makes the oldest stale hashes anew. */
+  private freshen(most: number): void {
+    const { codec, stale, store, writer } = this;
+    let left = most;
+    for (const id of stale) {
+      if (left-- <= 0) return;
+      stale.delete(id);
+      const entity = store.entities.get(id);
+      writer.reset();
+      if (entity !== undefined) codec.writeEntity(writer, entity);
+      this.note(this.entities, id, entity === undefined ? undefined : this.written());
+    }
   }
 
   private noteSession(id: number): void {
@@ -109,7 +131,8 @@ export class StateDigest {
     const { codec, writer, messages } = this;
     writer.reset();
     codec.writeSession(writer, session, []);
-    let sum = this.written();
+    const sum = new HashSum();
+    sum.add(this.written());
     for (const message of session.outbox) {
       let hash = messages.get(message);
       if (hash === undefined) {
@@ -118,7 +141,7 @@ export class StateDigest {
         hash = this.written();
         messages.set(message, hash);
       }
-      sum = plus(sum, hash);
+      sum.add(hash);
     }
     return sum;
   }
@@ -130,11 +153,11 @@ export class StateDigest {
   /** Puts an item's hash in the place of the one it had; undefined: there is no such item. */
   private note<K>(items: Map<K, Hash128>, key: K, hash: Hash128 | undefined): void {
     const before = items.get(key);
-    if (before !== undefined) this.sum = minus(this.sum, before);
+    if (before !== undefined) this.sum.subtract(before);
     if (hash === undefined) items.delete(key);
     else {
       items.set(key, hash);
-      this.sum = plus(this.sum, hash);
+      this.sum.add(hash);
     }
   }
 }

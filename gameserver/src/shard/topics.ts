@@ -71,6 +71,27 @@ export class Topics {
     }
   }
 
+  /**
+   * Moves an entity of a shard that is followed; `$topic` and `$index` still say where it stood. Within a tick it
+   * may come to a place before who stood there has left: that one's leave is void then.
+   */
+  place(entity: ShardEntity, id: number, index: number): void {
+    if (entity.$topic !== NO_TOPIC) {
+      const left = this.get(entity.$topic);
+      if (left.members[entity.$index] === entity) {
+        left.members[entity.$index] = undefined;
+        left.count -= 1;
+        left.firstFree = Math.min(left.firstFree, entity.$index);
+      }
+      this.forget(left);
+    }
+    if (id === NO_TOPIC) return;
+    const topic = this.get(id);
+    if (topic.members[index] === undefined) topic.count += 1;
+    topic.members[index] = entity;
+    if (topic.firstFree === index) topic.firstFree += 1;
+  }
+
   get(id: number): Topic {
     let topic = this.topics.get(id);
     if (topic === undefined) {
