@@ -6,6 +6,7 @@ import type { ShardStorage } from "../durability/shard-storage.ts";
 import type { Shard } from "../shard/shard.ts";
 import type { StateFollower } from "../shard/state-follower.ts";
 import { upgradeStore } from "./carry-over.ts";
+import { encodeState } from "./encode-state.ts";
 import { type LoadedModule, loadModule, newShard, storageOf } from "./open-shard.ts";
 import type {
   ReplicaSourceFacts,
@@ -148,7 +149,8 @@ export class ReplicaRunner {
       tick,
       createdAtMs: this.dependencies.clock.wallTime(),
     };
-    await files.replicas.write(source.world, facts, this.shard.snapshot());
+    const copied = await encodeState(this.shard, this.dependencies.clock, () => false);
+    await files.replicas.write(source.world, facts, copied);
     return tick;
   }
 

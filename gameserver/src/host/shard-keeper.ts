@@ -3,14 +3,8 @@ import type { DefinitionData } from "@atlasnet/world";
 import type { ShardStorage } from "../durability/shard-storage.ts";
 import type { WrittenSnapshot } from "../durability/storage-options.ts";
 import type { Shard } from "../shard/shard.ts";
+import { encodeState } from "./encode-state.ts";
 
-/**
- * A state is encoded in pieces of about so much between the ticks of its thread, which a large one would hold up.
- * What fits in one piece is encoded at once.
- */
-const SNAPSHOT_PIECE_BYTES = 64 * 1024;
-/** Between two of them. */
-const SNAPSHOT_PAUSE_MS = 1;
 /** A snapshot that failed, and files that could not be opened, are tried again after this long. */
 const SNAPSHOT_RETRY_MS = 5_000;
 
@@ -174,12 +168,16 @@ export class ShardKeeper {
     this.writing = new Promise((resolve) => {
       written = resolve;
     });
-    const { shard, definition } = this.dependencies.current();
+    const { clock, current } = this.dependencies;
+    const { shard, definition } = current();
     const { tick } = shard.store;
     try {
       const module = { name: definition.name, version: String(definition.version) };
       const facts = { module, schema: definition, tick };
-      this.written = await storage.writeSnapshot(facts, this.stateOf(shard));
+      this.written = await storage.writeSnapshot(
+        facts,
+        encodeState(shard, clock, () => this.hurried),
+      );
       this.snapshotTick = tick;
       this.dependencies.onWritten?.(this.written, false);
     } finally {
@@ -188,40 +186,9 @@ export class ShardKeeper {
     }
   }
 
-  /** The shard's state as it is now; it ticks on while that is encoded. */
-  private async stateOf(shard: Shard): Promise<Uint8Array> {
-    const copy = shard.beginCopy();
-    const pieces: Uint8Array[] = [];
-    try {
-      for (;;) {
-        const { data, last } = copy.read(SNAPSHOT_PIECE_BYTES);
-        pieces.push(data);
-        if (last) return pieces.length === 1 ? data : joined(pieces);
-        if (!this.hurried) await this.pause();
-      }
-    } finally {
-      copy.end();
-    }
-  }
-
-  private pause(): Promise<void> {
-    const { clock } = this.dependencies;
-    return new Promise((resolve) => void clock.setTimer(SNAPSHOT_PAUSE_MS, resolve));
-  }
-
   /** Waits for a snapshot under way; its own failure was reported. */
   private async settle(): Promise<void> {
     this.hurried = true;
     while (this.writing !== undefined) await this.writing;
   }
-}
-
-function joined(pieces: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
 }
