@@ -33,7 +33,9 @@ class Machine {
   }
 
   static async start(node: string, cluster: TestCluster, endpoints: string[]): Promise<Machine> {
-    const { proxy, address } = await cluster.proxy(node, ["g1"], { endpoints, udp: UDP });
+    // However busy this machine is: who is asked to go elsewhere has the time.
+    const limits = { goElsewhereMs: 600_000 };
+    const { proxy, address } = await cluster.proxy(node, ["g1"], { endpoints, limits, udp: UDP });
     await proxy.heard();
     const relay = await startRelay({ target: targetOf(address) });
     endpoints.push(`127.0.0.1:${relay.address.port}`);
@@ -131,7 +133,7 @@ function declare(links: LinkKind): void {
     for (const { world } of players) world.onResume(() => resumed.push(world.transport));
     for (const player of players) player.talk(1e6);
     await reached(() => players.every(({ said }) => said.length >= 5));
-    await a.proxy.drain(600_000);
+    await a.proxy.drain(1_200_000);
     assert.ok(players.every(({ world }) => world.connected));
     const before = players.map(({ said }) => said.length);
     await reached(() => players.every(({ said }, i) => said.length > (before[i] ?? 0) + 3));
@@ -140,7 +142,7 @@ function declare(links: LinkKind): void {
     const { movesSuggested, closes } = a.proxy.counters;
     assert.deepEqual([movesSuggested, closes.get("shutting-down")], [SCHEMES.length, undefined]);
     assert.deepEqual([players.flatMap(({ dropReasons }) => dropReasons), resumed], [[], []]);
-    assert.equal(b.proxy.counters.attaches, SCHEMES.length);
+    assert.ok(b.proxy.counters.attaches >= SCHEMES.length);
     assert.deepEqual(
       players.map(({ world }) => world.transport),
       SCHEMES,
