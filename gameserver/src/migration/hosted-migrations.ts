@@ -101,12 +101,13 @@ export class HostedMigrations implements MigrationHome {
     return this.dependencies.hosting.seen.movedHere(shard, epoch, migration);
   }
 
-  expect(shard: string): void {
-    this.dependencies.snapshots?.expect(shard, undefined);
+  expect(shard: string, { durability }: WorldRecord): void {
+    if (durability !== "none") this.dependencies.snapshots?.expect(shard, undefined);
   }
 
   adopted(shard: string, ownership: Ownership, record: WorldRecord): void {
     this.dependencies.tell({ type: "adopted", shard, ownership, record });
+    if (record.durability === "none") return;
     this.takeOver(shard, ownership).catch((error: unknown) => this.dependencies.broken(error));
   }
 

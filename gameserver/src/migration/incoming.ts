@@ -342,15 +342,14 @@ export class Incoming {
 
   /** The switch has committed. Undefined: it runs; otherwise why it does not, and is opened as after a failure. */
   private async promote(epoch: number, dueMs: number): Promise<string | undefined> {
-    const { home, worlds, clock } = this.dependencies;
+    const { home, worlds } = this.dependencies;
     const { shard, record, runs } = this;
     const ownership = home.ownershipOf(shard, epoch, record);
-    const began = clock.now();
     try {
       if (runs === undefined || this.stream?.over !== false)
         throw new OperatingError("no-replica", "its replica is gone");
-      home.expect(shard);
-      await worlds.promote(shard, ownership, Math.max(0, dueMs - (clock.now() - began)));
+      home.expect(shard, runs.world);
+      await worlds.promote(shard, ownership, dueMs);
       if (this.isDropped) return "this node was taken for lost";
       home.adopted(shard, ownership, runs.world);
       this.hasArrived = false;

@@ -33,7 +33,7 @@ export interface MigrationHome {
   /** As which this node owns what the switch at `epoch` gave it. */
   ownershipOf(shard: string, epoch: Revision, migration: MigrationRecord): Ownership;
   /** It is about to run: what it writes is for the snapshot store. */
-  expect(shard: string): void;
+  expect(shard: string, world: WorldRecord): void;
   /** It runs here. */
   adopted(shard: string, ownership: Ownership, world: WorldRecord): void;
   /** It has moved here, and how long its players waited for it, in ms. */

@@ -51,6 +51,11 @@ export class ReplicaLinks {
   accept(link: Link): void {
     const { node } = link.peer;
     if (this.stopped) return link.close({ code: "closed", detail: "this gameserver stops" });
+    if (!link.speaks("replica-open"))
+      return link.close({
+        code: "refused",
+        detail: "worlds move between gameservers of version 4",
+      });
     this.links.set(node, [...(this.links.get(node) ?? []), link]);
     for (const shard of this.served.keys()) this.hear(link, shard);
     const gone = () => this.gone(link);

@@ -118,6 +118,23 @@ test("links that end in the middle are opened again, and nothing is lost by it",
   assert.ok(inOrder([...before.counts, ...after.counts]));
 });
 
+test("a source that does not know of the move yet is asked again", async (t) => {
+  let refusals = 0;
+  const { g, h, move, moved } = await scene(t, (message) => {
+    if (message.type !== "replica-copy" || ++refusals > 2) return message;
+    const { shard, epoch } = message;
+    const reason = "planted";
+    return { type: "replica-close", shard, epoch, code: "unknown-ticket", reason };
+  });
+  const before = await g.watch();
+  move("h");
+  await until(() => moved() !== undefined);
+  assert.deepEqual([moved()?.outcome, moved()?.problem], ["moved", ""]);
+  assert.ok(refusals > 2);
+  const after = await h.watch(before);
+  assert.ok(inOrder([...before.counts, ...after.counts]));
+});
+
 for (const [what, problem, sealed, hears] of [
   [
     "a state that differs",
