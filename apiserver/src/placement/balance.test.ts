@@ -123,10 +123,14 @@ test("a world that was moved rests, though the node where it is now is overloade
   here.run(7000);
   const [first] = here.moved();
   assert.equal(first?.node, "b");
+  // Of its load the world brings a part only, so that it would be better off elsewhere.
+  here.cluster.setWorld("own", { constraints: { nodeLabels: {}, nodes: ["b"] }, weight: 3 });
   here.loads.set("a", { busy: 0.1 });
   here.loads.set("b", { busy: 0.9 });
-  here.run(30_000);
+  here.run(50_000);
   assert.equal(here.moved().length, 1);
+  here.run(20_000);
+  assert.equal(here.moved().length, 2);
 });
 
 test("a plan changes nothing, and says of every node why it stays", () => {
