@@ -5,7 +5,7 @@ import type { Plan } from "./plan.ts";
 import { runSeeds } from "./run-seeds.ts";
 
 /** All of them: `npm run sim -- cluster`. */
-const SEEDS = 6;
+const SEEDS = 4;
 /** A run of which much happens in little time. */
 const BUSY: Partial<Plan> = {
   ...{ troubleMs: 30_000, slowWorlds: true, gameserverCrash: 0.03, proxyCrash: 0.03 },

@@ -4,7 +4,6 @@ import { type Disk, encodeRecord, type WorldRecord, worldKey } from "@atlasnet/c
 import { SeededRandom, SimClock, SimDisk, SimNetwork, type SimPassage } from "@atlasnet/core/sim";
 import type { HistoryRecord } from "@atlasnet/history";
 import { definition } from "@atlasnet/history/world";
-import { defaultLimits } from "@atlasnet/proxy";
 import { Bounds } from "./checkers/bounds.ts";
 import type { Checker } from "./checkers/checker.ts";
 import { ExactlyOnce } from "./checkers/exactly-once.ts";
@@ -15,7 +14,7 @@ import { drive } from "./driver.ts";
 import type { ClusterFaults } from "./faults.ts";
 import { SimApiservers } from "./nodes/sim-apiservers.ts";
 import { SimGameserver } from "./nodes/sim-gameserver.ts";
-import { SimProxy } from "./nodes/sim-proxy.ts";
+import { SIM_LIMITS, SimProxy } from "./nodes/sim-proxy.ts";
 import { type Deed, Operator } from "./operator.ts";
 import { drawPlan, type Plan } from "./plan.ts";
 import { PublicNet } from "./players/public-net.ts";
@@ -30,8 +29,9 @@ const LOOK_EVERY_MS = 500;
 const MAX_EVENTS = 50_000_000;
 /** A restart after a crash takes so long at most. */
 const RESTART_MS = 4_000;
+const BACKLOG = "bytes that wait for a client";
 /** Bytes that a connection may still take when its backlog is looked at: one tick's frames. */
-const BACKLOG_SLACK_BYTES = 512 * 1024;
+const BACKLOG_SLACK_BYTES = 512;
 
 export interface ClusterResult {
   readonly plan: Plan;
@@ -80,7 +80,7 @@ export class ClusterSimulation {
   private readonly counts = {
     ...{ crashes: 0, proxyCrashes: 0, clientCrashes: 0, apiserverCrashes: 0, elections: 0 },
     ...{ cuts: 0, pauses: 0, threads: 0, outages: 0, messages: 0 },
-    ...{ deeds: 0, refused: 0, rolls: 0 },
+    ...{ isolations: 0, deeds: 0, refused: 0, rolls: 0 },
   };
   private lives = 0;
   private isHealed = false;
@@ -191,6 +191,7 @@ export class ClusterSimulation {
       ...{ moved: this.moves.moved, aborted: this.moves.aborted },
       ...{ said: figures.queued, delivered: figures.delivered, drops: figures.drops },
       ...{ rollbacks: figures.rollbacks, sessions: figures.sessions, welcomes: figures.welcomes },
+      "most bytes that waited for a client": this.bounds.largest.get(BACKLOG) ?? 0,
       ...looked,
     };
   }
@@ -223,6 +224,7 @@ export class ClusterSimulation {
         counts.threads += 1;
         slot.running.loseThread();
       } else if (happens(plan.pause)) this.pause(slot);
+      if (happens(plan.isolation)) this.isolate(slot.id);
     }
     for (const slot of this.proxies) {
       if (slot.running === undefined) continue;
@@ -284,6 +286,15 @@ export class ClusterSimulation {
     const { random } = this;
     this.note(`${slot.id} stands still`);
     slot.process?.pause(random.int(20, 5_000), random.float() < 0.3);
+  }
+
+  private isolate(node: string): void {
+    this.counts.isolations += 1;
+    this.note(`${node} reaches no apiserver`);
+    for (const apiserver of this.apiservers.ids) this.network.cut(node, apiserver);
+    this.clock.setTimer(this.random.int(1_000, 20_000), () => {
+      for (const apiserver of this.apiservers.ids) this.network.heal(node, apiserver);
+    });
   }
 
   private cutSomething(): void {
@@ -353,8 +364,8 @@ export class ClusterSimulation {
     this.clock.setTimer(LOOK_EVERY_MS, () => {
       this.bounds.look([
         {
-          what: "bytes that wait for a client",
-          most: defaultLimits.reliableBacklogBytes + BACKLOG_SLACK_BYTES,
+          what: BACKLOG,
+          most: SIM_LIMITS.reliableBacklogBytes + BACKLOG_SLACK_BYTES,
           value: () => this.net.largestBacklog,
         },
       ]);
@@ -405,6 +416,7 @@ export class ClusterSimulation {
         process,
         network: this.network.node({ role: "proxy", node: id }),
         random: this.life(id),
+        faults: this.faults,
         fatal: (error) => this.fault(id, error),
       },
     );
@@ -509,6 +521,7 @@ export class ClusterSimulation {
     const { from, to, channel, message, bytes } = passage;
     this.counts.messages += 1;
     this.note(`${from} ${to} ${channel} ${message.type} ${bytes}`);
+    this.epochs.sent(passage);
     this.oneActor.sent(passage);
   }
 

@@ -4,16 +4,17 @@
  */
 export const CLUSTER_FAULTS = [
   // 4.1
-  "shard-applies-twice",
   "attach-acknowledges-more",
+  "attach-skips-a-message",
   "old-state-taken-for-exact",
+  "rollback-not-announced",
   // 4.2
   "proxy-never-slow",
   // 5.1
   "acts-without-lease",
-  "acts-after-loss",
+  "source-goes-on",
   // 5.3
-  "old-epoch-on-new-shard",
+  "acts-at-an-old-epoch",
 ] as const;
 
 export type ClusterFault = (typeof CLUSTER_FAULTS)[number];

@@ -23,6 +23,8 @@ export interface Plan {
   readonly election: number;
   readonly threadDeath: number;
   readonly cut: number;
+  /** A gameserver reaches no apiserver, and still its players. */
+  readonly isolation: number;
   readonly pause: number;
   readonly storeOutage: number;
   readonly operator: number;
@@ -58,6 +60,7 @@ export function drawPlan(random: PseudoRandom): Plan {
     election: some(0.5, 0.04),
     threadDeath: some(0.3, 0.02),
     cut: some(0.7, 0.06),
+    isolation: some(0.5, 0.03),
     pause: some(0.5, 0.03),
     storeOutage: some(0.3, 0.03),
     operator: some(0.8, 0.25),

@@ -1,8 +1,13 @@
 import type { Violations } from "@atlasnet/apiserver/sim";
+import type { SimPassage } from "@atlasnet/core/sim";
 import type { HistoryRecord } from "@atlasnet/history";
+import { isAct } from "./acts.ts";
 import type { Checker } from "./checker.ts";
 
-/** Rule 5.3: receivers refuse what is below the highest epoch they have seen. No client is welcomed into the past. */
+/**
+ * Rule 5.3: safety rests on epochs. What gameservers let out for a shard never goes back behind an epoch at which
+ * somebody acted, and no client is welcomed into the past: every receiver refuses what is below the highest it has seen.
+ */
 export class GrowingEpochs implements Checker {
   readonly rule = "5.3 epochs only grow";
   looked = 0;
@@ -13,15 +18,22 @@ export class GrowingEpochs implements Checker {
     this.violations = violations;
   }
 
+  sent({ from, message }: SimPassage): void {
+    if (!isAct(message)) return;
+    this.looked += 1;
+    const { shard, epoch } = message;
+    this.grows(shard, epoch, `${from} says "${message.type}" for ${shard}`);
+  }
+
   take({ client, event }: HistoryRecord): void {
     if (event.type !== "welcome") return;
     this.looked += 1;
-    const before = this.newest.get(client) ?? 0;
-    if (event.epoch < before)
-      this.violations.add(
-        this.rule,
-        `${client} is welcomed at epoch ${event.epoch}, after ${before}`,
-      );
-    this.newest.set(client, Math.max(before, event.epoch));
+    this.grows(client, event.epoch, `${client} is welcomed`);
+  }
+
+  private grows(what: string, epoch: number, who: string): void {
+    const before = this.newest.get(what) ?? 0;
+    if (epoch < before) this.violations.add(this.rule, `${who} at epoch ${epoch}, after ${before}`);
+    this.newest.set(what, Math.max(before, epoch));
   }
 }

@@ -1,6 +1,7 @@
 import type { Violations } from "@atlasnet/apiserver/sim";
 import { decodeRecord, isAlive, type KeyValue, nodeKey, ownerKey } from "@atlasnet/core";
 import type { SimPassage } from "@atlasnet/core/sim";
+import { isAct } from "./acts.ts";
 import type { Checker } from "./checker.ts";
 
 export interface OneActorDependencies {
@@ -10,12 +11,6 @@ export interface OneActorDependencies {
   /** The boot that the process of a node is registered with now. */
   bootOf(node: string): string | undefined;
 }
-
-/** What a gameserver lets out for a shard that it owns. Answers that only say that a shard is elsewhere are not of it. */
-const ACTS: ReadonlySet<string> = new Set([
-  ...["attached", "watching", "transfer", "notice", "downstream", "shard-reset"],
-  ...["shard-sealed", "shard-unsealed"],
-]);
 
 /**
  * Rule 5.1: at most one gameserver acts for a shard. Whoever lets something out is its committed owner at that very
@@ -31,7 +26,7 @@ export class OneActor implements Checker {
   }
 
   sent({ from, message }: SimPassage): void {
-    if (!ACTS.has(message.type) || !("shard" in message) || !("epoch" in message)) return;
+    if (!isAct(message)) return;
     const { shard, epoch } = message;
     this.looked += 1;
     const problem = this.problem(from, shard, epoch);

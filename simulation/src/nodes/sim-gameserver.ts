@@ -8,7 +8,6 @@ import {
   LoadMeter,
   MigrationHost,
   SNAPSHOTS,
-  type ToThread,
   WorldHost,
   WorldModules,
   WorldSnapshots,
@@ -17,6 +16,7 @@ import { createNoopMeter } from "@opentelemetry/api";
 import type { ClusterFaults } from "../faults.ts";
 import type { Plan } from "../plan.ts";
 import { ControlTie } from "./control-tie.ts";
+import { Disturbance, deaf } from "./disturbance.ts";
 import { SimWorker } from "./sim-worker.ts";
 
 const DATA_DIR = "/data";
@@ -69,6 +69,8 @@ export class SimGameserver {
     );
     const { session: control, store } = this.tie;
     if (faults.has("acts-without-lease")) control.mayAct = () => true;
+    const start = control.start.bind(control);
+    if (faults.size > 0) control.start = (events, ...rest) => start(deaf(events, faults), ...rest);
     const snapshots = new WorldSnapshots(
       {
         node: id,
@@ -129,7 +131,7 @@ export class SimGameserver {
           const worker = new SimWorker(settings, {
             clock: process,
             disk,
-            toThread: (message) => this.disturbed(message),
+            disturbance: faults.size === 0 ? undefined : new Disturbance(faults),
           });
           this.workers.add(worker);
           return worker;
@@ -170,16 +172,6 @@ export class SimGameserver {
       worker.die();
       return;
     }
-  }
-
-  private disturbed(message: ToThread): ToThread {
-    const { faults } = this.deps;
-    if (message.type === "open" && faults.has("old-state-taken-for-exact")) {
-      const { settings } = message;
-      if (settings.fetched !== undefined)
-        return { ...message, settings: { ...settings, fetched: { exact: true } } };
-    }
-    return message;
   }
 }
 

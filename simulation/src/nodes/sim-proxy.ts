@@ -1,7 +1,7 @@
 import type { SimProcess } from "@atlasnet/apiserver/sim";
 import { type LinkNetwork, noopLogger } from "@atlasnet/core";
 import type { SeededRandom } from "@atlasnet/core/sim";
-import { createProxy, defaultLimits, type ProxyService } from "@atlasnet/proxy";
+import { createProxy, defaultLimits, type ProxyLimits, type ProxyService } from "@atlasnet/proxy";
 import {
   type CarriedConnection,
   type ClientEvents,
@@ -11,8 +11,17 @@ import {
   WatchedPlacements,
 } from "@atlasnet/proxy/sim";
 import { createNoopMeter } from "@opentelemetry/api";
+import type { ClusterFaults } from "../faults.ts";
 import { ControlTie } from "./control-tie.ts";
 import { simTicketKeys } from "./ticket-keys.ts";
+
+/** Small, so that runs of a minute reach them. */
+export const SIM_LIMITS: ProxyLimits = {
+  ...defaultLimits,
+  stateBacklogBytes: 256,
+  reliableBacklogBytes: 1_024,
+};
+const NEVER_SLOW = { stateBacklogBytes: 1e9, reliableBacklogBytes: 1e9 };
 
 export interface SimProxyOptions {
   readonly id: string;
@@ -26,6 +35,7 @@ export interface SimProxyDependencies {
   readonly process: SimProcess;
   readonly network: LinkNetwork;
   readonly random: SeededRandom;
+  readonly faults: ClusterFaults;
   fatal(error: Error): void;
 }
 
@@ -38,7 +48,7 @@ export class SimProxy {
   private readonly load: LoadMeter;
 
   constructor({ id, leaseMs, apiservers, endpoints }: SimProxyOptions, deps: SimProxyDependencies) {
-    const { process: clock, network, random } = deps;
+    const { process: clock, network, random, faults } = deps;
     const logger = noopLogger;
     this.id = id;
     const fatal = (error: Error) => deps.fatal(error);
@@ -58,7 +68,7 @@ export class SimProxy {
         ...{ host: "", port: 0, listens: false },
         allowGuests: true,
         endpoints,
-        limits: defaultLimits,
+        limits: faults.has("proxy-never-slow") ? { ...SIM_LIMITS, ...NEVER_SLOW } : SIM_LIMITS,
       },
       {
         ...{ links: network, placements, keys: simTicketKeys, clock, logger },

@@ -7,13 +7,14 @@ import {
   WorldThread,
   type WorldWorker,
 } from "@atlasnet/gameserver/sim";
+import type { Disturbance } from "./disturbance.ts";
 
 export interface SimWorkerDependencies {
   /** Of the gameserver's process. */
   readonly clock: Clock;
   readonly disk: Disk;
-  /** May change what the thread is told: how faults are planted. */
-  readonly toThread?: ((message: ToThread) => ToThread) | undefined;
+  /** May change what the thread is told, and tells: how faults are planted. */
+  readonly disturbance?: Disturbance | undefined;
 }
 
 /** Messages that come all the time; nobody changes them once they are sent, so they need not be copied. */
@@ -41,17 +42,28 @@ export class SimWorker implements WorldWorker {
   constructor(settings: ThreadSettings, dependencies: SimWorkerDependencies) {
     this.deps = dependencies;
     const { clock, disk } = dependencies;
-    this.thread = new WorldThread(
-      settings,
-      (message) => this.later(copied(message), (sent) => this.listeners.message?.(sent)),
-      { clock, disk, unixMs: () => clock.wallTime() },
-    );
+    this.thread = new WorldThread(settings, (message) => this.told(copied(message)), {
+      clock,
+      disk,
+      unixMs: () => clock.wallTime(),
+    });
     this.report();
   }
 
   postMessage(message: ToThread): void {
-    const { toThread = (sent) => sent } = this.deps;
-    this.later(toThread(copied(message)), (sent) => this.thread.handle(sent));
+    const { disturbance } = this.deps;
+    const sent = copied(message);
+    this.tell(disturbance?.toThread(sent) ?? sent);
+  }
+
+  private tell(message: ToThread): void {
+    this.later(message, (sent) => this.thread.handle(sent));
+  }
+
+  private told(message: FromThread): void {
+    const { disturbance } = this.deps;
+    const sent = disturbance?.fromThread(message, (more) => this.tell(more)) ?? message;
+    this.later(sent, (arrived) => this.listeners.message?.(arrived));
   }
 
   on<E extends keyof Listeners>(event: E, listener: Listeners[E]): void {

@@ -1,7 +1,7 @@
 import type { Clock } from "@atlasnet/core";
 
 /** Bytes that are on their way, or wait for a reader, at most; what is beyond them waits at the writer. */
-const WINDOW_BYTES = 64 * 1024;
+const WINDOW_BYTES = 2 * 1024;
 
 interface Piece {
   readonly bytes: number;

@@ -1,0 +1,73 @@
+import type { ControlPlaneEvents, ToProxy, ToShard } from "@atlasnet/core";
+import type { FromThread, ToThread } from "@atlasnet/gameserver/sim";
+import type { ClusterFaults } from "../faults.ts";
+
+/** What the control plane tells a gameserver, which does not listen to all of it. */
+export function deaf(events: ControlPlaneEvents, faults: ClusterFaults): ControlPlaneEvents {
+  return {
+    registered: (registration) => events.registered(registration),
+    unsealed: () => events.unsealed(),
+    sealed: (reason) => {
+      if (!faults.has("acts-without-lease")) events.sealed(reason);
+    },
+    lost: () => events.lost(),
+  };
+}
+
+/** Breaks rules in what a gameserver's main thread and its world threads tell each other, one gameserver's life long. */
+export class Disturbance {
+  private readonly faults: ClusterFaults;
+  /** The first epoch that each shard had here. */
+  private readonly firstEpochs = new Map<string, number>();
+  private readonly timelines = new Map<string, number>();
+
+  constructor(faults: ClusterFaults) {
+    this.faults = faults;
+  }
+
+  toThread(message: ToThread): ToThread {
+    const { faults } = this;
+    if (message.type === "open" && faults.has("old-state-taken-for-exact")) {
+      const { settings } = message;
+      if (settings.fetched !== undefined)
+        return { ...message, settings: { ...settings, fetched: { exact: true } } };
+    }
+    if (message.type === "messages" && faults.has("attach-skips-a-message"))
+      return { ...message, messages: message.messages.map(skipping) };
+    return message;
+  }
+
+  /** `tell` tells the thread something that nobody else told it. */
+  fromThread(message: FromThread, tell: (message: ToThread) => void): FromThread {
+    if (message.type === "sealed" && this.faults.has("source-goes-on"))
+      tell({ type: "unseal-shard", shard: message.shard });
+    if (message.type !== "out") return message;
+    const messages = message.messages.map(({ peer, message: out }) => ({
+      peer,
+      message: this.told(out),
+    }));
+    return { ...message, messages };
+  }
+
+  private told(message: ToProxy): ToProxy {
+    const { faults, firstEpochs, timelines } = this;
+    const { shard, epoch } = message;
+    const first = firstEpochs.get(shard) ?? epoch;
+    firstEpochs.set(shard, first);
+    if (faults.has("acts-at-an-old-epoch") && epoch !== first) return { ...message, epoch: first };
+    if (message.type !== "attached") return message;
+    if (faults.has("attach-acknowledges-more") && message.attempt > 1)
+      return { ...message, appliedSeq: message.appliedSeq + 1 };
+    if (faults.has("rollback-not-announced")) {
+      const timeline = timelines.get(shard) ?? message.timeline;
+      timelines.set(shard, timeline);
+      return { ...message, timeline };
+    }
+    return message;
+  }
+}
+
+function skipping(message: ToShard): ToShard {
+  if (message.type !== "attach" || message.session === undefined) return message;
+  return { ...message, lastReceived: message.lastReceived + 1 };
+}

@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { SimViolation } from "@atlasnet/apiserver/sim";
+import { CLUSTER_FAULTS, type ClusterFault } from "./faults.ts";
+import type { Plan } from "./plan.ts";
+import { runSeeds } from "./run-seeds.ts";
+
+/** Rules that may notice a fault first, and the seeds within which that happens: some times what it takes. */
+interface Caught {
+  readonly rules: readonly string[];
+  readonly seeds: number;
+  /** A run in which it matters. */
+  readonly plan: Partial<Plan>;
+}
+
+const ONCE = ["4.1 exactly once, in order"];
+const BOUNDS = ["4.2 everything is bounded"];
+const ACTORS = ["5.1 one actor per shard"];
+const EPOCHS = ["5.3 epochs only grow"];
+const PROGRESS = ["progress after healing"];
+
+const CALM: Partial<Plan> = {
+  ...{ gameserverCrash: 0, proxyCrash: 0, clientCrash: 0, apiserverCrash: 0, election: 0 },
+  ...{ threadDeath: 0, cut: 0, isolation: 0, pause: 0, storeOutage: 0, operator: 0 },
+  ...{ gameservers: 3, clients: 4, worlds: 1, slowWorlds: true, sayEveryMs: 800 },
+  troubleMs: 40_000,
+};
+const CRASHES: Partial<Plan> = { ...CALM, gameserverCrash: 0.05, snapshotIntervalMs: 5_000 };
+
+const CAUGHT: Readonly<Record<ClusterFault, Caught>> = {
+  "attach-acknowledges-more": { rules: ONCE, seeds: 4, plan: { ...CALM, proxyCrash: 0.1 } },
+  "attach-skips-a-message": {
+    rules: [...ONCE, ...PROGRESS],
+    seeds: 4,
+    plan: { ...CALM, proxyCrash: 0.1 },
+  },
+  "old-state-taken-for-exact": { rules: ONCE, seeds: 12, plan: CRASHES },
+  "rollback-not-announced": {
+    rules: ONCE,
+    seeds: 12,
+    plan: { ...CALM, threadDeath: 0.1, journalSyncMs: 1_000 },
+  },
+  "proxy-never-slow": {
+    rules: BOUNDS,
+    seeds: 6,
+    plan: { ...CALM, slowWorlds: false, cut: 0.2 },
+  },
+  "acts-without-lease": {
+    rules: [...ACTORS, ...EPOCHS],
+    seeds: 12,
+    plan: { ...CALM, worlds: 3, isolation: 0.15, leaseMs: 2_000, sayEveryMs: 500 },
+  },
+  "source-goes-on": {
+    rules: ACTORS,
+    seeds: 6,
+    plan: { ...CALM, slowWorlds: false, operator: 0.6, delayMs: 30 },
+  },
+  "acts-at-an-old-epoch": { rules: EPOCHS, seeds: 4, plan: { ...CALM, operator: 0.3 } },
+};
+
+for (const fault of CLUSTER_FAULTS)
+  test(`planted fault ${fault}`, async (t) => {
+    const { rules, seeds, plan } = CAUGHT[fault];
+    const { failures } = await runSeeds({ first: 1, count: seeds, faults: [fault], plan });
+    const [failure] = failures;
+    assert.ok(failure, `${seeds} seeds saw nothing`);
+    const { error, seed } = failure;
+    assert.ok(error instanceof SimViolation, error.stack);
+    assert.ok(rules.includes(error.rule), `seed ${seed} failed otherwise: ${error.message}`);
+    t.diagnostic(`seed ${seed}: ${error.rule}`);
+  });
