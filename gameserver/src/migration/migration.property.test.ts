@@ -8,10 +8,10 @@ import {
   encodeRecord,
   firstShard,
   migrationKey,
+  mirrorKey,
   nodeKey,
   ownerKey,
   reclaimShard,
-  type SwitchView,
   shardKey,
   type TxnRequest,
   worldKey,
@@ -59,13 +59,14 @@ class Side {
   state: number | undefined;
   acts = false;
 
-  view(node: string): SwitchView {
+  view(node: string) {
     const { records } = this;
     return {
       migration: records.seen("migration", migrationKey(SHARD)),
       owner: records.seen("owner", ownerKey(SHARD)),
       shard: records.seen("shard", shardKey(SHARD)),
       world: records.seen("world", worldKey("arena")),
+      mirror: records.seen("mirror", mirrorKey(SHARD)),
       node: records.seen("node", nodeKey(node)),
     };
   }
@@ -365,11 +366,11 @@ class Model {
     const { owner } = a.view("a");
     if (!a.alive || a.state !== undefined || files === undefined) return;
     if (owner.record?.node !== "a") return;
-    const made = reclaimShard(
-      SHARD,
-      { owner, node: a.view("a").node },
-      { node: "a", boot: "a1", generation: store.generation },
-    );
+    const made = reclaimShard(SHARD, a.view("a"), {
+      node: "a",
+      boot: "a1",
+      generation: store.generation,
+    });
     if (!made.ok) return;
     this.later("a", made.txn, (answer) => {
       if (answer.type !== "done" || !a.alive || a.state !== undefined) return;

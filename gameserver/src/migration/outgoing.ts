@@ -75,6 +75,8 @@ export class Outgoing {
   private link: Link | undefined;
   /** Asked for before it could be answered. */
   private waiting: { readonly link: Link; readonly open: ReplicaOpen } | undefined;
+  /** Of the last copy that was whole. */
+  private copiedBytes = 0;
   private isDropped = false;
 
   constructor(options: OutgoingOptions, dependencies: OutgoingDependencies) {
@@ -258,7 +260,7 @@ export class Outgoing {
       case "over":
         watch.ended(shard, record, "source", {
           ...effect,
-          bytes: this.stream?.progress.bytes ?? 0,
+          bytes: this.copiedBytes,
         });
         return this.end();
     }
@@ -275,6 +277,8 @@ export class Outgoing {
       case "copying":
         return this.tell({ type: "copying", again: effect.again });
       case "copied":
+        this.copiedBytes = effect.bytes;
+        return this.tell({ type: "copied" });
       case "ready":
       case "caught-up":
       case "lagging":
