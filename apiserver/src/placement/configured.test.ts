@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { buildConfig, LIVE_MOVES } from "@atlasnet/core";
+import { buildConfig } from "@atlasnet/core";
 import { configuredPlacement } from "./configured.ts";
 import { DEFAULT_PLACEMENT } from "./settings.ts";
 
@@ -18,16 +18,15 @@ function configured(env: { readonly [name: string]: string }) {
 
 test("placement behaves as it does by itself, where nothing is configured", () => {
   assert.deepEqual(configured({}), DEFAULT_PLACEMENT);
-  assert.equal(DEFAULT_PLACEMENT.liveMoves, LIVE_MOVES);
 });
 
 test("what is configured counts, in the units of the clock", () => {
   const { liveMoves, migrationMs, balance } = configured({
-    ATLASNET_PLACEMENT_LIVE_MOVES: "true",
+    ATLASNET_PLACEMENT_LIVE_MOVES: "false",
     ATLASNET_PLACEMENT_MIGRATION_SECONDS: "7",
     ATLASNET_PLACEMENT_OVERLOADED_PERCENT: "60",
     ATLASNET_PLACEMENT_REBALANCE: "false",
   });
-  assert.deepEqual([liveMoves, migrationMs], [true, 7000]);
+  assert.deepEqual([liveMoves, migrationMs], [false, 7000]);
   assert.deepEqual([balance.enabled, balance.strainedAt], [false, 0.6]);
 });

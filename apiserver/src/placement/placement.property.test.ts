@@ -227,6 +227,7 @@ test("equal worlds are spread as evenly as the nodes allow", () => {
 test("no move is undone while the loads of its nodes stay the same, and moving ends", () => {
   const settings = {
     ...DEFAULT_PLACEMENT,
+    liveMoves: false,
     balance: {
       ...DEFAULT_PLACEMENT.balance,
       moves: "all" as const,

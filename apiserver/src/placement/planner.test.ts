@@ -175,10 +175,10 @@ test("packing fills one node up to the mark before it takes the next", () => {
   assert.deepEqual(weights, [8, 4, 0]);
 });
 
-test("running worlds are not moved for balance, unless that is asked for", () => {
+test("running worlds that cannot be moved live are not moved for balance, unless that is asked for", () => {
   for (const moves of ["unowned", "stateless"] as const) {
     const balance = { ...DEFAULT_PLACEMENT.balance, everyMs: 500, restMs: 0, strainedAt: 0, moves };
-    const cluster = clusterOf({ balance });
+    const cluster = clusterOf({ balance, liveMoves: false });
     cluster.addNode("a", capacity(10));
     for (let i = 0; i < 8; i++)
       cluster.setWorld(`w${i}`, { durability: i % 2 === 0 ? "journal" : "none" });

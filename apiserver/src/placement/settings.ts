@@ -1,5 +1,3 @@
-import { LIVE_MOVES } from "@atlasnet/core";
-
 /** How placement behaves. Times in ms of the clock whose readings the planner is given. */
 export interface PlacementSettings {
   /** Node visits of one step: the measure of its work. A visit takes some ten nanoseconds. */
@@ -77,7 +75,7 @@ export const DEFAULT_PLACEMENT: PlacementSettings = {
   packUpTo: 0.85,
   maxMoves: 64,
   maxMovesPerNode: 8,
-  liveMoves: LIVE_MOVES,
+  liveMoves: true,
   migrationMs: 120_000,
   migrationMarginMs: 5000,
   migrateAgainMs: 3000,

@@ -1,12 +1,9 @@
 import type { Setting } from "../setting.ts";
 
-/** Whether the control plane moves running worlds by live migration when nothing is said of it. */
-export const LIVE_MOVES = false;
-
 export const placementSettings = {
   "placement.liveMoves": {
     type: "bool",
-    default: LIVE_MOVES,
+    default: true,
     meaning:
       "Worlds that the control plane moves (a node drains, a node is overloaded) are moved while they run. Off: they are released and opened elsewhere, with a pause for their players. The same on all apiservers, as with the other settings of placement.",
   },
