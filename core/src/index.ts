@@ -19,7 +19,6 @@ export { didYouMean } from "./config/did-you-mean.ts";
 export type { ConfigFile, ConfigFlag, ConfigSources } from "./config/gathering.ts";
 export { type Origin, originText } from "./config/origin.ts";
 export type { HostFacts } from "./config/setting.ts";
-export { LIVE_MOVES } from "./config/settings/placement.ts";
 export type { SettingPath, SettingValues } from "./config/settings.ts";
 export type { ModuleConfig, ServiceConfig, WorldConfig } from "./config/world-settings.ts";
 export {
@@ -100,7 +99,6 @@ export {
   askMirror,
   clearMirror,
   confirmMirror,
-  isMirrored,
   type MirrorView,
   type PromotionView,
   promoteMirror,
@@ -123,6 +121,7 @@ export {
   type ClaimView,
   claimShard,
   isAlive,
+  isMirrored,
   isOwned,
   reclaimShard,
   releaseShard,

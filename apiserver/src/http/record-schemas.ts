@@ -123,7 +123,7 @@ const constraintNodes = v.pipe(v.array(nodeName), v.maxLength(MAX_CONSTRAINT_NOD
 /** What can be set of a world besides its module, within its bounds. */
 const settings = {
   config: plainSchema,
-  durability: v.picklist(["journal", "snapshot", "none"]),
+  durability: v.picklist(["mirror", "journal", "snapshot", "none"]),
   graceSeconds: integer(0, MAX_GRACE_SECONDS),
   labels: labelsSchema,
   constraints: v.strictObject({

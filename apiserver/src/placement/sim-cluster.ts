@@ -13,6 +13,7 @@ import {
   type KeyValue,
   type ModuleSource,
   migrationKey,
+  mirrorKey,
   moduleKey,
   type NodeRecord,
   nodeKey,
@@ -330,6 +331,7 @@ export class SimCluster {
         shard: store.seen("shard", shardKey(shard)),
         world: store.seen("world", worldKey(parsed.world)),
         node: store.seen("node", nodeKey(target.id)),
+        mirror: store.seen("mirror", mirrorKey(shard)),
       };
       const me = { node: target.id, boot: target.boot, generation: store.generation };
       if (!this.run(switchShard(shard, view, me, this.now))) continue;

@@ -10,6 +10,7 @@ import {
   LEASE_DRIFT,
   Lease,
   migrationKey,
+  mirrorKey,
   type NodeRecord,
   nodeKey,
   ownerKey,
@@ -346,6 +347,7 @@ export class SimGameserver {
       owner,
       ownerNode: last === undefined ? ABSENT : this.seen("node", nodeKey(last)),
       node: this.seen("node", nodeKey(this.id)),
+      mirror: this.seen("mirror", mirrorKey(shard)),
     };
   }
 

@@ -108,8 +108,8 @@ test("wrong worlds are refused with place, found and allowed", () => {
     ["[worlds.a]\nmodule = 'm'\nmodul = 'm'", /^a\.toml:3: .*did you mean module\?$/],
     ["[worlds.a]\nmodule = 'm'\nzzz = 1", /allowed: module, durability, graceSeconds, config$/],
     [
-      "[worlds.a]\nmodule = 'm'\ndurability = 'mirror'",
-      /^a\.toml:3: .*allowed: one of journal, snapshot, none$/,
+      "[worlds.a]\nmodule = 'm'\ndurability = 'twice'",
+      /^a\.toml:3: .*allowed: one of mirror, journal, snapshot, none$/,
     ],
     ["[worlds.a]\nmodule = 'm'\nconfig = 5", /^a\.toml:3: worlds\.a\.config: found 5, .*a table$/],
     [

@@ -91,7 +91,7 @@ function durabilityOf(
   given: SettingValue | undefined,
   journal: boolean,
 ): WorldConfig["durability"] {
-  if (given === "none" || given === "snapshot") return given;
+  if (given === "none" || given === "snapshot" || given === "mirror") return given;
   return journal ? "journal" : "snapshot";
 }
 

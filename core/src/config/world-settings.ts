@@ -9,10 +9,10 @@ export const worldSettings = {
   },
   durability: {
     type: "word",
-    values: ["journal", "snapshot", "none"],
+    values: ["mirror", "journal", "snapshot", "none"],
     default: "journal",
     meaning:
-      "What a crash may cost: journal.syncMs, snapshot.intervalMs, or everything. Without journal.enabled, journal means snapshot.",
+      "What a crash may cost: nothing that anybody was told, as a second gameserver follows (in a cluster only; its disk as journal); journal.syncMs; snapshot.intervalMs; or everything. Without journal.enabled, journal means snapshot.",
   },
   graceSeconds: {
     type: "integer",
@@ -40,7 +40,7 @@ export interface ModuleConfig {
 export interface WorldConfig extends ModuleConfig {
   /** Handed to the world as `ctx.config`. */
   readonly config: { readonly [key: string]: Plain };
-  readonly durability: "journal" | "snapshot" | "none";
+  readonly durability: "mirror" | "journal" | "snapshot" | "none";
   readonly graceSeconds: number;
 }
 

@@ -3,10 +3,19 @@ import { type Compare, generationOf } from "./control-store.ts";
 import type { Claimant } from "./ownership.ts";
 import { isAlive, isOwned } from "./ownership.ts";
 import { encodeRecord } from "./record-codec.ts";
-import { migrationKey, movedKey, nodeKey, ownerKey, shardKey, worldKey } from "./record-keys.ts";
+import {
+  migrationKey,
+  mirrorKey,
+  movedKey,
+  nodeKey,
+  ownerKey,
+  shardKey,
+  worldKey,
+} from "./record-keys.ts";
 import {
   MAX_MIGRATION_PROBLEM_BYTES,
   type MigrationRecord,
+  type MirrorRecord,
   type MovedRecord,
   type NodeRecord,
   type OwnerRecord,
@@ -111,11 +120,13 @@ export interface SwitchView {
   readonly world: Seen<WorldRecord>;
   /** The target's own. */
   readonly node: Seen<NodeRecord>;
+  readonly mirror: Seen<MirrorRecord>;
 }
 
 /**
  * The switch: the target makes itself owner in the source's place, which has sealed the state that the target
- * holds. Its revision is the epoch. `ended`: ms since 1970.
+ * holds. Its revision is the epoch. `ended`: ms since 1970. The source's mirror ends with the ownership that it
+ * followed; the new owner is given another one.
  */
 export function switchShard(
   shard: string,
@@ -123,7 +134,7 @@ export function switchShard(
   me: Claimant,
   ended: number,
 ): Proposal<"ended" | "not-registered" | "no-world" | "disabled" | "not-ready"> {
-  const { migration, owner, node, world } = view;
+  const { migration, owner, node, world, mirror } = view;
   const record = migration.record;
   if (world.record === undefined) return refused("no-world", "the world was removed");
   if (!world.record.enabled) return refused("disabled", "the world is disabled");
@@ -151,12 +162,16 @@ export function switchShard(
           modifiedIs(shardKey(shard), view.shard.modified),
           modifiedIs(worldKey(worldNameOf(shard)), world.modified),
           modifiedIs(nodeKey(me.node), node.modified),
+          modifiedIs(mirrorKey(shard), mirror.modified),
         ],
         [
           { type: "put", key: ownerKey(shard), value: encodeRecord("owner", next) },
           { type: "put", key: shardKey(shard), value: encodeRecord("shard", wanted) },
           { type: "delete", key: migrationKey(shard) },
           { type: "put", key: movedKey(shard), value: ending(record, me.node, "", ended) },
+          ...(mirror.record === undefined
+            ? []
+            : [{ type: "delete", key: mirrorKey(shard) } as const]),
         ],
       ),
       leases: [me.node],

@@ -1,4 +1,5 @@
-import { type Claimant, isAlive, isOwned } from "./ownership.ts";
+import { generationOf } from "./control-store.ts";
+import { type Claimant, isAlive, isMirrored, isOwned } from "./ownership.ts";
 import { encodeRecord } from "./record-codec.ts";
 import { mirrorKey, nodeKey, ownerKey, shardKey, worldKey, worldOfShard } from "./record-keys.ts";
 import type {
@@ -14,7 +15,9 @@ import { modifiedIs, type Proposal, refused, type TxnParts, when } from "./txn-p
 /**
  * The transactions of a mirror (design, section 5):
  *
- * 1. The control plane asks for one, for the ownership that it names. It never takes the place of one in sync.
+ * 1. The control plane asks for one, for the ownership that it names. It takes the place of one in sync only while that
+ *    one's node drains: then, until the new one is in sync, the shard is as safe as its disk. It does not while that
+ *    node is lost: the owner may be lost as well, and what the mirror had would be given up without anybody's order.
  * 2. **The owner gates on the mirror before `confirmMirror`, and until `clearMirror` has committed** (rule 5.5).
  * 3. `promoteMirror` is the fence: a mirror stops acknowledging before it proposes itself, so that the owner lets
  *    nothing out any more, whatever its lease says. It acts once it knows that it has committed.
@@ -23,17 +26,13 @@ import { modifiedIs, type Proposal, refused, type TxnParts, when } from "./txn-p
  *    and the world allows it, or an operator says so.
  */
 
-/** Whether only its mirror may take the shard over. */
-export function isMirrored(mirror: Seen<MirrorRecord>, owner: Seen<OwnerRecord>): boolean {
-  const { record } = mirror;
-  return record?.state === "in-sync" && record.epoch === owner.modified;
-}
-
 export interface MirrorView {
   readonly world: Seen<WorldRecord>;
   readonly owner: Seen<OwnerRecord>;
   readonly ownerNode: Seen<NodeRecord>;
   readonly mirror: Seen<MirrorRecord>;
+  /** The one that `mirror` names. */
+  readonly mirrorNode: Seen<NodeRecord>;
   /** Of whom to ask. */
   readonly node: Seen<NodeRecord>;
 }
@@ -56,7 +55,8 @@ export function askMirror(
     return refused("no-world", "there is no such world, or it is disabled");
   if (owner.record === undefined || !isOwned(owner, ownerNode, generation))
     return refused("not-owned", "no node owns it at present");
-  if (isMirrored(mirror, owner)) return refused("in-sync", `${mirror.record?.node} mirrors it`);
+  if (isMirrored(mirror, owner, generation) && !isLeaving(mirror, view.mirrorNode))
+    return refused("in-sync", `${mirror.record?.node} mirrors it`);
   if (owner.record.node === node) return refused("own", `${node} owns it`);
   if (
     there === undefined ||
@@ -69,6 +69,11 @@ export function askMirror(
     ...{ id, node, boot: there.boot, state: "asked" },
     ...{ world: world.created, epoch: owner.modified },
   };
+  // That it drains was the reason.
+  const replaced =
+    mirror.record !== undefined && isMirrored(mirror, owner, generation)
+      ? [modifiedIs(nodeKey(mirror.record.node), view.mirrorNode.modified)]
+      : [];
   return {
     ok: true,
     txn: when(
@@ -78,6 +83,7 @@ export function askMirror(
         modifiedIs(nodeKey(owner.record.node), ownerNode.modified),
         modifiedIs(nodeKey(node), view.node.modified),
         modifiedIs(mirrorKey(shard), mirror.modified),
+        ...replaced,
       ],
       [{ type: "put", key: mirrorKey(shard), value: encodeRecord("mirror", record) }],
     ),
@@ -134,11 +140,14 @@ export interface PromotionView {
   readonly node: Seen<NodeRecord>;
 }
 
-/** The mirror makes itself owner; it has stopped acknowledging before. The revision is the epoch. */
+/**
+ * The mirror makes itself owner; it has stopped acknowledging before. The revision is the epoch. `follows`: the id of the
+ * record by which it followed: what it followed by an earlier one is of before.
+ */
 export function promoteMirror(
   shard: string,
   view: PromotionView,
-  me: Claimant,
+  me: Claimant & { readonly follows: string },
 ): Proposal<"ended" | "no-world" | "not-registered" | "not-ready"> {
   const { world, owner, mirror, node } = view;
   const { record } = mirror;
@@ -148,11 +157,12 @@ export function promoteMirror(
     record === undefined ||
     record.node !== me.node ||
     record.boot !== me.boot ||
-    !isMirrored(mirror, owner)
+    record.id !== me.follows ||
+    !isMirrored(mirror, owner, me.generation)
   )
     return refused("ended", `${me.node} is not its mirror in sync any more`);
   if (world.created !== record.world) return refused("no-world", "the world was made anew");
-  if (node.record?.boot !== me.boot)
+  if (node.record?.boot !== me.boot || generationOf(node.modified) !== me.generation)
     return refused("not-registered", `${me.node} is not registered with the boot ${me.boot}`);
   if (node.record.state !== "ready" && node.record.state !== "draining")
     return refused("not-ready", `${me.node} is ${node.record.state}`);
@@ -187,6 +197,11 @@ export function abandonMirror(shard: string, mirror: Seen<MirrorRecord>): TxnPar
     [modifiedIs(mirrorKey(shard), mirror.modified)],
     [{ type: "delete", key: mirrorKey(shard) }],
   );
+}
+
+/** Its node drains: it is asked to go, and lives. */
+function isLeaving({ record }: Seen<MirrorRecord>, node: Seen<NodeRecord>): boolean {
+  return node.record?.state === "draining" && node.record.boot === record?.boot;
 }
 
 function worldNameOf(shard: string): string {

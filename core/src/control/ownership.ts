@@ -1,8 +1,16 @@
-import { generationOf } from "./control-store.ts";
+import { generationOf, type Operation } from "./control-store.ts";
 import { encodeRecord } from "./record-codec.ts";
-import { nodeKey, ownerKey, shardKey, worldKey, worldOfShard } from "./record-keys.ts";
-import type { NodeRecord, OwnerRecord, Seen, ShardRecord, WorldRecord } from "./records.ts";
-import { modifiedIs, type Proposal, refused, when } from "./txn-parts.ts";
+import { mirrorKey, nodeKey, ownerKey, shardKey, worldKey, worldOfShard } from "./record-keys.ts";
+import {
+  ABSENT,
+  type MirrorRecord,
+  type NodeRecord,
+  type OwnerRecord,
+  type Seen,
+  type ShardRecord,
+  type WorldRecord,
+} from "./records.ts";
+import { modifiedIs, type Proposal, type Refusal, refused, when } from "./txn-parts.ts";
 
 /**
  * How a shard gets an owner and loses it (design, section 5). The control plane writes whom it wants; the node
@@ -20,6 +28,8 @@ import { modifiedIs, type Proposal, refused, when } from "./txn-parts.ts";
  * 5. After a restore from a backup (a new generation) nobody owns anything, and every node registers anew.
  *    Whoever grants leases has to let one full lease pass before the first registration: the
  *    backup does not know the last owners.
+ * 6. While a shard has a mirror in sync, nobody goes on with it from a file or a snapshot, its owner included: that
+ *    would go back behind what was let out. Its mirror takes it over (mirror-changes.ts).
  */
 
 export interface Claimant {
@@ -40,6 +50,7 @@ export interface ClaimView {
   readonly ownerNode: Seen<NodeRecord>;
   /** The claimant's own. */
   readonly node: Seen<NodeRecord>;
+  readonly mirror: Seen<MirrorRecord>;
 }
 
 export type ClaimRefusal =
@@ -50,6 +61,8 @@ export type ClaimRefusal =
   | "owned"
   /** This boot owns it already, at the epoch `owner.modified`. */
   | "own"
+  /** It has a mirror in sync, which alone may take it over (6). */
+  | "mirrored"
   /** The claimant is not registered with this boot in this generation. */
   | "not-registered"
   | "not-ready";
@@ -70,9 +83,23 @@ export function isAlive(node: NodeRecord | undefined, boot: string): boolean {
   return node?.boot === boot && node.state !== "lost" && node.state !== "stopped";
 }
 
+/**
+ * Whether only its mirror may go on with a shard when its owner has gone (6). A restore from a backup ends what was
+ * mirrored as it ends what was owned (5).
+ */
+export function isMirrored(
+  mirror: Pick<Seen<MirrorRecord>, "record">,
+  owner: Pick<Seen<OwnerRecord>, "record" | "modified">,
+  generation: number,
+): boolean {
+  const { record } = mirror;
+  if (record?.state !== "in-sync" || owner.record?.state !== "owned") return false;
+  return record.epoch === owner.modified && generationOf(owner.modified) === generation;
+}
+
 /** The transaction by which a gameserver makes itself owner; its revision is the epoch. */
 export function claimShard(shard: string, view: ClaimView, me: Claimant): Proposal<ClaimRefusal> {
-  const { world, owner, ownerNode, node } = view;
+  const { world, owner, ownerNode, node, mirror } = view;
   if (world.record === undefined) return refused("no-world", "the world was removed");
   if (!world.record.enabled) return refused("disabled", "the world is disabled");
   const wanted = view.shard.record?.wanted;
@@ -94,11 +121,13 @@ export function claimShard(shard: string, view: ClaimView, me: Claimant): Propos
       ? refused("own", `${me.node} owns the shard at epoch ${owner.modified}`)
       : refused("owned", `${last?.node} owns the shard at epoch ${owner.modified}`);
   }
+  if (isMirrored(mirror, owner, me.generation)) return mirrored(mirror);
   const compare = [
     modifiedIs(worldKey(worldOf(shard)), world.modified),
     modifiedIs(shardKey(shard), view.shard.modified),
     modifiedIs(ownerKey(shard), owner.modified),
     modifiedIs(nodeKey(me.node), node.modified),
+    modifiedIs(mirrorKey(shard), mirror.modified),
   ];
   // It is dead because of its node's record: that must still be so when the claim is applied.
   if (last?.state === "owned" && last.node !== me.node)
@@ -118,23 +147,29 @@ export function claimShard(shard: string, view: ClaimView, me: Claimant): Propos
 
 /**
  * The transaction by which an owner goes on at a new epoch, its revision: what ran the shard before is gone
- * (its thread died) or is another program (its module was changed). Nobody else owns it in between.
+ * (its thread died) or is another program (its module was changed). Nobody else owns it in between. What has a
+ * mirror in sync it does not go on with: an owner that still holds the state clears the mirror first.
  */
 export function reclaimShard(
   shard: string,
-  { owner, node }: Pick<ClaimView, "owner" | "node">,
+  { owner, node, mirror }: Pick<ClaimView, "owner" | "node" | "mirror">,
   me: Claimant,
-): Proposal<"not-own"> {
+): Proposal<"not-own" | "mirrored"> {
   const { record } = owner;
   const isOwn = record?.node === me.node && record.boot === me.boot;
   if (!isOwn || !isOwned(owner, node, me.generation))
     return refused("not-own", `${me.node} does not own the shard ${shard}`);
+  if (isMirrored(mirror, owner, me.generation)) return mirrored(mirror);
   return {
     ok: true,
     txn: {
       ...(me.id === undefined ? {} : { id: me.id }),
       ...when(
-        [modifiedIs(ownerKey(shard), owner.modified), modifiedIs(nodeKey(me.node), node.modified)],
+        [
+          modifiedIs(ownerKey(shard), owner.modified),
+          modifiedIs(nodeKey(me.node), node.modified),
+          modifiedIs(mirrorKey(shard), mirror.modified),
+        ],
         [{ type: "put", key: ownerKey(shard), value: encodeRecord("owner", record) }],
       ),
       leases: [me.node],
@@ -144,25 +179,28 @@ export function reclaimShard(
 
 /**
  * The transaction by which an owner gives a shard up, after it stopped acting for it and kept what is to be
- * kept. It needs no lease: who gives up harms nobody.
+ * kept. It needs no lease: who gives up harms nobody. A mirror that it saw goes with it: what was kept is
+ * all there is from then on.
  */
 export function releaseShard(
   shard: string,
   owner: Seen<OwnerRecord>,
   me: Omit<Claimant, "generation">,
+  mirror: Pick<Seen<MirrorRecord>, "record"> = ABSENT,
 ): Proposal<"not-own"> {
   const { record } = owner;
   if (record?.state !== "owned" || record.node !== me.node || record.boot !== me.boot)
     return refused("not-own", `${me.node} does not own the shard ${shard}`);
   const released = { ...record, state: "released" } as const;
+  const operations: Operation[] = [
+    { type: "put", key: ownerKey(shard), value: encodeRecord("owner", released) },
+  ];
+  if (mirror.record !== undefined) operations.push({ type: "delete", key: mirrorKey(shard) });
   return {
     ok: true,
     txn: {
       ...(me.id === undefined ? {} : { id: me.id }),
-      ...when(
-        [modifiedIs(ownerKey(shard), owner.modified)],
-        [{ type: "put", key: ownerKey(shard), value: encodeRecord("owner", released) }],
-      ),
+      ...when([modifiedIs(ownerKey(shard), owner.modified)], operations),
     },
   };
 }
@@ -182,6 +220,10 @@ export function whyRelease(
   if (world.record === undefined || world.created !== record.world) return "no-world";
   if (!world.record.enabled) return "disabled";
   return shard.record?.wanted === me.node ? undefined : "not-wanted";
+}
+
+function mirrored({ record }: Pick<Seen<MirrorRecord>, "record">): Refusal<"mirrored"> {
+  return refused("mirrored", `only its mirror on ${record?.node} may go on with it`);
 }
 
 function worldOf(shard: string): string {

@@ -172,7 +172,7 @@ const catalogue: { readonly [K in RecordKind]: Fields<Records[K]> } = {
   world: {
     module: moduleSource,
     config: plain(MAX_PLAIN_BYTES),
-    durability: word("journal", "snapshot", "none"),
+    durability: word("mirror", "journal", "snapshot", "none"),
     graceSeconds: integer(0, MAX_GRACE_SECONDS),
     labels,
     constraints: record({ nodeLabels: labels, nodes: listOf(MAX_CONSTRAINT_NODES, nodeName) }),

@@ -58,7 +58,13 @@ export interface WorldRecord {
   readonly module: ModuleSource;
   /** Handed to the world as `ctx.config`. */
   readonly config: Plain;
-  readonly durability: "journal" | "snapshot" | "none";
+  /**
+   * - `mirror`: a second gameserver follows, and nothing is let out that it has not got. On its node's disk as `journal`.
+   * - `journal`: deltas on its node's disk, in groups; snapshots in between.
+   * - `snapshot`: snapshots alone.
+   * - `none`: nothing is kept.
+   */
+  readonly durability: "mirror" | "journal" | "snapshot" | "none";
   readonly graceSeconds: number;
   readonly labels: Labels;
   readonly constraints: Constraints;
@@ -66,7 +72,11 @@ export interface WorldRecord {
   readonly policy: "spread" | "pack";
   /** How much of a node's capacity each of its shards takes; 1 is the usual. */
   readonly weight: number;
-  /** `manual`: when its node is lost, it waits for that node to come back, or for an operator. */
+  /**
+   * When its node is lost. `manual`: it waits for that node to come back, or for an operator. Of a mirrored world, whose
+   * mirror takes over in either case: when that is lost as well, `automatic` lets it begin again from a snapshot,
+   * without what came after; with `manual` only an operator's order does.
+   */
   readonly failover: "automatic" | "manual";
   /** False: it is nowhere. */
   readonly enabled: boolean;

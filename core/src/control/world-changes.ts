@@ -3,6 +3,7 @@ import { isOwned } from "./ownership.ts";
 import { encodeRecord } from "./record-codec.ts";
 import {
   migrationKey,
+  mirrorKey,
   movedKey,
   nodeKey,
   ownerKey,
@@ -71,6 +72,7 @@ export function forgetParts(shard: string, assumed: WantAssumptions): TxnParts {
     { type: "delete", key: snapshotKey(shard) },
     { type: "delete", key: migrationKey(shard) },
     { type: "delete", key: movedKey(shard) },
+    { type: "delete", key: mirrorKey(shard) },
   ]);
 }
 

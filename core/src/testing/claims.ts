@@ -3,6 +3,7 @@ import type { ClaimView } from "../control/ownership.ts";
 import {
   firstShard,
   migrationKey,
+  mirrorKey,
   nodeKey,
   ownerKey,
   shardKey,
@@ -21,6 +22,7 @@ export function claimView(store: TinyStore, world: string, node: string): ClaimV
     owner,
     ownerNode: store.seen("node", nodeKey(owner.record?.node ?? "")),
     node: store.seen("node", nodeKey(node)),
+    mirror: store.seen("mirror", mirrorKey(shard)),
   };
 }
 

@@ -19,6 +19,7 @@ export {
 export { goldenLinkMessages } from "./golden.ts";
 export { inProcessLinks, type LinkKind, type LinkNetworks } from "./link-networks.ts";
 export { migrationView, migrationWish } from "./migrations.ts";
+export { mirrorView } from "./mirrors.ts";
 export { nodeRecord } from "./node-record.ts";
 export { reached } from "./reached.ts";
 export { TinyStore } from "./tiny-store.ts";

@@ -70,7 +70,9 @@ export function storageOf(
   if (thread.dataDir === undefined || durability === "none") return undefined;
   const place = { dir: thread.dataDir, world, shard };
   const { keepSnapshots, journalSyncMs } = thread;
-  const options = { ...place, keepSnapshots, journal: durability === "journal", journalSyncMs };
+  // A mirrored world's disk is kept as that of any other: owner and mirror may both be lost.
+  const journal = durability === "journal" || durability === "mirror";
+  const options = { ...place, keepSnapshots, journal, journalSyncMs };
   return {
     storage: openShardStorage(options, { disk, clock, logger }),
     replicas: new ReplicaFile(place, { disk, logger }),

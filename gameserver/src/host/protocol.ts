@@ -7,7 +7,7 @@ import type { RecordedState } from "../snapshots/snapshot-choice.ts";
 
 /** Messages between a gameserver's main thread and its world threads. */
 
-export type Durability = "journal" | "snapshot" | "none";
+export type Durability = "mirror" | "journal" | "snapshot" | "none";
 
 /** Everything a thread needs to run a world. */
 export interface WorldSettings {

@@ -4,7 +4,9 @@ import {
   claimShard,
   generationOf,
   type MigrationRecord,
+  type MirrorRecord,
   migrationKey,
+  mirrorKey,
   NODES,
   type NodeRegistration,
   nodeKey,
@@ -42,6 +44,10 @@ export class HostingView {
     return this.records.seen("migration", migrationKey(shard));
   }
 
+  mirrorOf(shard: string): Seen<MirrorRecord> {
+    return this.records.seen("mirror", mirrorKey(shard));
+  }
+
   /** What a switch of a migration to this node is decided by. */
   switchOf(shard: string): SwitchView {
     const { records } = this;
@@ -51,6 +57,7 @@ export class HostingView {
       shard: records.seen("shard", shardKey(shard)),
       world: records.seen("world", worldKey(worldOfShard(shard) ?? shard)),
       node: records.seen("node", nodeKey(this.node)),
+      mirror: this.mirrorOf(shard),
     };
   }
 
@@ -82,6 +89,7 @@ export class HostingView {
       owner,
       ownerNode: records.seen("node", nodeKey(owner.record?.node ?? "")),
       node: records.seen("node", nodeKey(this.node)),
+      mirror: this.mirrorOf(entry.shard),
     };
   }
 

@@ -17,7 +17,13 @@ export class Releasing {
     const { claimant } = view;
     entry.reason = reason;
     const proposal =
-      claimant && releaseShard(entry.shard, view.newestOwner(entry), outbox.identified(claimant));
+      claimant &&
+      releaseShard(
+        entry.shard,
+        view.newestOwner(entry),
+        outbox.identified(claimant),
+        view.mirrorOf(entry.shard),
+      );
     entry.phase = "rest";
     if (proposal?.ok !== true) return;
     entry.phase = "releasing";

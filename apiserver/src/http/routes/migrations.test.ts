@@ -12,6 +12,7 @@ import {
   generationOf,
   measureMove,
   migrationKey,
+  mirrorKey,
   movedKey,
   type NodeRecord,
   nodeKey,
@@ -93,6 +94,7 @@ async function scene(t: TestContext) {
       shard: await now("shard", shardKey(shard)),
       owner: await now("owner", ownerKey(shard)),
       ...{ ownerNode: node, node },
+      mirror: await now("mirror", mirrorKey(shard)),
     };
     const generation = await generationNow(store);
     await propose(claimShard(shard, view, { node: "gs-1", boot: "gs-1", generation }));
@@ -106,6 +108,7 @@ async function scene(t: TestContext) {
       shard: await now("shard", shardKey(shard)),
       world: await now("world", worldKey(world)),
       node: await now("node", nodeKey(node)),
+      mirror: await now("mirror", mirrorKey(shard)),
     };
     const generation = await generationNow(store);
     const me = { node, boot: node, generation };

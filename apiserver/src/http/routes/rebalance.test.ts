@@ -6,6 +6,7 @@ import {
   encodeRecord,
   firstShard,
   migrationKey,
+  mirrorKey,
   nodeKey,
   ownerKey,
   type Proposal,
@@ -53,6 +54,7 @@ async function scene(t: TestContext, plan: RebalancePlan | undefined) {
     owner: await readRecord(store, "owner", ownerKey(shard)),
     ownerNode: await readRecord(store, "node", nodeKey("")),
     node: await readRecord(store, "node", nodeKey("gs-1")),
+    mirror: await readRecord(store, "mirror", mirrorKey(shard)),
   };
   await run(claimShard(shard, view, { node: "gs-1", boot: "gs-1-boot", generation: 0 }));
   const ask = async (method: "GET" | "POST") => {

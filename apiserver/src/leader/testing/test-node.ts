@@ -11,6 +11,7 @@ import {
   isOwned,
   Lease,
   type MigrationProgress,
+  mirrorKey,
   type NodeLoad,
   type NodeRecord,
   nodeKey,
@@ -166,6 +167,7 @@ async function claimView(store: ControlStore, world: string, id: string): Promis
     owner,
     ownerNode: last === undefined ? ABSENT : await read(store, "node", nodeKey(last)),
     node: await read(store, "node", nodeKey(id)),
+    mirror: await read(store, "mirror", mirrorKey(shard)),
   };
 }
 
