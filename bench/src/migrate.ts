@@ -48,6 +48,8 @@ interface Round {
   readonly gaps: readonly number[];
   readonly quietGaps: readonly number[];
   readonly tookMs: readonly number[];
+  /** From the seal, as the target heard of it, to its first tick. */
+  readonly standsMs: readonly number[];
   /** Mean time of a tick at the source, in ms. */
   readonly quietTickMs: number;
   readonly copyingTickMs: number;
@@ -87,6 +89,7 @@ async function moveWorld(cluster: ProcessCluster, kib: number, migrations: numbe
     const quietTickMs = (await mover.ticks()).meanSince(quiet);
     const gaps: number[] = [];
     const tookMs: number[] = [];
+    const standsMs: number[] = [];
     let failed = 0;
     const before = await mover.ticks();
     for (let count = 0; count < migrations; count++) {
@@ -101,13 +104,15 @@ async function moveWorld(cluster: ProcessCluster, kib: number, migrations: numbe
       const to = moved.at + WINDOW_MS;
       await delay(Math.max(0, to - Date.now()));
       gaps.push(...(await ask<number[]>({ type: "gaps", from, to })));
+      const stands = await mover.gap();
+      if (stands !== undefined) standsMs.push(stands);
     }
     const copyingTickMs = (await mover.ticks()).meanSince(before);
     const { verdict, counts } = await ask<{ verdict: HistoryVerdict; counts: ClientCounts }>({
       type: "finish",
     });
     return {
-      ...{ kib, migrations, failed, gaps, quietGaps, tookMs },
+      ...{ kib, migrations, failed, gaps, quietGaps, tookMs, standsMs },
       ...{ quietTickMs, copyingTickMs, counts, verdict },
     };
   } finally {
@@ -128,6 +133,7 @@ function figuresOf(result: Round) {
     failed: result.failed,
     gapMs: of(gaps),
     gapWithoutMs: of(quietGaps),
+    standsMs: of(result.standsMs),
     tookMs: { median: round(median(tookMs), 1), max: round(Math.max(...tookMs), 1) },
     tickMs: { usual: round(result.quietTickMs, 3), moving: round(result.copyingTickMs, 3) },
     ...{ disconnects: counts.disconnects, said: counts.said, answered: counts.answered },

@@ -40,6 +40,7 @@ const shownSchema = v.looseObject({
       problem: v.string(),
       started: timeText,
       ended: timeText,
+      gapMs: v.optional(v.number()),
     }),
   ),
 });
@@ -52,6 +53,13 @@ export class Mover {
   constructor(cluster: ProcessCluster, world: string) {
     this.cluster = cluster;
     this.world = world;
+  }
+
+  /** What the target measured of the last migration; it says so a moment after the switch. */
+  async gap(): Promise<number | undefined> {
+    const { client } = await this.cluster.control();
+    const path = `/v1/migrations/${this.world}/0`;
+    return v.parse(shownSchema, await client.request({ method: "GET", path })).moved?.gapMs;
   }
 
   async move(): Promise<Moved> {

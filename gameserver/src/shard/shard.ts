@@ -226,6 +226,14 @@ export class Shard {
     this.assume(run);
   }
 
+  /** Players who were connected when it took over, and have not attached again. */
+  get expectedBack(): number {
+    let count = 0;
+    for (const session of this.store.sessions.all())
+      if (session.connected && session.graceEnd > 0) count += 1;
+    return count;
+  }
+
   /**
    * True when another shard can go on from this one's state: nothing waits for a tick here that nobody would send
    * again. Make one more tick while it is false.
@@ -345,6 +353,14 @@ export class Shard {
       this.store.sessions.overflowed.size > 0 ||
       this.downstream.behind
     );
+  }
+
+  /** Nobody is here, and nothing is under way that anybody waits for. A shard that was stopped stays as it is. */
+  get isDeserted(): boolean {
+    const { store, queue, replies, handlers, attachments, quarantined } = this;
+    const people = store.sessions.size + attachments.count;
+    const work = queue.length + store.requests.size + handlers.wishes.length;
+    return people + work === 0 && !replies.waiting && !quarantined;
   }
 
   /** The next tick at which something is due by itself; Infinity when nothing is. */
