@@ -6,7 +6,7 @@ import { ProcessCluster } from "atlasnet/testing";
 import type { ClientCounts, ClientsQuestion } from "./lib/checked-clients.ts";
 import { Child } from "./lib/child.ts";
 import { atMost, type Goal, machine, printReport } from "./lib/report.ts";
-import { median, round } from "./lib/statistics.ts";
+import { median, quantile, round } from "./lib/statistics.ts";
 import { Mover } from "./migrate/mover.ts";
 
 /** A running world moves between two gameservers again and again, while clients play in it through two proxies. */
@@ -55,11 +55,6 @@ interface Round {
   readonly copyingTickMs: number;
   readonly counts: ClientCounts;
   readonly verdict: HistoryVerdict;
-}
-
-function quantile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
 }
 
 async function moveWorld(cluster: ProcessCluster, kib: number, migrations: number): Promise<Round> {

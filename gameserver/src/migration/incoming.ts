@@ -35,6 +35,8 @@ import {
 const TICKET_PAUSE_MS = 200;
 /** … so often. */
 const MAX_TICKET_TRIES = 25;
+/** This node's wall clock may differ by so much from that of the apiserver which took the request. */
+const MAX_CLOCK_SKEW_MS = 60_000;
 
 export interface IncomingOptions {
   readonly shard: string;
@@ -186,10 +188,24 @@ export class Incoming {
     const { shard, record } = this;
     const world = home.view(shard).world.record;
     if (world === undefined) throw new OperatingError("no-world", "the world was removed");
+    this.checkClock();
     const problem = home.whyNoRoom();
     if (problem !== undefined) throw new OperatingError("no-room", problem);
     const request = await home.prepare(shard, world, record);
     this.runs = { request, world };
+  }
+
+  /** Tickets and certificates are judged by the wall clock: players would be refused here. */
+  private checkClock(): void {
+    const { started, deadlineMs } = this.record;
+    const age = this.dependencies.clock.wallTime() - started;
+    if (age >= -MAX_CLOCK_SKEW_MS && age <= deadlineMs + MAX_CLOCK_SKEW_MS) return;
+    const seconds = Math.round(Math.abs(age) / 1000);
+    throw new OperatingError(
+      "wrong-clock",
+      `the clock of ${this.record.to} is ${seconds} s ${age < 0 ? "behind" : "ahead of"} the control plane's`,
+      { hint: "Set the clocks of all machines by NTP, then move the world again." },
+    );
   }
 
   private follow(): void {

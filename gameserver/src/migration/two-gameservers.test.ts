@@ -46,7 +46,8 @@ async function scene(t: TestContext, hears: Hears = (message) => message) {
   const move = (to: string, fields: Partial<MigrationRecord> = {}) => {
     const view = { ...claimView(tiny, "arena", to), migration: migration() };
     const id = String(++ids).padStart(16, "0");
-    const wish = { id, to, reason: "operator", started: 0, deadlineMs: 30_000 } as const;
+    const started = Date.now();
+    const wish = { id, to, reason: "operator", started, deadlineMs: 30_000 } as const;
     const target = tiny.seen("node", nodeKey(to));
     const made = beginMigration(
       SHARD,
@@ -116,6 +117,29 @@ test("links that end in the middle are opened again, and nothing is lost by it",
   const after = await h.watch(before);
   assert.equal(after.timeline, before.timeline);
   assert.ok(inOrder([...before.counts, ...after.counts]));
+});
+
+test("a target whose clock is wrong refuses before anything is copied", async (t) => {
+  const asked: string[] = [];
+  const { g, move, moved, owner } = await scene(t, (message) => {
+    asked.push(message.type);
+    return message;
+  });
+  const before = await g.watch();
+  for (const [started, problem] of [
+    [Date.now() + 3_600_000, /the clock of h is 3600 s behind the control plane's/],
+    [Date.now() - 3_600_000, /the clock of h is 3600 s ahead of the control plane's/],
+  ] as const) {
+    const id = move("h", { started });
+    await until(() => moved()?.id === id);
+    assert.equal(moved()?.outcome, "aborted");
+    assert.match(moved()?.problem ?? "", problem);
+  }
+  assert.equal(owner().modified, before.epoch);
+  assert.deepEqual(
+    asked.filter((type) => type.startsWith("replica-")),
+    [],
+  );
 });
 
 test("a source that does not know of the move yet is asked again", async (t) => {
