@@ -28,6 +28,7 @@ export class Scene {
   readonly random: SeededRandom;
   private readonly clients: AtlasNetClient[] = [];
   private readonly players: LedgerPlayer[] = [];
+  private readonly ends: (() => void)[] = [];
 
   constructor(cluster: ProcessCluster, random: SeededRandom) {
     this.cluster = cluster;
@@ -70,7 +71,13 @@ export class Scene {
     return instant(this.random, mostMs);
   }
 
+  /** Called when the test is over, whatever came of it. */
+  whenOver(end: () => void): void {
+    this.ends.push(end);
+  }
+
   async stop(): Promise<void> {
+    for (const end of this.ends) end();
     for (const player of this.players) player.stop();
     for (const client of this.clients) client.close();
     await this.cluster.stop();

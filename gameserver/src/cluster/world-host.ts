@@ -308,7 +308,15 @@ export class WorldHost implements GameserverControl {
    */
   private async movedAway(deadline: number): Promise<void> {
     const { migrations, clock } = this.dependencies;
-    if (migrations === undefined || !this.hosting.seen.hasOthers) return;
+    if (migrations === undefined || this.hosting.count("open") === 0) return;
+    // What came before this node's word was seen with it: so who else takes worlds is known, and not only remembered.
+    await this.until(() => this.hosting.seen.isDraining, MOVE_AWAY_QUIET_MS);
+    const worlds = this.hosting.count("open");
+    if (!this.hosting.seen.hasOthers)
+      return this.logger.info(
+        "No other gameserver takes worlds: they are saved here, and players wait.",
+        { worlds },
+      );
     migrations.refuseMore("this node is stopping");
     const phases = ["claimed", "opening", "open", "renewing", "closing", "arriving"] as const;
     const isEmpty = () => phases.every((phase) => this.hosting.count(phase) === 0);

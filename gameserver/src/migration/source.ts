@@ -257,6 +257,9 @@ export class MigrationSource {
   }
 
   private moved(): void {
+    // Nobody takes over what was not sealed: it was given back, or taken away, after somebody else had ended this.
+    if (this.sealedAt === undefined)
+      return this.aborted(this.problem ?? "this node gave it back before it was sealed");
     if (this.now !== "aborting")
       this.effects.push({ type: "end", code: "ended", reason: "it has moved" });
     this.over("moved", "");

@@ -61,6 +61,12 @@ export class HostingView {
     };
   }
 
+  /** The records show that this node takes no shards any more. */
+  get isDraining(): boolean {
+    const { record } = this.records.seen("node", nodeKey(this.node));
+    return record?.state === "draining";
+  }
+
   /** There is another gameserver that takes shards. */
   get hasOthers(): boolean {
     return this.records.keys(NODES).some((key) => {

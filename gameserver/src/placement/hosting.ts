@@ -74,7 +74,7 @@ export class Hosting {
   }
 
   /** What the records say of migrations, and whose they are. */
-  get seen(): Pick<HostingView, "switchOf" | "movedHere" | "hasOthers"> {
+  get seen(): Pick<HostingView, "switchOf" | "movedHere" | "hasOthers" | "isDraining"> {
     return this.view;
   }
 
