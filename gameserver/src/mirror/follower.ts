@@ -1,0 +1,347 @@
+import {
+  type Claimant,
+  isAlive,
+  isMirrored,
+  type MirrorRecord,
+  type NodeRecord,
+  type PromotionView,
+  promoteMirror,
+  type ReplicaCloseCode,
+  type Revision,
+  type Seen,
+  type TxnRequest,
+} from "@atlasnet/core";
+import type { TxnAnswer } from "../placement/hosting-types.ts";
+import { pauseOf, TXN_PAUSES } from "../placement/pauses.ts";
+
+export type FollowerEvent =
+  /** The watch has shown something; `view` says what. */
+  | { readonly type: "look" }
+  /** It is its turn, and the shard is kept free here. */
+  | { readonly type: "begin" }
+  /** The module is there, and this node can take the shard; or it cannot. */
+  | { readonly type: "prepared"; readonly problem?: string }
+  /** A copy begins: what was here is no more. */
+  | { readonly type: "copying" }
+  /** The copy is whole, and what came since was taken in. */
+  | { readonly type: "following" }
+  /** The owner has said something. */
+  | { readonly type: "heard" }
+  /** The owner is not to be reached: its link closed as peer-gone, and there is no other. */
+  | { readonly type: "owner-gone" }
+  /** The owner has ended the stream; what is here stays. */
+  | { readonly type: "closed" }
+  /** The stream came to an end on this side: the replica is gone. */
+  | { readonly type: "failed"; readonly code: ReplicaCloseCode; readonly reason: string }
+  /** This node takes part no more. */
+  | { readonly type: "give-up"; readonly problem: string }
+  | { readonly type: "answered"; readonly attempt: number; readonly answer: TxnAnswer }
+  /** It ticks here now; or it does not, and is opened as after any failure. */
+  | { readonly type: "promoted"; readonly problem?: string }
+  /** `nextAt` has come. */
+  | { readonly type: "time" };
+
+export type FollowerEffect =
+  /** Look whether this node can take it, and fetch its module; answered by `prepared`. */
+  | { readonly type: "prepare" }
+  /** Follow the owner, with nothing here. */
+  | { readonly type: "follow" }
+  /** No acknowledgement from here on; and nothing that the owner says is taken in until `reopen`. */
+  | { readonly type: "silence" }
+  /** Say to the owner what is here, and acknowledge again. */
+  | { readonly type: "reopen" }
+  /** Answered by `answered`. */
+  | { readonly type: "txn"; readonly attempt: number; readonly request: TxnRequest }
+  /** The shard is this node's, at `epoch`; answered by `promoted`. */
+  | { readonly type: "promote"; readonly epoch: Revision }
+  /** The replica goes, and the owner is told. */
+  | { readonly type: "drop"; readonly code: ReplicaCloseCode; readonly reason: string }
+  /** For people and figures. */
+  | { readonly type: "suspected"; readonly reason: string }
+  /** Nothing more comes of this mirror. `promoted`: the shard is this node's; with a `problem`, without its replica. */
+  | {
+      readonly type: "over";
+      readonly outcome: "promoted" | "ended";
+      readonly problem: string;
+    };
+
+export type FollowerPhase =
+  /** For its turn. */
+  | "waiting"
+  | "preparing"
+  | "following"
+  /** Something failed: it begins again after a pause. */
+  | "pausing"
+  /** Nothing is acknowledged any more; `promoteMirror` may have committed. */
+  | "suspecting"
+  /** The shard is this node's. */
+  | "promoting"
+  | "over";
+
+/** What the watch shows of a shard that is followed, and of its owner's node. */
+export interface FollowedView extends PromotionView {
+  readonly ownerNode: Seen<NodeRecord>;
+}
+
+export interface MirrorFollowerOptions {
+  readonly shard: string;
+  /** Of this node. */
+  readonly me: Claimant;
+  /** As it was seen first. */
+  readonly mirror: MirrorRecord;
+  /** An owner that says nothing for so long, in ms, is suspected. */
+  readonly suspectMs: number;
+}
+
+/**
+ * The mirror's side. Pure: events and the time in, effects out.
+ *
+ * 1. It suspects only while the watch shows it in sync, and only with the whole state.
+ * 2. It stops to acknowledge before it proposes `promoteMirror`, and goes on only when that is known not to have
+ *    committed: after conflicts alone, with the record still there, and the owner heard since.
+ * 3. It is promoted once that is known to have committed: by the answer, or because the watch shows this boot as the owner.
+ * 4. A stall of this process is not held against the owner.
+ */
+export class MirrorFollower {
+  private readonly options: MirrorFollowerOptions;
+  private readonly view: () => FollowedView;
+  private effects: FollowerEffect[] = [];
+  private now: FollowerPhase = "waiting";
+  private time: number;
+  private hasState = false;
+  private heardAt: number;
+  private wasHeard = false;
+  private isOwnerGone = false;
+  private retryAt = Number.POSITIVE_INFINITY;
+  private retries = 0;
+  private attempt = 0;
+  private attempts = 0;
+  private failures = 0;
+  private txnAt = 0;
+  /** A proposal had no answer. */
+  private isUnknown = false;
+
+  /** `now` in ms, on any clock that does not go back. `view`: what the watch shows now. */
+  constructor(options: MirrorFollowerOptions, view: () => FollowedView, now: number) {
+    this.options = options;
+    this.view = view;
+    this.time = now;
+    this.heardAt = now;
+  }
+
+  get phase(): FollowerPhase {
+    return this.now;
+  }
+
+  get record(): MirrorRecord {
+    return this.options.mirror;
+  }
+
+  /** When `time` has to be told next, in ms. */
+  get nextAt(): number {
+    switch (this.now) {
+      case "following": {
+        // Often enough that a stall of this process is told from a silence of the owner.
+        const lookAt = this.time + this.options.suspectMs / 4;
+        return this.hasState ? Math.min(lookAt, this.retryAt) : this.retryAt;
+      }
+      case "pausing":
+        return this.retryAt;
+      case "suspecting":
+        return this.attempt === 0 ? this.txnAt : Number.POSITIVE_INFINITY;
+      default:
+        return Number.POSITIVE_INFINITY;
+    }
+  }
+
+  handle(event: FollowerEvent, now: number): readonly FollowerEffect[] {
+    this.effects = [];
+    const stall = now - this.time;
+    // What came meanwhile was not heard yet.
+    if (stall > this.options.suspectMs / 2) this.heardAt += stall;
+    this.time = now;
+    if (this.now === "over") return this.effects;
+    this.take(event);
+    this.look();
+    return this.effects;
+  }
+
+  private take(event: FollowerEvent): void {
+    switch (event.type) {
+      case "begin":
+        if (this.now !== "waiting") return;
+        this.now = "preparing";
+        this.effects.push({ type: "prepare" });
+        return;
+      case "prepared":
+        if (this.now !== "preparing") return;
+        if (event.problem !== undefined) return this.pause();
+        return this.follow();
+      case "copying":
+        this.hasState = false;
+        return;
+      case "following":
+        this.hasState = true;
+        this.retries = 0;
+        return this.heard();
+      case "closed":
+        if (this.now === "following") this.waitToFollow();
+        return;
+      case "heard":
+        return this.heard();
+      case "owner-gone":
+        this.isOwnerGone = true;
+        return;
+      case "failed":
+        return this.failed();
+      case "give-up":
+        return this.giveUp(event.problem);
+      case "answered":
+        return this.answered(event.attempt, event.answer);
+      case "promoted":
+        if (this.now === "promoting") this.over("promoted", event.problem ?? "");
+        return;
+      case "look":
+      case "time":
+        return;
+    }
+  }
+
+  private heard(): void {
+    this.heardAt = this.time;
+    this.wasHeard = true;
+    this.isOwnerGone = false;
+  }
+
+  private look(): void {
+    if (this.isEnding) return;
+    const view = this.view();
+    if (this.isMine(view)) return this.promote(view.owner.modified);
+    const ended = this.whyEnded(view);
+    if (ended !== undefined) return this.end(ended);
+    if (this.time >= this.retryAt) this.followAgain();
+    if (this.now === "following") this.suspect(view);
+    if (this.now === "suspecting") this.propose(view);
+  }
+
+  private get isEnding(): boolean {
+    return this.now === "promoting" || this.now === "over";
+  }
+
+  private isMine({ owner }: FollowedView): boolean {
+    const { node, boot } = this.options.me;
+    const { record, modified } = owner;
+    const isOwned = record?.state === "owned" && record.node === node && record.boot === boot;
+    return this.now === "suspecting" && isOwned && modified > this.record.epoch;
+  }
+
+  /** Why it is a mirror no more, as the watch shows it; it was one by what that has shown before. */
+  private whyEnded({ mirror, owner }: FollowedView): string | undefined {
+    if (owner.modified > this.record.epoch) return "the shard is at another epoch";
+    const { record, modified } = mirror;
+    if (record === undefined) return modified === 0 ? "it is the mirror no more" : undefined;
+    return record.id === this.record.id ? undefined : "another mirror takes its place";
+  }
+
+  private suspect({ mirror, owner, ownerNode }: FollowedView): void {
+    if (!this.hasState || !isMirrored(mirror, owner, this.options.me.generation)) return;
+    const { suspectMs } = this.options;
+    const boot = owner.record?.boot ?? "";
+    const reason = !isAlive(ownerNode.record, boot)
+      ? "its node was taken for lost"
+      : this.isOwnerGone
+        ? "its link ended"
+        : this.time - this.heardAt >= suspectMs
+          ? `it said nothing for ${Math.round(this.time - this.heardAt)} ms`
+          : undefined;
+    if (reason === undefined) return;
+    this.now = "suspecting";
+    this.retryAt = Number.POSITIVE_INFINITY;
+    this.isUnknown = false;
+    this.wasHeard = false;
+    this.failures = 0;
+    this.txnAt = this.time;
+    this.effects.push({ type: "silence" }, { type: "suspected", reason });
+  }
+
+  private propose(view: FollowedView): void {
+    if (this.attempt !== 0 || this.time < this.txnAt) return;
+    // A proposal without an answer may have been applied: the watch tells.
+    if (!this.hasState) return this.isUnknown ? this.waitAgain() : this.end("its replica is gone");
+    const { shard, me } = this.options;
+    const id = `${me.boot}-promote-${this.record.id}-${this.attempts + 1}`;
+    const made = promoteMirror(shard, view, { ...me, id, follows: this.record.id });
+    if (!made.ok) return this.waitAgain();
+    this.attempts += 1;
+    this.attempt = this.attempts;
+    this.effects.push({ type: "txn", attempt: this.attempt, request: made.txn });
+  }
+
+  private answered(attempt: number, answer: TxnAnswer): void {
+    if (attempt !== this.attempt) return;
+    this.attempt = 0;
+    if (this.now !== "suspecting") return;
+    if (answer.type === "done") return this.promote(answer.revision);
+    if (answer.type === "failed" && answer.unknown) this.isUnknown = true;
+    if (this.isUnknown || !this.wasHeard) return this.waitAgain();
+    // Not one of its proposals was applied or can be, and the owner is there: the watch tells if it has cleared it.
+    this.now = "following";
+    this.heardAt = this.time;
+    this.effects.push({ type: "reopen" });
+  }
+
+  private waitAgain(): void {
+    this.failures += 1;
+    this.txnAt = this.time + pauseOf(TXN_PAUSES, this.failures);
+  }
+
+  private follow(): void {
+    this.now = "following";
+    this.hasState = false;
+    this.isOwnerGone = false;
+    this.effects.push({ type: "follow" });
+  }
+
+  /** The replica is gone. While it may have been promoted, the shard may be this node's nevertheless. */
+  private failed(): void {
+    this.hasState = false;
+    if (this.now === "following") this.pause();
+  }
+
+  private pause(): void {
+    this.now = "pausing";
+    this.waitToFollow();
+  }
+
+  private waitToFollow(): void {
+    this.retries += 1;
+    this.retryAt = this.time + pauseOf(TXN_PAUSES, this.retries);
+  }
+
+  private followAgain(): void {
+    this.retryAt = Number.POSITIVE_INFINITY;
+    if (this.now === "pausing") this.follow();
+    else if (this.now === "following") this.effects.push({ type: "reopen" });
+  }
+
+  private giveUp(problem: string): void {
+    // The watch tells whose it is.
+    if (this.now === "suspecting" || this.isEnding) return;
+    this.end(problem);
+  }
+
+  private promote(epoch: Revision): void {
+    this.now = "promoting";
+    this.effects.push({ type: "promote", epoch });
+  }
+
+  private end(problem: string): void {
+    this.effects.push({ type: "drop", code: "ended", reason: problem });
+    this.over("ended", problem);
+  }
+
+  private over(outcome: "promoted" | "ended", problem: string): void {
+    this.now = "over";
+    this.effects.push({ type: "over", outcome, problem });
+  }
+}
