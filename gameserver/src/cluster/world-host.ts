@@ -487,17 +487,22 @@ export class WorldHost implements GameserverControl {
     const { ownership, durability, fresh } = request;
     const snapshots = durability === "none" ? undefined : this.dependencies.snapshots;
     const newest = fresh ? undefined : await snapshots?.newest(shard, ownership);
-    const recorded = newest?.recorded;
+    const here: WorldRequest = { ...request, recorded: newest?.recorded };
     snapshots?.expect(shard, newest);
     try {
-      await this.worlds?.open({ ...request, recorded }, "");
-      snapshots?.begin(shard, ownership, newest && { ...newest, exact: false });
+      await this.worlds?.open(here, "");
     } catch (error) {
-      const isElsewhere = error instanceof OperatingError && error.code === "state-elsewhere";
-      if (!isElsewhere || newest === undefined || snapshots === undefined) throw error;
-      await snapshots.fetch(shard, newest);
-      await this.worlds?.open({ ...request, recorded, fetched: { exact: newest.exact } }, "");
-      snapshots.begin(shard, ownership, newest);
+      const code = error instanceof OperatingError ? error.code : undefined;
+      if (newest === undefined || snapshots === undefined) throw error;
+      if (code === "state-elsewhere") {
+        const { exact } = newest;
+        await snapshots.fetch(shard, newest);
+        if (!exact) await snapshots.giveUpOthers(shard, ownership);
+        await this.worlds?.open({ ...here, fetched: { exact } }, "");
+      } else if (code === "state-disputed") {
+        await snapshots.giveUpOthers(shard, ownership);
+        await this.worlds?.open({ ...here, othersGivenUp: true }, "");
+      } else throw error;
     }
   }
 

@@ -84,7 +84,8 @@ type StorageDependencies = Pick<RunnerDependencies, "disk" | "clock" | "logger">
 /**
  * Opens a world's files and finds its newest state; nothing for a world that is not kept.
  * @throws OperatingError when there is a state and none of it is readable; "state-elsewhere" when that of
- * another node counts, which has not been fetched
+ * another node counts, which has not been fetched; "state-disputed" when that of this node counts, and what others may
+ * have done since is not given up yet
  */
 export async function openStorage(
   settings: WorldSettings,
@@ -113,6 +114,7 @@ export async function openStorage(
   const replica =
     ownership === undefined || fresh ? undefined : await replicas.read(ownership.world);
   if (replica !== undefined && replicaCounts(replica, local, recorded)) {
+    checkDispute(settings);
     const { timeline, tick } = replica.header;
     const { world, shard } = settings;
     logger.warn("The copy of the world that came from another node is its newest state here.", {
@@ -128,6 +130,7 @@ export async function openStorage(
         "state-elsewhere",
         `the newest state of world ${settings.world} is in the snapshot store`,
       );
+    checkDispute(settings);
   }
   if (fresh || isOther) {
     await storage.discard();
@@ -140,6 +143,19 @@ export async function openStorage(
       { hint: "Put a good copy of the data directory back, or start it empty with --fresh." },
     );
   return { storage, recovery };
+}
+
+/**
+ * Somebody else may have gone on from the recorded snapshot: players were told what files here know nothing of. That
+ * branch must be over before anything is told of this one, or its node would take it up again after this one.
+ */
+function checkDispute({ world, ownership, recorded, othersGivenUp }: WorldSettings): void {
+  if (recorded === undefined || othersGivenUp === true) return;
+  if (ownership !== undefined && ownership.lastTurn === undefined)
+    throw new OperatingError(
+      "state-disputed",
+      `others may have run world ${world} since its state here was written`,
+    );
 }
 
 /**

@@ -31,6 +31,11 @@ export interface WorldSettings {
   lastEpoch: number;
   /** Given by a control plane; absent without one: epochs are then the node's own. */
   ownership?: Ownership | undefined;
+  /**
+   * What others did since the files here were written is given up, for good. Where they may have, and the files here
+   * count, opening fails with "state-disputed" until then.
+   */
+  othersGivenUp?: true | undefined;
   /** The newest snapshot that all nodes reach. Where it counts, opening fails with "state-elsewhere" … */
   recorded?: RecordedState | undefined;
   /** … until it was fetched into the shard's folder. `exact`: nobody acted for the shard since. */

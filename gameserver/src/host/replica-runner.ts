@@ -203,6 +203,7 @@ export class ReplicaRunner {
       fresh: false,
       recorded: undefined,
       fetched: undefined,
+      othersGivenUp: undefined,
     };
     const run = { epoch: ownership.epoch, timeline };
     let { shard } = this;

@@ -38,6 +38,7 @@ export async function startShard(
   shard.assume(await nextRun(storage, settings));
   if (same) storage?.continueRecovered();
   settings.fresh = false;
+  settings.othersGivenUp = undefined;
   settings.recorded = undefined;
   settings.fetched = undefined;
   return { loaded, shard, storage };

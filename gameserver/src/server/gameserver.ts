@@ -112,6 +112,7 @@ export interface WorldRequest {
   /** From the control plane that gives the world to this server. */
   ownership?: Ownership | undefined;
   /** See WorldSettings. */
+  othersGivenUp?: WorldSettings["othersGivenUp"];
   recorded?: WorldSettings["recorded"];
   fetched?: WorldSettings["fetched"];
 }
@@ -240,6 +241,7 @@ export class Gameserver {
       seed: this.dependencies.randomSeed(),
       lastEpoch: 0,
       ownership: request.ownership,
+      othersGivenUp: request.othersGivenUp,
       recorded: request.recorded,
       fetched: request.fetched,
     };

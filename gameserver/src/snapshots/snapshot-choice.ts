@@ -23,8 +23,8 @@ export interface LocalState {
 /**
  * Whether a node's own files are at least as new as the newest recorded snapshot. Pure.
  *
- * Whoever begins to run a shard from somebody else's state records that under its own epoch, and so does
- * whoever makes a snapshot. So of two states the one of the later epoch counts: files of an earlier one are of a
+ * Whoever begins to run a shard from somebody else's state records that under its own epoch, before the shard runs,
+ * and so does whoever makes a snapshot. So of two states the one of the later epoch counts: files of an earlier one are of a
  * branch that was given up, whatever their ticks are. At the same epoch they are that snapshot's own run.
  *
  * @param local undefined: none, or those of another world of the same name

@@ -78,7 +78,7 @@ test("what was not recorded when a node is lost is gone, also for that node, and
   assert.notEqual(after.timeline, before.timeline, "time went back");
   assert.equal(after.timeline, h.epoch);
   assert.ok((after.counts[0] ?? 0) < last(before.counts));
-  await until(() => record()?.epoch === owner().modified);
+  assert.equal(record()?.epoch, owner().modified);
   assert.deepEqual([record()?.node, record()?.final], ["h", false], "the rest was given up");
   // It is lost as well, before it has a snapshot of its own: the other one has files of a branch that is over.
   g.control.register();
@@ -87,6 +87,45 @@ test("what was not recorded when a node is lost is gone, also for that node, and
   const back = await g.watch();
   assert.ok(![before.timeline, after.timeline].includes(back.timeline));
   assert.ok((back.counts[0] ?? 0) < last(before.counts), "files of a branch that was given up");
+});
+
+/** Snapshots that a node records wait until they are let go. */
+function holdRecords({ control: { store } }: CountingNode) {
+  const held: (() => void)[] = [];
+  const { txn } = store;
+  store.txn = async (request) => {
+    const isRecord = request.then?.some((op) => "key" in op && op.key === snapshotKey(SHARD));
+    if (isRecord === true) await new Promise<void>((resolve) => held.push(resolve));
+    return txn(request);
+  };
+  return held;
+}
+
+test("what others did is given up before a world opens, not after", async (t) => {
+  const { g, h, record, owner } = await scene(t);
+  const before = await g.watch();
+  await until(() => record() !== undefined && last(before.counts) > 120);
+  const held = holdRecords(h);
+  await g.control.lose();
+  h.control.want("arena", "h");
+  await until(() => held.length > 0);
+  assert.equal(h.epoch, undefined, "nobody is told of another branch than the recorded one");
+  // It is lost before anything of it is recorded: the files of the first one are still the newest.
+  await h.control.lose();
+  g.control.register();
+  const alsoHeld = holdRecords(g);
+  g.control.want("arena", "g");
+  await until(() => alsoHeld.length > 0);
+  assert.equal(
+    g.epoch,
+    undefined,
+    "the other one may have gone on from the snapshot, and come back",
+  );
+  for (const go of [...held, ...alsoHeld]) go();
+  const back = await g.watch();
+  assert.ok((back.counts[0] ?? 0) > last(before.counts), "its own files count");
+  assert.notEqual(back.timeline, before.timeline);
+  assert.deepEqual([record()?.node, record()?.epoch], ["g", owner().modified]);
 });
 
 test("a damaged snapshot: the world is given back with the reason, and does not start empty", async (t) => {

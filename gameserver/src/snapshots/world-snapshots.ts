@@ -117,6 +117,20 @@ export class WorldSnapshots {
     this.shards.set(shard, new ShardUploads({ world, shard, recordedAt }, this.storeOf(shard)));
   }
 
+  /**
+   * To be told before the world is opened from a state that others may not have gone on from: what they did is given
+   * up, for good. Their files do not count any more, whatever becomes of this node.
+   * @throws ControlError; OperatingError "ownership-lost"
+   */
+  async giveUpOthers(shard: string, { epoch, world, turn }: Ownership): Promise<void> {
+    const outcome = await this.recorder.record(shard, {
+      owner: { epoch, world, turn },
+      final: false,
+    });
+    if (outcome.type === "fenced")
+      throw new OperatingError("ownership-lost", `the shard ${shard} was given away meanwhile`);
+  }
+
   /** The world is open. `began`: what was recorded of it before. */
   begin(shard: string, ownership: Ownership, began: NewestSnapshot | undefined): void {
     const uploads = this.shards.get(shard);
