@@ -90,6 +90,7 @@ async function walk(dir) {
       await shell.until("atlasnet world ls | grep -q '^arena *owned'", PATIENCE_MS);
     });
     await steps.step(name("players come in"), () => shell.run("play"));
+    await steps.step(name("the world moves while they play"), () => shell.run("move"));
     await steps.step(name("the leader is killed, and all goes on"), () => shell.run("kill"));
   } finally {
     const before = steps.count.failed;
