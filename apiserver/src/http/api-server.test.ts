@@ -405,6 +405,7 @@ test("worlds are created with defaults, shown and removed; their placement says 
       config: null,
       durability: "journal",
       graceSeconds: 30,
+      sleepAfterSeconds: 0,
       labels: {},
       constraints: { nodeLabels: {}, nodes: [] },
       policy: "spread",

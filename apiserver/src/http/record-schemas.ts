@@ -5,6 +5,7 @@ import {
   MAX_LABELS,
   MAX_MODULE_NAME_BYTES,
   MAX_MODULE_PATH_BYTES,
+  MAX_SLEEP_AFTER_SECONDS,
   MAX_VERSION_BYTES,
   MAX_WORLD_WEIGHT,
   MIGRATION_PHASES,
@@ -125,6 +126,7 @@ const settings = {
   config: plainSchema,
   durability: v.picklist(["mirror", "journal", "snapshot", "none"]),
   graceSeconds: integer(0, MAX_GRACE_SECONDS),
+  sleepAfterSeconds: integer(0, MAX_SLEEP_AFTER_SECONDS),
   labels: labelsSchema,
   constraints: v.strictObject({
     nodeLabels: v.optional(labelsSchema),
@@ -148,6 +150,8 @@ export const newWorldSchema = v.strictObject({
   config: v.optional(settings.config, null),
   durability: v.optional(settings.durability, "journal"),
   graceSeconds: v.optional(settings.graceSeconds, 30),
+  /** Default: never. */
+  sleepAfterSeconds: v.optional(settings.sleepAfterSeconds),
   labels: v.optional(settings.labels, {}),
   constraints: v.optional(newConstraints, { nodeLabels: {}, nodes: [] }),
   policy: v.optional(settings.policy, "spread"),
@@ -170,6 +174,8 @@ export const worldSchema = v.strictObject({
   config: v.unknown(),
   durability: settings.durability,
   graceSeconds: v.number(),
+  /** 0: never. */
+  sleepAfterSeconds: v.number(),
   labels: labelsSchema,
   constraints: v.strictObject({ nodeLabels: labelsSchema, nodes: v.array(v.string()) }),
   policy: settings.policy,
@@ -181,10 +187,11 @@ export const worldSchema = v.strictObject({
 export type WorldJson = v.InferOutput<typeof worldSchema>;
 
 export function worldJson(world: string, record: WorldRecord, modified: number): WorldJson {
-  const { module, labels, constraints, ...rest } = record;
+  const { module, labels, constraints, sleepAfterSeconds = 0, ...rest } = record;
   return {
     world,
     ...rest,
+    sleepAfterSeconds,
     module: moduleJson(module),
     labels: { ...labels },
     constraints: { nodeLabels: { ...constraints.nodeLabels }, nodes: [...constraints.nodes] },

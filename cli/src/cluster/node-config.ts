@@ -71,7 +71,10 @@ export function apiAddresses(plans: readonly NodePlan[]): string[] {
 
 /** A world, its module found (and built, where it was TypeScript). */
 export interface ClusterWorld
-  extends Pick<WorldConfig, "name" | "config" | "durability" | "graceSeconds"> {
+  extends Pick<
+    WorldConfig,
+    "name" | "config" | "durability" | "graceSeconds" | "sleepAfterSeconds"
+  > {
   /** Absolute path of the JavaScript file. */
   readonly file: string;
 }
@@ -114,6 +117,7 @@ export function nodeConfig(options: NodeConfigOptions): string {
       line(`worlds.${world.name}.module`, world.file);
       line(`worlds.${world.name}.durability`, world.durability);
       line(`worlds.${world.name}.graceSeconds`, world.graceSeconds);
+      line(`worlds.${world.name}.sleepAfterSeconds`, world.sleepAfterSeconds ?? 0);
       if (Object.keys(world.config).length > 0) line(`worlds.${world.name}.config`, world.config);
     }
     for (const { name, file } of options.services) line(`services.${name}.module`, file);

@@ -35,7 +35,12 @@ function modules(module: string) {
 test("a module in JavaScript is where it is, with what its world was configured to be", async () => {
   const file = join(work, "plain.mjs");
   assert.deepEqual(await modules("./plain.mjs"), {
-    worlds: [{ name: "game", file, config: { bots: 1 }, durability: "none", graceSeconds: 5 }],
+    worlds: [
+      {
+        ...{ name: "game", file, config: { bots: 1 }, durability: "none" },
+        ...{ graceSeconds: 5, sleepAfterSeconds: 0 },
+      },
+    ],
     services: [{ name: "clock", file }],
   });
 });

@@ -26,10 +26,10 @@ export async function clusterModules(
 ): Promise<{ worlds: ClusterWorld[]; services: { name: string; file: string }[] }> {
   const worlds = await Promise.all(
     config.worlds.map(async (world): Promise<ClusterWorld> => {
-      const { name, config, durability, graceSeconds } = world;
+      const { name, config, durability, graceSeconds, sleepAfterSeconds = 0 } = world;
       const found = resolve(resolveModule(world.module, world.from));
       const file = TYPESCRIPT.has(extname(found)) ? await built(name, found, workingDir) : found;
-      return { name, file, config, durability, graceSeconds };
+      return { name, file, config, durability, graceSeconds, sleepAfterSeconds };
     }),
   );
   const services = config.services.map(({ name, module, from }) => ({

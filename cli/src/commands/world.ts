@@ -8,6 +8,7 @@ import { allPages } from "../api/pages.ts";
 import { tableText } from "../api/table.ts";
 import { yamlText } from "../api/yaml.ts";
 import type { CliIo } from "../cli-io.ts";
+import { DURATION_ALLOWED, parseDuration } from "../duration.ts";
 import { UsageError } from "../usage-error.ts";
 import { addMigrateCommand } from "./world-migrate.ts";
 
@@ -16,6 +17,7 @@ interface WorldOptions extends ApiOptions {
   readonly worldConfig?: string;
   readonly durability?: string;
   readonly graceSeconds?: string;
+  readonly sleepAfter?: string;
   readonly label: readonly string[];
   readonly nodeLabel: readonly string[];
   readonly on: readonly string[];
@@ -115,6 +117,15 @@ export function addWorldCommand(program: Command, io: CliIo): void {
 
   addMigrateCommand(world, io);
 
+  sub("wake <world>", "have a world that sleeps opened, before anybody comes").action(
+    (name: string, options: ApiOptions) =>
+      withApi(io, options, async (client) => {
+        const path = `/v1/worlds/${encodeURIComponent(name)}/wake`;
+        await client.request({ method: "POST", path, id: client.newId() });
+        io.talk(`The world ${name} is awake, or about to be, if it runs at all.\n`);
+      }),
+  );
+
   sub("rm <world>", "remove a world: its node stops it").action(
     (name: string, options: ApiOptions) =>
       withApi(io, options, async (client) => {
@@ -178,6 +189,7 @@ function withSettings(command: Command): Command {
       ]),
     )
     .option("--grace-seconds <n>", "how long a lost player's place is kept")
+    .option("--sleep-after <time>", "without players for so long its memory is freed; 0: never")
     .option("--label <name=value>", "a label of the world; may be repeated", collect, [])
     .option("--node-label <name=value>", "only nodes with this label; may be repeated", collect, [])
     .option("--on <node>", "only this node; may be repeated", collect, [])
@@ -209,12 +221,21 @@ function recordOf(options: WorldOptions) {
     config: worldConfig === undefined ? undefined : parseConfig(worldConfig),
     durability,
     graceSeconds: parseWhole("--grace-seconds", options.graceSeconds),
+    sleepAfterSeconds: sleepAfterOf(options.sleepAfter),
     labels: parseLabels("--label", label),
     constraints: { nodeLabels: parseLabels("--node-label", nodeLabel), nodes: on },
     policy,
     weight: parseWhole("--weight", options.weight),
     failover,
   };
+}
+
+function sleepAfterOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (text === "0") return 0;
+  const seconds = parseDuration(text);
+  if (seconds !== undefined) return seconds;
+  throw new UsageError(`--sleep-after: found "${text}", allowed: ${DURATION_ALLOWED}, or 0`);
 }
 
 /** Labels and constraints only where some are named: an empty list would take away what is there. */

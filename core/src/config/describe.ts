@@ -110,6 +110,8 @@ export function exampleToml(): string {
     `# durability = ${exampleValue(worldSettings.durability)}`,
     ...settingComment(worldSettings.graceSeconds),
     "# graceSeconds = 30",
+    ...settingComment(worldSettings.sleepAfterSeconds),
+    "# sleepAfterSeconds = 600",
     "# What the world itself is told, as ctx.config.",
     "# config = { bots = 8 }",
     "",
@@ -151,6 +153,8 @@ export function configEntries({ config, origins }: LoadedConfig): ConfigEntry[] 
     add(`${path}.module`, world.module);
     add(`${path}.durability`, world.durability);
     add(`${path}.graceSeconds`, world.graceSeconds);
+    if (world.sleepAfterSeconds !== undefined)
+      add(`${path}.sleepAfterSeconds`, world.sleepAfterSeconds);
     if (Object.keys(world.config).length > 0) add(`${path}.config`, world.config);
   }
   for (const service of config.services) add(`services.${service.name}.module`, service.module);

@@ -39,7 +39,7 @@ config = { bots = 8, names = ["a", "b"] }
 `;
 
 test("worlds and services come from the file, with what they inherit", () => {
-  const toml = `${ARENA}[worlds.plain]\nmodule = "pkg"\n[services.clock]\nmodule = "./c.ts"`;
+  const toml = `${ARENA}[worlds.plain]\nmodule = "pkg"\nsleepAfterSeconds = 60\n[services.clock]\nmodule = "./c.ts"`;
   const { config } = build(toml);
   assert.deepEqual(config.worlds, [
     {
@@ -57,6 +57,7 @@ test("worlds and services come from the file, with what they inherit", () => {
       config: {},
       durability: "journal",
       graceSeconds: 30,
+      sleepAfterSeconds: 60,
     },
   ]);
   assert.deepEqual(config.services, [{ name: "clock", module: "./c.ts", from: FOLDER }]);
@@ -106,7 +107,10 @@ test("wrong worlds are refused with place, found and allowed", () => {
     ["[worlds.a]", /^a\.toml:1: worlds\.a: has no module; .*module = "\.\/world\.ts"/],
     ["[worlds.a]\nmodule = 5", /^a\.toml:2: worlds\.a\.module: found 5, allowed: a path$/],
     ["[worlds.a]\nmodule = 'm'\nmodul = 'm'", /^a\.toml:3: .*did you mean module\?$/],
-    ["[worlds.a]\nmodule = 'm'\nzzz = 1", /allowed: module, durability, graceSeconds, config$/],
+    [
+      "[worlds.a]\nmodule = 'm'\nzzz = 1",
+      /allowed: module, durability, graceSeconds, sleepAfterSeconds, config$/,
+    ],
     [
       "[worlds.a]\nmodule = 'm'\ndurability = 'twice'",
       /^a\.toml:3: .*allowed: one of mirror, journal, snapshot, none$/,

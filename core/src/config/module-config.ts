@@ -72,11 +72,13 @@ export function readModules(
     if (module === undefined) continue;
     if (configOrigin !== undefined) origins.set(`worlds.${name}.config`, configOrigin);
     const graceSeconds = given(`worlds.${name}.graceSeconds`);
+    const sleepAfterSeconds = given(`worlds.${name}.sleepAfterSeconds`);
     worlds.push({
       ...module,
       config,
       durability: durabilityOf(given(`worlds.${name}.durability`), inherited.journal),
       graceSeconds: typeof graceSeconds === "number" ? graceSeconds : inherited.graceSeconds,
+      ...(typeof sleepAfterSeconds === "number" && { sleepAfterSeconds }),
     });
   }
   const services: ServiceConfig[] = [];

@@ -22,6 +22,15 @@ export const worldSettings = {
     default: { says: "gameserver.graceSeconds", of: () => 0 },
     meaning: "gameserver.graceSeconds of this world.",
   },
+  sleepAfterSeconds: {
+    type: "integer",
+    min: 0,
+    max: 86_400,
+    unit: "s",
+    default: 0,
+    meaning:
+      "Without players for so long, the world is saved and its memory freed until somebody comes. 0: never. Not with durability none or mirror.",
+  },
 } as const satisfies { readonly [name: string]: Setting };
 
 /** What `[services.NAME]` may hold. A world reaches a service with `ctx.request(NAME, …)`. */
@@ -42,6 +51,8 @@ export interface WorldConfig extends ModuleConfig {
   readonly config: { readonly [key: string]: Plain };
   readonly durability: "mirror" | "journal" | "snapshot" | "none";
   readonly graceSeconds: number;
+  /** Absent or 0: never. */
+  readonly sleepAfterSeconds?: number;
 }
 
 export type ServiceConfig = ModuleConfig;

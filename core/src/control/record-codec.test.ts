@@ -172,6 +172,15 @@ test("a module of the nodes is named by its path", () => {
   assert.deepStrictEqual(decoded.record.module, world.module);
 });
 
+test("a world may say when it sleeps; records of before are read without it", () => {
+  const sleeping = { ...records.world, sleepAfterSeconds: 600 };
+  const read = decodeRecord("world", encodeRecord("world", sleeping));
+  assert.deepEqual(read, { ok: true, record: sleeping });
+  assert.throws(() => encodeRecord("world", { ...sleeping, sleepAfterSeconds: 86_401 }), {
+    field: "sleepAfterSeconds",
+  });
+});
+
 test("fields are checked one by one, and absent or unknown ones are refused by name", () => {
   const wrong = [Symbol("no"), -1, 1.5, "x y".repeat(400), [[]], { a: 1 }, new Uint8Array(3)];
   for (const kind of kinds) {

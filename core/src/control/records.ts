@@ -66,6 +66,8 @@ export interface WorldRecord {
    */
   readonly durability: "mirror" | "journal" | "snapshot" | "none";
   readonly graceSeconds: number;
+  /** Without players for so long it sleeps on its node; absent or 0: never. */
+  readonly sleepAfterSeconds?: number | undefined;
   readonly labels: Labels;
   readonly constraints: Constraints;
   /** `spread`: where there is least load; `pack`: where there is most and still room. */
@@ -301,6 +303,7 @@ export const MAX_LEASE_MS = 60_000;
 /** In a record that is read: of a node of before, or written by an administrator. */
 export const MAX_RECORD_LEASE_MS = 600_000;
 export const MAX_GRACE_SECONDS = 86_400;
+export const MAX_SLEEP_AFTER_SECONDS = 86_400;
 /** Of a module's tarball. */
 export const MAX_MODULE_BYTES = 256 * 1024 * 1024;
 /** Of a snapshot's file. Larger ones stay on the node that wrote them. */

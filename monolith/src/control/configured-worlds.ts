@@ -19,7 +19,10 @@ export const CONFIGURED = "config";
 
 /** A world of the configuration, with the file that its module was found to be. */
 export interface ConfiguredWorld
-  extends Pick<WorldConfig, "name" | "config" | "durability" | "graceSeconds"> {
+  extends Pick<
+    WorldConfig,
+    "name" | "config" | "durability" | "graceSeconds" | "sleepAfterSeconds"
+  > {
   readonly file: string;
 }
 
@@ -81,7 +84,7 @@ const NOTHING: Seen<WorldRecord> = { record: undefined, created: 0, modified: 0 
 
 /** What the configuration does not speak of (weight, other labels) stays as operators have set it. */
 function recordOf(
-  { file, config, durability, graceSeconds }: ConfiguredWorld,
+  { file, config, durability, graceSeconds, sleepAfterSeconds }: ConfiguredWorld,
   before: WorldRecord | undefined,
 ): WorldRecord {
   return {
@@ -93,6 +96,7 @@ function recordOf(
     config: toPlain(config),
     durability,
     graceSeconds,
+    sleepAfterSeconds,
     labels: { ...before?.labels, [SOURCE]: CONFIGURED },
     // Its file is on this machine.
     constraints: { nodeLabels: {}, nodes: [NODE] },

@@ -137,6 +137,29 @@ export function worldRoutes({ store, logger, snapshots = false }: RouteParts): R
       },
     }),
     jsonRoute({
+      method: "POST",
+      path: "/v1/worlds/{world}/wake",
+      name: "worlds.wake",
+      summary:
+        "Has a world that sleeps opened on its node, by writing its record as it is. It sleeps again when nobody comes.",
+      role: "operate",
+      changes: true,
+      params,
+      answer: changedSchema,
+      handle: async ({ params: { world } }) => {
+        const revision = await propose(
+          store,
+          () => readRecord(store, "world", worldKey(world)),
+          (before): Proposal<"no-world"> =>
+            before.record === undefined
+              ? { ok: false, code: "no-world", problem: "" }
+              : updateWorld(world, before, before.record),
+          () => noWorld(world),
+        );
+        return { revision };
+      },
+    }),
+    jsonRoute({
       method: "DELETE",
       path: "/v1/worlds/{world}",
       name: "worlds.remove",
