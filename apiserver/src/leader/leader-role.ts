@@ -155,6 +155,7 @@ export class LeaderRole {
         ...loop.figures,
         pending: view.pending.size,
         blocked: planner.blockedShards,
+        unmirrored: planner.unmirroredShards,
         moving: view.occupancy.moving,
         migrating: view.migrating.size,
       },

@@ -46,6 +46,11 @@ export function registerLeaderMetrics(
   gauge("atlasnet_placement_blocked", "Shards that no node can take", () => [
     [role.figures.placement.blocked],
   ]);
+  gauge(
+    "atlasnet_placement_unmirrored",
+    "Shards that should have a mirror, and no node can be it",
+    () => [[role.figures.placement.unmirrored]],
+  );
   gauge("atlasnet_placement_moving", "Shards that run and are to move", () => [
     [role.figures.placement.moving],
   ]);

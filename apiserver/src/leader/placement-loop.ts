@@ -128,6 +128,14 @@ export class PlacementLoop {
           to: intent.node,
           reason: intent.reason,
         });
+      else if (intent.type === "mirror")
+        logger.info("A world is to have a mirror.", { shard: intent.shard, mirror: intent.node });
+      else if (intent.type === "abandon")
+        logger.warn("A mirror is given up; the world goes on without it.", {
+          shard: intent.shard,
+          mirror: intent.mirror,
+          problem: intent.problem,
+        });
       else if (intent.type === "abort")
         logger.warn("A migration is aborted; the world goes on where it was, if that node lives.", {
           shard: intent.shard,

@@ -48,7 +48,7 @@ export function choose(
   const { kind, weight } = world;
   let visits = listNodes(view, kind);
   const room = view.occupancy.roomVersion;
-  if (kind.blockedVersion === room && weight >= kind.blockedWeight)
+  if (kind.blockedVersion === room && weight >= kind.blockedWeight && shard.mirrorWeight === 0)
     return { node: undefined, visits: visits + 1 };
   const own = shard.owner;
   // Where it was last, its journal is, and the module is warm.
@@ -63,7 +63,8 @@ export function choose(
   let passedOver = false;
   visits += kind.nodes.length;
   for (const node of kind.nodes) {
-    const more = planned.get(node) ?? 0;
+    // What mirrors it has the room already.
+    const more = (planned.get(node) ?? 0) - (shard.mirrorSeat === node ? shard.mirrorWeight : 0);
     if (!view.hasRoom(node, weight + more)) {
       passedOver ||= more > 0;
       continue;
@@ -81,7 +82,7 @@ export function choose(
       bestScore = score;
     }
   }
-  if (best === undefined && !passedOver) {
+  if (best === undefined && !passedOver && shard.mirrorWeight === 0) {
     kind.blockedWeight =
       kind.blockedVersion === room ? Math.min(weight, kind.blockedWeight) : weight;
     kind.blockedVersion = room;
@@ -90,7 +91,7 @@ export function choose(
 }
 
 /** Brings a kind's list of nodes up to date; returns the visits that took. */
-function listNodes(view: ClusterView, kind: WorldKind): number {
+export function listNodes(view: ClusterView, kind: WorldKind): number {
   if (kind.version === view.nodesVersion) return 0;
   kind.version = view.nodesVersion;
   kind.nodes = [];

@@ -1,6 +1,7 @@
 import { generationOf, isAlive, type MigrationReason, type WantReason } from "@atlasnet/core";
 import { type Choice, choose } from "./candidates.ts";
 import type { MigrationEntry, NodeEntry, ShardEntry } from "./entries.ts";
+import { leftToMirror, mirroring, notMirrored } from "./mirrors.ts";
 import type { PlacementSettings } from "./settings.ts";
 import type { ClusterView } from "./view.ts";
 
@@ -29,7 +30,19 @@ export type Decision =
   | { readonly type: "forget" }
   /** No node can take it: looked at again when there is room somewhere. */
   | { readonly type: "blocked"; readonly visits: number }
-  /** It is to move, and enough others do. */
+  /** A node is asked to mirror it. */
+  | {
+      readonly type: "mirror";
+      readonly node: NodeEntry;
+      /** Was asked before, and passed over for a while. */
+      readonly avoid?: NodeEntry | undefined;
+      readonly visits: number;
+    }
+  /** It lives without a mirror that it should have, and no node can be one: as with `blocked`. */
+  | { readonly type: "unmirrored"; readonly visits: number }
+  /** Its mirror is given up, and what it had with it. */
+  | { readonly type: "abandon"; readonly problem: string }
+  /** It is to move or to have a mirror, and enough others do. */
   | { readonly type: "hold" };
 
 export interface Context {
@@ -94,17 +107,23 @@ const disabled: Reconciler = (_, shard) => {
 
 /** Shards that live where they are wanted: drained, or left alone. */
 const settled: Reconciler = (context, shard) => {
+  const { owner, wanted } = shard;
+  if (owner === undefined || owner !== wanted || !shard.isOwned(context.view.generation))
+    return undefined;
+  const decision = owner.record?.state === "draining" ? drained(context, shard, owner) : REST;
+  const stays = ["rest", "blocked", "hold"].includes(decision.type);
+  return (stays ? mirroring(context, shard) : undefined) ?? decision;
+};
+
+function drained(context: Context, shard: ShardEntry, owner: NodeEntry): Decision {
   const { view, settings } = context;
-  const { owner, wanted, world } = shard;
-  if (owner === undefined || owner !== wanted || !shard.isOwned(view.generation)) return undefined;
-  if (owner.record?.state !== "draining") return REST;
   const isLive = settings.liveMoves && shard.abortedDrains < settings.maxAbortedDrains;
   // Released and opened elsewhere it might begin without its state; moved while it runs it loses nothing.
-  if (world?.failover === "manual" && !isLive) return REST;
+  if (shard.world?.failover === "manual" && !isLive) return REST;
   if (view.occupancy.moving >= settings.maxMoves || owner.moves >= settings.maxMovesPerNode)
     return { type: "hold" };
   return isLive ? migrateAway(context, shard, owner) : place(context, shard, "drained", owner);
-};
+}
 
 function migrateAway(context: Context, shard: ShardEntry, owner: NodeEntry) {
   const { settings, now } = context;
@@ -170,6 +189,8 @@ const reconcilers: readonly Reconciler[] = [
   migrating,
   removed,
   disabled,
+  notMirrored,
+  leftToMirror,
   settled,
   moving,
   claiming,

@@ -3,6 +3,7 @@ import {
   isAlive,
   type MigrationProgress,
   type MigrationRecord,
+  type MirrorRecord,
   type NodeLoad,
   type NodeRecord,
   type ShardProblem,
@@ -16,9 +17,9 @@ export class NodeEntry {
   readonly id: string;
   record: NodeRecord | undefined = undefined;
   modified = 0;
-  /** Of shards that are meant for it, and of those it owns. */
+  /** Of shards that are meant for it, of those it owns, and of those it mirrors. */
   weight = 0;
-  /** Shards that name it, as wanted or as the last owner. */
+  /** Shards that name it, as wanted, as the last owner or as the mirror. */
   readonly shards = new Set<ShardEntry>();
   load: NodeLoad | undefined = undefined;
   /** What it said with its last renewal that it could not open. */
@@ -31,7 +32,9 @@ export class NodeEntry {
   strainedSince: number | undefined = undefined;
   /** Living shards that are on their way from here or to here. */
   moves = 0;
-  /** When the last of them arrived. */
+  /** Mirrors that are on their way to be in sync, here or of what is owned here. */
+  mirroring = 0;
+  /** When the last of the moves arrived. */
   movedAt = Number.NEGATIVE_INFINITY;
 
   constructor(id: string) {
@@ -71,10 +74,21 @@ export interface MigrationEntry {
   readonly since: number;
 }
 
+/** Who follows a shard, or is asked to, as the watch shows it. */
+export interface MirrorEntry {
+  readonly record: MirrorRecord;
+  readonly node: NodeEntry;
+  readonly modified: number;
+  /** When this process saw first that it was asked, in ms of the clock. */
+  readonly since: number;
+}
+
 export interface Pending {
   readonly sequence: number;
   /** Where the shard will be wanted; undefined: nowhere. */
   readonly node: NodeEntry | undefined;
+  /** It is about the shard's mirror, which will be there; undefined: it is about something else. */
+  readonly mirror?: NodeEntry | undefined;
   until: number;
 }
 
@@ -102,6 +116,9 @@ export class ShardEntry {
   abortedDrains = 0;
   /** When the last of them was. */
   abortedAt = Number.NEGATIVE_INFINITY;
+  mirror: MirrorEntry | undefined = undefined;
+  /** One that there was, as far as it was seen. */
+  lastMirror: MirrorRecord | undefined = undefined;
   pending: Pending | undefined = undefined;
   /** Since when the wanted node could have taken it. */
   since = 0;
@@ -122,7 +139,11 @@ export class ShardEntry {
   secondSeat: NodeEntry | undefined = undefined;
   seatWeight = 0;
   secondWeight = 0;
+  mirrorSeat: NodeEntry | undefined = undefined;
+  mirrorWeight = 0;
   moving = false;
+  /** Its mirror is on its way to be in sync: it counts at these nodes. */
+  mirroring: readonly NodeEntry[] = [];
 
   constructor(name: string, worldName: string) {
     this.name = name;
@@ -140,6 +161,18 @@ export class ShardEntry {
     const { avoid, avoidUntil } = this;
     if (avoid === undefined || now >= avoidUntil) return undefined;
     return avoid.node.record?.boot === avoid.boot ? avoid.node : undefined;
+  }
+
+  /** Of the present ownership; what was asked for an earlier one says nothing any more. */
+  get mirrorOfNow(): MirrorEntry | undefined {
+    const isOfNow = this.ownerHolds && this.mirror?.record.epoch === this.ownerModified;
+    return isOfNow ? this.mirror : undefined;
+  }
+
+  /** Only its mirror may go on with it: the same rule as `isMirrored`. */
+  isMirrored(generation: number): boolean {
+    const isOfNow = generationOf(this.ownerModified) === generation;
+    return isOfNow && this.mirrorOfNow?.record.state === "in-sync";
   }
 
   /** Its owner may act: the same rule as `isOwned`. */

@@ -1,4 +1,5 @@
 import type { NodeEntry, ShardEntry, WorldEntry } from "./entries.ts";
+import { mirrorText } from "./mirrors.ts";
 import type { ClusterView } from "./view.ts";
 import { type Misfit, moduleName } from "./world-kind.ts";
 
@@ -19,7 +20,7 @@ export type WorldState =
   | "moving"
   /** A node was asked and has not taken it yet. */
   | "claiming"
-  /** Its node is lost, and it waits for that one (failover = manual). */
+  /** Its node is lost, and it waits for that one (failover = manual), or for its mirror to take over. */
   | "waiting"
   /** It will be placed in a moment. */
   | "pending"
@@ -69,6 +70,9 @@ export function explainWorld(view: ClusterView, name: string): Explanation {
     return { ...base, state: "moving", ...nothing, problems };
   }
   const { wanted } = shard;
+  const mirrored = mirrorText(view, shard);
+  if (mirrored !== undefined)
+    return { ...base, state: "waiting", ...nothing, problems: [mirrored] };
   if (wanted !== undefined && view.canTake(wanted, shard)) {
     const problems = [`it waits for ${wanted.id} to take it`];
     return { ...base, state: "claiming", ...nothing, problems };

@@ -1,18 +1,24 @@
 import {
+  abandonMirror,
   abortMigration,
+  askMirror,
   beginMigration,
   type Compare,
   forgetParts,
   lostParts,
   type MigrationReason,
+  modifiedIs,
   type NodeRecord,
+  nodeKey,
   type Operation,
+  ownerKey,
   type TxnParts,
   termIs,
   type WantAssumptions,
   type WantReason,
   wantParts,
   when,
+  worldKey,
 } from "@atlasnet/core";
 import type { NodeEntry, ShardEntry } from "./entries.ts";
 
@@ -51,6 +57,25 @@ export type Intent =
       readonly sequence: number;
       readonly shard: string;
       readonly migration: string;
+      readonly problem: string;
+      readonly txn: TxnParts;
+      readonly alone: boolean;
+    }
+  /** A node is asked to mirror a shard. */
+  | {
+      readonly type: "mirror";
+      readonly sequence: number;
+      readonly shard: string;
+      readonly node: string;
+      readonly txn: TxnParts;
+      readonly alone: boolean;
+    }
+  /** What a mirror has is given up. */
+  | {
+      readonly type: "abandon";
+      readonly sequence: number;
+      readonly shard: string;
+      readonly mirror: string;
       readonly problem: string;
       readonly txn: TxnParts;
       readonly alone: boolean;
@@ -101,21 +126,67 @@ export function migrateTxn(
     readonly deadlineMs: number;
   },
 ): TxnParts | undefined {
-  const { world, owner, ownerBoot, ownerWorld, ownerModified, migration } = shard;
-  if (world === undefined || owner === undefined || ownerWorld !== world.created) return undefined;
-  const state = shard.ownerHolds ? "owned" : "released";
-  const record = { world: ownerWorld, node: owner.id, boot: ownerBoot, state } as const;
+  const { migration } = shard;
+  const owned = ownedAs(shard);
+  if (owned === undefined) return undefined;
   const { created = 0, modified = 0 } = migration ?? {};
   const view = {
-    world: { record: world, created: world.created, modified: world.modified },
+    ...owned,
     shard: { modified: shard.modified },
-    owner: { record, modified: ownerModified },
-    ownerNode: { record: owner.record, modified: owner.modified },
     target: { record: to.record, modified: to.modified },
     migration: { record: migration?.record, created, modified },
   };
   const made = beginMigration(shard.name, view, { ...wish, to: to.id }, generation);
   return made.ok ? made.txn : undefined;
+}
+
+/** Undefined: the records do not allow it. `id`: of the record. */
+export function mirrorTxn(
+  shard: ShardEntry,
+  to: NodeEntry,
+  generation: number,
+  id: string,
+): TxnParts | undefined {
+  const { mirror } = shard;
+  const owned = ownedAs(shard);
+  if (owned === undefined) return undefined;
+  const view = {
+    ...owned,
+    mirror: { record: mirror?.record, modified: mirror?.modified ?? 0 },
+    mirrorNode: { record: mirror?.node.record, modified: mirror?.node.modified ?? 0 },
+    node: { record: to.record, modified: to.modified },
+  };
+  const made = askMirror(shard.name, view, { id, node: to.id, generation });
+  return made.ok ? made.txn : undefined;
+}
+
+/** What is given up with it was decided by its owner's state and its own. Undefined: there is none. */
+export function abandonTxn(shard: ShardEntry): TxnParts | undefined {
+  const { mirror } = shard;
+  if (mirror === undefined) return undefined;
+  const { compare, then } = abandonMirror(shard.name, mirror);
+  const { nodes, worldModified, ownerModified } = assumptionsOf(shard, [mirror.node]);
+  return when(
+    [
+      ...compare,
+      modifiedIs(worldKey(shard.worldName), worldModified),
+      modifiedIs(ownerKey(shard.name), ownerModified),
+      ...nodes.map(({ node, modified }) => modifiedIs(nodeKey(node), modified)),
+    ],
+    then,
+  );
+}
+
+/** Undefined: it is no shard of the world that is there now. */
+function ownedAs({ world, owner, ownerBoot, ownerWorld, ownerModified, ownerHolds }: ShardEntry) {
+  if (world === undefined || owner === undefined || ownerWorld !== world.created) return undefined;
+  const state = ownerHolds ? "owned" : "released";
+  const record = { world: ownerWorld, node: owner.id, boot: ownerBoot, state } as const;
+  return {
+    world: { record: world, created: world.created, modified: world.modified },
+    owner: { record, modified: ownerModified },
+    ownerNode: { record: owner.record, modified: owner.modified },
+  };
 }
 
 /** Undefined: there is no migration. `ended`: ms since 1970, for people. */
@@ -178,6 +249,8 @@ function partsOf(intent: Intent): TxnParts {
       return forgetParts(intent.shard, intent.assumed);
     case "migrate":
     case "abort":
+    case "mirror":
+    case "abandon":
       return intent.txn;
     case "lost":
       return lostParts(intent.node, intent.modified, intent.record);

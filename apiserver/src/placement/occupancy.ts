@@ -1,13 +1,16 @@
 import type { NodeEntry, ShardEntry } from "./entries.ts";
 
 /**
- * Who carries how much. A shard counts where it is meant to be, what is proposed included, and where its
- * owner lives; while it moves, at both.
+ * Who carries how much. A shard counts where it is meant to be, what is proposed included, where its
+ * owner lives, while it moves, at both, and where it is mirrored: what a mirror needs is what an owner needs. It counts
+ * once at each of these nodes.
  */
 export class Occupancy {
   /** Living shards that are to leave their owner. */
   moving = 0;
-  /** Moves that have ended. */
+  /** Mirrors that are on their way to be in sync. */
+  mirroring = 0;
+  /** Moves that have ended, and mirrors that came to be in sync or not. */
   moved = 0;
   /** Goes up whenever there may be room where there was none. */
   roomVersion = 0;
@@ -18,7 +21,8 @@ export class Occupancy {
     const owned = shard.isOwned(generation);
     const other = shard.owner === target ? undefined : shard.owner;
     const weight = shard.world?.weight ?? shard.seatWeight;
-    const { seat, seatWeight, secondSeat, secondWeight } = shard;
+    const { seat, seatWeight, secondSeat, secondWeight, mirrorSeat, mirrorWeight } = shard;
+    const mirroring = shard.mirroring.length > 0;
     this.leave(shard);
     shard.seat = target;
     shard.seatWeight = weight;
@@ -32,6 +36,18 @@ export class Occupancy {
       other.weight += shard.secondWeight;
       other.shards.add(shard);
     }
+    const mirror = shard.pending?.mirror ?? shard.mirror?.node;
+    const follows = shard.pending?.mirror !== undefined || shard.mirrorOfNow !== undefined;
+    const counts = follows && mirror !== target && (mirror !== other || !owned);
+    shard.mirrorSeat = mirror;
+    shard.mirrorWeight = counts ? weight : 0;
+    if (mirror !== undefined) {
+      mirror.weight += shard.mirrorWeight;
+      mirror.shards.add(shard);
+    }
+    if (mirrorSeat !== undefined && weightAt(shard, mirrorSeat) < mirrorWeight)
+      this.roomVersion += 1;
+    this.noteMirroring(shard, owned && follows ? mirror : undefined, mirroring);
     if (seat !== undefined && weightAt(shard, seat) < seatWeight) this.roomVersion += 1;
     if (secondSeat !== undefined && weightAt(shard, secondSeat) < secondWeight)
       this.roomVersion += 1;
@@ -49,6 +65,15 @@ export class Occupancy {
       secondSeat.weight -= shard.secondWeight;
       secondSeat.shards.delete(shard);
     }
+    const { mirrorSeat } = shard;
+    if (mirrorSeat !== undefined) {
+      mirrorSeat.weight -= shard.mirrorWeight;
+      mirrorSeat.shards.delete(shard);
+    }
+    if (shard.mirroring.length > 0) this.mirroring -= 1;
+    for (const node of shard.mirroring) node.mirroring -= 1;
+    shard.mirroring = [];
+    shard.mirrorSeat = undefined;
     if (shard.moving) {
       this.moving -= 1;
       step(seat, -1);
@@ -56,6 +81,21 @@ export class Occupancy {
     }
     shard.seat = undefined;
     shard.secondSeat = undefined;
+  }
+
+  private noteMirroring(
+    shard: ShardEntry,
+    mirror: NodeEntry | undefined,
+    wasMirroring: boolean,
+  ): void {
+    const isOnItsWay =
+      shard.pending?.mirror !== undefined || shard.mirror?.record.state === "asked";
+    if (mirror !== undefined && isOnItsWay) {
+      const { owner } = shard;
+      shard.mirroring = owner === undefined ? [mirror] : [mirror, owner];
+      this.mirroring += 1;
+      for (const node of shard.mirroring) node.mirroring += 1;
+    } else if (wasMirroring) this.moved += 1;
   }
 
   /** `before`: where it counted until now, which after a migration is not all where it counts. */
@@ -80,7 +120,8 @@ export class Occupancy {
 
 function weightAt(shard: ShardEntry, node: NodeEntry): number {
   if (shard.seat === node) return shard.seatWeight;
-  return shard.secondSeat === node ? shard.secondWeight : 0;
+  const second = shard.secondSeat === node ? shard.secondWeight : 0;
+  return shard.mirrorSeat === node ? second + shard.mirrorWeight : second;
 }
 
 function step(node: NodeEntry | undefined, by: number): void {

@@ -36,6 +36,7 @@ function turbulent(seed: number, faults: SimFaults, liveMoves = false): SimClust
       policy: random.float() < 0.3 ? ("pack" as const) : ("spread" as const),
       enabled: random.float() < 0.9,
       failover: random.float() < 0.1 ? ("manual" as const) : ("automatic" as const),
+      durability: random.float() < 0.3 ? ("mirror" as const) : ("none" as const),
       module: { source: "node" as const, path: random.float() < 0.5 ? "./arena.js" : "./race.js" },
     };
   };
@@ -95,6 +96,7 @@ function checkSettled(cluster: SimCluster): void {
     }
     if (owner !== undefined) {
       assert.equal(cluster.wantedOf(name), owner, name);
+      checkMirrored(cluster, name, owner);
       continue;
     }
     // It is nowhere: then there is nowhere for it to be, or it waits for a node of its own.
@@ -111,6 +113,22 @@ function checkSettled(cluster: SimCluster): void {
   assert.equal(view.migrating.size, 0);
 }
 
+/** Who should have a mirror has one in sync, if any node could be it; nobody else has one. */
+function checkMirrored(cluster: SimCluster, name: string, owner: string): void {
+  const { view } = cluster;
+  const shard = view.shards.get(`${name}/0`);
+  assert.ok(shard?.world !== undefined);
+  const { durability, weight } = shard.world;
+  const mirror = cluster.mirrorOf(name);
+  if (durability !== "mirror") return assert.equal(mirror, undefined, name);
+  if (shard.isMirrored(view.generation)) return assert.ok(!mirror?.startsWith(`${owner} `), name);
+  for (const node of view.nodes.values()) {
+    if (node.id === owner || node.record?.cordoned === true) continue;
+    const could = view.canTake(node, shard) && view.hasRoom(node, weight);
+    assert.ok(!could, `${name} of ${owner} could be mirrored at ${node.id}; it is ${mirror}`);
+  }
+}
+
 /** Weights and moves that are kept up to date are those that a fresh count gives. */
 function checkCounts({ view }: SimCluster): void {
   const weights = new Map<string, number>();
@@ -121,10 +139,14 @@ function checkCounts({ view }: SimCluster): void {
     const places = new Set([shard.target]);
     if (shard.isOwned(view.generation)) places.add(shard.owner);
     places.delete(undefined);
+    if (places.size > 1)
+      for (const node of places) moves.set(node?.id ?? "", (moves.get(node?.id ?? "") ?? 0) + 1);
+    const mirror = shard.pending?.mirror ?? shard.mirrorOfNow?.node;
+    places.add(mirror);
+    places.delete(undefined);
     for (const node of places) {
       if (node === undefined) continue;
       weights.set(node.id, (weights.get(node.id) ?? 0) + weight);
-      if (places.size > 1) moves.set(node.id, (moves.get(node.id) ?? 0) + 1);
     }
   }
   for (const node of view.nodes.values()) {

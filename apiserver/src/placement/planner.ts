@@ -3,10 +3,12 @@ import { planBalance } from "./balance.ts";
 import { type Context, type Decision, decide } from "./decisions.ts";
 import type { NodeEntry, ShardEntry } from "./entries.ts";
 import {
+  abandonTxn,
   abortTxn,
   assumptionsOf,
   type Intent,
   migrateTxn,
+  mirrorTxn,
   type Proposed,
   transactionsOf,
 } from "./intents.ts";
@@ -50,6 +52,8 @@ export class PlacementPlanner {
   private readonly lost: LostNodes;
   /** Shards that no node can take, until there is room somewhere. */
   private readonly blocked = new Set<ShardEntry>();
+  /** Shards without a mirror that they should have, until there is room for one. */
+  private readonly unmirrored = new Set<ShardEntry>();
   private blockedVersion = -1;
   private blockedAt = Number.NEGATIVE_INFINITY;
   /** Shards that wait for others to have moved. */
@@ -80,6 +84,11 @@ export class PlacementPlanner {
     return this.blocked.size;
   }
 
+  /** Shards that live without a mirror that they should have, because no node can be one. */
+  get unmirroredShards(): number {
+    return this.unmirrored.size;
+  }
+
   /**
    * Leads from now on, in this term. What was proposed before is not known any more, and every shard is
    * looked at.
@@ -103,6 +112,7 @@ export class PlacementPlanner {
     view.dirty.stop();
     this.timers.clear();
     this.blocked.clear();
+    this.unmirrored.clear();
     this.held.clear();
   }
 
@@ -162,7 +172,7 @@ export class PlacementPlanner {
 
   /** Puts into the queue what time or others have made worth another look. */
   private wake(now: number): void {
-    const { view, settings, blocked, held } = this;
+    const { view, settings, blocked, unmirrored, held } = this;
     for (;;) {
       const shard = this.timers.take(now);
       if (shard === undefined) break;
@@ -170,10 +180,11 @@ export class PlacementPlanner {
     }
     const { roomVersion, moved } = view.occupancy;
     const isDue = now >= this.blockedAt + settings.blockedMs && roomVersion !== this.blockedVersion;
-    if (blocked.size > 0 && isDue) {
+    if (blocked.size + unmirrored.size > 0 && isDue) {
       this.blockedVersion = roomVersion;
       this.blockedAt = now;
       for (const shard of blocked) view.dirty.add(shard);
+      for (const shard of unmirrored) view.dirty.add(shard);
     }
     if (held.size > 0 && moved !== this.heldMoved) {
       this.heldMoved = moved;
@@ -184,10 +195,11 @@ export class PlacementPlanner {
   private wakeAt(): number {
     const { balance: balancing, blockedMs } = this.settings;
     const hasRoom = this.view.occupancy.roomVersion !== this.blockedVersion;
+    const lacks = this.blocked.size + this.unmirrored.size > 0;
     return Math.min(
       this.lost.nextAt,
       this.timers.next ?? Number.POSITIVE_INFINITY,
-      this.blocked.size > 0 && hasRoom ? this.blockedAt + blockedMs : Number.POSITIVE_INFINITY,
+      lacks && hasRoom ? this.blockedAt + blockedMs : Number.POSITIVE_INFINITY,
       balancing.enabled ? this.balancedAt + balancing.everyMs : Number.POSITIVE_INFINITY,
     );
   }
@@ -209,6 +221,7 @@ export class PlacementPlanner {
       this.view.propose(shard, undefined, now);
     }
     this.blocked.delete(shard);
+    this.unmirrored.delete(shard);
     this.held.delete(shard);
     const decision = decide(context, shard);
     switch (decision.type) {
@@ -218,6 +231,16 @@ export class PlacementPlanner {
       case "blocked":
         this.blocked.add(shard);
         return decision.visits;
+      case "unmirrored":
+        this.unmirrored.add(shard);
+        return decision.visits;
+      case "mirror":
+        this.passOver(shard, decision.avoid, now);
+        this.mirror(shard, decision.node, intents, now);
+        return decision.visits;
+      case "abandon":
+        this.abandon(shard, decision.problem, intents, now);
+        return 0;
       case "hold":
         this.held.add(shard);
         return 0;
@@ -242,12 +265,15 @@ export class PlacementPlanner {
     now: number,
   ): number {
     const { node, reason, avoid, visits } = decision;
-    if (avoid !== undefined) {
-      shard.avoid = { node: avoid, boot: avoid.record?.boot };
-      shard.avoidUntil = now + this.settings.avoidMs;
-    }
+    this.passOver(shard, avoid, now);
     intents.push(this.want(shard, node, reason, now));
     return visits;
+  }
+
+  private passOver(shard: ShardEntry, node: NodeEntry | undefined, now: number): void {
+    if (node === undefined) return;
+    shard.avoid = { node, boot: node.record?.boot };
+    shard.avoidUntil = now + this.settings.avoidMs;
   }
 
   private want(
@@ -273,7 +299,7 @@ export class PlacementPlanner {
     const { generation } = this.view;
     const { migrationMs: deadlineMs } = this.settings;
     const sequence = ++this.sequence;
-    const wish = { id: this.migrationId(sequence), reason, started: this.wallTime, deadlineMs };
+    const wish = { id: this.recordId(sequence), reason, started: this.wallTime, deadlineMs };
     const txn = migrateTxn(shard, to, generation, wish);
     // What was decided from says otherwise before long.
     if (txn === undefined) return this.timers.set(shard, now + this.settings.retryMs);
@@ -294,8 +320,29 @@ export class PlacementPlanner {
     intents.push({ type: "abort", sequence, shard: name, migration: id, problem, txn, alone });
   }
 
+  private mirror(shard: ShardEntry, to: NodeEntry, intents: Intent[], now: number): void {
+    const sequence = ++this.sequence;
+    const txn = mirrorTxn(shard, to, this.view.generation, this.recordId(sequence));
+    // What was decided from says otherwise before long.
+    if (txn === undefined) return this.timers.set(shard, now + this.settings.retryMs);
+    const { name } = shard;
+    const alone = shard.failures > 0;
+    this.propose(shard, shard.wanted, now, sequence, to);
+    intents.push({ type: "mirror", sequence, shard: name, node: to.id, txn, alone });
+  }
+
+  private abandon(shard: ShardEntry, problem: string, intents: Intent[], now: number): void {
+    const { name, mirror } = shard;
+    const txn = abandonTxn(shard);
+    if (txn === undefined || mirror === undefined) return;
+    const alone = shard.failures > 0;
+    const sequence = this.propose(shard, shard.wanted, now, ++this.sequence, mirror.node);
+    const { id } = mirror.node;
+    intents.push({ type: "abandon", sequence, shard: name, mirror: id, problem, txn, alone });
+  }
+
   /** Of the term and the number of the proposal: there is no other of the same. */
-  private migrationId(sequence: number): string {
+  private recordId(sequence: number): string {
     const hex = (value: number) => (value >>> 0).toString(16).padStart(8, "0");
     return `${hex(this.term)}${hex(sequence)}`;
   }
@@ -311,9 +358,10 @@ export class PlacementPlanner {
     node: NodeEntry | undefined,
     now: number,
     sequence = ++this.sequence,
+    mirror?: NodeEntry,
   ): number {
     const until = now + this.settings.pendingMs;
-    this.view.propose(shard, { sequence, node, until }, now);
+    this.view.propose(shard, { sequence, node, mirror, until }, now);
     this.timers.set(shard, until);
     return sequence;
   }

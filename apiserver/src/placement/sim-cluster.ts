@@ -3,6 +3,8 @@ import {
   type Change,
   changeNodeState,
   claimShard,
+  clearMirror,
+  confirmMirror,
   cordonNode,
   createWorld,
   drainNode,
@@ -21,6 +23,7 @@ import {
   type Proposal,
   type PseudoRandom,
   parseRecordKey,
+  promoteMirror,
   registerNode,
   releaseShard,
   removeWorld,
@@ -60,7 +63,7 @@ interface SimNode {
   looked: number;
   /** Shards it acts for, with their epochs. */
   readonly acts: Map<string, number>;
-  /** When it saw migrations to it first, by their id. */
+  /** When it saw migrations and mirrors that were asked of it first, by their id. */
   readonly arriving: Map<string, number>;
 }
 
@@ -93,11 +96,12 @@ export class SimCluster {
   faults: SimFaults;
   private readonly random: PseudoRandom;
   private boots = 0;
-  /** Keys of migrations, as of a revision of the store. */
-  private migrations: { readonly revision: number; readonly keys: readonly string[] } = {
+  /** Keys of migrations and mirrors, as of a revision of the store. */
+  private ofFollowers: { readonly revision: number; readonly keys: readonly string[] } = {
     revision: -1,
     keys: [],
   };
+  promotions = 0;
   private watched: { readonly at: number; readonly changes: readonly Change[] }[] = [];
   private proposals: { readonly at: number; readonly proposed: Proposed }[] = [];
 
@@ -223,6 +227,7 @@ export class SimCluster {
       this.runProposals();
       for (const node of this.nodes.values()) if (node.isUp && !node.isCut) this.runNode(node);
       this.runMigrations();
+      this.runMirrors();
       this.runWatch();
       this.runPlanner();
       this.checkActors();
@@ -249,6 +254,11 @@ export class SimCluster {
     if (record === undefined) return undefined;
     const node = this.store.seen("node", nodeKey(record.node));
     return isOwned(owner, node, this.store.generation) ? record.node : undefined;
+  }
+
+  mirrorOf(world: string): string | undefined {
+    const { record } = this.store.seen("mirror", mirrorKey(firstShard(world)));
+    return record === undefined ? undefined : `${record.node} ${record.state}`;
   }
 
   /** Where it is on its way to. */
@@ -302,12 +312,7 @@ export class SimCluster {
   /** Both nodes have to be there for a shard to arrive; the source stops at the moment that the target begins. */
   private runMigrations(): void {
     const { store } = this;
-    if (this.migrations.revision !== store.revision)
-      this.migrations = {
-        revision: store.revision,
-        keys: store.keys("shards/").filter((key) => parseRecordKey(key)?.kind === "migration"),
-      };
-    for (const key of this.migrations.keys) {
+    for (const key of this.followed()) {
       const parsed = parseRecordKey(key);
       if (parsed?.kind !== "migration") continue;
       const { shard } = parsed;
@@ -338,6 +343,54 @@ export class SimCluster {
       source.acts.delete(shard);
       target.acts.set(shard, store.revision);
     }
+  }
+
+  /**
+   * A mirror is in sync some time after it was asked for. It takes over when it does not hear of the owner, which then
+   * lets nothing out any more; and the owner clears it when it is not there.
+   */
+  private runMirrors(): void {
+    const { store } = this;
+    for (const key of this.followed()) {
+      const parsed = parseRecordKey(key);
+      if (parsed?.kind !== "mirror") continue;
+      const { shard } = parsed;
+      const mirror = store.seen("mirror", key);
+      const owner = store.seen("owner", ownerKey(shard));
+      const { record } = mirror;
+      if (record === undefined || record.epoch !== owner.modified) continue;
+      const node = this.nodes.get(record.node);
+      const source = this.nodes.get(owner.record?.node ?? "");
+      const follows = node?.boot === record.boot && isThere(node) && !node.isBroken;
+      const acts = source !== undefined && isThere(source) && source.acts.has(shard);
+      const id = `${shard} ${record.id}`;
+      if (node !== undefined && follows && record.state === "asked" && acts) {
+        const begun = node.arriving.get(id) ?? this.now;
+        node.arriving.set(id, begun);
+        if (this.now >= begun + MIGRATION_MS) this.run(confirmMirror(shard, mirror, record));
+      }
+      if (record.state !== "in-sync") continue;
+      if (acts && !follows) this.run(clearMirror(shard, mirror, { epoch: record.epoch }));
+      if (acts || node === undefined || !follows) continue;
+      const view = claimView(store, parsed.world, node.id);
+      const { generation } = store;
+      const me = { node: node.id, boot: node.boot, generation, follows: record.id };
+      if (!this.run(promoteMirror(shard, view, me))) continue;
+      this.promotions += 1;
+      source?.acts.delete(shard);
+      node.acts.set(shard, store.revision);
+    }
+  }
+
+  private followed(): readonly string[] {
+    const { store } = this;
+    const isOne = (key: string) => /\/(?:migration|mirror)$/.test(key);
+    if (this.ofFollowers.revision !== store.revision)
+      this.ofFollowers = {
+        revision: store.revision,
+        keys: store.keys("shards/").filter(isOne),
+      };
+    return this.ofFollowers.keys;
   }
 
   private runPlanner(): void {

@@ -6,9 +6,11 @@ import {
   generationOf,
   type KeyValue,
   type MigrationProgress,
+  type MirrorRecord,
   type ModuleRecord,
   type MovedRecord,
   migrationKey,
+  mirrorKey,
   moduleKey,
   type NodeLoad,
   type NodeRecord,
@@ -184,6 +186,10 @@ export class ClusterView {
         return this.read(item, decodeRecord("migration", value), (record) =>
           this.setMigration(key.shard, key.world, { record, created, modified }, now),
         );
+      case "mirror":
+        return this.read(item, decodeRecord("mirror", value), (record) =>
+          this.setMirror(key.shard, key.world, { record, modified }, now),
+        );
       case "moved":
         return this.read(item, decodeRecord("moved", value), (record) =>
           this.setMoved(key.shard, record, now),
@@ -209,6 +215,7 @@ export class ClusterView {
     else if (key.kind === "shard") this.setShard(key.shard, key.world, undefined, 0, now);
     else if (key.kind === "owner") this.setOwner(key.shard, key.world, undefined, 0, now);
     else if (key.kind === "migration") this.setMigration(key.shard, key.world, undefined, now);
+    else if (key.kind === "mirror") this.setMirror(key.shard, key.world, undefined, now);
     else if (key.kind === "module") this.setModule(`${key.name}@${key.version}`, undefined);
   }
 
@@ -219,10 +226,11 @@ export class ClusterView {
   *keys(): Generator<string> {
     for (const [id, { record }] of this.nodes) if (record !== undefined) yield nodeKey(id);
     for (const name of this.worlds.keys()) yield worldKey(name);
-    for (const { name, modified, ownerModified, migration } of this.shards.values()) {
+    for (const { name, modified, ownerModified, migration, mirror } of this.shards.values()) {
       if (modified !== 0) yield shardKey(name);
       if (ownerModified !== 0) yield ownerKey(name);
       if (migration !== undefined) yield migrationKey(name);
+      if (mirror !== undefined) yield mirrorKey(name);
     }
     for (const module of this.modules.keys()) {
       const at = module.lastIndexOf("@");
@@ -342,6 +350,27 @@ export class ClusterView {
     this.tidy(before?.to);
   }
 
+  private setMirror(
+    name: string,
+    world: string,
+    seen: { readonly record: MirrorRecord; readonly modified: number } | undefined,
+    now: number,
+  ): void {
+    const shard = this.shard(name, world);
+    const before = shard.mirror;
+    const isAbout = shard.pending?.mirror !== undefined;
+    if (isAbout && seen?.modified !== before?.modified) this.answered(shard);
+    if (seen === undefined) {
+      shard.lastMirror = before?.record;
+      shard.mirror = undefined;
+    } else {
+      const since = before?.record.id === seen.record.id ? before.since : now;
+      shard.mirror = { ...seen, node: this.node(seen.record.node), since };
+    }
+    this.changed(shard, now);
+    this.tidy(before?.node);
+  }
+
   /** How a migration ended that was seen under way; what was before is of no use any more. */
   private setMoved(name: string, { id, outcome, reason }: MovedRecord, now: number): void {
     const shard = this.shards.get(name);
@@ -373,9 +402,10 @@ export class ClusterView {
 
   private changed(shard: ShardEntry, now: number): void {
     this.recount(shard, now);
-    const { world, modified, ownerModified, migration } = shard;
-    const isThere = modified !== 0 || ownerModified !== 0 || migration !== undefined;
-    if (world === undefined && !isThere) {
+    const { world, modified, ownerModified, migration, mirror } = shard;
+    const isThere = modified !== 0 || ownerModified !== 0;
+    const isNamed = isThere || migration !== undefined || mirror !== undefined;
+    if (world === undefined && !isNamed) {
       this.pending.delete(shard);
       shard.pending = undefined;
       this.occupancy.leave(shard);

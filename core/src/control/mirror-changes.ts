@@ -27,14 +27,14 @@ import { modifiedIs, type Proposal, refused, type TxnParts, when } from "./txn-p
  */
 
 export interface MirrorView {
-  readonly world: Seen<WorldRecord>;
-  readonly owner: Seen<OwnerRecord>;
-  readonly ownerNode: Seen<NodeRecord>;
-  readonly mirror: Seen<MirrorRecord>;
+  readonly world: Seen<Pick<WorldRecord, "enabled">>;
+  readonly owner: Pick<Seen<OwnerRecord>, "record" | "modified">;
+  readonly ownerNode: Pick<Seen<NodeRecord>, "record" | "modified">;
+  readonly mirror: Pick<Seen<MirrorRecord>, "record" | "modified">;
   /** The one that `mirror` names. */
-  readonly mirrorNode: Seen<NodeRecord>;
+  readonly mirrorNode: Pick<Seen<NodeRecord>, "record" | "modified">;
   /** Of whom to ask. */
-  readonly node: Seen<NodeRecord>;
+  readonly node: Pick<Seen<NodeRecord>, "record" | "modified">;
 }
 
 /** Asks a node to follow. `id` as in the record. */
@@ -192,7 +192,10 @@ export function promoteMirror(
 }
 
 /** The control plane gives a mirror up, in sync or not; for whoever may decide that. */
-export function abandonMirror(shard: string, mirror: Seen<MirrorRecord>): TxnParts {
+export function abandonMirror(
+  shard: string,
+  mirror: Pick<Seen<MirrorRecord>, "modified">,
+): TxnParts {
   return when(
     [modifiedIs(mirrorKey(shard), mirror.modified)],
     [{ type: "delete", key: mirrorKey(shard) }],
@@ -200,7 +203,10 @@ export function abandonMirror(shard: string, mirror: Seen<MirrorRecord>): TxnPar
 }
 
 /** Its node drains: it is asked to go, and lives. */
-function isLeaving({ record }: Seen<MirrorRecord>, node: Seen<NodeRecord>): boolean {
+function isLeaving(
+  { record }: Pick<Seen<MirrorRecord>, "record">,
+  node: Pick<Seen<NodeRecord>, "record">,
+): boolean {
   return node.record?.state === "draining" && node.record.boot === record?.boot;
 }
 
