@@ -45,6 +45,7 @@ const messages: { [T in LinkMessage["type"]]: Extract<LinkMessage, { type: T }> 
     firstUnacked: 5,
     lastReceived: 4,
     timeline: 1,
+    welcomed: 3,
     schema: stream,
     params: new Uint8Array([255]),
   },
@@ -143,8 +144,9 @@ const all = Object.values(messages);
 function asOf(version: number): { readonly [type: string]: LinkMessage } {
   const { trace, ...untraced } = messages.upstream;
   if (version >= 4) return messages;
+  const { welcomed, ...attach } = messages.attach;
   const third = Object.fromEntries(
-    Object.entries(messages).filter(
+    Object.entries({ ...messages, attach }).filter(
       ([type]) => !/^(placed|shard-sealed|shard-unsealed|replica-.*)$/.test(type),
     ),
   );
@@ -181,19 +183,19 @@ test("there are golden bytes of every version that is spoken, and what is new is
   };
   assert.deepEqual(news(2), ["upstream"]);
   assert.deepEqual(news(3), ["raft", "call", "answer"]);
-  assert.deepEqual(news(4).length, 12);
+  assert.deepEqual(news(4).length, 13);
 });
 
 test("optional fields may be absent or undefined, others not", () => {
-  const { session, timeline, schema, params, ...bare } = messages.attach;
+  const { session, timeline, welcomed, schema, params, ...bare } = messages.attach;
   const decoded = decodeLinkMessage(encodeLinkMessage(bare));
   assert.ok(decoded.ok);
   assert.deepStrictEqual(decoded.message, bare);
-  assert.ok(session && timeline && schema && params);
+  assert.ok(session && timeline && welcomed && schema && params);
   for (const message of all)
     for (const key of Object.keys(message)) {
       const cut = Object.fromEntries(Object.entries(message).filter(([k]) => k !== key));
-      const isOptional = ["session", "timeline", "schema", "params"].includes(key);
+      const isOptional = ["session", "timeline", "welcomed", "schema", "params"].includes(key);
       if (message.type === "attach" && isOptional) continue;
       if (message.type === "attached" && key === "definition") continue;
       if (key === "trace" || key === "ageMs") continue;

@@ -83,6 +83,7 @@ const catalogue: Catalogue = {
     firstUnacked: unsigned,
     lastReceived: unsigned,
     timeline: optional(unsigned),
+    welcomed: since(4, optional(unsigned)),
     schema: optional(byteString(8, 8)),
     params: optional(byteString(0, MAX_PAYLOAD_BYTES)),
   },

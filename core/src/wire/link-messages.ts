@@ -120,6 +120,11 @@ export interface Attach {
   firstUnacked: number;
   lastReceived: number;
   timeline?: number;
+  /**
+   * Since version 4: the timeline that its connection was welcomed on last, where that is another one. Whether the
+   * client has read that welcome is not known; it reads it before the answer to this.
+   */
+  welcomed?: number;
   /** The schema hash the client was built with. */
   schema?: Uint8Array;
   /** The packed join struct. */

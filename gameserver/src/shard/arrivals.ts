@@ -154,7 +154,9 @@ export class Arrivals {
 
   /**
    * Brings both numberings in line with what the client has (design section 4). Returns the newest
-   * message whose number means the same to both sides, when the client knows another timeline.
+   * message whose number means the same to both sides, when the client knows another timeline. One that was welcomed
+   * on this timeline may not have read that yet, so it has not shown to have anything of it; it will have, when it
+   * reads the answer.
    */
   private resynchronise(session: SessionState, message: Attach): number | undefined {
     const { sessions } = this.parts.store;
@@ -162,7 +164,7 @@ export class Arrivals {
       if (message.timeline !== undefined && message.timeline !== this.options.timeline) {
         const sharedSeq = Math.min(session.sharedSeq, session.outSeq);
         sessions.acknowledge(session, Math.min(message.lastReceived, sharedSeq));
-        return sharedSeq;
+        return message.welcomed === this.options.timeline ? undefined : sharedSeq;
       }
       sessions.knowsTimeline(session);
       sessions.acknowledge(session, message.lastReceived);

@@ -486,6 +486,11 @@ test("numbers of a state that went back mean others: nothing new counts as recei
   next.tick();
   assert.equal(again.welcome?.outSeq, 4);
   assert.equal(again.received[0]?.seq, 5);
+  // It was welcomed by way of the same connection, and will have read that before it reads this answer.
+  const owed = next.resume(again, { attempt: 9, lastReceived: 8, timeline: 1, welcomed: 2 });
+  next.tick();
+  assert.ok((owed.welcome?.outSeq ?? 0) >= 10, "nothing that it has of this life is taken back");
+  assert.equal(owed.received[0]?.seq, 5, "and nothing counts as received of it");
   // It shows that it knows: from here on its numbers are the shard's.
   again.ack(10);
   next.tick();

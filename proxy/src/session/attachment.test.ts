@@ -113,8 +113,8 @@ function attachAgain(attachment: Attachment) {
   attachment.lost(0);
   const [effect] = attachment.routed();
   assert.ok(effect?.type === "attach");
-  const { lastReceived, firstUnacked, timeline } = effect.message;
-  return { lastReceived, firstUnacked, timeline };
+  const { lastReceived, firstUnacked, timeline, welcomed } = effect.message;
+  return { lastReceived, firstUnacked, timeline, ...(welcomed !== undefined && { welcomed }) };
 }
 
 const ack = (seq: number, timeline: number) => ({ type: "ack", seq, timeline }) as const;
@@ -125,7 +125,8 @@ test("what a client has is told on the timeline that it knows, until it shows th
   const attachment = attached();
   attachment.message(ack(20, 1), 0);
   wentBack(attachment);
-  assert.deepEqual(attachAgain(attachment), { lastReceived: 20, firstUnacked: 3, timeline: 1 });
+  const unshown = { lastReceived: 20, firstUnacked: 3, timeline: 1, welcomed: 2 };
+  assert.deepEqual(attachAgain(attachment), unshown);
   attachment.attached({ ...ATTACHED, timeline: 2, outSeq: 4, appliedSeq: 2 });
   attachment.message(ack(4, 2), 0);
   assert.deepEqual(attachAgain(attachment), { lastReceived: 4, firstUnacked: 3, timeline: 2 });

@@ -92,7 +92,7 @@ export const FIRST_RETRY_MS = 15;
 
 type AttachPosition = Pick<
   Attach,
-  "session" | "firstUnacked" | "lastReceived" | "timeline" | "params"
+  "session" | "firstUnacked" | "lastReceived" | "timeline" | "welcomed" | "params"
 >;
 
 const NO_PAYLOAD = new Uint8Array(0);
@@ -262,13 +262,17 @@ export class Attachment {
     const { hello, session } = this;
     // The same attempt: the shard takes it again from the same stream, and a client that has gone on
     // to another proxy with the next one stays ahead.
-    if (session !== undefined)
+    if (session !== undefined) {
+      const welcomed = session.timeline;
+      const { seq: lastReceived, timeline = welcomed } = this.received;
       return {
         session: session.session,
         firstUnacked: this.appliedSeq + 1,
-        lastReceived: this.received.seq,
-        timeline: this.received.timeline ?? session.timeline,
+        lastReceived,
+        timeline,
+        ...(timeline === welcomed ? {} : { welcomed }),
       };
+    }
     if (hello === undefined) return undefined;
     const { firstUnacked, lastReceived, timeline, params } = hello;
     return {
