@@ -127,6 +127,7 @@ const messages: { [T in LinkMessage["type"]]: Extract<LinkMessage, { type: T }> 
     data: new Uint8Array(0),
     crc: 0,
   },
+  "replica-pulse": { type: "replica-pulse", ...replica, copy: 2 },
   "replica-sealed": {
     type: "replica-sealed",
     ...replica,
@@ -183,7 +184,7 @@ test("there are golden bytes of every version that is spoken, and what is new is
   };
   assert.deepEqual(news(2), ["upstream"]);
   assert.deepEqual(news(3), ["raft", "call", "answer"]);
-  assert.deepEqual(news(4).length, 13);
+  assert.deepEqual(news(4).length, 14);
 });
 
 test("optional fields may be absent or undefined, others not", () => {

@@ -170,6 +170,7 @@ const catalogue: Catalogue = {
     data: byteString(0, MAX_REPLICA_DELTA_BYTES),
     crc: unsigned,
   },
+  "replica-pulse": { ...aboutShard, copy: unsigned },
   "replica-sealed": {
     ...aboutShard,
     tick: unsigned,
@@ -197,6 +198,7 @@ const MESSAGES_SINCE: ReadonlyMap<string, number> = new Map([
   ["replica-copy", 4],
   ["replica-piece", 4],
   ["replica-delta", 4],
+  ["replica-pulse", 4],
   ["replica-sealed", 4],
 ]);
 

@@ -28,7 +28,13 @@ export type NodeMessage = Hosting | Placed;
  */
 export type ReplicaMessage = ToOwner | ToReplica;
 export type ToOwner = ReplicaOpen | ReplicaAck | ReplicaReady | ReplicaDone | ReplicaClose;
-export type ToReplica = ReplicaCopy | ReplicaPiece | ReplicaDelta | ReplicaSealed | ReplicaClose;
+export type ToReplica =
+  | ReplicaCopy
+  | ReplicaPiece
+  | ReplicaDelta
+  | ReplicaPulse
+  | ReplicaSealed
+  | ReplicaClose;
 /**
  * Between apiservers, about a group that keeps a log together; calls and answers also between a node and an
  * apiserver, about the control store. All since version 3.
@@ -388,6 +394,14 @@ export interface ReplicaDelta {
   data: Uint8Array;
   /** CRC-32 of `data`, as in zlib. */
   crc: number;
+}
+
+/** The owner of a mirrored shard is there, and has nothing new. Answered by `replica-ack`. */
+export interface ReplicaPulse {
+  type: "replica-pulse";
+  shard: string;
+  epoch: number;
+  copy: number;
 }
 
 /** The shard stands still after `tick`, until the migration is decided. */

@@ -7,6 +7,8 @@
 export const REPLICA_PIECE_BYTES = 64 * 1024;
 /** What is sent and not acknowledged, of pieces and of deltas each: more waits at the owner. */
 export const REPLICA_WINDOW_BYTES = 4 * 1024 * 1024;
+/** What a mirror has acknowledged and its world thread has not taken in: above it, it acknowledges what that has. */
+export const MIRROR_QUEUE_BYTES = 4 * 1024 * 1024;
 /** Pieces of one stream, per second: more waits. */
 export const REPLICA_BYTES_PER_SECOND = 64 * 1024 * 1024;
 /** Deltas that the owner keeps for a follower until it acknowledges them: above either, another copy is begun. */

@@ -25,6 +25,8 @@ export class IncomingCopy {
   private readonly untaken: { readonly tick: number; readonly cost: number }[] = [];
   private untakenDeltaBytes = 0;
   totalBytes: number;
+  /** What a mirror has answered for. */
+  mirrored = 0;
 
   constructor(offered: ReplicaCopy) {
     this.number = offered.copy;
@@ -95,6 +97,17 @@ export class IncomingCopy {
     const left = this.untaken.findIndex((delta) => delta.tick > tick);
     const gone = this.untaken.splice(0, left < 0 ? this.untaken.length : left);
     for (const { cost } of gone) this.untakenDeltaBytes -= cost;
+  }
+
+  /**
+   * What a mirror answers for: all that came, once the thread has the copy; while more than `maxUntaken` bytes wait for
+   * it, no more than before.
+   */
+  mirroredTick(maxUntaken: number): number {
+    if (this.takenTick === 0) return 0;
+    const isRoom = this.untakenBytes <= maxUntaken;
+    this.mirrored = Math.max(this.mirrored, isRoom ? this.tick : this.takenTick);
+    return this.mirrored;
   }
 
   /** Everything that came was taken in. */

@@ -33,6 +33,8 @@ export type SourceEvent =
   | { readonly type: "thread"; readonly message: SourceFact }
   /** The world thread has no copy to give ("failed" during "copy"), or is gone. */
   | { readonly type: "copy-failed"; readonly problem: string }
+  /** A mirror is told that the owner is there, and acknowledges what it has. */
+  | { readonly type: "pulse" }
   /** The stream ends by this side's will: the follower is told, the copy is dropped. */
   | { readonly type: "end"; readonly code: ReplicaCloseCode; readonly reason: string }
   /** `nextAt` has come. */
@@ -55,7 +57,7 @@ export type SourceEffect =
   | { readonly type: "copying"; readonly copy: number; readonly again: boolean }
   /** The follower has the whole copy. */
   | { readonly type: "copied"; readonly bytes: number; readonly tick: number }
-  /** The follower's state is that of `tick`: what an owner that waits for its mirror may let out. */
+  /** The follower has the state of `tick`: what an owner that waits for its mirror may let out. */
   | { readonly type: "acknowledged"; readonly tick: number }
   /** At most one tick is not acknowledged; and that this is so no more. They alternate. */
   | { readonly type: "caught-up" }

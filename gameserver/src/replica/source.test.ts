@@ -93,6 +93,7 @@ function inWords(effects: readonly SourceEffect[]): string[] {
       words.push(message.copy, message.offset, message.last ? "last" : "");
     else if (message.type === "replica-delta") words.push(message.previous, message.tick);
     else if (message.type === "replica-sealed") words.push(message.tick, message.dueMs);
+    else if (message.type === "replica-pulse") words.push(message.copy);
     else words.push(message.code, message.reason);
     return words.join(" ").trimEnd();
   });
@@ -154,6 +155,14 @@ test("a shard that stands still is sealed behind all its deltas; the time that p
   f.now = 1030;
   const words = f.ack(5, 0, 100).slice(-2);
   assert.deepEqual(words, ["replica-delta 100 101", "replica-sealed 101 10"]);
+});
+
+test("a mirror that has the copy is told that the owner is there", () => {
+  const f = new Fixture();
+  assert.deepEqual(f.tell({ type: "pulse" }), []);
+  assert.deepEqual(f.copied().tell({ type: "pulse" }), ["replica-pulse 5"]);
+  f.tell({ type: "link-lost" });
+  assert.deepEqual(f.tell({ type: "pulse" }), []);
 });
 
 test("pieces leave at the rate", () => {

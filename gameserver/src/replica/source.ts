@@ -140,6 +140,8 @@ export class ReplicaSource {
       case "copy-failed":
         this.asked = 0;
         return this.fail("failed", event.problem);
+      case "pulse":
+        return this.pulse();
       case "end":
         return this.end(event.code, event.reason);
       case "time":
@@ -280,6 +282,13 @@ export class ReplicaSource {
     const { shard, epoch } = this.options;
     const dueMs = Math.max(0, Math.round(dueAt - this.now));
     this.send({ type: "replica-sealed", shard, epoch, tick, hash, dueMs });
+  }
+
+  private pulse(): void {
+    const { copy } = this;
+    if (!this.isLinked || !this.isAccepted || copy?.whole !== true) return;
+    const { shard, epoch } = this.options;
+    this.send({ type: "replica-pulse", shard, epoch, copy: copy.number });
   }
 
   private offer(copy: OutgoingCopy): void {

@@ -10,7 +10,10 @@ export interface ReplicaTargetOptions {
   readonly id: string;
   /** Of this node. */
   readonly boot: string;
-  /** Have a copy on this node's disk, and say `replica-ready` then: the target of a migration, not a mirror. */
+  /**
+   * Have a copy on this node's disk, and say `replica-ready` then: the target of a migration. A mirror does neither, and
+   * acknowledges deltas when they have come, not when the world thread has taken them in.
+   */
   readonly keeps: boolean;
   /** The rest has its defaults in bounds.ts. */
   readonly maxStateBytes?: number;

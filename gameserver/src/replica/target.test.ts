@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { crc32 } from "node:zlib";
 import type { ReplicaDelta, ReplicaPiece, ToReplica } from "@atlasnet/core";
 import { defineWorld } from "@atlasnet/world";
+import { MIRROR_QUEUE_BYTES } from "./bounds.ts";
 import { newReplicaCounts } from "./counts.ts";
 import { ReplicaTarget } from "./target.ts";
 import type {
@@ -156,6 +157,26 @@ test("a mirror keeps nothing on its disk, and is never ready", () => {
   const f = new Fixture({ keeps: false }).opened();
   f.hear(pieceOf("abcd", 0, true));
   assert.deepEqual(inWords(f.at(4, 100)), ["replica-ack 1 4 100", "caught-up"]);
+});
+
+test("a mirror answers for what has come, before its thread has it, and for pulses; within a bound", () => {
+  const f = new Fixture({ keeps: false }).opened();
+  f.hear(pieceOf("abcd", 0, true));
+  const pulse = (copy: number) => f.hear({ type: "replica-pulse", ...about, copy });
+  assert.deepEqual(pulse(1).length, 1, "the copy is not in the thread yet");
+  f.at(4, 100);
+  assert.deepEqual(inWords(f.hear(deltaOf(100, 101))), [
+    "thread: replica-delta",
+    "replica-ack 1 4 101",
+  ]);
+  assert.deepEqual(f.at(4, 101), [], "it was said");
+  assert.deepEqual(inWords(pulse(1)), ["replica-ack 1 4 101"]);
+  assert.deepEqual(pulse(2), []);
+  const data = new Uint8Array(MIRROR_QUEUE_BYTES);
+  const large = { ...deltaOf(101, 102), data, crc: crc32(data) };
+  assert.deepEqual(inWords(f.hear(large)), ["thread: replica-delta", "replica-ack 1 4 101"]);
+  assert.deepEqual(inWords(f.hear(deltaOf(102, 103)))[1], "replica-ack 1 4 101");
+  assert.deepEqual(inWords(f.at(4, 102)), ["replica-ack 1 4 103"]);
 });
 
 /** What comes, after what, and why it ends the stream. */

@@ -10,7 +10,12 @@ import {
   type ToOwner,
   type ToReplica,
 } from "@atlasnet/core";
-import { MAX_REPLICA_STATE_BYTES, REPLICA_RESUME_MS, REPLICA_WINDOW_BYTES } from "./bounds.ts";
+import {
+  MAX_REPLICA_STATE_BYTES,
+  MIRROR_QUEUE_BYTES,
+  REPLICA_RESUME_MS,
+  REPLICA_WINDOW_BYTES,
+} from "./bounds.ts";
 import { IncomingCopy } from "./incoming-copy.ts";
 import type {
   ReplicaTargetDependencies,
@@ -171,6 +176,8 @@ export class ReplicaTarget {
         return this.piece(message);
       case "replica-delta":
         return this.delta(message);
+      case "replica-pulse":
+        return this.pulsed(message);
       case "replica-sealed":
         return this.sealed(message);
     }
@@ -252,6 +259,12 @@ export class ReplicaTarget {
       message: { type: "replica-delta", shard, previous, tick, data },
     });
     this.checkUntaken(copy);
+    if (!this.options.keeps && !this.isOver) this.goOn(copy);
+  }
+
+  private pulsed({ copy: number }: Extract<ToReplica, { type: "replica-pulse" }>): void {
+    const copy = this.current();
+    if (copy?.number === number) this.goOn(copy);
   }
 
   private sealed({ tick, hash, dueMs }: ReplicaSealed): void {
@@ -288,8 +301,10 @@ export class ReplicaTarget {
   }
 
   private at(copy: IncomingCopy, fact: Extract<TargetFact, { type: "replica-at" }>): void {
+    const { mirrored } = copy;
     copy.took(fact.bytes, fact.tick, fact.hash);
-    this.goOn(copy);
+    const isNews = mirrored === 0 || mirrored !== copy.mirroredTick(MIRROR_QUEUE_BYTES);
+    if (this.options.keeps || isNews) this.goOn(copy);
     if (copy.isCaughtUp && !this.wasCaughtUp) {
       this.wasCaughtUp = true;
       this.effects.push({ type: "caught-up", tick: copy.tick });
@@ -329,7 +344,8 @@ export class ReplicaTarget {
   private goOn(copy: IncomingCopy): void {
     if (!this.isAnnounced || !copy.isOpen) return;
     const { shard, epoch } = this.options;
-    const { number, takenBytes: bytes, takenTick: tick } = copy;
+    const { number, takenBytes: bytes } = copy;
+    const tick = this.options.keeps ? copy.takenTick : copy.mirroredTick(MIRROR_QUEUE_BYTES);
     this.send({ type: "replica-ack", shard, epoch, copy: number, bytes, tick });
   }
 
