@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import {
+  type Change,
   type Clock,
   ControlError,
   type ControlPlane,
@@ -26,6 +27,7 @@ import {
   worldOfShard,
 } from "@atlasnet/core";
 import type { Ownership } from "../durability/plan-run.ts";
+import type { RunOwner } from "../durability/run-file.ts";
 import type { WrittenSnapshot } from "../durability/storage-options.ts";
 import { HostedMigrations } from "../migration/hosted-migrations.ts";
 import type { MovingWorlds } from "../migration/migration-home.ts";
@@ -47,6 +49,8 @@ export interface HostedWorlds {
   seal(): void;
   unseal(): void;
   abandon(): Promise<void>;
+  /** Somebody wants a shard, which may sleep. */
+  wake?(shard: string): void;
 }
 
 export interface WorldHostDependencies {
@@ -244,6 +248,10 @@ export class WorldHost implements GameserverControl {
     this.dependencies.snapshots?.written(shard, snapshot, final);
   }
 
+  endedAsleep(shard: string, owner: RunOwner, tick: number): void {
+    this.dependencies.snapshots?.endedAsleep(shard, owner, tick);
+  }
+
   gone(shard: string): void {
     this.dependencies.modules.release(shard);
     this.dependencies.onGone?.(shard);
@@ -407,7 +415,16 @@ export class WorldHost implements GameserverControl {
         ? undefined
         : clock.setTimer(Math.max(0, nextAt - clock.now()), () => this.tell({ type: "time" }));
     this.dependencies.migrations?.look(migratedShards(event));
+    if (event.type === "changes") this.wakeChanged(event.changes);
     for (const wake of [...this.waiting]) wake();
+  }
+
+  /** Whoever writes a world's record wants it: an operator wakes it by writing it as it is. */
+  private wakeChanged(changes: readonly Change[]): void {
+    for (const change of changes) {
+      const parsed = change.type === "put" ? parseRecordKey(change.item.key) : undefined;
+      if (parsed?.kind === "world") this.worlds?.wake?.(firstShard(parsed.world));
+    }
   }
 
   private run(effect: HostingEffect): void {
@@ -547,9 +564,10 @@ export class WorldHost implements GameserverControl {
     const file = this.files.get(shard);
     if (world === undefined || file === undefined || firstShard(world) !== shard)
       throw new OperatingError("no-module", `the module of ${shard} was not prepared`);
-    const { config, durability, graceSeconds } = record;
+    const { config, durability, graceSeconds, sleepAfterSeconds } = record;
     const fresh = this.fresh && !this.seen.has(shard);
-    const request = { world, module: file, config, durability, graceSeconds, fresh };
+    const settings = { config, durability, graceSeconds, sleepAfterSeconds };
+    const request = { world, module: file, ...settings, fresh };
     await this.begin(shard, { ...request, ownership });
     if (this.fresh) this.seen.add(shard);
     this.awaited.get(shard)?.open();

@@ -221,6 +221,11 @@ export class ShardStorage {
     this.writer?.begin(this.tip, false);
   }
 
+  /** Where snapshots and journal end, once all of it is durable; undefined before the first. */
+  get end(): Position | undefined {
+    return this.tip;
+  }
+
   /** A snapshot is needed before deltas are taken again (or for the first time). */
   get needsSnapshot(): boolean {
     return this.options.journal && this.gap !== undefined;

@@ -3,6 +3,7 @@ import type { DefinitionData, Plain, Response } from "@atlasnet/world";
 import type { Ownership } from "../durability/plan-run.ts";
 import type { WrittenSnapshot } from "../durability/storage-options.ts";
 import type { Fault, TraceReport } from "../shard/shard.ts";
+import type { SleptState, WakingState } from "../sleep/slept-state.ts";
 import type { RecordedState } from "../snapshots/snapshot-choice.ts";
 
 /** Messages between a gameserver's main thread and its world threads. */
@@ -40,6 +41,10 @@ export interface WorldSettings {
   recorded?: RecordedState | undefined;
   /** … until it was fetched into the shard's folder. `exact`: nobody acted for the shard since. */
   fetched?: { readonly exact: boolean } | undefined;
+  /** Without anybody there for so long, its memory is wanted back, in ms; absent or 0: never. */
+  sleepAfterMs?: number | undefined;
+  /** It wakes: opening fails with "not-as-it-slept" unless it is in exactly this state. */
+  waking?: WakingState | undefined;
 }
 
 export interface ThreadSettings {
@@ -57,6 +62,8 @@ export interface ThreadSettings {
 export type ToThread =
   | { type: "open"; settings: WorldSettings }
   | { type: "close"; shard: string }
+  /** Saves it and frees its memory, unless somebody is there by now; answered by "asleep" or "stays-awake". */
+  | { type: "sleep"; shard: string }
   | { type: "swap"; shard: string; file: string; generation: number; ownership?: Ownership }
   /** Nothing may leave this process for now: no world ticks. */
   | { type: "seal"; sealed: boolean }
@@ -115,6 +122,10 @@ export type FromThread =
   | { type: "failed"; shard: string; during: Attempt; error: ThreadError }
   | { type: "swapped"; shard: string; epoch: number }
   | { type: "closed"; shard: string }
+  /** Nobody has been there for `sleepAfterMs`; said again every second while that is so. */
+  | { type: "quiet"; shard: string }
+  | { type: "asleep"; shard: string; slept: SleptState }
+  | { type: "stays-awake"; shard: string }
   /** One is on the disk. `final`: the shard was stopped at it; the word of it comes before "closed". */
   | { type: "snapshot"; shard: string; snapshot: WrittenSnapshot; final: boolean }
   | { type: "out"; shard: string; messages: { peer: number; message: ToProxy }[] }
@@ -169,7 +180,7 @@ export type ReplicaNews = Extract<
 >;
 
 /** What may fail. A replica that fails is gone: nothing is left of it. */
-export type Attempt = "open" | "swap" | "close" | "copy" | "replica" | "promote";
+export type Attempt = "open" | "swap" | "close" | "sleep" | "copy" | "replica" | "promote";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 

@@ -53,6 +53,11 @@ export class ShardCopies {
     this.post({ type: "copy-piece", shard: this.shard, copy: number, offset, data, last });
   }
 
+  /** Somebody follows the shard. */
+  get isFollowed(): boolean {
+    return this.copies.size > 0;
+  }
+
   delta(previous: number, tick: number, data: Uint8Array): void {
     if (this.copies.size > 0) this.post({ type: "delta", shard: this.shard, previous, tick, data });
   }

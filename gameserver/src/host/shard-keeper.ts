@@ -1,5 +1,8 @@
+import { crc32 } from "node:zlib";
 import { type Clock, describeError, type Logger, type Timer } from "@atlasnet/core";
+import { StorageError } from "@atlasnet/core/node";
 import type { DefinitionData } from "@atlasnet/world";
+import type { Position } from "../durability/position.ts";
 import type { ShardStorage } from "../durability/shard-storage.ts";
 import type { WrittenSnapshot } from "../durability/storage-options.ts";
 import type { Shard } from "../shard/shard.ts";
@@ -159,11 +162,46 @@ export class ShardKeeper {
     await storage.stop();
   }
 
+  /** Snapshots and journal are written, as far as is known. */
+  get isWell(): boolean {
+    return this.storage !== undefined && this.problem === "";
+  }
+
+  /**
+   * Saves a shard that does not change any more, for it to be thrown away: the CRC-32 of its state. It can still go
+   * on. @throws StorageError
+   */
+  async save(): Promise<number> {
+    await this.ready();
+    await this.settle();
+    const { clock, current } = this.dependencies;
+    const state = await encodeState(current().shard, clock, () => true);
+    const { storage } = this;
+    if (storage !== undefined && (this.snapshotTick !== this.tick || storage.needsSnapshot))
+      await this.write(storage, state);
+    return crc32(state);
+  }
+
+  /**
+   * Marks the stop of a shard that was saved as one in order, and closes its files: where they end. It cannot go on
+   * from here, whatever comes of it: the mark may be there. @throws StorageError
+   */
+  async end(): Promise<Position> {
+    this.timer?.cancel();
+    const { storage } = this;
+    const clean = (await storage?.markClean(this.tick)) ?? false;
+    await storage?.stop();
+    const end = storage?.end;
+    if (clean && end !== undefined) return end;
+    throw new StorageError("snapshot-failed", "the files do not end at the state that was saved");
+  }
+
   private get tick(): number {
     return this.dependencies.current().shard.store.tick;
   }
 
-  private async write(storage: ShardStorage): Promise<void> {
+  /** `encoded`: the state as it is now; absent: it is still to be encoded. */
+  private async write(storage: ShardStorage, encoded?: Uint8Array): Promise<void> {
     let written = () => {};
     this.writing = new Promise((resolve) => {
       written = resolve;
@@ -176,7 +214,7 @@ export class ShardKeeper {
       const facts = { module, schema: definition, tick };
       this.written = await storage.writeSnapshot(
         facts,
-        encodeState(shard, clock, () => this.hurried),
+        encoded ?? encodeState(shard, clock, () => this.hurried),
       );
       this.snapshotTick = tick;
       this.dependencies.onWritten?.(this.written, false);

@@ -3,11 +3,13 @@ import type { Response } from "@atlasnet/world";
 import type { Ownership } from "../durability/plan-run.ts";
 import type { ShardStorage } from "../durability/shard-storage.ts";
 import type { Shard } from "../shard/shard.ts";
+import { type SleptState, skippedTicks, type WakingState } from "../sleep/slept-state.ts";
 import { carryOver } from "./carry-over.ts";
 import { type LoadedModule, loadModule, newShard, openStorage } from "./open-shard.ts";
 import { Pace } from "./pace.ts";
 import { PaceLog } from "./pace-log.ts";
 import type { FromThread, ShardStats, ThreadSettings, WorldSettings } from "./protocol.ts";
+import { Returning } from "./returning.ts";
 import { ShardCopies } from "./shard-copies.ts";
 import { ShardKeeper } from "./shard-keeper.ts";
 import { ShardMeter } from "./shard-meter.ts";
@@ -52,6 +54,8 @@ export class ShardRunner implements Ticking {
   private loaded: LoadedModule;
   private shard: Shard;
   private pace: Pace;
+  /** Who is expected back before the first tick, if anybody is. */
+  private returning: Returning | undefined;
   /** Set while the shard must not tick: a swap or the end. */
   private paused = false;
   /** Nothing may leave the process: the world stands still. */
@@ -60,6 +64,10 @@ export class ShardRunner implements Ticking {
   private stopped = false;
   /** Nothing was left to do after the last tick: the time until the next one is no delay. */
   private rested = false;
+  /** Since when nobody is there, on the clock; as it was seen. */
+  private quietSince: number | undefined;
+  /** It slept, and counts on from this tick. */
+  private wokeAt = 0;
   nextAt = Number.POSITIVE_INFINITY;
 
   private constructor(
@@ -98,8 +106,10 @@ export class ShardRunner implements Ticking {
     thread: ThreadSettings,
     dependencies: RunnerDependencies,
   ): Promise<ShardRunner> {
+    const { waking } = settings;
     const parts = await startShard(settings, thread, dependencies);
     const runner = new ShardRunner(settings, thread, dependencies, parts);
+    if (waking !== undefined) runner.countOn(waking);
     runner.begin();
     return runner;
   }
@@ -122,7 +132,11 @@ export class ShardRunner implements Ticking {
     const { loaded, shard, dueMs, opener } = parts;
     const kept = { loaded, shard, storage: undefined };
     const runner = new ShardRunner(settings, thread, dependencies, kept);
-    runner.begin(dependencies.clock.now() + dueMs);
+    const dueAt = dependencies.clock.now() + dueMs;
+    runner.returning = new Returning(shard.expectedBack, {
+      ...{ dueAt, intervalMs: 1000 / runner.tickRate },
+    });
+    runner.begin(dueAt);
     if (opener !== undefined) runner.keeper.openBeside(opener);
     return runner;
   }
@@ -141,7 +155,7 @@ export class ShardRunner implements Ticking {
 
   /** `dueAt`: of the next tick, on the clock. Default: a tick was just made. */
   private newPace(dueAt?: number): Pace {
-    const { tick } = this.shard.store;
+    const tick = Math.max(this.shard.store.tick, this.wokeAt);
     const now = this.dependencies.clock.now();
     return new Pace(this.tickRate, tick, dueAt === undefined ? now : dueAt - 1000 / this.tickRate);
   }
@@ -163,6 +177,7 @@ export class ShardRunner implements Ticking {
         this.shard.receive(peer, message, this.dependencies.unixMs());
       } else this.shard.receive(peer, message);
     if (traced) this.posts.traces(this.shard);
+    if (this.returning?.saw(messages)) this.returning = undefined;
     if (this.shard.malformed > malformed) this.logMalformed(peer);
     this.schedule();
   }
@@ -206,19 +221,27 @@ export class ShardRunner implements Ticking {
 
   private due(): number {
     if (this.paused || this.sealed || this.stopped) return Number.POSITIVE_INFINITY;
-    const next = this.shard.store.tick + 1;
-    if (this.shard.busy) return this.pace.dueAt(next);
+    const next = this.nextTick;
+    if (this.shard.busy) {
+      const at = this.pace.dueAt(next);
+      return this.returning?.heldUp(at) ?? at;
+    }
     const due = this.shard.nextDue();
     return due === Number.POSITIVE_INFINITY ? due : this.pace.dueAt(Math.max(due, next));
   }
 
+  private get nextTick(): number {
+    return Math.max(this.shard.store.tick + 1, this.wokeAt);
+  }
+
   run(startedAt: number): void {
+    this.returning = undefined;
     const { clock } = this.dependencies;
     // A shard that was idle goes on at the tick of this moment, not where it stopped.
     if (this.rested || startedAt - this.nextAt > 10 * this.pace.intervalMs)
       this.pace.rest(startedAt);
     const previous = this.shard.store.tick;
-    const next = previous + 1;
+    const next = this.nextTick;
     const tick = this.loaded.module.hasTick ? next : this.pace.tickAt(startedAt, next);
     const dilation = this.pace.news();
     this.paceLog.tick(previous, this.pace.perMille, startedAt);
@@ -294,6 +317,64 @@ export class ShardRunner implements Ticking {
         "shard-busy",
         `shard ${this.settings.shard} is being given a new module, or is being closed`,
       );
+  }
+
+  /** To be asked every second or so: says when nobody has been there for as long as the world wants. */
+  lookForSleep(): void {
+    const { sleepAfterMs = 0, shard } = this.settings;
+    if (sleepAfterMs === 0) return;
+    const now = this.dependencies.clock.now();
+    this.quietSince = this.isQuiet ? (this.quietSince ?? now) : undefined;
+    if (this.quietSince !== undefined && now - this.quietSince >= sleepAfterMs)
+      this.dependencies.post({ type: "quiet", shard });
+  }
+
+  /** Nobody is there or follows it, its files are well, and no timer is due so soon that it is not worth it. */
+  get isQuiet(): boolean {
+    const { durability, sleepAfterMs = 0 } = this.settings;
+    const isFree = !this.paused && !this.sealed && !this.stopped && !this.copies.isFollowed;
+    // A mirrored world has a follower that must not be left alone.
+    const isKept = durability !== "none" && durability !== "mirror" && this.keeper.isWell;
+    return isFree && isKept && this.shard.isDeserted && this.timerInMs >= sleepAfterMs;
+  }
+
+  /** Until the next one is due; Infinity: there is none. */
+  private get timerInMs(): number {
+    const due = this.shard.store.nextTimerDue();
+    if (due === Number.POSITIVE_INFINITY) return due;
+    return Math.max(0, this.pace.dueAt(due) - this.dependencies.clock.now());
+  }
+
+  /**
+   * Saves the shard and ends: it makes no tick any more. `ends` is called when there is no way back. Undefined: it could
+   * not be saved, which was said, and goes on. @throws when it ended, and it is not known how
+   */
+  async sleep(ends: () => void): Promise<SleptState | undefined> {
+    const { timerInMs } = this;
+    let crc: number;
+    this.pause(true);
+    try {
+      crc = await this.keeper.save();
+    } catch (error) {
+      this.logger.error("A world without players cannot be saved: it stays awake.", { error });
+      this.quietSince = undefined;
+      this.pace = this.newPace();
+      this.pause(false);
+      return undefined;
+    }
+    ends();
+    this.dependencies.loop.remove(this);
+    const { epoch: fileEpoch, tick } = await this.keeper.end();
+    const { timeline } = this.shard.options;
+    const slept = { fileEpoch, tick, timeline, crc };
+    return timerInMs === Number.POSITIVE_INFINITY ? slept : { ...slept, wakeInMs: timerInMs };
+  }
+
+  private countOn(waking: WakingState): void {
+    const { store } = this.shard;
+    const nextTimer = store.nextTimerDue();
+    const { tickRate } = this;
+    this.wokeAt = store.tick + skippedTicks(waking, { nextTimer, tickRate });
   }
 
   /** Seconds since the last report, in figures; undefined when nothing happened. */

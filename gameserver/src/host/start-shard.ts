@@ -1,8 +1,17 @@
+import { crc32 } from "node:zlib";
 import { OperatingError } from "@atlasnet/core";
+import type { Ownership } from "../durability/plan-run.ts";
 import type { ShardStorage } from "../durability/shard-storage.ts";
 import type { Shard } from "../shard/shard.ts";
+import type { WakingState } from "../sleep/slept-state.ts";
 import { carryOver } from "./carry-over.ts";
-import { type LoadedModule, loadModule, newShard, openStorage } from "./open-shard.ts";
+import {
+  type LoadedModule,
+  loadModule,
+  newShard,
+  openStorage,
+  type StateToBegin,
+} from "./open-shard.ts";
 import type { ThreadSettings, WorldSettings } from "./protocol.ts";
 import { ShardPosts } from "./shard-posts.ts";
 import type { RunnerDependencies } from "./shard-runner.ts";
@@ -25,6 +34,8 @@ export async function startShard(
 ): Promise<StartedShard> {
   const loaded = await loadModule(settings);
   const { storage, recovery } = await openStorage(settings, thread, dependencies);
+  const { waking, ownership } = settings;
+  if (waking !== undefined && !isState(waking, recovery)) throw notAsItSlept(settings);
   const shard = newShard(settings, loaded, dependencies);
   const snapshot = recovery?.snapshot;
   let same = false;
@@ -35,13 +46,39 @@ export async function startShard(
     same = carryOver({ snapshot, deltas }, shard, loaded.module, settings.world, guard);
   }
   // Only now: a module that does not fit must not make the next start look like one after a crash.
-  shard.assume(await nextRun(storage, settings));
+  const run = await nextRun(storage, {
+    ...settings,
+    ownership: waking && ownership ? itself(ownership) : ownership,
+  });
+  if (waking !== undefined && run.timeline !== waking.timeline) throw notAsItSlept(settings);
+  shard.assume(run);
   if (same) storage?.continueRecovered();
   settings.fresh = false;
   settings.othersGivenUp = undefined;
   settings.recorded = undefined;
   settings.fetched = undefined;
+  settings.waking = undefined;
   return { loaded, shard, storage };
+}
+
+function isState({ fileEpoch, tick, crc }: WakingState, found: StateToBegin | undefined): boolean {
+  const { snapshot, deltas } = found ?? { snapshot: undefined, deltas: [] };
+  if (snapshot === undefined || deltas.length > 0) return false;
+  const { header, state } = snapshot;
+  return header.epoch === fileEpoch && header.tick === tick && crc32(state) === crc;
+}
+
+function notAsItSlept({ world }: WorldSettings): OperatingError {
+  return new OperatingError(
+    "not-as-it-slept",
+    `the files of world ${world} do not hold the state in which it fell asleep`,
+    { hint: "It is opened from what they hold. Let nobody else write to the data directory." },
+  );
+}
+
+/** A shard that wakes goes on in the ownership in which it fell asleep. */
+function itself({ epoch, world, turn }: Ownership): Ownership {
+  return { epoch, world, turn, lastTurn: turn };
 }
 
 /** Epoch and timeline to act under; above all before them. */

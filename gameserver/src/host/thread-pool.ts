@@ -2,6 +2,7 @@ import { Worker } from "node:worker_threads";
 import type { Logger } from "@atlasnet/core";
 import { OperatingError } from "@atlasnet/core";
 import type { Ownership } from "../durability/plan-run.ts";
+import type { SleptState } from "../sleep/slept-state.ts";
 import type {
   Attempt,
   FromThread,
@@ -199,6 +200,23 @@ export class ThreadPool {
     }
   }
 
+  /**
+   * Has a shard saved and its memory freed, which is on no thread then; undefined: somebody is there, and it goes on.
+   * @throws OperatingError: it is on no thread, and what it was is what its files hold
+   */
+  async sleep(shard: string): Promise<SleptState | undefined> {
+    try {
+      const answer = await this.ask(shard, { type: "sleep", shard });
+      if (answer.type === "stays-awake") return undefined;
+      if (answer.type !== "asleep") throw new Error(`"${answer.type}" is no answer to "sleep"`);
+      this.forget(shard);
+      return answer.slept;
+    } catch (error) {
+      this.forget(shard);
+      throw error;
+    }
+  }
+
   send(shard: string, message: ToThread): void {
     this.threadOf.get(shard)?.worker.postMessage(message);
   }
@@ -239,6 +257,8 @@ export class ThreadPool {
       message.type === "opened" ||
       message.type === "swapped" ||
       message.type === "closed" ||
+      message.type === "asleep" ||
+      message.type === "stays-awake" ||
       message.type === "failed"
     ) {
       const pending = this.pending.get(message.shard);

@@ -83,6 +83,9 @@ export class WorldThread {
       case "close":
         this.attempt(message.shard, "close", () => this.close(message.shard));
         return;
+      case "sleep":
+        this.attempt(message.shard, "sleep", () => this.sleep(message.shard));
+        return;
       case "messages":
         this.runners.get(message.shard)?.receive(message.peer, message.messages);
         return;
@@ -162,6 +165,13 @@ export class WorldThread {
     this.post({ type: "closed", shard });
   }
 
+  private async sleep(shard: string): Promise<void> {
+    const runner = this.runner(shard);
+    const slept = runner.isQuiet ? await runner.sleep(() => this.runners.delete(shard)) : undefined;
+    if (slept === undefined) this.post({ type: "stays-awake", shard });
+    else this.post({ type: "asleep", shard, slept });
+  }
+
   private runner(shard: string): ShardRunner {
     const runner = this.runners.get(shard);
     if (runner === undefined) throw new OperatingError("unknown-shard", `no shard ${shard} here`);
@@ -171,6 +181,7 @@ export class WorldThread {
   report(): void {
     const shards: ShardStats[] = [];
     for (const runner of this.runners.values()) {
+      runner.lookForSleep();
       const stats = runner.stats();
       if (stats !== undefined) shards.push(stats);
     }

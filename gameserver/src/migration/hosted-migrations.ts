@@ -92,9 +92,10 @@ export class HostedMigrations implements MigrationHome {
     { module: asked }: MigrationRecord,
   ): Promise<WorldRequest> {
     const module = await this.dependencies.fileOf(shard, world, asked);
-    const { config, durability, graceSeconds } = world;
+    const { config, durability, graceSeconds, sleepAfterSeconds } = world;
     const name = worldOfShard(shard) ?? shard;
-    return { world: name, module, config, durability, graceSeconds, fresh: false };
+    const settings = { config, durability, graceSeconds, sleepAfterSeconds };
+    return { world: name, module, ...settings, fresh: false };
   }
 
   ownershipOf(shard: string, epoch: Revision, migration: MigrationRecord): Ownership {

@@ -1,4 +1,5 @@
 import type {
+  Clock,
   Link,
   LinkListener,
   LinkMessage,
@@ -18,9 +19,11 @@ import {
   type ShardUnsealed,
   shardChannel,
 } from "@atlasnet/core";
+import { systemClock } from "@atlasnet/core/node";
 import type { Plain } from "@atlasnet/world";
 import type { Tracer } from "@opentelemetry/api";
 import type { Ownership } from "../durability/plan-run.ts";
+import type { RunOwner } from "../durability/run-file.ts";
 import type { WrittenSnapshot } from "../durability/storage-options.ts";
 import { resolveModule } from "../host/load-module.ts";
 import type {
@@ -34,10 +37,12 @@ import type {
 } from "../host/protocol.ts";
 import { type Opened, type StartWorker, ThreadPool } from "../host/thread-pool.ts";
 import type { Fault } from "../shard/shard.ts";
+import type { WakingState } from "../sleep/slept-state.ts";
 import { HeldMessages } from "./held-messages.ts";
 import { MAX_HELD_BYTES_PER_SHARD, OutGate } from "./out-gate.ts";
 import { Repeats } from "./repeats.ts";
 import { type Service, Services } from "./services.ts";
+import { SleepingWorlds, type WakeFigures } from "./sleeping-worlds.ts";
 import { TraceRelay } from "./trace-relay.ts";
 
 export interface GameserverOptions {
@@ -61,12 +66,16 @@ export interface GameserverDependencies {
   onStats(stats: readonly ShardStats[]): void;
   /** A shard is at a (new) epoch: the placement changed. */
   onPlaced(world: HostedWorld): void;
+  /** A shard sleeps: it has no figures until it is awake. */
+  onAsleep?(shard: string): void;
   /** Every fault of world code; `repeated` when the same was reported a moment ago. */
   onFault(world: string, fault: WorldFault, repeated: boolean): void;
   /** Who gives worlds to this server. Absent: it keeps what it opens, at epochs of its own. */
   control?: GameserverControl | undefined;
   /** Spans of the messages that proxies trace. Absent: their marks are ignored. */
   tracer?: Tracer | undefined;
+  /** Default: the system's. */
+  clock?: Clock | undefined;
   /** Default: threads of this process. */
   startWorker?: StartWorker | undefined;
 }
@@ -85,6 +94,8 @@ export interface GameserverControl {
   readonly moves?: GameserverMoves | undefined;
   /** Its state is on the disk; `final`: it was stopped there, and is about to be gone. */
   written?(shard: string, snapshot: WrittenSnapshot, final: boolean): void;
+  /** It was asleep, and is about to be gone: what was written at this tick is its last state. */
+  endedAsleep?(shard: string, owner: RunOwner, tick: number): void;
 }
 
 /** What a gameserver tells of whoever moves its worlds. */
@@ -115,6 +126,8 @@ export interface WorldRequest {
   othersGivenUp?: WorldSettings["othersGivenUp"];
   recorded?: WorldSettings["recorded"];
   fetched?: WorldSettings["fetched"];
+  /** Without players for so long it sleeps; absent or 0: never, as without a control plane. */
+  sleepAfterSeconds?: number | undefined;
 }
 
 export interface HostedWorld {
@@ -151,6 +164,7 @@ export class Gameserver {
   private readonly worlds = new Map<string, { hosted: HostedWorld; settings: WorldSettings }>();
   /** Replicas of what runs elsewhere, as they are to run here, with what comes for them before they do. */
   private readonly following = new Map<string, { settings: WorldSettings; held: HeldMessages }>();
+  private readonly sleeping: SleepingWorlds;
   private readonly peers = new Map<number, Link>();
   private readonly repeats = new Repeats(performance.now.bind(performance));
   private readonly reopening = new Set<NodeJS.Timeout>();
@@ -165,8 +179,20 @@ export class Gameserver {
     this.options = options;
     this.dependencies = dependencies;
     this.services = new Services(dependencies.services, (shard, response) =>
-      this.pool.send(shard, { type: "response", shard, response }),
+      this.tell(shard, { type: "response", shard, response }),
     );
+    const { logger, clock = systemClock } = dependencies;
+    this.sleeping = new SleepingWorlds({
+      ...{ clock, logger },
+      sleep: (shard) => this.pool.sleep(shard),
+      wake: (shard, waking) => this.wakeShard(shard, waking),
+      lost: (shard, problem) => {
+        if (!this.drop(shard)) return;
+        dependencies.control?.died(shard, problem);
+        this.announceHosting();
+      },
+      onAsleep: (shard) => dependencies.onAsleep?.(shard),
+    });
     this.gate = new OutGate(
       {},
       {
@@ -199,6 +225,19 @@ export class Gameserver {
   /** What waits for the lease to hold again. */
   get heldBytes(): number {
     return this.gate.heldBytes;
+  }
+
+  /** Worlds that run here without memory, until somebody comes. */
+  get asleep(): number {
+    return this.sleeping.count;
+  }
+
+  get asleepShards(): Iterable<string> {
+    return this.sleeping.names();
+  }
+
+  get wakes(): Readonly<WakeFigures> {
+    return this.sleeping.figures;
   }
 
   /** Takes links from here on. Proxies take the worlds that are open now for all there are. */
@@ -244,6 +283,7 @@ export class Gameserver {
       othersGivenUp: request.othersGivenUp,
       recorded: request.recorded,
       fetched: request.fetched,
+      sleepAfterMs: (request.sleepAfterSeconds ?? 0) * 1000,
     };
   }
 
@@ -255,6 +295,17 @@ export class Gameserver {
     if (losses !== this.losses)
       throw new OperatingError("ownership-lost", `world ${world} was given away while it opened`);
     return this.isOpen(settings, opened);
+  }
+
+  /** Opens a world that slept, at the epoch that it has. @throws OperatingError */
+  private async wakeShard(shard: string, waking: WakingState): Promise<void> {
+    const settings = this.worlds.get(shard)?.settings;
+    if (settings === undefined)
+      throw new OperatingError("unknown-world", `${shard} is not here any more`);
+    await this.pool.open({
+      ...{ ...settings, waking, fresh: false },
+      ...{ recorded: undefined, fetched: undefined },
+    });
   }
 
   private isOpen(settings: WorldSettings, { epoch, tickRate, definition }: Opened): HostedWorld {
@@ -277,6 +328,7 @@ export class Gameserver {
     if (entry === undefined)
       throw new OperatingError("unknown-world", `world ${world} does not run here`);
     const { hosted, settings } = entry;
+    await this.sleeping.awake(hosted.shard);
     settings.generation += 1;
     const ownership = await this.dependencies.control?.renew(hosted.shard);
     try {
@@ -319,7 +371,13 @@ export class Gameserver {
 
   /** To the thread of a shard that runs here or is followed here. */
   tell(shard: string, message: ToThread): void {
-    this.pool.send(shard, message);
+    const send = () => this.pool.send(shard, message);
+    if (this.sleeping.keep(shard, send, true) === "awake") send();
+  }
+
+  /** Has a world that sleeps opened, for nobody in particular. */
+  wake(shard: string): void {
+    this.sleeping.wake(shard);
   }
 
   /** To every proxy, behind all that the shard has let out. */
@@ -355,16 +413,18 @@ export class Gameserver {
     if (entry === undefined) throw new OperatingError("no-replica", `no replica of ${shard} here`);
     const { losses } = this;
     this.gate.forget(shard);
+    // The switch has committed: what proxies send from now on is held until the shard runs, before its first tick.
+    const { world } = entry.settings;
+    const placed = { type: "placed", world, shard, epoch: ownership.epoch } as const;
+    this.gate.send(shard, 0, () => this.broadcast(NODE_CHANNEL, placed));
     const opened = await this.pool.promote(shard, ownership, dueMs);
     if (losses !== this.losses) {
       await this.pool.close(shard);
       throw new OperatingError("ownership-lost", `the shard ${shard} was given away meanwhile`);
     }
     this.following.delete(shard);
-    const { world, epoch } = this.isOpen({ ...entry.settings, ownership }, opened);
+    this.isOpen({ ...entry.settings, ownership }, opened);
     entry.held.release();
-    const placed = { type: "placed", world, shard, epoch } as const;
-    this.gate.send(shard, 0, () => this.broadcast(NODE_CHANNEL, placed));
     this.announceHosting();
   }
 
@@ -429,6 +489,10 @@ export class Gameserver {
         const held = this.following.get(shard)?.held.hold(() => take(message)) ?? false;
         return held ? undefined : this.turnAway(link, message);
       }
+      const opens = message.type === "attach" || message.type === "watch";
+      const kept = this.sleeping.keep(shard, () => take(message), opens);
+      if (kept === "full") return this.turnAway(link, message);
+      if (kept !== "awake") return;
       let onward = message;
       if (message.type === "upstream" && message.trace !== undefined) {
         const place = { ...this.factsOf(shard), proxy: link.peer.node };
@@ -506,6 +570,11 @@ export class Gameserver {
         this.traces.decided(this.factsOf(shard).world, shard, epoch, traces);
         return;
       }
+      case "quiet":
+        // Without a control plane there is nobody to have it opened anew if it does not wake.
+        if (this.worlds.get(message.shard)?.settings.ownership !== undefined)
+          this.sleeping.quiet(message.shard);
+        return;
       case "copy-begun":
       case "copy-piece":
       case "delta":
@@ -579,6 +648,7 @@ export class Gameserver {
   private drop(shard: string): boolean {
     this.gate.forget(shard);
     const found = this.worlds.delete(shard);
+    this.sleeping.ended(shard);
     if (found) this.dependencies.control?.gone(shard);
     return found;
   }
@@ -598,6 +668,7 @@ export class Gameserver {
     const { control, logger } = this.dependencies;
     const facts = this.factsOf(shard);
     const found = this.worlds.delete(shard);
+    this.sleeping.ended(shard);
     control?.gone(shard);
     const told = () => {
       if (found) control?.died(shard, problem);
@@ -614,7 +685,14 @@ export class Gameserver {
    */
   async close(world: string): Promise<void> {
     const shard = `${world}/0`;
+    const { ownership } = this.worlds.get(shard)?.settings ?? {};
+    const slept = this.sleeping.stateOf(shard);
+    // What is on its way there or back is awake first: its last state is not known otherwise.
+    if (slept === undefined) await this.sleeping.awake(shard);
     if (!this.worlds.delete(shard)) return;
+    this.sleeping.ended(shard);
+    if (slept !== undefined && ownership !== undefined)
+      this.dependencies.control?.endedAsleep?.(shard, ownership, slept.tick);
     try {
       await this.pool.close(shard);
     } finally {
@@ -660,6 +738,7 @@ export class Gameserver {
   async drain(): Promise<void> {
     if (this.state === "draining" || this.state === "stopped") return;
     this.state = "draining";
+    this.sleeping.stop();
     for (const timer of this.reopening) clearTimeout(timer);
     const shards = [...this.worlds.keys()];
     const results = await Promise.allSettled(shards.map((shard) => this.pool.close(shard)));

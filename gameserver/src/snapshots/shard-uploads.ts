@@ -8,6 +8,8 @@ export interface Upload {
   readonly owner: RunOwner;
   /** Absent: only that this owner runs the shard now, from the newest recorded one or a later state. */
   readonly snapshot: WrittenSnapshot | undefined;
+  /** Without a snapshot, and final: the one in the store that is of this tick was the end of it. */
+  readonly tick?: number;
   /** The shard was stopped at it. */
   readonly final: boolean;
 }

@@ -171,7 +171,7 @@ export class SnapshotShipper {
 
   private async ship(
     shard: ShardUploads,
-    { owner, snapshot, final }: Upload,
+    { owner, snapshot, final, tick }: Upload,
   ): Promise<"recorded" | "fenced" | "nothing"> {
     let facts: SnapshotFacts | undefined;
     if (snapshot !== undefined) {
@@ -182,11 +182,14 @@ export class SnapshotShipper {
         shard.stored = { path: snapshot.path, facts: stored };
       }
       facts = shard.stored?.facts;
+    } else if (final) {
+      facts = shard.stored?.facts;
+      if (facts?.tick !== tick) return "nothing";
     }
     const { recorder } = this.dependencies;
     const outcome = await recorder.record(shard.shard, { owner, facts, final });
     if (outcome.type !== "recorded") return outcome.type;
-    if (snapshot !== undefined) shard.recordedAt = outcome.record.newest.taken;
+    if (facts !== undefined) shard.recordedAt = outcome.record.newest.taken;
     shard.ended = final;
     // Somebody waits for an end; what is to be removed is found by the next owner.
     if (!final) await this.tidy(shard, outcome);

@@ -11,6 +11,7 @@ import {
 import { messageOf } from "@atlasnet/core/node";
 import { shardFolder } from "../durability/file-names.ts";
 import type { Ownership } from "../durability/plan-run.ts";
+import type { RunOwner } from "../durability/run-file.ts";
 import type { WrittenSnapshot } from "../durability/storage-options.ts";
 import { fetchSnapshot } from "./fetch-snapshot.ts";
 import { UploadPace } from "./pieces-of-file.ts";
@@ -149,6 +150,16 @@ export class WorldSnapshots {
     const uploads = this.shards.get(shard);
     if (owner === undefined || uploads === undefined) return;
     this.shipper.submit(uploads, { owner, snapshot, final });
+  }
+
+  /** It sleeps, and is closed: its last state is the one at this tick, which was written when it fell asleep. */
+  endedAsleep(shard: string, { epoch, world, turn }: RunOwner, tick: number): void {
+    const uploads = this.shards.get(shard);
+    if (uploads === undefined) return;
+    const { waiting } = uploads;
+    const isIt = waiting?.snapshot?.tick === tick;
+    const upload = { owner: { epoch, world, turn }, snapshot: undefined, final: true, tick };
+    this.shipper.submit(uploads, isIt ? { ...waiting, final: true } : upload);
   }
 
   /** Resolves once the store answers, or `goesOn` says that nobody waits for it any more. */
