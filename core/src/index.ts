@@ -93,6 +93,7 @@ export {
   measureMove,
   type SwitchView,
   switchShard,
+  worldAfterMove,
 } from "./control/migration-changes.ts";
 export {
   abandonMirror,

@@ -92,6 +92,32 @@ test("the switch gives owner and wish to the target at once, and says how it end
   assert.equal(begin("c"), store.revision, "the next one may begin");
 });
 
+test("the switch records the module that the migration brings, with all else of the world; an abort does not", () => {
+  const module = { source: "node", path: "./next.js" } as const;
+  const beginUpgrade = () =>
+    propose(
+      beginMigration(
+        shard,
+        view(),
+        migrationWish(++ids, { to: "b", reason: "upgraded", module }),
+        store.generation,
+      ),
+    );
+  beginUpgrade();
+  const before = world();
+  abort();
+  assert.deepEqual(world(), before);
+  beginUpgrade();
+  const seen = view();
+  propose(updateWorld("arena", world(), worldRecord({ graceSeconds: 7 })));
+  assert.equal(takeOver("b", seen), "failed", "it was decided by another record");
+  const epoch = takeOver();
+  assert.equal(world().modified, epoch, "with the switch, and not behind it");
+  assert.deepEqual(world().record, worldRecord({ graceSeconds: 7, module }));
+  assert.deepEqual(view().shard.record, { wanted: "b", reason: "operator" });
+  assert.equal(moved().record?.reason, "upgraded");
+});
+
 test("an abort leaves the owner as it is, and says who ended it and why", () => {
   begin();
   const before = owner();

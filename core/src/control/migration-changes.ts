@@ -1,5 +1,5 @@
 import { clipText } from "../wire/text.ts";
-import { type Compare, generationOf } from "./control-store.ts";
+import { type Compare, generationOf, type Operation } from "./control-store.ts";
 import type { Claimant } from "./ownership.ts";
 import { isAlive, isOwned } from "./ownership.ts";
 import { encodeRecord } from "./record-codec.ts";
@@ -33,7 +33,8 @@ import { modifiedIs, type Proposal, refused, type TxnParts, when } from "./txn-p
  *    the other, and both write how it ended.
  * 3. A source that has sealed goes on only after it knows that an abort has committed: its own, or the record's
  *    absence at a revision at which the owner is still the one that the record named.
- * 4. The switch writes the owner and whom the control plane wants together: nobody is asked twice.
+ * 4. The switch writes the owner and whom the control plane wants together: nobody is asked twice. Where the migration
+ *    brings another module, it writes the world's record with that, too: what runs and what is recorded never differ.
  */
 
 /** What whoever asks for a migration has seen. */
@@ -150,6 +151,7 @@ export function switchShard(
     return refused("not-ready", `${me.node} is ${node.record.state}`);
   const next = { world: record.world, node: me.node, boot: me.boot, state: "owned" } as const;
   const wanted: ShardRecord = { wanted: me.node, reason: wantReasonOf(record) };
+  const upgrade = upgradeParts(worldNameOf(shard), world.record, record);
   return {
     ok: true,
     txn: {
@@ -163,6 +165,7 @@ export function switchShard(
           modifiedIs(worldKey(worldNameOf(shard)), world.modified),
           modifiedIs(nodeKey(me.node), node.modified),
           modifiedIs(mirrorKey(shard), mirror.modified),
+          ...(upgrade === undefined ? [] : [upgrade.compare]),
         ],
         [
           { type: "put", key: ownerKey(shard), value: encodeRecord("owner", next) },
@@ -172,6 +175,7 @@ export function switchShard(
           ...(mirror.record === undefined
             ? []
             : [{ type: "delete", key: mirrorKey(shard) } as const]),
+          ...(upgrade === undefined ? [] : [upgrade.put]),
         ],
       ),
       leases: [me.node],
@@ -234,6 +238,29 @@ export function measureMove(
         },
       ],
     ),
+  };
+}
+
+/** The world as a migration leaves it: with the module that the target runs, if it brings another one. */
+export function worldAfterMove(
+  world: WorldRecord,
+  { module }: Pick<MigrationRecord, "module">,
+): WorldRecord {
+  return module === undefined ? world : { ...world, module };
+}
+
+/** The record that it replaces is compared as bytes: that shows an apiserver that nothing but the module changes. */
+function upgradeParts(
+  name: string,
+  world: WorldRecord,
+  migration: MigrationRecord,
+): { readonly compare: Compare; readonly put: Operation } | undefined {
+  if (migration.module === undefined) return undefined;
+  const key = worldKey(name);
+  const value = encodeRecord("world", worldAfterMove(world, migration));
+  return {
+    compare: { type: "value", key, equals: encodeRecord("world", world) },
+    put: { type: "put", key, value },
   };
 }
 

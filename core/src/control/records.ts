@@ -198,7 +198,7 @@ export interface MigrationRecord {
   readonly reason: MigrationReason;
   /** Who asked for it, for people; absent: nobody is named. At most MAX_ASKER_BYTES. */
   readonly by?: string | undefined;
-  /** The module that the target is to run; absent: the one that the world's record names. */
+  /** The module that the target is to run, which the switch writes into the world's record; absent: the one there. */
   readonly module?: ModuleSource | undefined;
   /** When it was asked for, in ms since 1970, for people. */
   readonly started: number;
