@@ -1,5 +1,7 @@
 import {
   decodeRecord,
+  encodeRecord,
+  firstShard,
   type MigrationRecord,
   type MovedRecord,
   migrationKey,
@@ -10,6 +12,9 @@ import {
   parseRecordKey,
   shardKey,
   type TxnRequest,
+  worldAfterMove,
+  worldKey,
+  worldOfShard,
 } from "@atlasnet/core";
 
 /**
@@ -17,6 +22,7 @@ import {
  * in a transaction that compares the migration's record as bytes, so that the request itself proves who takes part:
  *
  * - the switch, by the target: owner, wish, migration and how it ended, all four at once, for the epoch that is named;
+ *   with the world's record, which is compared as bytes as well, where the migration brings another module, and that alone;
  * - the abort, by either of both: the migration, and how it ended;
  * - what the target measured: how the last one ended, once more, with the owner's key as it was then.
  */
@@ -24,9 +30,17 @@ import {
 const KINDS: ReadonlySet<string> = new Set(["shard", "migration", "moved"]);
 
 /** The shard that an operation says something of that belongs to a migration; undefined: it does not. */
-export function migratedShard(operation: Operation): string | undefined {
+export function migratedShard(
+  operation: Operation,
+  { then }: Pick<TxnRequest, "then">,
+): string | undefined {
   const { key } = { key: undefined, ...operation };
   const about = key === undefined ? undefined : parseRecordKey(key);
+  if (about?.kind === "world") {
+    const shard = firstShard(about.world);
+    const moved = movedKey(shard);
+    return then.some((each) => "key" in each && each.key === moved) ? shard : undefined;
+  }
   return about !== undefined && KINDS.has(about.kind) && "shard" in about ? about.shard : undefined;
 }
 
@@ -58,18 +72,24 @@ export function migrationProblem(
 }
 
 const SWITCHES = "delete migration, put moved, put owner, put shard";
+/** Where the migration brings another module. */
+const UPGRADES = `${SWITCHES}, put world`;
+/** Where there was a mirror of the source, it ends with the ownership that it followed. */
+const ENDS_MIRROR = "delete mirror, ";
 const ABORTS = "delete migration, put moved";
 const MEASURES = "put moved";
 
 function switchProblem(
   { node }: Peer,
   shard: string,
-  { to, epoch }: MigrationRecord,
+  migration: MigrationRecord,
   request: TxnRequest,
 ): string | undefined {
+  const { to, epoch, module } = migration;
   if (to !== node) return `${ownerKey(shard)}: it is on its way to ${to}, and not to ${node}`;
-  if (operationsOn(shard, request.then) !== SWITCHES)
-    return `${ownerKey(shard)}: a switch does all of this, once: ${SWITCHES}`;
+  const due = module === undefined ? SWITCHES : UPGRADES;
+  if (operationsOn(shard, request.then).replace(ENDS_MIRROR, "") !== due)
+    return `${ownerKey(shard)}: a switch does all of this, once: ${due}`;
   if (!comparesRevision(request, ownerKey(shard), epoch))
     return `${ownerKey(shard)}: a switch compares it with the epoch that ends, ${epoch}`;
   for (const operation of request.then) {
@@ -78,7 +98,31 @@ function switchProblem(
     if (!decoded.ok) return `${operation.key}: ${decoded.problem}`;
     if (decoded.record.wanted !== node) return `${operation.key}: it has to ask for ${node}`;
   }
-  return undefined;
+  return module === undefined ? undefined : upgradeProblem(shard, migration, request);
+}
+
+/** Of the world's record, nothing but the module changes, and that to what the migration brings. */
+function upgradeProblem(
+  shard: string,
+  migration: MigrationRecord,
+  { compare, then }: TxnRequest,
+): string | undefined {
+  const key = worldKey(worldOfShard(shard) ?? "");
+  const compared = compare.find((each) => each.type === "value" && each.key === key);
+  const before = compared?.type === "value" ? decodeRecord("world", compared.equals) : undefined;
+  if (before?.ok !== true)
+    return `${key}: a switch that brings a module compares the world's record, as bytes`;
+  const after = encodeRecord("world", worldAfterMove(before.record, migration));
+  const isAfter = then.some(
+    (each) => each.type === "put" && each.key === key && sameBytes(each.value, after),
+  );
+  return isAfter
+    ? undefined
+    : `${key}: the switch writes the migration's module into it, and changes nothing else of it`;
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, at) => byte === b[at]);
 }
 
 function abortProblem(
@@ -115,13 +159,13 @@ function measureProblem(
     : `${key}: it is written once more by a transaction that compares it and ${ownerKey(shard)} with the switch's revision`;
 }
 
-/** What a list of operations does to the records of one shard, as words in order. */
-function operationsOn(shard: string, operations: readonly Operation[]): string {
+/** What a list of operations does to the records of one shard and its world, as words in order. */
+export function operationsOn(shard: string, operations: readonly Operation[]): string {
   const does = operations.flatMap((operation) => {
     const key = "key" in operation ? parseRecordKey(operation.key) : undefined;
-    return key !== undefined && "shard" in key && key.shard === shard
-      ? [`${operation.type} ${key.kind}`]
-      : [];
+    const about =
+      key?.kind === "world" ? firstShard(key.world) : key && "shard" in key && key.shard;
+    return key !== undefined && about === shard ? [`${operation.type} ${key.kind}`] : [];
   });
   return does.sort().join(", ");
 }
@@ -148,7 +192,7 @@ function comparedMigration(shard: string, { compare }: TxnRequest): MigrationRec
   return undefined;
 }
 
-function comparesRevision({ compare }: TxnRequest, key: string, revision: number): boolean {
+export function comparesRevision({ compare }: TxnRequest, key: string, revision: number): boolean {
   return compare.some(
     (each) =>
       each.type === "modified" &&

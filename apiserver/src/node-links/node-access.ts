@@ -10,6 +10,7 @@ import {
   type TxnRequest,
 } from "@atlasnet/core";
 import { migratedShard, migrationProblem } from "./migration-access.ts";
+import { mirroredShard, mirrorProblem } from "./mirror-access.ts";
 
 /**
  * What a node may do with the control store over its link, whose certificate says who it is. It reads all but
@@ -21,6 +22,8 @@ import { migratedShard, migrationProblem } from "./migration-access.ts";
  * | `shards/<world>/<index>/owner` | gameservers | put in `then`: a record that names itself; to own, under its lease |
  * | `shards/<world>/<index>/snapshot` | gameservers | put: a record that names itself, compared with the epoch it names |
  * | `shards/<world>/<index>`, `…/migration`, `…/moved` | gameservers | in `then`: end a migration that it takes part in (migration-access.ts) |
+ * | `worlds/<world>` | gameservers | in `then`: put the module that a migration to itself brings, with its switch (migration-access.ts) |
+ * | `shards/<world>/<index>/mirror` | gameservers | in `then`: confirm, clear, promote (mirror-access.ts) |
  * | `kv/cluster/…`, `kv/node/<itself>/…` | gameservers | put, delete, also by prefix |
  *
  * A transaction may compare any key but secrets: that is how a claim names what it assumes.
@@ -51,11 +54,7 @@ export function txnProblem(peer: Peer, request: TxnRequest): string | undefined 
   }
   const leased = request.leases?.includes(peer.node) === true;
   for (const operation of request.then) {
-    const shard = migratedShard(operation);
-    const problem =
-      shard === undefined
-        ? (operationProblem(peer, operation, leased) ?? unfenced(operation, request))
-        : migrationProblem(peer, shard, request);
+    const problem = thenProblem(peer, operation, request, leased);
     if (problem !== undefined) return problem;
   }
   for (const operation of request.otherwise ?? []) {
@@ -63,6 +62,25 @@ export function txnProblem(peer: Peer, request: TxnRequest): string | undefined 
     if (problem !== undefined) return problem;
   }
   return undefined;
+}
+
+function thenProblem(
+  peer: Peer,
+  operation: Operation,
+  request: TxnRequest,
+  leased: boolean,
+): string | undefined {
+  const mirrored = mirroredShard(operation, request);
+  if (mirrored !== undefined) return mirrorProblem(peer, mirrored, request);
+  const migrated = migratedShard(operation, request);
+  if (migrated !== undefined) return migrationProblem(peer, migrated, request);
+  // Of a switch, which has been looked at as a whole.
+  if (operation.type === "delete" && isMirror(operation)) return undefined;
+  return operationProblem(peer, operation, leased) ?? unfenced(operation, request);
+}
+
+function isMirror(operation: Operation): boolean {
+  return "key" in operation && parseRecordKey(operation.key)?.kind === "mirror";
 }
 
 /** A change of an owner depends on what its node saw; in `otherwise` is what happens when that was wrong. */

@@ -175,6 +175,8 @@ export function promoteMirror(
       ...when(
         [
           modifiedIs(mirrorKey(shard), mirror.modified),
+          // Shows an apiserver, which looks at the request alone, who the mirror is.
+          { type: "value", key: mirrorKey(shard), equals: encodeRecord("mirror", record) },
           modifiedIs(ownerKey(shard), owner.modified),
           modifiedIs(shardKey(shard), view.shard.modified),
           modifiedIs(worldKey(worldNameOf(shard)), world.modified),

@@ -1,0 +1,132 @@
+import {
+  decodeRecord,
+  type MirrorRecord,
+  mirrorKey,
+  type Operation,
+  ownerKey,
+  type Peer,
+  parseRecordKey,
+  shardKey,
+  type TxnRequest,
+} from "@atlasnet/core";
+import { comparesRevision, operationsOn } from "./migration-access.ts";
+
+/**
+ * What a gameserver may do about mirrors, as far as one request shows it:
+ *
+ * - confirm that one is in sync, and clear it, as the owner: by a transaction that compares the ownership, and the record;
+ * - release a shard together with its mirror;
+ * - promote, as the mirror: owner, wish and mirror at once, in a transaction that compares the record as bytes, so that
+ *   the request itself proves who the mirror is, and the ownership that this record names.
+ *
+ * Whom a shard's mirror is to be, the control plane alone says. A switch, which ends the mirror of its source, is a matter
+ * of migration-access.ts.
+ */
+
+const CONFIRMS = "put mirror";
+const CLEARS = "delete mirror";
+const RELEASES = "delete mirror, put owner";
+const PROMOTES = "delete mirror, put owner, put shard";
+const KINDS: ReadonlySet<string> = new Set(["mirror", "shard"]);
+
+/** The shard whose mirror `then` is about, of an operation on it; undefined: it is about something else. */
+export function mirroredShard(operation: Operation, request: TxnRequest): string | undefined {
+  const about = "key" in operation ? parseRecordKey(operation.key) : undefined;
+  if (about === undefined || !KINDS.has(about.kind) || !("shard" in about)) return undefined;
+  const does = operationsOn(about.shard, request.then);
+  return does.includes("mirror") && !does.includes("moved") ? about.shard : undefined;
+}
+
+/** Why a node may not do to this shard what `then` does; undefined: it may. */
+export function mirrorProblem(peer: Peer, shard: string, request: TxnRequest): string | undefined {
+  const where = mirrorKey(shard);
+  if (peer.role !== "gameserver")
+    return `${where}: only gameservers mirror shards, ${peer.node} is a ${peer.role}`;
+  switch (operationsOn(shard, request.then)) {
+    case CONFIRMS:
+      return confirmProblem(shard, request);
+    case CLEARS:
+      return compares(request, where) && compares(request, ownerKey(shard))
+        ? undefined
+        : `${where}: a mirror is cleared by a transaction that compares it and ${ownerKey(shard)}`;
+    case RELEASES:
+      return releaseProblem(shard, request);
+    case PROMOTES:
+      return promoteProblem(peer, shard, request);
+    default:
+      return `${where}: a gameserver does one of this, and no more: ${[CONFIRMS, CLEARS, RELEASES, PROMOTES].join("; ")}`;
+  }
+}
+
+function confirmProblem(shard: string, request: TxnRequest): string | undefined {
+  const where = mirrorKey(shard);
+  const record = written("mirror", where, request);
+  if (typeof record === "string") return record;
+  if (record?.state !== "in-sync")
+    return `${where}: a gameserver confirms who is asked, and asks nobody`;
+  if (!compares(request, where))
+    return `${where}: a mirror is confirmed by a transaction that compares who was asked`;
+  return comparesRevision(request, ownerKey(shard), record.epoch)
+    ? undefined
+    : `${where}: a mirror is confirmed by a transaction that compares ${ownerKey(shard)} with the epoch ${record.epoch}`;
+}
+
+function releaseProblem(shard: string, request: TxnRequest): string | undefined {
+  const where = ownerKey(shard);
+  const record = written("owner", where, request);
+  if (typeof record === "string") return record;
+  if (record?.state !== "released")
+    return `${where}: who takes over from a mirror or ends it says whom the shard is wanted at as well`;
+  return compares(request, where)
+    ? undefined
+    : `${where}: a mirrored shard is released by a transaction that compares it`;
+}
+
+function promoteProblem({ node }: Peer, shard: string, request: TxnRequest): string | undefined {
+  const where = mirrorKey(shard);
+  const mirror = comparedMirror(shard, request);
+  if (mirror === undefined)
+    return `${where}: a mirror takes over by a transaction that compares its record, as bytes`;
+  if (mirror.node !== node) return `${where}: ${mirror.node} mirrors it, and not ${node}`;
+  if (mirror.state !== "in-sync") return `${where}: ${node} is not in sync`;
+  if (!comparesRevision(request, ownerKey(shard), mirror.epoch))
+    return `${ownerKey(shard)}: a mirror takes over from the epoch that it follows, ${mirror.epoch}`;
+  const owner = written("owner", ownerKey(shard), request);
+  if (typeof owner === "string") return owner;
+  if (owner?.state !== "owned" || owner.boot !== mirror.boot)
+    return `${ownerKey(shard)}: it has to name ${node} as the owner, with the boot that mirrors`;
+  const wish = written("shard", shardKey(shard), request);
+  if (typeof wish === "string") return wish;
+  return wish?.wanted === node ? undefined : `${shardKey(shard)}: it has to ask for ${node}`;
+}
+
+/** What `then` puts there, or why it cannot be read. */
+function written<K extends "mirror" | "owner" | "shard">(
+  kind: K,
+  key: string,
+  { then }: TxnRequest,
+) {
+  for (const operation of then) {
+    if (operation.type !== "put" || operation.key !== key) continue;
+    const decoded = decodeRecord(kind, operation.value);
+    return decoded.ok ? decoded.record : `${key}: ${decoded.problem}`;
+  }
+  return undefined;
+}
+
+/** With a revision at which it was there. */
+function compares({ compare }: TxnRequest, key: string): boolean {
+  return compare.some(
+    (each) =>
+      each.type === "modified" && each.key === key && each.is === "equal" && each.revision > 0,
+  );
+}
+
+function comparedMirror(shard: string, { compare }: TxnRequest): MirrorRecord | undefined {
+  for (const each of compare) {
+    if (each.type !== "value" || each.key !== mirrorKey(shard)) continue;
+    const decoded = decodeRecord("mirror", each.equals);
+    if (decoded.ok) return decoded.record;
+  }
+  return undefined;
+}
