@@ -31,7 +31,7 @@ export interface PlacementFacts {
 
 export interface PlacementStatus {
   readonly state: PlacementState;
-  /** Why it does not run, as sentences; empty when it does. */
+  /** Why it does not run, or still runs on a node that drains, as sentences; else empty. */
   readonly why: readonly string[];
 }
 
@@ -44,7 +44,10 @@ export function placementStatus(facts: PlacementFacts): PlacementStatus {
   const holder = owner.record?.node;
   const holderNode = (holder === undefined ? undefined : nodes.get(holder)) ?? ABSENT_NODE;
   const owned = isOwned(owner, holderNode, generationOf(facts.revision));
-  if (owned) return { state: "owned", why: [] };
+  if (owned) {
+    const stays = record !== undefined && holderNode.record?.state === "draining";
+    return { state: "owned", why: stays ? whyNowhere(record, nodes) : [] };
+  }
   if (record === undefined) return { state: "disabled", why: ["The world was removed."] };
   if (!record.enabled) return { state: "disabled", why: ["The world is disabled."] };
   const wanted = shard.record?.wanted;

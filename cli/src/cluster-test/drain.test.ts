@@ -15,6 +15,7 @@ chaos(
     const run = async (...args: string[]) => {
       const end = await operate(cluster, ...args);
       assert.equal(end.code, 0, end.talk);
+      return end;
     };
     await cluster.createWorld("arena", CHECKER, { config: { stateBytes: 100_000, beatTicks: 20 } });
     const desk = new MigrationDesk(cluster, "arena");
@@ -27,7 +28,8 @@ chaos(
 
     const first = await desk.settled();
     const second = first.node === "gs-1" ? scene.node("gs-2") : scene.node("gs-1");
-    await run("node", "drain", first.node);
+    const { talk } = await run("node", "drain", first.node, "--deadline", "30s");
+    assert.match(talk, new RegExp(`^1 world left\\.\nNode ${first.node} is empty\\.$`, "m"));
     await cluster.owned("arena", (node) => node === second.node);
     assert.equal(await desk.settled(), second);
     await players.answers(5);
@@ -43,6 +45,13 @@ chaos(
     second.start();
     await second.ready();
     await run("node", "cordon", second.node);
+    const stays = await operate(cluster, "node", "drain", first.node, "--deadline", "1s");
+    assert.equal(stays.code, 1);
+    assert.match(
+      stays.talk,
+      new RegExp(`still has 1 world after 1 s: arena \\(.*${second.node}: it is cordoned`),
+    );
+    assert.equal(await desk.settled(), first, "it runs on there");
     const from = first.lines.length;
     assert.equal((await first.stop()).code, 0);
     assert.match(

@@ -10,6 +10,7 @@ import {
   shownMigration,
 } from "../api/migrations.ts";
 import { allPages } from "../api/pages.ts";
+import type { Sample } from "../cluster/metrics-text.ts";
 import type { NodeProcess } from "../testing/node-process.ts";
 import type { ProcessCluster } from "../testing/process-cluster.ts";
 import { until } from "../testing/until.ts";
@@ -54,13 +55,20 @@ export class MigrationDesk {
     return moved ?? assert.fail(`${this.world} has not moved yet`);
   }
 
-  /** A gameserver takes part in a migration that is in this phase, or one of them. */
+  /**
+   * Waits until a gameserver takes part in a migration that is in one of these phases; or until it has taken part in
+   * one and that is over, or it does not answer.
+   */
   async phase(node: NodeProcess, phases: readonly string[]): Promise<void> {
+    let wasUnderWay = false;
     await until(`${node.node} is ${phases.join(" or ")}`, async () => {
-      const counts = await Promise.all(
-        phases.map((phase) => node.metric("atlasnet_migrations_under_way", { phase })),
+      const samples = (await samplesOf(node)) ?? [];
+      const underWay = samples.filter(
+        ({ name, value }) => name === "atlasnet_migrations_under_way" && value > 0,
       );
-      return counts.some((count) => count > 0);
+      if (underWay.length === 0) return wasUnderWay || samples.length === 0;
+      wasUnderWay = true;
+      return underWay.some(({ labels }) => phases.includes(labels["phase"] ?? ""));
     });
   }
 
@@ -97,11 +105,15 @@ export class MigrationDesk {
 
 /** Its gauges are there for as long as it runs there. Undefined: the node does not answer. */
 async function hasWorld(node: NodeProcess, world: string): Promise<boolean | undefined> {
+  return (await samplesOf(node))?.some(
+    ({ name, labels }) => name === "atlasnet_world_sessions" && labels["world"] === world,
+  );
+}
+
+/** Undefined: the node does not answer, as it was killed or stands still. */
+async function samplesOf(node: NodeProcess): Promise<readonly Sample[] | undefined> {
   try {
-    const samples = await node.samples();
-    return samples.some(
-      ({ name, labels }) => name === "atlasnet_world_sessions" && labels["world"] === world,
-    );
+    return await node.samples();
   } catch {
     return undefined;
   }

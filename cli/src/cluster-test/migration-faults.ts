@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { SeededRandom } from "@atlasnet/core/sim";
+import { SeededRandom } from "@atlasnet/core/sim";
 import type { Moved } from "../api/migrations.ts";
 import type { NodeProcess } from "../testing/node-process.ts";
 import type { ProcessCluster } from "../testing/process-cluster.ts";
@@ -15,6 +15,8 @@ const STATE_BYTES = 192 * KIB;
 const BYTES_PER_SECOND = 256 * KIB;
 /** A migration that nobody mends is given up. */
 const DEADLINE_MS = 20_000;
+/** Longer than it takes until the copy is under way. */
+const STUCK_MS = 1_500;
 
 export const FAULT_CLUSTER = {
   ...{ proxies: 2, gameservers: 2, apiservers: 3, worlds: [], relayed: true },
@@ -24,7 +26,8 @@ export const FAULT_CLUSTER = {
   },
 } as const;
 
-export type Victim = "source" | "target" | "proxy" | "leader";
+/** `gameservers`: what is between both, whoever of them has opened the link; it can only be cut. */
+export type Victim = "source" | "target" | "gameservers" | "proxy" | "leader";
 export type Deed =
   /** As `kill -9`; started again after a moment. */
   | "kill"
@@ -78,49 +81,90 @@ export class FaultyMoves {
   }
 
   /**
-   * Asks for a move, does the deed in the middle of it, and waits until the world runs in one place and everybody is
+   * Asks for a move, does these deeds in the middle of it, and waits until the world runs in one place and everybody is
    * answered again. Fails when time went back for any other reason than an owner that was lost. Returns how it ended.
    */
-  async suffer(fault: Fault): Promise<Moved> {
+  async suffer(...faults: readonly Fault[]): Promise<Moved> {
     const { desk, players, scene } = this;
     const { cluster, random } = scene;
     const source = await desk.settled();
     const target = other(cluster, source);
     const { rollbacks } = players;
-    const victim = await this.victimOf(fault, source, target);
+    const deeds: (() => Promise<void>)[] = [];
+    for (const fault of faults) {
+      const victims = await this.victimsOf(fault, source, target);
+      // Drawn before anything waits, so that a seed is a plan.
+      const own = new SeededRandom(random.int(0, 2 ** 31));
+      deeds.push(async () => {
+        await this.wait(fault, source, own);
+        await this.perform(fault, victims, own);
+      });
+    }
     const begun = await desk.begin({ to: target, deadlineMs: DEADLINE_MS });
-    const { when } = fault;
-    if (typeof when === "object") await instant(random, when.withinMs);
-    else await desk.phase(source, phasesFrom(when));
-    await this.perform(fault, victim);
+    await Promise.all(deeds.map((deed) => deed()));
     await desk.settled();
     // What a sync had not taken in would be lost together with who said it.
     await players.answers(25);
-    const isOwner = victim === source || victim === target;
-    if (!isOwner || fault.deed === "cut")
-      assert.equal(players.rollbacks, rollbacks, "no owner was lost: time goes on");
+    const harmsOwners = faults.some(
+      ({ victim, deed }) => deed !== "cut" && (victim === "source" || victim === "target"),
+    );
+    if (!harmsOwners) assert.equal(players.rollbacks, rollbacks, "no owner was lost: time goes on");
     return desk.ended(begun);
   }
 
-  private async victimOf(
+  /**
+   * Asks for a move that may take a second and a half, and cuts the source off from its target until that is over. Fails
+   * unless the move has ended by itself. Returns how.
+   */
+  async stuck(): Promise<Moved> {
+    const { desk, players, scene } = this;
+    const { cluster } = scene;
+    const { rollbacks } = players;
+    const source = await desk.settled();
+    const target = other(cluster, source);
+    const begun = await desk.begin({ to: target, deadlineMs: STUCK_MS });
+    await desk.phase(source, ["copying"]);
+    const mend = this.cut([source, target]);
+    const ended = await desk.ended(begun);
+    mend();
+    assert.equal(ended.outcome, "aborted");
+    assert.equal(await desk.settled(), source);
+    await players.answers(3);
+    assert.equal(players.rollbacks, rollbacks);
+    return ended;
+  }
+
+  private async victimsOf(
     { victim }: Fault,
     source: NodeProcess,
     target: NodeProcess,
-  ): Promise<NodeProcess> {
+  ): Promise<[NodeProcess, ...NodeProcess[]]> {
     switch (victim) {
       case "source":
-        return source;
+        return [source];
       case "target":
-        return target;
+        return [target];
+      case "gameservers":
+        return [source, target];
       case "proxy":
-        return this.scene.node(`proxy-${this.scene.random.int(1, 2)}`);
+        return [this.scene.node(`proxy-${this.scene.random.int(1, 2)}`)];
       case "leader":
-        return this.scene.cluster.leader();
+        return [await this.scene.cluster.leader()];
     }
   }
 
-  private async perform({ deed, lastsMs }: Fault, victim: NodeProcess): Promise<void> {
-    const { cluster, random } = this.scene;
+  /** Until it is time, or too late: another fault has ended it. */
+  private async wait({ when }: Fault, source: NodeProcess, random: SeededRandom): Promise<void> {
+    if (typeof when === "object") return instant(random, when.withinMs);
+    await this.desk.phase(source, phasesFrom(when));
+  }
+
+  private async perform(
+    { deed, lastsMs }: Fault,
+    victims: readonly [NodeProcess, ...NodeProcess[]],
+    random: SeededRandom,
+  ): Promise<void> {
+    const [victim] = victims;
     switch (deed) {
       case "kill":
         await victim.kill();
@@ -128,16 +172,24 @@ export class FaultyMoves {
         victim.start();
         return victim.ready();
       case "cut": {
-        const front = cluster.front(victim);
-        front.setConditions({ loss: 1 });
+        const mend = this.cut(victims);
         await instant(random, lastsMs);
-        return front.setConditions({ loss: 0 });
+        return mend();
       }
       case "pause":
         victim.signal("SIGSTOP");
         await instant(random, lastsMs);
         return victim.signal("SIGCONT");
     }
+  }
+
+  /** Nobody reaches these; returns what mends it. */
+  private cut(nodes: readonly NodeProcess[]): () => void {
+    const fronts = nodes.map((node) => this.scene.cluster.front(node));
+    for (const front of fronts) front.setConditions({ loss: 1 });
+    return () => {
+      for (const front of fronts) front.setConditions({ loss: 0 });
+    };
   }
 }
 
@@ -152,15 +204,31 @@ function other({ nodes }: ProcessCluster, node: NodeProcess): NodeProcess {
   return found ?? assert.fail("there are two gameservers");
 }
 
-/** One that the seed chooses. */
-export function anyFault(random: SeededRandom): Fault {
-  const victim = pick(random, ["source", "target", "proxy", "leader"] as const);
-  const deed = pick(
-    random,
-    victim === "proxy" ? (["kill", "pause"] as const) : (["kill", "cut", "pause"] as const),
-  );
+/** One that the seed chooses, or two of different processes. */
+export function anyFaults(random: SeededRandom): readonly Fault[] {
+  const count = random.int(1, 2);
+  const left: Victim[] = ["source", "target", "gameservers", "proxy", "leader"];
+  return Array.from({ length: count }, () => {
+    const [victim] = left.splice(random.int(0, left.length - 1), 1);
+    return anyFault(random, victim ?? "leader");
+  });
+}
+
+function anyFault(random: SeededRandom, victim: Victim): Fault {
+  const deed = pick(random, deedsTo(victim));
   const when = pick<When>(random, ["copying", "following", "sealed", { withinMs: 1_500 }]);
   return { victim, deed, when, lastsMs: pick(random, [SHORT_MS, LONG_MS]) };
+}
+
+function deedsTo(victim: Victim): readonly Deed[] {
+  switch (victim) {
+    case "gameservers":
+      return ["cut"];
+    case "proxy":
+      return ["kill", "pause"];
+    default:
+      return ["kill", "cut", "pause"];
+  }
 }
 
 function pick<T>(random: SeededRandom, from: readonly T[]): T {

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after } from "node:test";
-import { anyFault, FAULT_CLUSTER, FaultyMoves } from "./migration-faults.ts";
+import { anyFaults, FAULT_CLUSTER, FaultyMoves } from "./migration-faults.ts";
 import { chaos, type Scene } from "./scene.ts";
 
 const MOVES = 6;
@@ -16,9 +16,9 @@ async function move(scene: Scene): Promise<void> {
   const plan: string[] = [];
   try {
     for (let step = 0; step < MOVES; step++) {
-      const fault = anyFault(scene.random);
-      plan.push(JSON.stringify(fault));
-      const { outcome, by, problem } = await moves.suffer(fault);
+      const faults = anyFaults(scene.random);
+      plan.push(JSON.stringify(faults));
+      const { outcome, by, problem } = await moves.suffer(...faults);
       plan.push(`${outcome} by ${by}: ${problem}`);
     }
     await moves.players.assertHistory();

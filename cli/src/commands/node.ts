@@ -7,6 +7,7 @@ import { allPages } from "../api/pages.ts";
 import { labelsText, tableText } from "../api/table.ts";
 import { yamlText } from "../api/yaml.ts";
 import type { CliIo } from "../cli-io.ts";
+import { addDrainCommand } from "./node-drain.ts";
 
 /** `atlasnet node`: the processes of the cluster. */
 export function addNodeCommand(program: Command, io: CliIo): void {
@@ -57,16 +58,7 @@ export function addNodeCommand(program: Command, io: CliIo): void {
     (client, name) =>
       client.request({ method: "POST", path: `${pathOf(name)}/uncordon`, id: client.newId() }),
   );
-  change(
-    "drain <node>",
-    "empty a gameserver: worlds that lose nothing by it are opened elsewhere",
-    (name) =>
-      `Node ${name} drains: it gets no new worlds. Its worlds with failover automatic are released and opened on other\n` +
-      `nodes, one by one, with their state where there is a snapshot store; those with failover manual stay and run on\n` +
-      "until it stops. `atlasnet world ls` shows what it still has.",
-    (client, name) =>
-      client.request({ method: "POST", path: `${pathOf(name)}/drain`, id: client.newId() }),
-  );
+  addDrainCommand(node, io);
   change(
     "undrain <node>",
     "take a drain back; what has left does not come back by itself",
