@@ -28,8 +28,8 @@ export interface HostedMigrationsDependencies {
   readonly snapshots?: WorldSnapshots | undefined;
   tell(event: HostingEvent): void;
   txn(request: TxnRequest): Promise<TxnAnswer>;
-  /** The file of the module, held for the shard. `asked`: another one than its world names. @throws OperatingError */
-  fileOf(shard: string, world: WorldRecord, asked: ModuleSource | undefined): Promise<string>;
+  /** The file of the module, held for the shard. @throws OperatingError */
+  fileOf(shard: string, module: ModuleSource): Promise<string>;
   /** The shard does not come: its module is not needed for it. */
   release(shard: string): void;
   readonly logger: Logger;
@@ -86,12 +86,8 @@ export class HostedMigrations implements MigrationHome {
       : undefined;
   }
 
-  async prepare(
-    shard: string,
-    world: WorldRecord,
-    { module: asked }: MigrationRecord,
-  ): Promise<WorldRequest> {
-    const module = await this.dependencies.fileOf(shard, world, asked);
+  async prepare(shard: string, world: WorldRecord): Promise<WorldRequest> {
+    const module = await this.dependencies.fileOf(shard, world.module);
     const { config, durability, graceSeconds, sleepAfterSeconds } = world;
     const name = worldOfShard(shard) ?? shard;
     const settings = { config, durability, graceSeconds, sleepAfterSeconds };
@@ -106,8 +102,8 @@ export class HostedMigrations implements MigrationHome {
     if (durability !== "none") this.dependencies.snapshots?.expect(shard, undefined);
   }
 
-  adopted(shard: string, ownership: Ownership, record: WorldRecord): void {
-    this.dependencies.tell({ type: "adopted", shard, ownership, record });
+  adopted(shard: string, ownership: Ownership, record: WorldRecord, recorded = 0): void {
+    this.dependencies.tell({ type: "adopted", shard, ownership, record, recorded });
     if (record.durability === "none") return;
     this.takeOver(shard, ownership).catch((error: unknown) => this.dependencies.broken(error));
   }

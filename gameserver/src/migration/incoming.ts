@@ -10,6 +10,7 @@ import {
   type Seen,
   type ToReplica,
   type WorldRecord,
+  worldAfterMove,
 } from "@atlasnet/core";
 import type { ReplicaNews } from "../host/protocol.ts";
 import { ReplicaTarget } from "../replica/target.ts";
@@ -186,12 +187,13 @@ export class Incoming {
   private async prepare(): Promise<void> {
     const { home } = this.dependencies;
     const { shard, record } = this;
-    const world = home.view(shard).world.record;
-    if (world === undefined) throw new OperatingError("no-world", "the world was removed");
+    const before = home.view(shard).world.record;
+    if (before === undefined) throw new OperatingError("no-world", "the world was removed");
     this.checkClock();
     const problem = home.whyNoRoom();
     if (problem !== undefined) throw new OperatingError("no-room", problem);
-    const request = await home.prepare(shard, world, record);
+    const world = worldAfterMove(before, record);
+    const request = await home.prepare(shard, world);
     this.runs = { request, world };
   }
 
@@ -367,7 +369,7 @@ export class Incoming {
       home.expect(shard, runs.world);
       await worlds.promote(shard, ownership, dueMs);
       if (this.isDropped) return "this node was taken for lost";
-      home.adopted(shard, ownership, runs.world);
+      home.adopted(shard, ownership, runs.world, record.module && epoch);
       this.hasArrived = false;
       this.toStream({ type: "done", owner: epoch });
       return undefined;
@@ -399,7 +401,7 @@ export class Incoming {
 }
 
 /** What was wrong and what to do, in one line. */
-function problemOf(error: unknown): string {
+export function problemOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const [message = ""] = error.message.split("\n");
   const hint = error instanceof OperatingError ? error.hint : undefined;

@@ -29,13 +29,13 @@ export interface MigrationHome {
   /** Why this node has no room for it; undefined: it has. */
   whyNoRoom(): string | undefined;
   /** What it is to run as, with its module here. @throws OperatingError that says what to do */
-  prepare(shard: string, world: WorldRecord, migration: MigrationRecord): Promise<WorldRequest>;
+  prepare(shard: string, world: WorldRecord): Promise<WorldRequest>;
   /** As which this node owns what the switch at `epoch` gave it. */
   ownershipOf(shard: string, epoch: Revision, migration: MigrationRecord): Ownership;
   /** It is about to run: what it writes is for the snapshot store. */
   expect(shard: string, world: WorldRecord): void;
-  /** It runs here. */
-  adopted(shard: string, ownership: Ownership, world: WorldRecord): void;
+  /** It runs here. `recorded`: when the world's record became this one, if the watch may not have shown that yet. */
+  adopted(shard: string, ownership: Ownership, world: WorldRecord, recorded?: Revision): void;
   /** It has moved here, and how long its players waited for it, in ms. */
   measured(shard: string, measured: { readonly gapMs: number; readonly bytes: number }): void;
   /** Renewals have news of migrations. */

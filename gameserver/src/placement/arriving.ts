@@ -22,12 +22,13 @@ export class Arriving {
   /** The view may not have shown the switch yet. */
   adopted(
     entry: HostedShard,
-    { ownership, record }: Extract<HostingEvent, { type: "adopted" }>,
+    { ownership, record, recorded }: Extract<HostingEvent, { type: "adopted" }>,
   ): void {
     if (entry.phase !== "arriving") return;
     entry.owns(ownership);
     entry.usedEpoch = ownership.epoch;
     entry.runsAs = runsAs(record);
+    entry.worldFloor = recorded;
     entry.phase = "open";
     entry.openedAt = this.parts.outbox.now;
     entry.failures = 0;

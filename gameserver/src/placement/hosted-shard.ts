@@ -46,6 +46,8 @@ export class HostedShard {
   ownTurns: { readonly since: number; readonly last: number } | undefined;
   /** The world's record as it was opened, as far as that matters to what runs. */
   runsAs: Uint8Array | undefined;
+  /** The revision of the world's record that it was adopted as. A view below it is behind. */
+  worldFloor = 0;
   openedAt = 0;
   /** Why it closes or is released, for people. */
   reason = "";
@@ -94,6 +96,7 @@ export class HostedShard {
     this.proposed = undefined;
     this.floor = 0;
     this.runsAs = undefined;
+    this.worldFloor = 0;
     this.txnFailures = 0;
     this.txnAt = 0;
   }

@@ -55,6 +55,8 @@ export type HostingEvent =
       readonly ownership: Ownership;
       /** As what it runs. */
       readonly record: WorldRecord;
+      /** When the world's record became this one, if the watch may not have shown that yet; else 0. */
+      readonly recorded: Revision;
     }
   /** The replica is gone. */
   | { readonly type: "departed"; readonly shard: string }

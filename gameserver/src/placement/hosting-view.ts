@@ -24,6 +24,7 @@ import {
 import type { Ownership } from "../durability/plan-run.ts";
 import { ClusterRecords } from "./cluster-records.ts";
 import type { HostedShard } from "./hosted-shard.ts";
+import { runsAs, sameBytes } from "./runs-as.ts";
 
 /** What the records and this node's registration say of a shard: whose it is, and what may become of it. */
 export class HostingView {
@@ -82,6 +83,17 @@ export class HostingView {
     return record !== undefined && record.epoch === entry.ownership?.epoch;
   }
 
+  /**
+   * It is being moved away to run another module there, and its world names that already: the switch has said so, and
+   * the view is about to show it; or somebody did in advance, and what becomes of the migration decides.
+   */
+  isUpgrading(entry: HostedShard): boolean {
+    const { module } = this.migrationOf(entry.shard).record ?? {};
+    const { record } = this.worldOf(entry);
+    if (module === undefined || record === undefined || !this.isLeaving(entry)) return false;
+    return sameBytes(runsAs(record), runsAs({ ...record, module }));
+  }
+
   worldOf(entry: HostedShard) {
     return this.records.seen("world", worldKey(entry.world));
   }
@@ -119,7 +131,9 @@ export class HostingView {
 
   /** The view is behind what this node's own transactions did. */
   isBehind(entry: HostedShard): boolean {
-    return this.ownerOf(entry).modified < entry.floor;
+    if (this.ownerOf(entry).modified < entry.floor) return true;
+    const { record, modified } = this.worldOf(entry);
+    return record !== undefined && modified < entry.worldFloor;
   }
 
   /** The owner's record as this node's own transaction wrote it; the view may be behind. */
@@ -178,7 +192,11 @@ export class HostingView {
   }
 
   /** As which this node owns what has moved here, by the switch that had `epoch`. */
-  movedHere(shard: string, epoch: Revision, { world }: MigrationRecord): Ownership {
+  movedHere(
+    shard: string,
+    epoch: Revision,
+    { world }: Pick<MigrationRecord, "world">,
+  ): Ownership {
     const { modified } = this.records.seen("owner", ownerKey(shard));
     const version = this.records.version(ownerKey(shard));
     const turn = modified < epoch ? version + 1 : version;

@@ -237,13 +237,84 @@ describe("a shard that moves while it runs", () => {
     const epoch = store.revision;
     const ownership = hosting.seen.movedHere("arena/0", epoch, migration("arena", before));
     assert.deepEqual(ownership, { epoch, world, turn: 4, lastTurn: undefined });
-    tell({ type: "adopted", shard: "arena/0", ownership, record: worldRecord() });
+    tell({ type: "adopted", shard: "arena/0", ownership, record: worldRecord(), recorded: 0 });
     assert.deepEqual(tell({ type: "time" }), [], "the view still wants it elsewhere");
     assert.ok(hosting.runsAt("arena/0", epoch));
     want("arena", "g");
     assert.deepEqual(deliver(), []);
     want("arena", "h");
     assert.equal(only(deliver(), "close").then, "release");
+  });
+
+  describe("that comes to another module on its way", () => {
+    const module = { source: "node", path: "./next.js" } as const;
+    const upgraded = encodeRecord("world", worldRecord({ module }));
+    /** What the switch changed, as watches of the worlds and of the shards show it, one of them first. */
+    const shown = () => {
+      const changes = news.splice(0);
+      const isWorld = (change: Change) =>
+        (change.type === "put" ? change.item.key : change.key).startsWith("worlds/");
+      return {
+        world: changes.filter(isWorld),
+        shard: changes.filter((change) => !isWorld(change)),
+      };
+    };
+    const switched = (to: { readonly node: string; readonly boot: string }, world: number) => {
+      const owner = encodeRecord("owner", { ...to, world, state: "owned" });
+      const wanted = encodeRecord("shard", { wanted: to.node, reason: "operator" });
+      return store.txn({
+        compare: [],
+        then: [
+          { type: "put", key: ownerKey("arena/0"), value: owner },
+          { type: "put", key: shardKey("arena/0"), value: wanted },
+          { type: "delete", key: migrationKey("arena/0") },
+          { type: "put", key: worldKey("arena"), value: upgraded },
+        ],
+      }).revision;
+    };
+
+    test("runs on where it arrives, whichever watch shows the switch first", () => {
+      create("arena");
+      want("arena", "h");
+      deliver();
+      const world = store.seen("world", worldKey("arena")).created;
+      tell({ type: "arriving", shard: "arena/0" });
+      const epoch = switched({ node: "g", boot: "g1" }, world);
+      const ownership = hosting.seen.movedHere("arena/0", epoch, migration("arena", epoch - 1));
+      const record = worldRecord({ module });
+      tell({ type: "adopted", shard: "arena/0", ownership, record, recorded: epoch });
+      const changes = shown();
+      assert.deepEqual(tell({ type: "changes", changes: changes.shard }), []);
+      assert.deepEqual(tell({ type: "time" }), []);
+      tell({ type: "died", shard: "arena/0", problem: "planted" });
+      now = 1e6;
+      assert.deepEqual(tell({ type: "time" }), [], "the module of before is not for it any more");
+      const { record: opened } = only(tell({ type: "changes", changes: changes.world }), "prepare");
+      assert.deepEqual(opened.module, module);
+    });
+
+    test("is not opened anew where it leaves, unless it stays after all", () => {
+      const epoch = open("arena");
+      const value = encodeRecord("migration", { ...migration("arena", epoch), module });
+      put(migrationKey("arena/0"), value);
+      deliver();
+      const { created } = store.seen("world", worldKey("arena"));
+      switched({ node: "h", boot: "h1" }, created);
+      const changes = shown();
+      assert.deepEqual(tell({ type: "changes", changes: changes.world }), []);
+      const { reason } = only(tell({ type: "changes", changes: changes.shard }), "close");
+      assert.equal(reason, "its epoch is over");
+    });
+
+    test("is opened anew when its world was changed by somebody else, and it stays", () => {
+      const epoch = open("arena");
+      const value = encodeRecord("migration", { ...migration("arena", epoch), module });
+      put(migrationKey("arena/0"), value);
+      put(worldKey("arena"), upgraded);
+      assert.deepEqual(deliver(), []);
+      store.txn({ compare: [], then: [{ type: "delete", key: migrationKey("arena/0") }] });
+      assert.equal(only(deliver(), "close").reason, "the world was changed");
+    });
   });
 
   test("stays where it is while a migration of this very ownership is under way, whoever is wanted", () => {

@@ -55,7 +55,8 @@ export class Running {
     const why = view.whyGiveUp(entry, outbox.now);
     if (why !== undefined) return this.close(entry, why, "release");
     const { record } = view.worldOf(entry);
-    if (record !== undefined && entry.runsAs && !sameBytes(runsAs(record), entry.runsAs))
+    if (record === undefined || entry.runsAs === undefined || view.isBehind(entry)) return;
+    if (!sameBytes(runsAs(record), entry.runsAs) && !view.isUpgrading(entry))
       this.close(entry, "the world was changed", "rest");
   }
 
