@@ -1,7 +1,10 @@
 import {
   ANY_MODULE,
   generationOf,
+  isAlive,
+  isMirrored,
   isOwned,
+  type MirrorRecord,
   type NodeRecord,
   type OwnerRecord,
   type Seen,
@@ -24,6 +27,7 @@ export interface PlacementFacts {
   readonly world: Seen<WorldRecord>;
   readonly shard: Seen<ShardRecord>;
   readonly owner: Seen<OwnerRecord>;
+  readonly mirror: Seen<MirrorRecord>;
   readonly nodes: ReadonlyMap<string, Seen<NodeRecord>>;
   /** Of the store that all of it was read from. */
   readonly revision: number;
@@ -50,6 +54,8 @@ export function placementStatus(facts: PlacementFacts): PlacementStatus {
   }
   if (record === undefined) return { state: "disabled", why: ["The world was removed."] };
   if (!record.enabled) return { state: "disabled", why: ["The world is disabled."] };
+  const mirrored = whyMirrored(facts);
+  if (mirrored !== undefined) return { state: "unplaced", why: [mirrored] };
   const wanted = shard.record?.wanted;
   if (wanted !== undefined) return { state: "wanted", why: [whyNotClaimed(wanted, nodes)] };
   if (record.failover === "manual" && owner.record?.state === "owned")
@@ -60,6 +66,24 @@ export function placementStatus(facts: PlacementFacts): PlacementStatus {
       ],
     };
   return { state: "unplaced", why: whyNowhere(record, nodes) };
+}
+
+/** Its owner is gone, and only its mirror may go on with it. */
+function whyMirrored({
+  world,
+  owner,
+  mirror,
+  nodes,
+  revision,
+}: PlacementFacts): string | undefined {
+  const { record } = mirror;
+  if (record === undefined || !isMirrored(mirror, owner, generationOf(revision))) return undefined;
+  if (isAlive(nodes.get(record.node)?.record, record.boot))
+    return `${owner.record?.node}, which ran it, is gone: its mirror on ${record.node} takes over.`;
+  const gone = `${owner.record?.node}, which ran it, and its mirror on ${record.node} are gone`;
+  return world.record?.failover === "manual"
+    ? `${gone}, and its failover is manual: it waits for an operator, \`atlasnet world restore-from-snapshot\`.`
+    : `${gone}: it begins again from its newest snapshot in a moment.`;
 }
 
 const ABSENT_NODE: Seen<NodeRecord> = { record: undefined, created: 0, modified: 0 };

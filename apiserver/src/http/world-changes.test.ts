@@ -9,6 +9,7 @@ test("a world that is kept waits for its node, unless all nodes reach its snapsh
   assert.equal(usualFailover("none", false), "automatic");
   for (const durability of ["journal", "snapshot", "none"] as const)
     assert.equal(usualFailover(durability, true), "automatic");
+  for (const kept of [false, true]) assert.equal(usualFailover("mirror", kept), "manual");
 });
 
 test("what was the usual stays the usual, what was chosen stays chosen", () => {

@@ -57,6 +57,8 @@ export function usualFailover(
   durability: WorldRecord["durability"],
   kept: boolean,
 ): WorldRecord["failover"] {
+  // Its mirror takes over. When that is lost as well, what players were told is lost with it, unless somebody waits.
+  if (durability === "mirror") return "manual";
   // Without one its snapshots are on the disk of the node that had it: elsewhere it would begin anew.
   return kept || durability === "none" ? "automatic" : "manual";
 }

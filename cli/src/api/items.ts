@@ -45,6 +45,8 @@ export const placementSchema = v.looseObject({
   wanted: v.optional(v.string()),
   /** It is on its way, live. */
   migration: v.optional(v.looseObject({ id: v.string(), from: v.string(), to: v.string() })),
+  /** Who mirrors it, or is asked to. */
+  mirror: v.optional(v.looseObject({ node: v.string(), state: v.string() })),
   why: v.array(v.string()),
 });
 export type Placement = v.InferOutput<typeof placementSchema>;

@@ -11,6 +11,7 @@ import type { CliIo } from "../cli-io.ts";
 import { DURATION_ALLOWED, parseDuration } from "../duration.ts";
 import { UsageError } from "../usage-error.ts";
 import { addMigrateCommand } from "./world-migrate.ts";
+import { addRestoreCommand } from "./world-restore.ts";
 
 interface WorldOptions extends ApiOptions {
   readonly module?: string;
@@ -38,7 +39,9 @@ Failover: with a snapshot store (snapshot.store on gameservers and apiservers) \
 goes on from the newest snapshot. Without one, a world's snapshots and journals are on the disk of the node that had it,
 and \`manual\` is the default for worlds with durability journal or snapshot: when the node is lost they wait for it.
 \`automatic\` lets such a world begin without its state elsewhere. With durability none it is \`automatic\` always:
-another node opens the world anew.`;
+another node opens the world anew. A world with durability mirror goes on at its mirror, at once; when that is lost as well,
+it waits for \`atlasnet world restore-from-snapshot\` (\`manual\`, the default), or begins again from its newest snapshot
+by itself (\`automatic\`), without what players were told since.`;
 
 /** `atlasnet world`: the catalogue of worlds, and where they run. */
 export function addWorldCommand(program: Command, io: CliIo): void {
@@ -116,6 +119,7 @@ export function addWorldCommand(program: Command, io: CliIo): void {
     );
 
   addMigrateCommand(world, io);
+  addRestoreCommand(world, io);
 
   sub("wake <world>", "have a world that sleeps opened, before anybody comes").action(
     (name: string, options: ApiOptions) =>
@@ -165,7 +169,7 @@ function table(io: CliIo, worlds: readonly Placed[]): string {
         world,
         stateText(first),
         node ?? "-",
-        durability,
+        durabilityText(durability, first?.mirror),
         source === "node" ? (path ?? "") : `${name}@${version}`,
       ];
     }),
@@ -178,11 +182,19 @@ function stateText(placement: Placement | undefined): string {
   return migration === undefined ? state : `${state}, moving to ${migration.to}`;
 }
 
+/** What a crash may cost, and for a mirrored world who follows it. */
+function durabilityText(durability: string, mirror: Placement["mirror"]): string {
+  if (durability !== "mirror") return durability;
+  if (mirror === undefined) return "mirror (none yet)";
+  return mirror.state === "in-sync" ? `mirror ${mirror.node}` : `mirror ${mirror.node} (copying)`;
+}
+
 function withSettings(command: Command): Command {
   return command
     .option("--world-config <json>", "handed to the world as ctx.config")
     .addOption(
       new Option("--durability <how>", "what a crash may cost").choices([
+        "mirror",
         "journal",
         "snapshot",
         "none",

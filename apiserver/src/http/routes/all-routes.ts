@@ -4,6 +4,7 @@ import { eventRoutes } from "./events.ts";
 import { joinRoutes } from "./join.ts";
 import { kvRoutes } from "./kv.ts";
 import { migrationRoutes } from "./migrations.ts";
+import { mirrorRoutes } from "./mirrors.ts";
 import { moduleRoutes } from "./modules.ts";
 import { nodeRoutes } from "./nodes.ts";
 import { placementRoutes } from "./placements.ts";
@@ -24,6 +25,7 @@ export function allRoutes(parts: RouteParts): Route[] {
     ...worldRoutes(parts),
     ...placementRoutes(parts),
     ...migrationRoutes(parts),
+    ...mirrorRoutes(parts),
     ...rebalanceRoutes(parts),
     ...moduleRoutes(parts),
     ...eventRoutes(),

@@ -3,6 +3,7 @@ import {
   type ControlStore,
   firstShard,
   type Logger,
+  type MirrorRecord,
   NODES,
   type NodeRecord,
   type OwnerRecord,
@@ -47,6 +48,8 @@ const placementSchema = v.strictObject({
   migration: v.optional(
     v.strictObject({ id: v.string(), from: v.string(), to: v.string(), started: v.string() }),
   ),
+  /** Who mirrors what its owner runs, or is asked to. */
+  mirror: v.optional(v.strictObject({ node: v.string(), state: v.picklist(["asked", "in-sync"]) })),
   why: v.array(v.string()),
 });
 type PlacementJson = v.InferOutput<typeof placementSchema>;
@@ -54,6 +57,7 @@ type PlacementJson = v.InferOutput<typeof placementSchema>;
 interface Shard {
   shard: Seen<ShardRecord>;
   owner: Seen<OwnerRecord>;
+  mirror: Seen<MirrorRecord>;
   migration?: PlacementJson["migration"];
 }
 
@@ -137,7 +141,7 @@ async function placementsOf(
   const { items } = await readAll(store, `${SHARDS}${world}/`, "local");
   const shards = new Map<string, Shard>();
   const shardOf = (name: string) => {
-    const there: Shard = shards.get(name) ?? { shard: ABSENT, owner: ABSENT };
+    const there: Shard = shards.get(name) ?? { shard: ABSENT, owner: ABSENT, mirror: ABSENT };
     shards.set(name, there);
     return there;
   };
@@ -149,6 +153,9 @@ async function placementsOf(
     } else if (key?.kind === "owner") {
       const content = recordOf("owner", item, logger);
       if (content !== undefined) shardOf(key.shard).owner = seen(content, item);
+    } else if (key?.kind === "mirror") {
+      const content = recordOf("mirror", item, logger);
+      if (content !== undefined) shardOf(key.shard).mirror = seen(content, item);
     } else if (key?.kind === "migration") {
       const content = recordOf("migration", item, logger);
       if (content === undefined) continue;
@@ -157,11 +164,12 @@ async function placementsOf(
     }
   }
   if (shards.size === 0) shardOf(firstShard(world));
-  return [...shards].map(([shard, { shard: asked, owner, migration }]) => {
+  return [...shards].map(([shard, { shard: asked, owner, mirror, migration }]) => {
     const { state, why } = placementStatus({
       world: record,
       shard: asked,
       owner,
+      mirror,
       nodes,
       revision,
     });
@@ -182,12 +190,24 @@ async function placementsOf(
       ...(asked.record?.wanted === undefined ? {} : { wanted: asked.record.wanted }),
       ...(asked.record === undefined ? {} : { reason: asked.record.reason }),
       ...(migration === undefined ? {} : { migration }),
+      ...mirrorJson(mirror, owner),
       why: [
         ...((state === "unplaced" ? placement?.problems(world) : undefined) ?? why),
         ...(failures.get(shard) ?? []),
       ],
     };
   });
+}
+
+/** Of an earlier ownership it says nothing any more. */
+function mirrorJson(
+  { record }: Seen<MirrorRecord>,
+  owner: Seen<OwnerRecord>,
+): Pick<PlacementJson, "mirror"> {
+  const isOfNow = record?.epoch === owner.modified && owner.record?.state === "owned";
+  return record !== undefined && isOfNow
+    ? { mirror: { node: record.node, state: record.state } }
+    : {};
 }
 
 async function failuresOf(
