@@ -111,6 +111,10 @@ export async function createGameserverService(
       load.record(stats, systemClock.now());
       multicast?.publisher.record(stats);
     },
+    onAsleep: (shard) => {
+      metrics.forget(shard);
+      load.forget(shard);
+    },
     onPlaced: (world) => multicast?.publisher.placed(world),
     onFault: (world, fault, repeated) => {
       metrics.fault(world, fault.event);

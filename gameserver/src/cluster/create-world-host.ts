@@ -5,6 +5,7 @@ import type { Meter } from "@opentelemetry/api";
 import { MigrationHost } from "../migration/migration-host.ts";
 import { registerReplicaMetrics } from "../migration/replica-metrics.ts";
 import type { Phase } from "../placement/hosted-shard.ts";
+import type { Gameserver } from "../server/gameserver.ts";
 import { createSnapshots } from "../snapshots/create-snapshots.ts";
 import { WorldHost } from "./world-host.ts";
 import { WorldModules } from "./world-modules.ts";
@@ -66,7 +67,7 @@ const PHASES: readonly Phase[] = [
 export function registerHostingMetrics(
   meter: Meter,
   worlds: WorldHost,
-  gameserver: { readonly heldBytes: number },
+  gameserver: Pick<Gameserver, "heldBytes" | "asleep" | "wakes">,
 ): void {
   meter
     .createObservableGauge("atlasnet_gameserver_shards", {
@@ -74,6 +75,27 @@ export function registerHostingMetrics(
     })
     .addCallback((result) => {
       for (const phase of PHASES) result.observe(worlds.count(phase), { phase });
+    });
+  meter
+    .createObservableGauge("atlasnet_gameserver_asleep", {
+      description: "Worlds without players that run here without memory",
+    })
+    .addCallback((result) => result.observe(gameserver.asleep));
+  meter
+    .createObservableCounter("atlasnet_gameserver_wakes_total", {
+      description: "Worlds that slept and were opened again",
+    })
+    .addCallback((result) => result.observe(gameserver.wakes.woken));
+  meter
+    .createObservableGauge("atlasnet_gameserver_wake_seconds", {
+      description:
+        "What opening a world that slept took: the last one, and the longest since the start",
+      unit: "s",
+    })
+    .addCallback((result) => {
+      const { lastWakeMs, longestWakeMs } = gameserver.wakes;
+      result.observe(lastWakeMs / 1000, { which: "last" });
+      result.observe(longestWakeMs / 1000, { which: "longest" });
     });
   meter
     .createObservableGauge("atlasnet_gameserver_held_bytes", {

@@ -1,4 +1,5 @@
-import { type Clock, describeError, type Logger, type Timer } from "@atlasnet/core";
+import type { Clock, Logger, Timer } from "@atlasnet/core";
+import { messageOf } from "@atlasnet/core/node";
 import { Sleeper, type SleeperEffect, type SleeperEvent } from "../sleep/sleeper.ts";
 import type { SleptState, WakingState } from "../sleep/slept-state.ts";
 import { HeldMessages } from "./held-messages.ts";
@@ -134,7 +135,7 @@ export class SleepingWorlds {
     work()
       .catch((error: unknown): SleeperEvent => {
         logger.error("A world could not fall asleep or wake.", { shard, error });
-        return { type: "failed", shard, problem: describeError(error) };
+        return { type: "failed", shard, problem: messageOf(error) };
       })
       .then((event) => this.tell(event))
       .catch((error: unknown) => logger.error("A fault of the gameserver's own.", { error }));

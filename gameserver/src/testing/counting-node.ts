@@ -166,6 +166,12 @@ export class CountingNode {
     return this.server.hosted[0]?.epoch;
   }
 
+  /** A player goes for good, if the world keeps no places. */
+  leave({ epoch, attach }: Counted): void {
+    const shard = "arena/0";
+    this.link?.channel(shardChannel(shard)).send({ type: "detach", shard, epoch, attach });
+  }
+
   /** A player comes into the only world, once it runs here: its timeline, and what it counts. */
   async watch(before?: Counted): Promise<Counted> {
     await until(() => this.epoch !== undefined);

@@ -1,0 +1,165 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import {
+  beginMigration,
+  InProcessNetwork,
+  migrationKey,
+  nodeKey,
+  snapshotKey,
+  updateWorld,
+  worldKey,
+} from "@atlasnet/core";
+import { claimView, TinyStore } from "@atlasnet/core/testing";
+import { shardFolder } from "../durability/file-names.ts";
+import { openSnapshotStore } from "../snapshots/snapshot-store.ts";
+import { type Counted, CountingNode, until } from "../testing/counting-node.ts";
+
+const SHARD = "arena/0";
+
+async function scene(t: TestContext) {
+  const dir = mkdtempSync(join(tmpdir(), "atlasnet-asleep-"));
+  const tiny = new TinyStore();
+  const storeOf = openSnapshotStore(join(dir, "store"), {});
+  const network = new InProcessNetwork({ verify: true });
+  const make = (node: string) => new CountingNode({ node, dir, tiny, storeOf, network });
+  const g = make("g");
+  const h = make("h");
+  t.after(async () => {
+    await Promise.all([g.stop(), h.stop()]);
+    rmSync(dir, { recursive: true, force: true });
+  });
+  await Promise.all([g.start(), h.start()]);
+  await until(() => [g, h].every(({ control }) => control.states.includes("ready")));
+  const record = { graceSeconds: 0, sleepAfterSeconds: 1 } as const;
+  g.control.createWorld(
+    "arena",
+    { module: { source: "node", path: "./counter.mjs" }, ...record },
+    "g",
+  );
+  const owner = () => g.control.owner("arena");
+  const recorded = () => tiny.seen("snapshot", snapshotKey(SHARD)).record;
+  const asleep = () => until(() => g.server.asleep === 1);
+  /** A player comes, and goes; then the world sleeps. */
+  const visit = async (before?: Counted) => {
+    const player = await g.watch(before);
+    g.leave(player);
+    await asleep();
+    return player;
+  };
+  return { g, h, dir, tiny, owner, recorded, asleep, visit };
+}
+
+/** A busy machine is slow. */
+const isOfItsOwn = (line: string) => !line.includes("cannot keep up");
+
+const last = (counts: readonly number[]) => counts.at(-1) ?? 0;
+
+test("a world sleeps when its last player has gone, stays this node's, and wakes for the next one", async (t) => {
+  const { g, tiny, owner, visit, asleep } = await scene(t);
+  const ann = await visit();
+  const { modified } = owner();
+  assert.deepEqual(
+    g.server.hosted.map(({ shard, epoch }) => ({ shard, epoch })),
+    [{ shard: SHARD, epoch: modified }],
+    "proxies find it here",
+  );
+  assert.deepEqual([...g.server.asleepShards], [SHARD]);
+  const bob = await g.watch();
+  assert.equal(owner().modified, modified, "it was not claimed again");
+  assert.deepEqual([bob.epoch, bob.timeline], [modified, ann.timeline]);
+  assert.ok((bob.counts[0] ?? 0) > last(ann.counts), "it goes on where it was");
+  assert.equal(g.server.asleep, 0);
+  g.leave(bob);
+  await asleep();
+  const before = tiny.seen("world", worldKey("arena"));
+  assert.ok(before.record !== undefined);
+  const made = updateWorld("arena", before, before.record);
+  assert.ok(made.ok && tiny.txn(made.txn).succeeded);
+  await until(() => g.server.wakes.woken === 2);
+  assert.equal(owner().modified, modified, "an operator has woken it");
+  await asleep();
+  assert.deepEqual(g.lines.filter(isOfItsOwn), []);
+});
+
+test("a world that sleeps is given back as it is, with its last state recorded", async (t) => {
+  const { g, h, recorded, owner, visit } = await scene(t);
+  const ann = await visit();
+  await until(() => (recorded()?.newest.tick ?? 0) > last(ann.counts));
+  assert.equal(recorded()?.final, false, "it may wake and go on");
+  g.control.want("arena", "h");
+  const bob = await h.watch();
+  assert.equal(owner().record?.node, "h");
+  assert.equal(bob.timeline, ann.timeline);
+  assert.ok((bob.counts[0] ?? 0) > last(ann.counts));
+  assert.deepEqual([g.server.asleep, g.server.wakes.woken], [0, 0], "nobody had to wake it");
+  assert.deepEqual(g.lines.filter(isOfItsOwn), []);
+});
+
+test("a world that sleeps moves like any other: it wakes for that", async (t) => {
+  const { h, tiny, owner, visit } = await scene(t);
+  const ann = await visit();
+  const view = {
+    ...claimView(tiny, "arena", "h"),
+    migration: tiny.seen("migration", migrationKey(SHARD)),
+  };
+  const target = tiny.seen("node", nodeKey("h"));
+  const wish = {
+    id: "0".repeat(16),
+    to: "h",
+    reason: "operator",
+    started: Date.now(),
+    deadlineMs: 30_000,
+  } as const;
+  const made = beginMigration(SHARD, { ...view, target }, wish, tiny.generation);
+  assert.ok(made.ok && tiny.txn(made.txn).succeeded);
+  await until(() => owner().record?.node === "h");
+  const bob = await h.watch();
+  assert.equal(bob.timeline, ann.timeline);
+  assert.ok((bob.counts[0] ?? 0) > last(ann.counts));
+  h.leave(bob);
+  await until(() => h.server.asleep === 1);
+});
+
+test("a world whose files were changed while it slept is claimed anew, and opened from what there is", async (t) => {
+  const { g, dir, owner, recorded, visit } = await scene(t);
+  const ann = await visit();
+  await until(() => (recorded()?.newest.tick ?? 0) > last(ann.counts));
+  const { modified } = owner();
+  const folder = shardFolder(join(dir, "g"), "arena", SHARD);
+  const names = readdirSync(folder).filter((name) => name.includes("snapshot"));
+  assert.ok(names.length > 0, readdirSync(folder).join());
+  for (const name of names) {
+    const file = join(folder, name);
+    writeFileSync(
+      file,
+      readFileSync(file).map((byte, at) => (at === 200 ? byte ^ 1 : byte)),
+    );
+  }
+  g.server.wake(SHARD);
+  await until(() => owner().modified > modified && g.epoch === owner().modified);
+  const bob = await g.watch();
+  assert.ok((bob.counts[0] ?? 0) > last(ann.counts), "the snapshot store had it");
+  assert.ok(g.lines.some((line) => line.includes("could not fall asleep or wake")));
+});
+
+test("a node that is lost, or stops, while its world sleeps leaves it in order", async (t) => {
+  const { g, h, owner, recorded, asleep, visit } = await scene(t);
+  const ann = await visit();
+  await g.control.lose();
+  assert.deepEqual(g.server.hosted, []);
+  g.control.register();
+  await until(() => g.epoch !== undefined);
+  assert.equal(g.epoch, owner().modified);
+  const bob = await g.watch();
+  assert.equal(bob.timeline, ann.timeline);
+  g.leave(bob);
+  await asleep();
+  await g.host.drain();
+  assert.equal(owner().record?.state, "released");
+  assert.equal(recorded()?.final, true);
+  h.control.want("arena", "h");
+  assert.equal((await h.watch()).timeline, ann.timeline);
+});
