@@ -1,75 +1,11 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { type TestContext, test } from "node:test";
-import {
-  abortMigration,
-  beginMigration,
-  InProcessNetwork,
-  type LinkMessage,
-  type MigrationRecord,
-  migrationKey,
-  movedKey,
-  nodeKey,
-  snapshotKey,
-} from "@atlasnet/core";
-import { claimView, TinyStore } from "@atlasnet/core/testing";
-import { openSnapshotStore } from "../snapshots/snapshot-store.ts";
-import { CountingNode, until } from "../testing/counting-node.ts";
-
-const SHARD = "arena/0";
-
-type Hears = (message: LinkMessage) => LinkMessage | undefined;
-
-async function scene(t: TestContext, hears: Hears = (message) => message) {
-  const dir = mkdtempSync(join(tmpdir(), "atlasnet-migration-"));
-  const tiny = new TinyStore();
-  // Revisions are above 2^40, as after a restore.
-  tiny.restore(tiny.backup());
-  const storeOf = openSnapshotStore(join(dir, "store"), {});
-  const network = new InProcessNetwork({ verify: true });
-  const make = (node: string) => new CountingNode({ node, dir, tiny, storeOf, network, hears });
-  const g = make("g");
-  const h = make("h");
-  t.after(async () => {
-    await Promise.all([g.stop(), h.stop()]);
-    rmSync(dir, { recursive: true, force: true });
-  });
-  await Promise.all([g.start(), h.start()]);
-  await until(() => [g, h].every(({ control }) => control.states.includes("ready")));
-  g.control.createWorld("arena", { module: { source: "node", path: "./counter.mjs" } }, "g");
-  const migration = () => tiny.seen("migration", migrationKey(SHARD));
-  const moved = () => tiny.seen("moved", movedKey(SHARD)).record;
-  const owner = () => g.control.owner("arena");
-  let ids = 0;
-  const move = (to: string, fields: Partial<MigrationRecord> = {}) => {
-    const view = { ...claimView(tiny, "arena", to), migration: migration() };
-    const id = String(++ids).padStart(16, "0");
-    const started = Date.now();
-    const wish = { id, to, reason: "operator", started, deadlineMs: 30_000 } as const;
-    const target = tiny.seen("node", nodeKey(to));
-    const made = beginMigration(
-      SHARD,
-      { ...view, target },
-      { ...wish, ...fields },
-      tiny.generation,
-    );
-    assert.ok(made.ok, JSON.stringify(made));
-    assert.ok(tiny.txn(made.txn).succeeded);
-    return id;
-  };
-  return { g, h, tiny, move, migration, moved, owner };
-}
-
-const last = (counts: readonly number[]) => counts.at(-1) ?? 0;
-
-/** Of consecutive numbers, from the first one on. */
-const inOrder = (numbers: readonly number[]) =>
-  numbers.every((number, at) => number === (numbers[0] ?? 0) + at);
+import { test } from "node:test";
+import { abortMigration, type LinkMessage, snapshotKey } from "@atlasnet/core";
+import { until } from "../testing/counting-node.ts";
+import { inOrder, last, SHARD, twoNodes } from "../testing/two-nodes.ts";
 
 test("a world moves while it ticks: its players miss nothing, and it goes on at the tick behind the last", async (t) => {
-  const { g, h, move, moved, owner, tiny } = await scene(t);
+  const { g, h, move, moved, owner, tiny } = await twoNodes(t);
   const before = await g.watch();
   await until(() => last(before.counts) > 10);
   const id = move("h");
@@ -106,7 +42,7 @@ test("a world moves while it ticks: its players miss nothing, and it goes on at 
 
 test("links that end in the middle are opened again, and nothing is lost by it", async (t) => {
   const ends = new Set(["replica-copy", "replica-piece", "replica-delta", "replica-sealed"]);
-  const { g, h, move, moved } = await scene(t, (message) =>
+  const { g, h, move, moved } = await twoNodes(t, (message) =>
     ends.delete(message.type) ? undefined : message,
   );
   const before = await g.watch();
@@ -121,7 +57,7 @@ test("links that end in the middle are opened again, and nothing is lost by it",
 
 test("a target whose clock is wrong refuses before anything is copied", async (t) => {
   const asked: string[] = [];
-  const { g, move, moved, owner } = await scene(t, (message) => {
+  const { g, move, moved, owner } = await twoNodes(t, (message) => {
     asked.push(message.type);
     return message;
   });
@@ -144,7 +80,7 @@ test("a target whose clock is wrong refuses before anything is copied", async (t
 
 test("a source that does not know of the move yet is asked again", async (t) => {
   let refusals = 0;
-  const { g, h, move, moved } = await scene(t, (message) => {
+  const { g, h, move, moved } = await twoNodes(t, (message) => {
     if (message.type !== "replica-copy" || ++refusals > 2) return message;
     const { shard, epoch } = message;
     const reason = "planted";
@@ -181,7 +117,7 @@ for (const [what, problem, sealed, hears] of [
 ] as const)
   test(`${what} ends the move, and the world goes on where it was`, async (t) => {
     let isPlanted = true;
-    const { g, h, move, moved, owner } = await scene(t, (message) =>
+    const { g, h, move, moved, owner } = await twoNodes(t, (message) =>
       isPlanted ? hears(message) : message,
     );
     const { epoch, counts } = await g.watch();
@@ -202,7 +138,7 @@ for (const [what, problem, sealed, hears] of [
   });
 
 test("a migration that is ended by somebody else, or takes too long, leaves the world where it is", async (t) => {
-  const { g, h, tiny, move, moved, migration, owner } = await scene(t, (message) =>
+  const { g, h, tiny, move, moved, migration, owner } = await twoNodes(t, (message) =>
     message.type === "replica-copy" ? undefined : message,
   );
   const { counts, epoch } = await g.watch();
@@ -220,7 +156,7 @@ test("a migration that is ended by somebody else, or takes too long, leaves the 
 });
 
 test("a node that stops has its worlds moved away while they run; what does not move is saved", async (t) => {
-  const { g, h, move, moved, owner } = await scene(t);
+  const { g, h, move, moved, owner } = await twoNodes(t);
   const before = await g.watch();
   const drained = g.host.drain(20_000);
   await until(() => g.control.states.includes("draining"));

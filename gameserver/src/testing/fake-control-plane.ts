@@ -16,6 +16,7 @@ import {
   type RangeRequest,
   registerNode,
   type ShardProblem,
+  updateWorld,
   type WatchEvents,
   type WatchRequest,
   type WorldRecord,
@@ -138,6 +139,10 @@ export class FakeControlPlane implements ControlPlane {
   createWorld(world: string, fields: Partial<WorldRecord>, wanted: string | undefined): void {
     this.propose(createWorld(world, this.tiny.seen("world", worldKey(world)), worldRecord(fields)));
     this.want(world, wanted);
+  }
+
+  changeWorld(world: string, record: WorldRecord): void {
+    this.propose(updateWorld(world, this.tiny.seen("world", worldKey(world)), record));
   }
 
   want(world: string, wanted: string | undefined): void {
