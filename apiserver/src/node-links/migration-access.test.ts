@@ -10,6 +10,7 @@ import {
   decodeRecord,
   encodeRecord,
   firstShard,
+  type MigrationRecord,
   measureMove,
   migrationKey,
   movedKey,
@@ -45,7 +46,7 @@ function made<C extends string>(proposal: Proposal<C>): TxnRequest {
 }
 
 /** A shard of gs-1 on its way to gs-2, as the real transactions have it. */
-function scene() {
+function scene(wish: Partial<MigrationRecord> = {}) {
   const store = new TinyStore();
   const propose = (txn: TxnRequest) => assert.ok(store.txn(txn).succeeded);
   const me = (node: string) => ({ node, boot: node, generation: store.generation });
@@ -64,7 +65,7 @@ function scene() {
   const begun = beginMigration(
     shard,
     view(),
-    migrationWish(1, { to: TARGET.node }),
+    migrationWish(1, { to: TARGET.node, ...wish }),
     store.generation,
   );
   assert.ok(begun.ok);
@@ -158,6 +159,45 @@ test("a switch is whole, and compares the migration and the epoch that it ends",
   );
   assert.match(txnProblem(TARGET, elsewhere) ?? "", /ask for gs-2/);
   assert.ok(!may(TARGET, { ...switched, then: [], otherwise: switched.then }));
+});
+
+test("a switch writes the module that the migration brings into the world's record, and nothing else of a world", () => {
+  const module = { source: "node", path: "./next.js" } as const;
+  const { store, switched, abortedBy } = scene({ module });
+  assert.equal(txnProblem(TARGET, switched), undefined);
+  const key = worldKey("arena");
+  const keep = (each: Operation) => [each];
+  const isWorld = (each: Operation | Compare) => "key" in each && each.key === key;
+  const without = changed(switched, (each) => (isWorld(each) ? [] : [each]));
+  assert.match(txnProblem(TARGET, without) ?? "", /all of this, once: .*put world/);
+  const removed = changed(switched, (each) => (isWorld(each) ? [{ type: "delete", key }] : [each]));
+  assert.ok(!may(TARGET, removed));
+  const blind = changed(switched, keep, (each) =>
+    each.type === "value" && isWorld(each) ? [] : [each],
+  );
+  assert.match(txnProblem(TARGET, blind) ?? "", /compares the world's record, as bytes/);
+  const others = [
+    worldRecord({ module, weight: 2 }),
+    worldRecord({ module: { source: "node", path: "./other.js" } }),
+    worldRecord(),
+  ];
+  for (const other of others) {
+    const put: Operation = { type: "put", key, value: encodeRecord("world", other) };
+    const instead = changed(switched, (each) => (isWorld(each) ? [put] : [each]));
+    assert.match(txnProblem(TARGET, instead) ?? "", /changes nothing else of it/);
+  }
+  // Not by an abort, not where no module was asked for, not of another world, and not by itself.
+  const put = switched.then.find(isWorld) ?? assert.fail("the switch writes it");
+  const abort = abortedBy(TARGET.node);
+  assert.match(txnProblem(TARGET, { ...abort, then: [...abort.then, put] }) ?? "", /no more/);
+  const plain = scene().switched;
+  assert.ok(!may(TARGET, { ...plain, then: [...plain.then, put] }));
+  const value = encodeRecord("world", worldRecord({ module }));
+  const lobby: Operation = { type: "put", key: worldKey("lobby"), value };
+  assert.ok(!may(TARGET, { ...switched, then: [...switched.then, lobby] }));
+  assert.match(txnProblem(TARGET, { ...switched, then: [put] }) ?? "", /may not write worlds/);
+  assert.ok(store.txn(switched).succeeded);
+  assert.deepEqual(store.seen("world", key).record, worldRecord({ module }));
 });
 
 test("an abort ends the migration that it compares, and does nothing else to the shard", () => {
