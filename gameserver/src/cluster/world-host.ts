@@ -30,8 +30,8 @@ import type { Ownership } from "../durability/plan-run.ts";
 import type { RunOwner } from "../durability/run-file.ts";
 import type { WrittenSnapshot } from "../durability/storage-options.ts";
 import { HostedMigrations } from "../migration/hosted-migrations.ts";
-import type { MovingWorlds } from "../migration/migration-home.ts";
 import type { MigrationHost } from "../migration/migration-host.ts";
+import type { MirroredWorlds } from "../mirror/mirror-home.ts";
 import type { Phase } from "../placement/hosted-shard.ts";
 import { Hosting } from "../placement/hosting.ts";
 import type { HostingEffect, HostingEvent, TxnAnswer } from "../placement/hosting-types.ts";
@@ -42,8 +42,8 @@ import type { WorldModules } from "./world-modules.ts";
 
 /** The part of a gameserver that runs worlds. */
 export interface HostedWorlds {
-  /** Needed where worlds move while they run. */
-  readonly moving?: MovingWorlds;
+  /** Needed where worlds move or are mirrored while they run. */
+  readonly moving?: MirroredWorlds;
   open(request: WorldRequest, baseDir: string): Promise<unknown>;
   close(world: string): Promise<void>;
   seal(): void;
@@ -227,10 +227,14 @@ export class WorldHost implements GameserverControl {
   }
 
   async renew(shard: string): Promise<Ownership> {
+    const { mirrors } = this.dependencies.migrations ?? {};
+    // Only its mirror would go on with it.
+    await mirrors?.free(shard, "its module is changed");
     const ownership = await new Promise<Ownership | undefined>((resolve) => {
       this.renewals.set(shard, [...(this.renewals.get(shard) ?? []), resolve]);
       this.tell({ type: "renew", shard });
     });
+    if (ownership === undefined) mirrors?.stay(shard);
     if (ownership === undefined)
       throw new OperatingError("no-epoch", `there is no new epoch for the shard ${shard}`, {
         hint: "The control plane was not reached, or the shard is about to leave. Try again.",
@@ -241,6 +245,7 @@ export class WorldHost implements GameserverControl {
   died(shard: string, problem: string): void {
     this.dependencies.snapshots?.forget(shard);
     this.dependencies.migrations?.gone(shard, problem);
+    this.dependencies.migrations?.mirrors.died([shard], problem);
     this.tell({ type: "died", shard, problem });
   }
 
@@ -281,6 +286,7 @@ export class WorldHost implements GameserverControl {
     this.stateTimer?.cancel();
     if (this.registration === undefined) return;
     this.say("draining").catch((error: unknown) => this.notSaid("draining", error));
+    this.dependencies.migrations?.mirrors.refuseMore("this node is stopping");
     await this.movedAway(clock.now() + deadlineMs * MOVE_AWAY_SHARE);
     this.tell({ type: "draining" });
     // One that asks for a new epoch waits for the control plane: it is saved in the end, whatever comes.
@@ -535,6 +541,8 @@ export class WorldHost implements GameserverControl {
     const isCurrent = () => this.hosting.isUnderWay(shard, attempt);
     if (isKept && wanted !== undefined && wanted !== control.node)
       await snapshots?.reachable(shard, () => this.state === "running" && isCurrent());
+    // From here on it is saved in its last state, which is to be recorded: its mirror is needed no more.
+    await this.dependencies.migrations?.mirrors.free(shard, "it is closed");
     // Everything was lost meanwhile: what runs now is another one.
     if (!isCurrent()) return;
     // It has moved, or is somebody else's: what it leaves here is of no account.
@@ -619,7 +627,7 @@ function problemOf(error: unknown): string {
   return hint === undefined || hint === "" ? message : `${message} ${hint}`;
 }
 
-/** Shards whose migration may be another way by what the watch has shown. */
+/** Shards whose migration or mirror may be another way by what the watch has shown. */
 function migratedShards(event: HostingEvent): readonly string[] {
   const keys =
     event.type === "view"
@@ -629,6 +637,6 @@ function migratedShards(event: HostingEvent): readonly string[] {
         : [];
   return keys.flatMap((key) => {
     const parsed = parseRecordKey(key);
-    return parsed?.kind === "migration" ? [parsed.shard] : [];
+    return parsed?.kind === "migration" || parsed?.kind === "mirror" ? [parsed.shard] : [];
   });
 }

@@ -65,6 +65,8 @@ export type ToThread =
   /** Saves it and frees its memory, unless somebody is there by now; answered by "asleep" or "stays-awake". */
   | { type: "sleep"; shard: string }
   | { type: "swap"; shard: string; file: string; generation: number; ownership?: Ownership }
+  /** Too much of what it said waits for its mirror: it makes no tick, until it may again. */
+  | { type: "hold-shard"; shard: string; held: boolean }
   /** Nothing may leave this process for now: no world ticks. */
   | { type: "seal"; sealed: boolean }
   | { type: "messages"; shard: string; peer: number; messages: ToShard[] }

@@ -60,6 +60,8 @@ export class ShardRunner implements Ticking {
   private paused = false;
   /** Nothing may leave the process: the world stands still. */
   private sealed = false;
+  /** Too much of what it said waits for its mirror. */
+  private held = false;
   /** The world moves, and has made its last tick here unless that fails. */
   private stopped = false;
   /** Nothing was left to do after the last tick: the time until the next one is no delay. */
@@ -219,8 +221,16 @@ export class ShardRunner implements Ticking {
     this.schedule();
   }
 
+  /** Makes no tick, or goes on as if no time had passed. */
+  hold(held: boolean): void {
+    if (this.held === held) return;
+    this.held = held;
+    if (!held) this.pace = this.newPace();
+    this.schedule();
+  }
+
   private due(): number {
-    if (this.paused || this.sealed || this.stopped) return Number.POSITIVE_INFINITY;
+    if (this.paused || this.sealed || this.held || this.stopped) return Number.POSITIVE_INFINITY;
     const next = this.nextTick;
     if (this.shard.busy) {
       const at = this.pace.dueAt(next);

@@ -109,6 +109,9 @@ export class WorldThread {
       case "seal-shard":
         this.attempt(message.shard, "copy", () => this.runner(message.shard).stop());
         return;
+      case "hold-shard":
+        this.runners.get(message.shard)?.hold(message.held);
+        return;
       case "unseal-shard":
         this.runners.get(message.shard)?.resume();
         return;

@@ -16,6 +16,7 @@ import {
   worldOfShard,
 } from "@atlasnet/core";
 import type { Ownership } from "../durability/plan-run.ts";
+import type { MirrorHome } from "../mirror/mirror-home.ts";
 import type { Hosting } from "../placement/hosting.ts";
 import type { HostingEvent, TxnAnswer } from "../placement/hosting-types.ts";
 import type { WorldRequest } from "../server/gameserver.ts";
@@ -36,8 +37,8 @@ export interface HostedMigrationsDependencies {
   broken(error: unknown): void;
 }
 
-/** What migrations need of a node, from the parts of its world host. */
-export class HostedMigrations implements MigrationHome {
+/** What migrations and mirrors need of a node, from the parts of its world host. */
+export class HostedMigrations implements MigrationHome, MirrorHome {
   private readonly dependencies: HostedMigrationsDependencies;
 
   constructor(dependencies: HostedMigrationsDependencies) {
@@ -54,6 +55,16 @@ export class HostedMigrations implements MigrationHome {
 
   view(shard: string): SwitchView {
     return this.dependencies.hosting.seen.switchOf(shard);
+  }
+
+  mirrorView(shard: string): ReturnType<MirrorHome["mirrorView"]> {
+    const { seen, records } = this.dependencies.hosting;
+    const view = seen.switchOf(shard);
+    return { ...view, ownerNode: records.seen("node", nodeKey(view.owner.record?.node ?? "")) };
+  }
+
+  epochHere(shard: string): Revision | undefined {
+    return this.dependencies.hosting.epochOf(shard);
   }
 
   txn(request: TxnRequest): Promise<TxnAnswer> {
@@ -94,8 +105,8 @@ export class HostedMigrations implements MigrationHome {
     return { world: name, module, ...settings, fresh: false };
   }
 
-  ownershipOf(shard: string, epoch: Revision, migration: MigrationRecord): Ownership {
-    return this.dependencies.hosting.seen.movedHere(shard, epoch, migration);
+  ownershipOf(shard: string, epoch: Revision, of: Pick<MigrationRecord, "world">): Ownership {
+    return this.dependencies.hosting.seen.movedHere(shard, epoch, of);
   }
 
   expect(shard: string, { durability }: WorldRecord): void {

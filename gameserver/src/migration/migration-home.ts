@@ -31,7 +31,7 @@ export interface MigrationHome {
   /** What it is to run as, with its module here. @throws OperatingError that says what to do */
   prepare(shard: string, world: WorldRecord): Promise<WorldRequest>;
   /** As which this node owns what the switch at `epoch` gave it. */
-  ownershipOf(shard: string, epoch: Revision, migration: MigrationRecord): Ownership;
+  ownershipOf(shard: string, epoch: Revision, of: Pick<MigrationRecord, "world">): Ownership;
   /** It is about to run: what it writes is for the snapshot store. */
   expect(shard: string, world: WorldRecord): void;
   /** It runs here. `recorded`: when the world's record became this one, if the watch may not have shown that yet. */

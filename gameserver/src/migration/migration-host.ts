@@ -13,9 +13,11 @@ import type {
 } from "@atlasnet/core";
 import type { Meter, Tracer } from "@opentelemetry/api";
 import type { ReplicaNews } from "../host/protocol.ts";
+import type { MirroredWorlds, MirrorHome } from "../mirror/mirror-home.ts";
+import { MIRROR_TIMES, MirrorHost, type MirrorHostOptions } from "../mirror/mirror-host.ts";
 import { newReplicaCounts, type ReplicaCounts } from "../replica/counts.ts";
 import { Incoming } from "./incoming.ts";
-import type { MigrationHome, MovingWorlds } from "./migration-home.ts";
+import type { MigrationHome } from "./migration-home.ts";
 import { type MigrationSide, MigrationWatch } from "./migration-watch.ts";
 import { closing, Outgoing } from "./outgoing.ts";
 import { ReplicaLinks } from "./replica-links.ts";
@@ -29,6 +31,8 @@ const MAX_REMEMBERED = 1024;
 export interface MigrationHostOptions {
   /** Of one copy: more waits. */
   readonly bytesPerSecond: number;
+  /** Of mirrors; default as in the settings. */
+  readonly mirror?: Pick<MirrorHostOptions, "timeoutMs" | "suspectMs">;
 }
 
 export interface MigrationHostDependencies {
@@ -41,7 +45,7 @@ export interface MigrationHostDependencies {
 
 /**
  * The migrations that this node takes part in: finds them in what the watch shows, and brings to each what concerns it.
- * A shard has one at a time.
+ * A shard has one at a time. Mirrors share the links.
  */
 export class MigrationHost {
   private readonly options: MigrationHostOptions;
@@ -56,6 +60,7 @@ export class MigrationHost {
   private isStopped = false;
   /** What the streams did, for figures. */
   readonly counts: ReplicaCounts = newReplicaCounts();
+  readonly mirrors: MirrorHost;
 
   constructor(options: MigrationHostOptions, dependencies: MigrationHostDependencies) {
     this.options = options;
@@ -67,23 +72,32 @@ export class MigrationHost {
       {
         linked: (link) => {
           for (const each of this.incoming.values()) each.linked(link);
+          this.mirrors.linked(link);
         },
         gone: (link) => {
           for (const each of [...this.incoming.values(), ...this.outgoing.values()])
             each.linkGone(link);
+          this.mirrors.linkGone(link);
         },
         message: (link, shard, message) => this.message(link, shard, message),
       },
+    );
+    const { bytesPerSecond, mirror = MIRROR_TIMES } = options;
+    const stream = { checksum: crc32, counts: this.counts, nextCopy: () => ++this.copies };
+    this.mirrors = new MirrorHost(
+      { bytesPerSecond, ...mirror },
+      { links: this.links, ...{ clock, logger, meter, stream } },
     );
   }
 
   /** Both are there before the first migration is. */
   private home: MigrationHome | undefined;
-  private worlds: MovingWorlds | undefined;
+  private worlds: MirroredWorlds | undefined;
 
-  start(home: MigrationHome, worlds: MovingWorlds): void {
+  start(home: MigrationHome & MirrorHome, worlds: MirroredWorlds): void {
     this.home = home;
     this.worlds = worlds;
+    this.mirrors.start(home, worlds);
   }
 
   /** Another gameserver opened a link. */
@@ -98,7 +112,9 @@ export class MigrationHost {
     this.isLooking = true;
     try {
       for (const each of [...this.incoming.values(), ...this.outgoing.values()]) each.look();
-      for (const shard of shards) this.consider(shard);
+      const all = [...shards];
+      for (const shard of all) this.consider(shard);
+      this.mirrors.look(all);
     } finally {
       this.isLooking = false;
     }
@@ -124,6 +140,7 @@ export class MigrationHost {
   news(news: ReplicaNews): void {
     this.incoming.get(news.shard)?.news(news);
     this.outgoing.get(news.shard)?.news(news);
+    this.mirrors.news(news);
   }
 
   /** The shard runs here no more. */
@@ -137,6 +154,7 @@ export class MigrationHost {
       this.incoming.get(shard)?.died(problem);
       this.gone(shard, problem);
     }
+    this.mirrors.died(shards, problem);
   }
 
   /** Ends them before they are decided, by aborts. */
@@ -152,6 +170,7 @@ export class MigrationHost {
   /** Everything was taken from this node. */
   lost(): void {
     for (const each of [...this.incoming.values(), ...this.outgoing.values()]) each.drop();
+    this.mirrors.lost();
   }
 
   stop(): void {
@@ -225,6 +244,7 @@ export class MigrationHost {
     if (isToReplica(message)) {
       const each = this.incoming.get(shard);
       if (message.type !== "replica-close" || each !== undefined) each?.message(link, message);
+      this.mirrors.toReplica(link, shard, message);
     }
     if (!isToOwner(message)) {
       if (!isToReplica(message))
@@ -232,10 +252,16 @@ export class MigrationHost {
       return;
     }
     const each = this.outgoing.get(shard);
-    if (each !== undefined) return each.message(link, message);
-    if (message.type !== "replica-open") return;
-    const { epoch } = message;
-    const reason = "there is no migration of this shard, as far as this node knows";
+    if (message.type !== "replica-open") {
+      each?.message(link, message);
+      this.mirrors.toOwner(link, shard, message);
+      return;
+    }
+    const { epoch, id } = message;
+    if (this.mirrors.isTicket(shard, id)) {
+      if (this.mirrors.toOwner(link, shard, message)) return;
+    } else if (each !== undefined) return each.message(link, message);
+    const reason = "there is no such migration or mirror of this shard, as far as this node knows";
     this.links.send(link, shard, closing(shard, epoch, "unknown-ticket", reason));
   }
 }
@@ -251,6 +277,7 @@ const toReplica: ReadonlySet<string> = new Set<ToReplica["type"]>([
   "replica-copy",
   "replica-piece",
   "replica-delta",
+  "replica-pulse",
   "replica-sealed",
   "replica-close",
 ]);

@@ -343,7 +343,7 @@ class Model {
 
   private hearOwner(message: ToFollower): void {
     if (this.follower === undefined || this.promoted !== undefined) return;
-    this.tellFollower({ type: "heard" });
+    if (message.type !== "close") this.tellFollower({ type: "heard" });
     const goesOn = this.fault === "acknowledges-on";
     if (this.isSilent && !goesOn) return;
     switch (message.type) {

@@ -98,6 +98,14 @@ export class Hosting {
     return entry?.phase === "open" && entry.ownership?.epoch === epoch;
   }
 
+  /** At which it runs here, also while something else is about to be done with it. */
+  epochOf(shard: string): number | undefined {
+    const entry = this.shards.get(shard);
+    const { phase } = entry ?? {};
+    const runs = phase === "open" || phase === "renewing" || phase === "closing";
+    return runs ? entry?.ownership?.epoch : undefined;
+  }
+
   /** Everything owned was given up, and nothing is under way. */
   get settled(): boolean {
     for (const entry of this.shards.values()) {

@@ -198,6 +198,8 @@ export class Gameserver {
       {
         mayAct: () => dependencies.control?.mayAct() ?? true,
         overflowed: (shard) => this.spoiled(shard),
+        crowded: (shard, held) => this.pool.send(shard, { type: "hold-shard", shard, held }),
+        now: () => clock.now(),
       },
     );
     this.traces = new TraceRelay({
@@ -225,6 +227,11 @@ export class Gameserver {
   /** What waits for the lease to hold again. */
   get heldBytes(): number {
     return this.gate.heldBytes;
+  }
+
+  /** What of mirrored worlds has waited for their mirrors, and for how long together, in ms. */
+  get mirrorWaits(): { readonly count: number; readonly ms: number } {
+    return this.gate.waits;
   }
 
   /** Worlds that run here without memory, until somebody comes. */
@@ -383,6 +390,19 @@ export class Gameserver {
   /** To every proxy, behind all that the shard has let out. */
   tellProxies(message: ShardSealed | ShardUnsealed): void {
     this.sendToAll(message.shard, message);
+  }
+
+  /** What the shard lets out waits for its mirror, until `releaseOutput` names its tick. */
+  gateOutput(shard: string): void {
+    this.gate.gate(shard);
+  }
+
+  releaseOutput(shard: string, tick: number): void {
+    this.gate.release(shard, tick);
+  }
+
+  ungateOutput(shard: string): void {
+    this.gate.ungate(shard);
   }
 
   /** Begins a replica of a world that runs elsewhere; another one of the same shard takes its place. */
@@ -559,9 +579,14 @@ export class Gameserver {
       case "fault":
         this.reportFault(message);
         return;
-      case "snapshot":
-        this.dependencies.control?.written?.(message.shard, message.snapshot, message.final);
+      case "snapshot": {
+        const { shard, snapshot, final } = message;
+        const tell = () => this.dependencies.control?.written?.(shard, snapshot, final);
+        // Recording it is a way of letting it out.
+        if (this.gate.isGated(shard)) this.gate.send(shard, 0, tell);
+        else tell();
         return;
+      }
       case "log":
         this.dependencies.logger[message.level](message.message, message.facts);
         return;
@@ -575,9 +600,13 @@ export class Gameserver {
         if (this.worlds.get(message.shard)?.settings.ownership !== undefined)
           this.sleeping.quiet(message.shard);
         return;
+      case "delta":
+        // Before what the tick lets out.
+        this.gate.ticked(message.shard, message.tick);
+        this.dependencies.control?.moves?.news(message);
+        return;
       case "copy-begun":
       case "copy-piece":
-      case "delta":
       case "sealed":
       case "replica-open":
       case "replica-at":

@@ -2,12 +2,15 @@
 export const MAX_HELD_BYTES_PER_SHARD = 8 * 1024 * 1024;
 /** Of all shards together; whose message crosses it is given up. */
 export const MAX_HELD_BYTES = 128 * 1024 * 1024;
+/** A mirrored shard makes no tick while more than this waits for its mirror, until half of it is gone. */
+export const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 /** What a held message costs beside its bytes. */
 const HELD_OVERHEAD_BYTES = 128;
 
 export interface OutGateOptions {
   readonly maxShardBytes?: number;
   readonly maxBytes?: number;
+  readonly maxWaitingBytes?: number;
 }
 
 export interface OutGateDependencies {
@@ -15,33 +18,59 @@ export interface OutGateDependencies {
   mayAct(): boolean;
   /** A shard's output does not fit: none of it leaves any more, and the shard cannot go on. */
   overflowed(shard: string): void;
+  /** So much of a mirrored shard waits for its mirror that it is to make no tick; and that it may again. */
+  crowded?(shard: string, isCrowded: boolean): void;
+  /** Ms, on a clock that does not go back. */
+  now?(): number;
 }
 
 interface Held {
   readonly bytes: number;
+  /** Of the shard's last tick when it was said. */
+  readonly tick: number;
+  /** Since when it is held. */
+  readonly at: number;
   readonly release: () => void;
+}
+
+/** A shard whose output waits for its mirror. */
+interface Mirrored {
+  /** Its last tick, as it was told. */
+  tick: number;
+  /** The mirror has what ticks up to this one did. */
+  released: number;
+  isCrowded: boolean;
 }
 
 /**
  * What leaves a gameserver leaves by here (design rule 5.1): nothing while the node may not act. What comes
  * meanwhile is held in its order and leaves afterwards, if the node still is who it was; otherwise
- * it is thrown away.
+ * it is thrown away. What a mirrored shard says waits for its mirror as well (rule 5.5).
  */
 export class OutGate {
   private readonly maxShardBytes: number;
   private readonly maxBytes: number;
+  private readonly maxWaitingBytes: number;
   private readonly dependencies: OutGateDependencies;
   private readonly held = new Map<string, { bytes: number; items: Held[] }>();
   private readonly spoiled = new Set<string>();
+  private readonly mirrored = new Map<string, Mirrored>();
+  /** What was released for mirrored shards after a wait, and how long that was together. */
+  readonly waits = { count: 0, ms: 0 };
   private state: "open" | "sealed" | "lost" = "open";
   private bytes = 0;
 
   constructor(
-    { maxShardBytes = MAX_HELD_BYTES_PER_SHARD, maxBytes = MAX_HELD_BYTES }: OutGateOptions,
+    {
+      maxShardBytes = MAX_HELD_BYTES_PER_SHARD,
+      maxBytes = MAX_HELD_BYTES,
+      maxWaitingBytes = MAX_WAITING_BYTES,
+    }: OutGateOptions,
     dependencies: OutGateDependencies,
   ) {
     this.maxShardBytes = maxShardBytes;
     this.maxBytes = maxBytes;
+    this.maxWaitingBytes = maxWaitingBytes;
     this.dependencies = dependencies;
   }
 
@@ -56,8 +85,43 @@ export class OutGate {
   /** Lets something out now or, in order, later; `bytes` is about its size. */
   send(shard: string, bytes: number, release: () => void): void {
     if (this.state === "lost" || this.spoiled.has(shard)) return;
-    if (this.isOpen && this.flush(shard)) return release();
-    this.hold(shard, { bytes: bytes + HELD_OVERHEAD_BYTES, release });
+    if (this.isOpen && !this.isBehind(shard) && this.flush(shard)) return release();
+    const tick = this.mirrored.get(shard)?.tick ?? 0;
+    const at = this.dependencies.now?.() ?? 0;
+    this.hold(shard, { bytes: bytes + HELD_OVERHEAD_BYTES, tick, at, release });
+  }
+
+  /** From here on, what a shard says waits until `release` names its last tick before. */
+  gate(shard: string): void {
+    this.mirrored.set(shard, { tick: 0, released: -1, isCrowded: false });
+  }
+
+  /** A shard has made a tick: what it says from here on is of that one. */
+  ticked(shard: string, tick: number): void {
+    const mirrored = this.mirrored.get(shard);
+    if (mirrored !== undefined) mirrored.tick = tick;
+  }
+
+  isGated(shard: string): boolean {
+    return this.mirrored.has(shard);
+  }
+
+  /** The mirror has what ticks up to this one did. */
+  release(shard: string, tick: number): void {
+    const mirrored = this.mirrored.get(shard);
+    if (mirrored === undefined || tick <= mirrored.released) return;
+    mirrored.released = tick;
+    if (this.isOpen) this.flush(shard);
+  }
+
+  /** Nothing waits for a mirror any more. */
+  ungate(shard: string): void {
+    const mirrored = this.mirrored.get(shard);
+    if (mirrored === undefined) return;
+    mirrored.released = Number.POSITIVE_INFINITY;
+    if (this.isOpen) this.flush(shard);
+    this.mirrored.delete(shard);
+    if (mirrored.isCrowded) this.dependencies.crowded?.(shard, false);
   }
 
   /** The lease does not hold. */
@@ -69,13 +133,15 @@ export class OutGate {
   unseal(): void {
     if (this.state === "lost") return;
     this.state = "open";
-    for (const shard of [...this.held.keys()]) if (!this.flush(shard)) return;
+    for (const shard of [...this.held.keys()])
+      if (!this.flush(shard) && !this.dependencies.mayAct()) return;
   }
 
   /** The registration is gone, and with it whatever was to leave under it; until `reset`. */
   lose(): void {
     this.state = "lost";
     for (const shard of [...this.held.keys()]) this.forget(shard);
+    this.mirrored.clear();
   }
 
   /** Nothing of the lost registration is left. */
@@ -89,21 +155,27 @@ export class OutGate {
     this.bytes -= this.held.get(shard)?.bytes ?? 0;
     this.held.delete(shard);
     this.spoiled.delete(shard);
+    this.mirrored.delete(shard);
   }
 
   /** Releases what is held of a shard. False when that came to an end before it was done. */
   private flush(shard: string): boolean {
     const queue = this.held.get(shard);
     if (queue === undefined) return true;
+    const mirrored = this.mirrored.get(shard);
+    const upTo = mirrored?.released ?? Number.POSITIVE_INFINITY;
+    const now = this.dependencies.now?.() ?? 0;
     let released = 0;
     for (const item of queue.items) {
-      if (!this.dependencies.mayAct()) break;
+      if (item.tick > upTo || !this.dependencies.mayAct()) break;
       released += 1;
+      this.waited(mirrored, now - item.at);
       queue.bytes -= item.bytes;
       this.bytes -= item.bytes;
       item.release();
     }
     queue.items.splice(0, released);
+    this.noteCrowd(shard, queue.bytes);
     if (queue.items.length > 0) return false;
     this.held.delete(shard);
     return true;
@@ -120,5 +192,27 @@ export class OutGate {
     queue.items.push(item);
     queue.bytes += item.bytes;
     this.bytes += item.bytes;
+    this.noteCrowd(shard, queue.bytes);
+  }
+
+  /** What it says now has to wait for its mirror. */
+  private isBehind(shard: string): boolean {
+    const mirrored = this.mirrored.get(shard);
+    return mirrored !== undefined && mirrored.tick > mirrored.released;
+  }
+
+  private waited(mirrored: Mirrored | undefined, ms: number): void {
+    if (mirrored === undefined) return;
+    this.waits.count += 1;
+    this.waits.ms += ms;
+  }
+
+  private noteCrowd(shard: string, bytes: number): void {
+    const mirrored = this.mirrored.get(shard);
+    if (mirrored === undefined) return;
+    const bound = mirrored.isCrowded ? this.maxWaitingBytes / 2 : this.maxWaitingBytes;
+    if (bytes > bound === mirrored.isCrowded) return;
+    mirrored.isCrowded = !mirrored.isCrowded;
+    this.dependencies.crowded?.(shard, mirrored.isCrowded);
   }
 }

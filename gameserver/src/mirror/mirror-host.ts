@@ -1,0 +1,245 @@
+import type { Clock, Link, Logger, MirrorRecord, Seen, ToOwner, ToReplica } from "@atlasnet/core";
+import type { Meter } from "@opentelemetry/api";
+import type { ReplicaNews } from "../host/protocol.ts";
+import type { ReplicaLinks } from "../migration/replica-links.ts";
+import type { ReplicaSourceDependencies } from "../replica/source-types.ts";
+import type { MirroredWorlds, MirrorHome } from "./mirror-home.ts";
+import { MirrorWatch } from "./mirror-watch.ts";
+import { Mirrored } from "./mirrored.ts";
+import { Mirroring } from "./mirroring.ts";
+
+/** Worlds whose copies this node takes in at once, to mirror them; others wait for their turn. */
+export const MAX_MIRROR_COPIES_IN = 8;
+/** A world that is closed or changed does not wait longer than this for its mirror to be cleared, in ms. */
+export const FREE_WAIT_MS = 5_000;
+/** Mirrors that are over and not begun again by a view that is behind. */
+const MAX_REMEMBERED = 1024;
+
+/** The settings `mirror.timeoutMs` and `mirror.suspectMs` by default. */
+export const MIRROR_TIMES = { timeoutMs: 500, suspectMs: 400 } as const;
+
+export interface MirrorHostOptions {
+  /** Of one copy: more waits. */
+  readonly bytesPerSecond: number;
+  /** See MirrorOwner and MirrorFollower. */
+  readonly timeoutMs: number;
+  readonly suspectMs: number;
+}
+
+export interface MirrorHostDependencies {
+  readonly links: ReplicaLinks;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly meter: Meter;
+  /** Shared with migrations: numbers of copies are those of the process. */
+  readonly stream: ReplicaSourceDependencies;
+}
+
+/**
+ * The mirrors that this node takes part in: of worlds that run here, and of worlds that it follows. Finds them in what
+ * the watch shows, and brings to each what concerns it. Messages and links come by way of MigrationHost.
+ */
+export class MirrorHost {
+  private readonly options: MirrorHostOptions;
+  private readonly dependencies: MirrorHostDependencies;
+  private readonly watch: MirrorWatch;
+  private readonly mirrored = new Map<string, Mirrored>();
+  private readonly mirroring = new Map<string, Mirroring>();
+  /** Shards with a record that concerns this node, of which nothing has come yet. */
+  private readonly waiting = new Set<string>();
+  private readonly remembered = new Set<string>();
+  private home: MirrorHome | undefined;
+  private worlds: MirroredWorlds | undefined;
+
+  constructor(options: MirrorHostOptions, dependencies: MirrorHostDependencies) {
+    this.options = options;
+    this.dependencies = dependencies;
+    this.watch = new MirrorWatch(dependencies);
+  }
+
+  /** To be called before the first mirror is asked for. */
+  start(home: MirrorHome, worlds: MirroredWorlds): void {
+    this.home = home;
+    this.worlds = worlds;
+  }
+
+  /** The watch has shown something of these shards' mirrors, or the state of shards here has changed. */
+  look(shards: Iterable<string>): void {
+    const { home } = this;
+    if (home === undefined) return;
+    for (const each of [...this.mirrored.values()])
+      if (home.epochHere(each.shard) === each.epoch) each.look();
+      else this.forget(each);
+    for (const each of [...this.mirroring.values()]) each.look();
+    for (const shard of new Set([...this.waiting, ...shards])) this.consider(shard);
+  }
+
+  linked(link: Link): void {
+    for (const each of this.mirroring.values()) each.linked(link);
+  }
+
+  linkGone(link: Link): void {
+    for (const each of [...this.mirroring.values(), ...this.mirrored.values()]) each.linkGone(link);
+  }
+
+  toReplica(link: Link, shard: string, message: ToReplica): void {
+    this.mirroring.get(shard)?.message(link, message);
+  }
+
+  /** False: it is for nobody here. */
+  toOwner(link: Link, shard: string, message: ToOwner): boolean {
+    const each = this.mirrored.get(shard);
+    each?.message(link, message);
+    return each !== undefined;
+  }
+
+  /** Whether the ticket is that of a mirror, as the watch shows it. */
+  isTicket(shard: string, id: string): boolean {
+    return this.home?.mirrorView(shard).mirror.record?.id === id;
+  }
+
+  news(news: ReplicaNews): void {
+    this.mirrored.get(news.shard)?.news(news);
+    this.mirroring.get(news.shard)?.news(news);
+  }
+
+  /** The threads of these shards died: what ran on is with the mirror, if there is one. */
+  died(shards: readonly string[], problem: string): void {
+    for (const shard of shards) {
+      this.mirroring.get(shard)?.died(problem);
+      const each = this.mirrored.get(shard);
+      if (each !== undefined) this.forget(each);
+    }
+  }
+
+  /**
+   * The shard is about to be closed here, or to get another epoch. Resolves once it goes on without a mirror, and what
+   * waited for one has left; or that cannot be had in time: then what waits does not leave.
+   */
+  async free(shard: string, reason: string): Promise<void> {
+    const each = this.mirrored.get(shard);
+    if (each === undefined) return;
+    const { clock, logger } = this.dependencies;
+    await new Promise<void>((resolve) => {
+      const timer = clock.setTimer(FREE_WAIT_MS, () => {
+        logger.warn("A world's mirror could not be cleared in time.", { shard, reason });
+        resolve();
+      });
+      each.free(reason).then(
+        () => {
+          timer.cancel();
+          resolve();
+        },
+        (error: unknown) => this.watch.broken(error),
+      );
+    });
+  }
+
+  /** It goes on at its epoch after all. */
+  stay(shard: string): void {
+    this.mirrored.get(shard)?.stay();
+  }
+
+  /** This node mirrors nothing more. */
+  refuseMore(problem: string): void {
+    for (const each of [...this.mirroring.values()]) each.giveUp(problem);
+  }
+
+  /** Everything was taken from this node. */
+  lost(): void {
+    for (const each of [...this.mirroring.values(), ...this.mirrored.values()]) each.drop();
+    this.mirroring.clear();
+    this.mirrored.clear();
+    this.waiting.clear();
+  }
+
+  /** For figures: by phase. */
+  phases(side: "owner" | "mirror"): readonly string[] {
+    const all = side === "owner" ? this.mirrored : this.mirroring;
+    return [...all.values()].map(({ phase }) => phase);
+  }
+
+  /** Ticks that a mirror has not acknowledged, at most. */
+  get lagTicks(): number {
+    return Math.max(0, ...[...this.mirrored.values()].map(({ lagTicks }) => lagTicks));
+  }
+
+  private consider(shard: string): void {
+    this.waiting.delete(shard);
+    const { home } = this;
+    const registration = home?.registration;
+    if (home === undefined || registration === undefined) return;
+    const { mirror, owner } = home.mirrorView(shard);
+    const { record } = mirror;
+    if (record === undefined) return;
+    const { boot } = registration;
+    const isHere = record.node === home.node && record.boot === boot;
+    const isOwned = owner.record?.node === home.node && owner.record.boot === boot;
+    if (!isHere && !isOwned) return;
+    if (isHere ? this.mirroring.has(shard) : this.mirrored.has(shard)) return;
+    if (!(isHere ? this.begin(shard, mirror) : this.own(shard, mirror))) this.waiting.add(shard);
+  }
+
+  private own(shard: string, { record }: Seen<MirrorRecord>): boolean {
+    const { home, worlds, options } = this;
+    const boot = home?.registration?.boot;
+    if (home === undefined || worlds === undefined || boot === undefined) return false;
+    const epoch = home.epochHere(shard);
+    if (epoch === undefined || epoch !== record?.epoch) return false;
+    const { links, clock, stream } = this.dependencies;
+    const each = new Mirrored(
+      { shard, epoch, boot, ...options },
+      { ...{ home, worlds, links, clock, stream }, watch: this.watch },
+    );
+    this.mirrored.set(shard, each);
+    each.look();
+    return true;
+  }
+
+  private begin(shard: string, { record }: Seen<MirrorRecord>): boolean {
+    const { home, worlds, watch } = this;
+    const { links, clock, stream } = this.dependencies;
+    const registration = home?.registration;
+    if (home === undefined || worlds === undefined || registration === undefined) return false;
+    if (record === undefined || this.remembered.has(record.id)) return true;
+    const { owner } = home.mirrorView(shard);
+    if (owner.modified !== record.epoch || owner.record === undefined) return false;
+    const { boot, generation } = registration;
+    const me = { node: home.node, boot, generation };
+    const { suspectMs } = this.options;
+    const each: Mirroring = new Mirroring(
+      { ...{ shard, mirror: record, me, suspectMs }, owner: owner.record.node },
+      {
+        ...{ home, worlds, links, clock, watch, stream },
+        mayBegin: () => this.copiesIn < MAX_MIRROR_COPIES_IN,
+        ended: () => this.ended(each),
+      },
+    );
+    this.mirroring.set(shard, each);
+    each.look();
+    return true;
+  }
+
+  private get copiesIn(): number {
+    let count = 0;
+    for (const { isCopying } of this.mirroring.values()) if (isCopying) count += 1;
+    return count;
+  }
+
+  private ended(each: Mirroring): void {
+    if (this.mirroring.get(each.shard) === each) this.mirroring.delete(each.shard);
+    this.remembered.add(each.record.id);
+    for (const id of this.remembered) {
+      if (this.remembered.size <= MAX_REMEMBERED) break;
+      this.remembered.delete(id);
+    }
+    // Not from within: another one may begin now.
+    queueMicrotask(() => this.look([each.shard]));
+  }
+
+  private forget(each: Mirrored): void {
+    each.drop();
+    if (this.mirrored.get(each.shard) === each) this.mirrored.delete(each.shard);
+    this.waiting.add(each.shard);
+  }
+}

@@ -1,0 +1,357 @@
+import {
+  type Claimant,
+  type Clock,
+  type Link,
+  type MirrorRecord,
+  OperatingError,
+  type ToReplica,
+  type WorldRecord,
+} from "@atlasnet/core";
+import type { ReplicaNews } from "../host/protocol.ts";
+import { Alarm } from "../migration/alarm.ts";
+import { InTurn } from "../migration/in-turn.ts";
+import { problemOf } from "../migration/incoming.ts";
+import type { ReplicaLinks } from "../migration/replica-links.ts";
+import { ReplicaTarget } from "../replica/target.ts";
+import type {
+  ReplicaTargetDependencies,
+  TargetEffect as StreamEffect,
+  TargetEvent as StreamEvent,
+} from "../replica/target-types.ts";
+import type { WorldRequest } from "../server/gameserver.ts";
+import {
+  type FollowerEffect,
+  type FollowerEvent,
+  type FollowerPhase,
+  MirrorFollower,
+} from "./follower.ts";
+import type { MirroredWorlds, MirrorHome } from "./mirror-home.ts";
+import type { MirrorWatch } from "./mirror-watch.ts";
+
+export interface MirroringOptions {
+  readonly shard: string;
+  readonly mirror: MirrorRecord;
+  /** The node that is followed. */
+  readonly owner: string;
+  readonly me: Claimant;
+  readonly suspectMs: number;
+}
+
+export interface MirroringDependencies {
+  readonly home: MirrorHome;
+  readonly worlds: MirroredWorlds;
+  readonly links: ReplicaLinks;
+  readonly clock: Clock;
+  readonly watch: MirrorWatch;
+  readonly stream: ReplicaTargetDependencies;
+  /** Whether one more may begin now. */
+  mayBegin(): boolean;
+  /** It is over. */
+  ended(): void;
+}
+
+/** A shard that runs elsewhere and is mirrored here: drives the core and the replica's stream, and does what they ask for. */
+export class Mirroring {
+  readonly shard: string;
+  readonly record: MirrorRecord;
+  private readonly options: MirroringOptions;
+  private readonly dependencies: MirroringDependencies;
+  private readonly core: MirrorFollower;
+  private readonly turn = new InTurn();
+  private readonly alarm: Alarm;
+  private stream: ReplicaTarget | undefined;
+  private link: Link | undefined;
+  /** What it is to run as, once it was prepared. */
+  private runs: { readonly request: WorldRequest; readonly world: WorldRecord } | undefined;
+  /** The shard is kept free for it. */
+  private hasArrived = false;
+  private needsLink = false;
+  /** Nothing is acknowledged, nothing taken in. */
+  private isSilent = false;
+  private isDropped = false;
+
+  constructor(options: MirroringOptions, dependencies: MirroringDependencies) {
+    const { shard, mirror } = options;
+    const { home, clock, links } = dependencies;
+    this.shard = shard;
+    this.record = mirror;
+    this.options = options;
+    this.dependencies = dependencies;
+    this.core = new MirrorFollower(options, () => home.mirrorView(shard), clock.now());
+    this.alarm = new Alarm(clock, () => this.time());
+    links.serve(shard);
+  }
+
+  get phase(): FollowerPhase {
+    return this.core.phase;
+  }
+
+  /** It takes in a copy of the world. */
+  get isCopying(): boolean {
+    return this.hasArrived && this.stream?.progress.whole !== true;
+  }
+
+  /** The watch has shown something, or another one is over. */
+  look(): void {
+    this.tell({ type: "look" });
+    const { home } = this.dependencies;
+    const { record } = home.mirrorView(this.shard).migration;
+    if (record?.to === home.node) this.giveUp("the shard is to move here");
+    this.begin();
+  }
+
+  giveUp(problem: string): void {
+    this.tell({ type: "give-up", problem });
+  }
+
+  /** Everything was taken from this node: what is here goes, and nothing is said. */
+  drop(): void {
+    if (this.isDropped) return;
+    this.end();
+    this.leave().catch((error: unknown) => this.dependencies.watch.broken(error));
+  }
+
+  linked(link: Link): void {
+    if (link.peer.node === this.options.owner) this.join(link);
+  }
+
+  linkGone(link: Link): void {
+    if (this.link !== link) return;
+    this.link = undefined;
+    this.toStream({ type: "link-lost" });
+    const other = this.dependencies.links.to(this.options.owner);
+    if (other !== undefined) return this.join(other);
+    link.closed.then(
+      ({ code }) => {
+        if (code === "peer-gone" && this.link === undefined) this.tell({ type: "owner-gone" });
+      },
+      (error: unknown) => this.dependencies.watch.broken(error),
+    );
+  }
+
+  message(link: Link, message: ToReplica): void {
+    if (link !== this.link) return;
+    if (message.type === "replica-close") {
+      this.toStream({ type: "link-lost" });
+      return this.tell({ type: "closed" });
+    }
+    this.tell({ type: "heard" });
+    if (!this.isSilent) this.toStream({ type: "message", message });
+  }
+
+  news(news: ReplicaNews): void {
+    switch (news.type) {
+      case "replica-open":
+      case "replica-at":
+        return this.toStream({ type: "thread", message: news });
+      case "failed": {
+        if (news.during !== "replica") return;
+        const { code: name, message: problem } = news.error;
+        const code = name === "wrong-module" || name === "bad-data" ? name : "failed";
+        return this.toStream({ type: "replica-failed", code, problem });
+      }
+    }
+  }
+
+  /** The thread that had the replica is gone. */
+  died(problem: string): void {
+    this.toStream({ type: "replica-failed", code: "failed", problem });
+  }
+
+  private begin(): void {
+    const { home, mayBegin } = this.dependencies;
+    if (this.isDropped || this.hasArrived || this.core.phase !== "waiting") return;
+    if (!mayBegin() || !home.arrive(this.shard)) return;
+    this.hasArrived = true;
+    this.tell({ type: "begin" });
+  }
+
+  private async prepare(): Promise<void> {
+    const { home } = this.dependencies;
+    const world = home.mirrorView(this.shard).world.record;
+    if (world === undefined) throw new OperatingError("no-world", "the world was removed");
+    const problem = home.whyNoRoom();
+    if (problem !== undefined) throw new OperatingError("no-room", problem);
+    const request = await home.prepare(this.shard, world);
+    this.runs = { request, world };
+  }
+
+  private follow(): void {
+    const { shard, record } = this;
+    const { links, stream } = this.dependencies;
+    const { me, owner } = this.options;
+    const { id, epoch } = record;
+    // When a link is lost for long, the core says what comes of it.
+    this.stream = new ReplicaTarget(
+      { shard, epoch, id, boot: me.boot, keeps: false, resumeMs: Number.POSITIVE_INFINITY },
+      stream,
+    );
+    this.isSilent = false;
+    if (!this.needsLink) links.need(owner);
+    this.needsLink = true;
+    this.join(links.to(owner));
+  }
+
+  private reopen(): void {
+    this.isSilent = false;
+    this.join(this.link ?? this.dependencies.links.to(this.options.owner));
+  }
+
+  private join(link: Link | undefined): void {
+    if (link === undefined || this.stream === undefined || this.isDropped) return;
+    this.link = link;
+    if (!this.isSilent) this.toStream({ type: "link-up" });
+  }
+
+  private time(): void {
+    const { clock } = this.dependencies;
+    if (this.stream !== undefined && clock.now() >= this.stream.nextAt)
+      this.toStream({ type: "time" });
+    this.tell({ type: "time" });
+  }
+
+  private tell(event: FollowerEvent): void {
+    if (this.isDropped) return;
+    this.turn.run(() => {
+      for (const effect of this.core.handle(event, this.dependencies.clock.now()))
+        this.turn.run(() => this.perform(effect));
+    });
+    this.setAlarm();
+  }
+
+  private toStream(event: StreamEvent): void {
+    if (this.isDropped) return;
+    this.turn.run(() => {
+      const { stream } = this;
+      for (const effect of stream?.handle(event, this.dependencies.clock.now()) ?? [])
+        this.turn.run(() => this.performStream(effect));
+    });
+    this.setAlarm();
+  }
+
+  private setAlarm(): void {
+    if (this.isDropped) return;
+    const streamAt = this.stream?.nextAt ?? Number.POSITIVE_INFINITY;
+    this.alarm.set(Math.min(this.core.nextAt, streamAt));
+  }
+
+  private perform(effect: FollowerEffect): void {
+    const { home, watch } = this.dependencies;
+    const { shard } = this;
+    switch (effect.type) {
+      case "prepare":
+        this.prepare().then(
+          () => this.tell({ type: "prepared" }),
+          (error: unknown) => {
+            const problem = problemOf(error);
+            watch.notFollowed(shard, problem);
+            this.tell({ type: "prepared", problem });
+          },
+        );
+        return;
+      case "follow":
+        return this.follow();
+      case "silence":
+        this.isSilent = true;
+        return;
+      case "reopen":
+        return this.reopen();
+      case "txn": {
+        const { attempt } = effect;
+        home.txn(effect.request).then(
+          (answer) => this.tell({ type: "answered", attempt, answer }),
+          (error: unknown) => watch.broken(error),
+        );
+        return;
+      }
+      case "promote":
+        this.promote(effect.epoch).then(
+          (problem) => this.tell({ type: "promoted", ...(problem !== undefined && { problem }) }),
+          (error: unknown) => watch.broken(error),
+        );
+        return;
+      case "drop":
+        this.toStream({ type: "end", code: effect.code, reason: effect.reason });
+        this.turn.run(() => this.leave().catch((error: unknown) => watch.broken(error)));
+        return;
+      case "suspected":
+        return watch.suspected(shard, this.options.owner, effect.reason);
+      case "over":
+        watch.over(shard, this.options.owner, effect);
+        return this.turn.run(() => this.end());
+    }
+  }
+
+  private performStream(effect: StreamEffect): void {
+    const { worlds, links, watch } = this.dependencies;
+    const { shard, record } = this;
+    switch (effect.type) {
+      case "replica": {
+        const source = { epoch: record.epoch, world: record.world, otherModule: false };
+        if (this.runs !== undefined)
+          worlds.follow(this.runs.request, { state: effect.state, source });
+        return;
+      }
+      case "thread":
+        if (effect.message.type !== "drop-replica") return worlds.tell(shard, effect.message);
+        worlds.unfollow(shard).catch((error: unknown) => watch.broken(error));
+        return;
+      case "send": {
+        const isSaid = !this.isSilent || effect.message.type !== "replica-ack";
+        if (this.link !== undefined && isSaid) links.send(this.link, shard, effect.message);
+        return;
+      }
+      case "copying":
+        return this.tell({ type: "copying" });
+      case "caught-up":
+        return this.tell({ type: "following" });
+      case "failed":
+        watch.notFollowed(shard, `${effect.reason} (${effect.code})`);
+        return this.tell({ type: "failed", code: effect.code, reason: effect.reason });
+      case "ready":
+      case "sealed":
+        return;
+    }
+  }
+
+  /** The promotion has committed. Undefined: it runs; otherwise why it does not, and is opened as after a failure. */
+  private async promote(epoch: number): Promise<string | undefined> {
+    const { home, worlds } = this.dependencies;
+    const { shard, record, runs } = this;
+    const ownership = home.ownershipOf(shard, epoch, record);
+    try {
+      if (runs === undefined || this.stream?.over !== false)
+        throw new OperatingError("no-replica", "its replica is gone");
+      home.expect(shard, runs.world);
+      await worlds.promote(shard, ownership, 0);
+      if (this.isDropped) return "this node was taken for lost";
+      home.adopted(shard, ownership, runs.world);
+      this.hasArrived = false;
+      this.toStream({ type: "done", owner: epoch });
+      return undefined;
+    } catch (error) {
+      await this.leave();
+      return problemOf(error);
+    }
+  }
+
+  /** Nothing of the replica stays here; then the shard may be had in other ways. */
+  private async leave(): Promise<void> {
+    if (!this.hasArrived) return;
+    const { worlds, home } = this.dependencies;
+    await worlds.unfollow(this.shard);
+    worlds.endFollowing(this.shard);
+    this.hasArrived = false;
+    home.departed(this.shard);
+  }
+
+  private end(): void {
+    if (this.isDropped) return;
+    this.isDropped = true;
+    this.alarm.set(Number.POSITIVE_INFINITY);
+    const { links, ended } = this.dependencies;
+    links.unserve(this.shard);
+    if (this.needsLink) links.release(this.options.owner);
+    ended();
+  }
+}
