@@ -92,8 +92,9 @@ export async function createApiserverService(
       },
       load: member.loads,
       moves: {
-        target: (shard, planned) => member.leader.moves.target(shard, planned),
-        refusal: (shard, to, planned) => member.leader.moves.refusal(shard, to, planned),
+        target: (shard, planned, module) => member.leader.moves.target(shard, planned, module),
+        refusal: (shard, to, planned, module) =>
+          member.leader.moves.refusal(shard, to, planned, module),
         reports: () => member.migrations.get(),
       },
       rebalance: member.rebalance,

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import {
   beginMigration,
   type Clock,
+  type Compare,
   type ControlStore,
   clipText,
   isOwned,
@@ -9,13 +10,20 @@ import {
   type MigrationRecord,
   type MigrationRefusal,
   type MigrationView,
+  type ModuleSource,
   migrationKey,
+  modifiedIs,
   movedKey,
   nodeKey,
   ownerKey,
   type Random,
   type Refusal,
+  type Seen,
   shardKey,
+  type TxnParts,
+  updateWorld,
+  type WorldRecord,
+  worldAfterMove,
   worldKey,
   worldOfShard,
 } from "@atlasnet/core";
@@ -24,7 +32,9 @@ import { ApiError } from "./api-error.ts";
 import { misfit } from "./explain-placement.ts";
 import type { MovePort } from "./ports.ts";
 import { propose, readRecord } from "./record-access.ts";
+import type { AskedModule } from "./record-schemas.ts";
 import type { Call } from "./route.ts";
+import { askedModule } from "./world-changes.ts";
 
 /** Migrations that operators ask for. */
 
@@ -42,6 +52,8 @@ export interface AskedMigration {
   readonly shard: string;
   /** Absent: placement chooses. */
   readonly to?: string | undefined;
+  /** What it is to run there; absent: what its world names. */
+  readonly module?: AskedModule | undefined;
   readonly deadlineMs: number;
   /** Who asks, for people. */
   readonly by: string;
@@ -60,6 +72,12 @@ export interface BegunMigration {
   readonly to: string;
 }
 
+/** Nobody runs it: its world's record names the module now, and nothing has to move. */
+export interface RecordedModule {
+  readonly revision: number;
+  readonly shard: string;
+}
+
 /** Who asks, as records and errors name whoever it is. */
 export function askerOf({ caller }: Call): string {
   return caller === undefined ? "an operator" : `operator ${caller.name}`;
@@ -73,11 +91,35 @@ type Judged =
       readonly to: string;
       readonly view: MigrationView;
       readonly generation: number;
+      readonly module: ModuleSource | undefined;
+      /** What has to hold besides. */
+      readonly compare: readonly Compare[];
     }
+  | { readonly kind: "record"; readonly txn: TxnParts }
   | { readonly kind: "refused"; readonly refusal: Refusal<"no-target"> };
 
-/** Asks for a shard to be moved while it runs. @throws ApiError, ControlError */
-export async function migrate(parts: Migrations, asked: AskedMigration): Promise<BegunMigration> {
+/** Asks for a shard to be moved while it runs, with the module that it has. @throws ApiError, ControlError */
+export async function migrate(
+  parts: Migrations,
+  asked: Omit<AskedMigration, "module">,
+): Promise<BegunMigration> {
+  const done = await ask(parts, asked);
+  if (!("id" in done)) throw new Error("only what brings a module may change a record alone");
+  return done;
+}
+
+/** Asks for a shard to run another module: by a move if it runs, else from its next opening on. @throws ApiError, ControlError */
+export function upgrade(
+  parts: Migrations,
+  asked: AskedMigration & { readonly module: AskedModule },
+): Promise<BegunMigration | RecordedModule> {
+  return ask(parts, asked);
+}
+
+async function ask(
+  parts: Migrations,
+  asked: AskedMigration,
+): Promise<BegunMigration | RecordedModule> {
   const { store, clock } = parts;
   const { shard, deadlineMs } = asked;
   const id = migrationId(asked, parts);
@@ -91,15 +133,20 @@ export async function migrate(parts: Migrations, asked: AskedMigration): Promise
     (before) => {
       if (before.kind === "refused") return before.refusal;
       if (before.kind === "begun") return { ok: true, txn: { compare: [], then: [] } };
-      const { to, view, generation } = before;
+      if (before.kind === "record") return { ok: true, txn: before.txn };
+      const { to, view, generation, module, compare } = before;
       const by = clipText(asked.by, MAX_ASKER_BYTES);
       const started = clock.wallTime();
-      const wish = { id, to, reason: "operator", by, started, deadlineMs } as const;
-      return beginMigration(shard, view, wish, generation);
+      const reason = module === undefined ? "operator" : "upgraded";
+      const wish = { id, to, reason, by, module, started, deadlineMs } as const;
+      const made = beginMigration(shard, view, wish, generation);
+      if (!made.ok) return made;
+      return { ok: true, txn: { ...made.txn, compare: [...made.txn.compare, ...compare] } };
     },
-    (code, problem) => refusal(shard, asked.to, code, problem, judged),
+    (code, problem) => refusal(asked, code, problem, judged),
   );
   if (judged?.kind === "begun") return judged.begun;
+  if (judged?.kind === "record") return { revision, shard };
   if (judged?.kind !== "view") throw new Error("a refusal is thrown");
   return { revision, shard, id, from: judged.view.owner.record?.node ?? "", to: judged.to };
 }
@@ -107,9 +154,11 @@ export async function migrate(parts: Migrations, asked: AskedMigration): Promise
 /** What is there, and where it is to go. */
 async function judge(
   { store, moves }: Migrations,
-  { shard, to: named, planned = new Map() }: AskedMigration,
+  { shard, to: named, module: asked, planned = new Map() }: AskedMigration,
   id: string,
 ): Promise<Judged> {
+  const { module, compare } =
+    asked === undefined ? { module: undefined, compare: [] } : await askedModule(store, asked);
   const world = await readRecord(store, "world", worldKey(worldOfShard(shard) ?? ""));
   // The first read waited for the newest state: what is read here is no older.
   const local = "local" as const;
@@ -135,8 +184,14 @@ async function judge(
     world.record?.enabled === true &&
     migration.record === undefined &&
     isOwned(owner, ownerNode, world.generation);
+  const { record: before } = world;
+  if (module !== undefined && before !== undefined && !isMovable && migration.record === undefined)
+    return {
+      kind: "record",
+      txn: recorded(shard, { ...view, world: { ...world, record: before } }, module, compare),
+    };
   if (named === undefined && isMovable) {
-    const chosen = moves?.target(shard, planned);
+    const chosen = moves?.target(shard, planned, module);
     if (chosen === undefined)
       return nowhere("this apiserver does not place worlds: say where it is to go");
     if (!chosen.ok) return nowhere(chosen.problems.join("; "));
@@ -145,12 +200,36 @@ async function judge(
   const target = await readRecord(store, "node", nodeKey(to), local);
   const fits = isMovable && target.record?.role === "gameserver" && to !== holder;
   if (fits && world.record !== undefined) {
-    const problem = misfit(world.record, to, target.record);
+    const problem = misfit(worldAfterMove(world.record, { module }), to, target.record);
     if (problem !== undefined) return nowhere(`${to} cannot take it: ${problem}`);
-    const full = moves?.refusal(shard, to, planned);
+    const full = moves?.refusal(shard, to, planned, module);
     if (full !== undefined) return nowhere(`${to} ${full}`);
   }
-  return { kind: "view", to, view: { ...view, target }, generation: world.generation };
+  const { generation } = world;
+  return { kind: "view", to, view: { ...view, target }, generation, module, compare };
+}
+
+/** The module alone, for as long as nobody owns the shard, and none is on its way there. */
+function recorded(
+  shard: string,
+  {
+    world,
+    owner,
+    migration,
+  }: Pick<MigrationView, "owner" | "migration"> & {
+    readonly world: Seen<WorldRecord> & { readonly record: WorldRecord };
+  },
+  module: ModuleSource,
+  compare: readonly Compare[],
+): TxnParts {
+  const made = updateWorld(worldOfShard(shard) ?? "", world, { ...world.record, module });
+  if (!made.ok) throw new Error(made.problem);
+  const { txn } = made;
+  const assumed = [
+    modifiedIs(ownerKey(shard), owner.modified),
+    modifiedIs(migrationKey(shard), migration.modified),
+  ];
+  return { ...txn, compare: [...txn.compare, ...assumed, ...compare] };
 }
 
 /** 16 hexadecimal digits: by chance, or those of every retry of the request. */
@@ -163,13 +242,13 @@ function migrationId({ request, shard }: AskedMigration, { random }: Migrations)
 }
 
 function refusal(
-  shard: string,
-  to: string | undefined,
+  { shard, to, module }: AskedMigration,
   code: Code,
   problem: string,
   judged: Judged | undefined,
 ): ApiError {
   const world = worldOfShard(shard) ?? "";
+  const elsewhere = `While it runs, a world comes to another module on another gameserver, which has that module and room: start one. Or have it closed and opened again where it is: \`atlasnet world update ${world} --module …\`.`;
   switch (code) {
     case "no-world":
       return new ApiError(
@@ -192,7 +271,11 @@ function refusal(
         : underWay(shard, record);
     }
     case "no-target":
-      return new ApiError("no-target", `${shard}: ${problem}`);
+      return new ApiError(
+        "no-target",
+        `${shard}: ${problem}`,
+        ...(module === undefined ? [] : [elsewhere]),
+      );
     case "not-ready":
       return new ApiError(
         "no-target",
@@ -212,7 +295,11 @@ function refusal(
         `It is opened where there is room by itself; \`atlasnet world show ${world}\` says what stands in the way.`,
       );
     case "own":
-      return new ApiError("conflict", `${shard}: ${problem}`, "It is where it shall be.");
+      return new ApiError(
+        "conflict",
+        `${shard}: ${problem}`,
+        module === undefined ? "It is where it shall be." : elsewhere,
+      );
   }
 }
 

@@ -1,4 +1,4 @@
-import type { LogLevel, NodeLoad } from "@atlasnet/core";
+import type { LogLevel, ModuleSource, NodeLoad } from "@atlasnet/core";
 import type { ReportedMigration, ShardFailure } from "../leader/leader-role.ts";
 import type { PlannedWeights, Target } from "../leader/move-advice.ts";
 import type { RebalancePlan } from "../placement/rebalance-plan.ts";
@@ -91,10 +91,18 @@ export interface PlacementPort {
 
 /** Where worlds may be moved to, and how their migrations come along. */
 export interface MovePort {
-  /** The best node for a shard besides its owner, as this apiserver sees it. */
-  target(shard: string, planned: PlannedWeights): Target;
+  /**
+   * The best node for a shard besides its owner, as this apiserver sees it. `module`: what it is to run there; absent:
+   * what its world names.
+   */
+  target(shard: string, planned: PlannedWeights, module?: ModuleSource): Target;
   /** Why a shard cannot go to a node, to be read behind its name; undefined: it can. */
-  refusal(shard: string, node: string, planned: PlannedWeights): string | undefined;
+  refusal(
+    shard: string,
+    node: string,
+    planned: PlannedWeights,
+    module?: ModuleSource,
+  ): string | undefined;
   /** As nodes said last. Never rejects. */
   reports(): Promise<readonly ReportedMigration[]>;
 }

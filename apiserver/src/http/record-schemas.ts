@@ -104,7 +104,7 @@ const moduleSchema = v.variant("source", [
   v.strictObject({ ...storedModule, digest: digestText }),
 ]);
 /** As it is asked for: the digest is looked up by name and version. */
-const askedModuleSchema = v.variant("source", [
+export const askedModuleSchema = v.variant("source", [
   nodeModule,
   v.strictObject({ ...storedModule, digest: v.optional(digestText) }),
 ]);

@@ -49,6 +49,24 @@ test("a world goes to the least loaded of the other nodes, with what is on its w
   );
 });
 
+test("where a world fits is judged by the module that it is to run there", () => {
+  const { cluster, advice } = scene();
+  const module = { source: "node", path: "./next.js" } as const;
+  const target = () => {
+    const found = advice.target("arena/0", NOTHING, module);
+    return found.ok ? found.node : found.problems.join("; ");
+  };
+  cluster.addNode("gs-2", { capacity, modules: ["./a.js"] });
+  cluster.advance(3000);
+  assert.match(target(), /gs-2 does not have the module \.\/next\.js/);
+  cluster.addNode("gs-3", { capacity, modules: ["./next.js"] });
+  cluster.advance(3000);
+  assert.equal(target(), "gs-3");
+  assert.equal(advice.refusal("arena/0", "gs-3", NOTHING, module), undefined);
+  assert.match(advice.refusal("arena/0", "gs-2", NOTHING, module) ?? "", /next\.js/);
+  assert.match(advice.refusal("arena/0", "gs-3", NOTHING) ?? "", /does not have the module/);
+});
+
 test("a node that does not renew its lease gets nothing, where that is known", () => {
   const { advice, target, silent, more } = scene();
   more();

@@ -1,3 +1,4 @@
+import type { ModuleSource } from "@atlasnet/core";
 import { choose } from "../placement/candidates.ts";
 import type { NodeEntry, ShardEntry } from "../placement/entries.ts";
 import { nodeProblem, nodeProblemText } from "../placement/explain.ts";
@@ -36,8 +37,8 @@ export class MoveAdvice {
     this.dependencies = dependencies;
   }
 
-  /** The best node besides its owner. */
-  target(name: string, planned: PlannedWeights): Target {
+  /** The best node besides its owner. `module`: what it is to run there, if that is another one than its world names. */
+  target(name: string, planned: PlannedWeights, module?: ModuleSource): Target {
     const { view } = this.dependencies;
     const shard = view.shards.get(name);
     if (shard?.world === undefined) return { ok: false, problems: [notSeen(name)] };
@@ -51,9 +52,10 @@ export class MoveAdvice {
         return weight === undefined ? [] : [[node, weight] as const];
       }),
     );
+    const kind = module && shard.world.kind.withModule(module);
     let avoid: NodeEntry | undefined;
     for (const _ of others) {
-      const { node } = choose(view, shard, this.settings, { excluded, avoid }, weights);
+      const { node } = choose(view, shard, this.settings, { excluded, avoid, kind }, weights);
       if (node === undefined) break;
       if (this.isHeard(node)) return { ok: true, node: node.id };
       avoid = node;
@@ -61,7 +63,7 @@ export class MoveAdvice {
     if (others.length === 0)
       return { ok: false, problems: ["there is no other gameserver to move it to"] };
     const named = others.slice(0, MAX_NAMED_NODES).map(({ id }) => {
-      const problem = this.refusal(name, id, planned) ?? "is as loaded as it may be";
+      const problem = this.refusal(name, id, planned, module) ?? "is as loaded as it may be";
       return `${id} ${problem}`;
     });
     const more = others.length - named.length;
@@ -72,14 +74,20 @@ export class MoveAdvice {
   }
 
   /** Why a shard cannot go to a node, as in "gs-2 …"; undefined: it can. */
-  refusal(name: string, to: string, planned: PlannedWeights): string | undefined {
+  refusal(
+    name: string,
+    to: string,
+    planned: PlannedWeights,
+    module?: ModuleSource,
+  ): string | undefined {
     const { view } = this.dependencies;
     const shard = view.shards.get(name);
     const node = view.nodes.get(to);
     if (shard?.world === undefined) return `cannot be judged: ${notSeen(name)}`;
     if (node === undefined) return "has not registered";
     const { world } = shard;
-    const problem = nodeProblem(view, world, shard, node);
+    const kind = module && world.kind.withModule(module);
+    const problem = nodeProblem(view, world, shard, node, kind);
     // Where it is wanted already, its weight counts already.
     if (problem !== undefined && !(problem.code === "full" && isCounted(shard, node)))
       return nodeProblemText(problem, world.weight);

@@ -17,12 +17,14 @@ export type Planned = ReadonlyMap<NodeEntry, number>;
 
 const NOTHING_PLANNED: Planned = new Map();
 
-/** Whom a shard does not go to, however much room there is. */
+/** Whom a shard does not go to, however much room there is, and as what it is placed. */
 export interface Passed {
   /** What it is to leave. */
   readonly excluded?: NodeEntry | undefined;
   /** What failed with it lately. */
   readonly avoid?: NodeEntry | undefined;
+  /** The kind that its world is about to be of; absent: the one that it is. */
+  readonly kind?: WorldKind | undefined;
 }
 
 /** How loaded a node would be with so much more weight; 1 is full. */
@@ -40,12 +42,13 @@ export function choose(
   view: ClusterView,
   shard: ShardEntry,
   settings: Pick<PlacementSettings, "packUpTo">,
-  { excluded, avoid }: Passed,
+  { excluded, avoid, kind: next }: Passed,
   planned: Planned = NOTHING_PLANNED,
 ): Choice {
   const { world } = shard;
   if (world === undefined) return { node: undefined, visits: 0 };
-  const { kind, weight } = world;
+  const { weight } = world;
+  const kind = next ?? world.kind;
   let visits = listNodes(view, kind);
   const room = view.occupancy.roomVersion;
   if (kind.blockedVersion === room && weight >= kind.blockedWeight && shard.mirrorWeight === 0)

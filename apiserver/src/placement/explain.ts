@@ -108,16 +108,17 @@ function whyNowhere(
   };
 }
 
-/** What keeps a node from taking a world, the most lasting reason first. */
+/** What keeps a node from taking a world, the most lasting reason first. `kind`: what the world is about to be. */
 export function nodeProblem(
   view: ClusterView,
   world: WorldEntry,
   shard: ShardEntry,
   node: NodeEntry,
+  kind = world.kind,
 ): NodeProblem | undefined {
   const { record } = node;
   if (record === undefined) return { code: "not-registered" };
-  const misfit = world.kind.misfit(node, view.modules);
+  const misfit = kind.misfit(node, view.modules);
   if (misfit !== undefined) return misfit;
   if (record.state !== "ready") return { code: "state", state: record.state };
   if (!node.isRegistered(view.generation)) return { code: "not-registered" };

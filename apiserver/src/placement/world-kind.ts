@@ -34,12 +34,21 @@ export class WorldKind {
   blockedWeight = 0;
   blockedVersion = -1;
 
-  constructor(key: string, { constraints, policy, module }: WorldRecord) {
+  constructor(
+    key: string,
+    { constraints, policy, module }: Pick<WorldRecord, "constraints" | "policy" | "module">,
+  ) {
     this.key = key;
     this.constraints = constraints;
     this.policy = policy;
     this.module = module;
     this.labels = Object.entries(constraints.nodeLabels);
+  }
+
+  /** What a world of this kind is with another module; the view does not keep it. */
+  withModule(module: ModuleSource): WorldKind {
+    const { constraints, policy } = this;
+    return new WorldKind("", { constraints, policy, module });
   }
 
   misfit(node: NodeEntry, modules: ReadonlyMap<string, string>): Misfit | undefined {

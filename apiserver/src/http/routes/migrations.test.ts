@@ -10,9 +10,11 @@ import {
   encodeRecord,
   firstShard,
   generationOf,
+  type ModuleSource,
   measureMove,
   migrationKey,
   mirrorKey,
+  moduleKey,
   movedKey,
   type NodeRecord,
   nodeKey,
@@ -25,6 +27,7 @@ import {
   seen,
   shardKey,
   switchShard,
+  updateWorld,
   type WorldRecord,
   worldKey,
 } from "@atlasnet/core";
@@ -40,13 +43,16 @@ class FakeMoves {
   refusals = new Map<string, string>();
   reported: ReportedMigration[] = [];
   readonly planned: PlannedWeights[] = [];
+  readonly modules: (ModuleSource | undefined)[] = [];
 
-  target(_shard: string, planned: PlannedWeights): Target {
+  target(_shard: string, planned: PlannedWeights, module?: ModuleSource): Target {
     this.planned.push(new Map(planned));
+    this.modules.push(module);
     return this.best;
   }
 
-  refusal(_shard: string, node: string): string | undefined {
+  refusal(_shard: string, node: string, _planned: PlannedWeights, module?: ModuleSource) {
+    this.modules.push(module);
     return this.refusals.get(node);
   }
 
@@ -181,6 +187,77 @@ test("without a node placement chooses; what it knows against a node is the answ
   moves.best = { ok: true, node: "gs-2" };
   moves.refusals.clear();
   assert.equal((await ask("POST", "/v1/worlds/arena/migrate", {})).to, "gs-2");
+});
+
+test("a world is moved to run another module, which the switch records; where it fits that one counts", async (t) => {
+  const { ask, now, arrive, enter, moves } = await scene(t);
+  const module = { source: "node", path: "./next.js" } as const;
+  await enter("gs-3", { modules: ["./a.js"] });
+  await enter("gs-4", { modules: ["./next.js"] });
+  const path = "/v1/worlds/arena/migrate";
+  await assert.rejects(
+    ask("POST", path, { module, to: "gs-3" }),
+    code("no-target", /gs-3 cannot take it: it has not the module .\/next\.js/),
+  );
+  const { id } = await ask("POST", path, { module, to: "gs-4" });
+  assert.deepEqual(moves.modules, [module]);
+  const { record } = await now("migration", migrationKey("arena/0"));
+  assert.deepEqual([record?.id, record?.reason, record?.module], [id, "upgraded", module]);
+  const { migration } = await ask("GET", "/v1/migrations/arena/0");
+  assert.deepEqual(migration.module, module);
+  assert.notDeepEqual((await ask("GET", "/v1/worlds/arena")).module, module);
+  await arrive("arena", "gs-4");
+  assert.deepEqual((await ask("GET", "/v1/worlds/arena")).module, module);
+});
+
+test("a stored module is named by its version, and has to stay in the store until the move has begun", async (t) => {
+  const { api, ask, now, moves } = await scene(t);
+  const path = "/v1/worlds/arena/migrate";
+  const stored = { source: "store", name: "arena", version: "2.0.0" } as const;
+  await assert.rejects(ask("POST", path, { module: stored }), code("not-found", /arena@2\.0\.0/));
+  const digest = new Uint8Array(32).fill(7);
+  const value = encodeRecord("module", { digest, entry: "index.js", bytes: 100 });
+  const key = moduleKey("arena", "2.0.0");
+  await api.store.txn({ compare: [], then: [{ type: "put", key, value }] });
+  moves.best = { ok: false, problems: ["there is no other gameserver to move it to"] };
+  await assert.rejects(ask("POST", path, { module: stored }), (error) => {
+    assert.match(Object(error).hint, /another gameserver.*start one.*world update arena --module/);
+    return code("no-target", /no other gameserver/)(error);
+  });
+  await assert.rejects(ask("POST", path, { module: stored, to: "gs-1" }), (error) => {
+    assert.match(Object(error).hint, /world update arena --module/);
+    return code("conflict", /has it already/)(error);
+  });
+  await assert.rejects(
+    ask("POST", path, { module: stored, to: "gs-2" }),
+    code("no-target", /no artifacts\.store/),
+  );
+  assert.equal((await now("migration", migrationKey("arena/0"))).record, undefined);
+  assert.deepEqual(moves.modules.at(0), { ...stored, digest });
+});
+
+test("a world that nobody runs only has another module recorded", async (t) => {
+  const { ask, now, propose } = await scene(t);
+  const module = { source: "node", path: "./next.js" } as const;
+  const node = { source: "node", path: "./a.js" } as const;
+  await ask("POST", "/v1/worlds", { world: "idle", module: node, graceSeconds: 7 });
+  const path = "/v1/worlds/idle/migrate";
+  const answer = await ask("POST", path, { module });
+  assert.deepEqual(Object.keys(answer).sort(), ["revision", "shard"]);
+  const { record, modified } = await now("world", worldKey("idle"));
+  assert.deepEqual([record?.module, record?.graceSeconds], [module, 7]);
+  assert.equal(modified, answer.revision);
+  assert.equal((await now("migration", migrationKey("idle/0"))).record, undefined);
+  await assert.rejects(
+    ask("POST", "/v1/worlds/nowhere/migrate", { module }),
+    code("not-found", /no world nowhere/),
+  );
+  // One that runs and is disabled is about to be closed.
+  const before = await now("world", worldKey("arena"));
+  assert.ok(before.record !== undefined);
+  await propose(updateWorld("arena", before, { ...before.record, enabled: false }));
+  await ask("POST", "/v1/worlds/arena/migrate", { module });
+  assert.deepEqual((await now("world", worldKey("arena"))).record?.module, module);
 });
 
 test("what cannot be is refused with a code, a reason and a hint", async (t) => {

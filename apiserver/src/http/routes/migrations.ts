@@ -12,9 +12,15 @@ import {
 import * as v from "valibot";
 import { ApiError } from "../api-error.ts";
 import { migrateAway } from "../migrate-away.ts";
-import { askerOf, DEFAULT_MIGRATION_MS, migrate } from "../migrations.ts";
+import { askerOf, DEFAULT_MIGRATION_MS, migrate, upgrade } from "../migrations.ts";
 import { propose, readRecord, recordOf } from "../record-access.ts";
-import { migrationJson, migrationSchema, movedJson, movedSchema } from "../record-schemas.ts";
+import {
+  askedModuleSchema,
+  migrationJson,
+  migrationSchema,
+  movedJson,
+  movedSchema,
+} from "../record-schemas.ts";
 import { jsonRoute, type Route } from "../route.ts";
 import type { RouteParts } from "../route-parts.ts";
 import {
@@ -60,17 +66,29 @@ export function migrationRoutes(parts: RouteParts): Route[] {
       path: "/v1/worlds/{world}/migrate",
       name: "worlds.migrate",
       summary:
-        "Moves a world to another gameserver while it runs: to `to`, or to where placement finds it best off.",
+        "Moves a world to another gameserver while it runs: to `to`, or to where placement finds it best off. With `module` it runs that one from there on, if it can go on with the world's state; of a world that does not run, the record is changed alone, and the answer has no `id`.",
       role: "operate",
       changes: true,
       params: v.strictObject({ world: worldName }),
-      body: v.strictObject({ to: v.optional(nodeName), deadlineMs: deadline }),
-      answer: v.strictObject({ revision: revisionNumber, ...begunSchema.entries }),
-      handle: ({ params: { world }, body: { to, deadlineMs } }, call) =>
-        migrate(migrations, {
+      body: v.strictObject({
+        to: v.optional(nodeName),
+        deadlineMs: deadline,
+        module: v.optional(askedModuleSchema),
+      }),
+      answer: v.strictObject({
+        revision: revisionNumber,
+        shard: v.string(),
+        ...v.partial(v.omit(begunSchema, ["shard"])).entries,
+      }),
+      handle: ({ params: { world }, body: { to, deadlineMs, module } }, call) => {
+        const asked = {
           ...{ shard: firstShard(world), to, deadlineMs },
           ...{ by: askerOf(call), request: call.id },
-        }),
+        };
+        return module === undefined
+          ? migrate(migrations, asked)
+          : upgrade(migrations, { ...asked, module });
+      },
     }),
     jsonRoute({
       method: "POST",
