@@ -31,3 +31,14 @@ export function parseLabels(flag: string, texts: readonly string[]): { [name: st
 export function collect(text: string, before: readonly string[]): readonly string[] {
   return [...before, text];
 }
+
+/** `arena@1.2.0`, `@games/arena@1.2.0`; anything else is a path. */
+const STORED = /^((?:@[^@/\s]+\/)?[^@/\\\s.][^@/\\\s]*)@(\d+\.\d+\.\d+\S*)$/;
+
+/** A module as the API takes it. */
+export function moduleOf(text: string) {
+  const [, name, version] = STORED.exec(text) ?? [];
+  return name === undefined || version === undefined
+    ? ({ source: "node", path: text } as const)
+    : ({ source: "store", name, version } as const);
+}

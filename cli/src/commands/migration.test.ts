@@ -122,6 +122,28 @@ test("world migrate --wait tells each phase, and how long the world stood still"
   assert.equal(out, "");
 });
 
+test("world upgrade moves a world to its module with the same progress; one that does not run has it recorded", async (t) => {
+  const { start, run, end, migrationOf, reported } = await scene(t);
+  const command = start(["world", "upgrade", "arena", "--module", "./next.js", "--wait"]);
+  await command.wrote("talk", /arena to gs-2: asked for\n/);
+  const { id, reason, module } = await migrationOf("arena");
+  assert.deepEqual([reason, module], ["upgraded", { source: "node", path: "./next.js" }]);
+  reported.push({ node: "gs-2", shard: "arena/0", id, phase: "copying", ...figures });
+  await command.wrote("talk", /copying, 512\.0 KiB/);
+  await end("arena");
+  const { code, talk } = await command.done;
+  assert.equal(code, 0, talk);
+  assert.match(talk, /arena moved from gs-1 to gs-2 in 1\.5 s/);
+  assert.match((await run("migration", "ls", "--ended")).out, / upgraded /);
+  await run("world", "create", "idle", "--module", "./a.js");
+  const idle = await run("world", "upgrade", "idle", "--module", "./next.js");
+  assert.deepEqual([idle.code, /idle does not run/.test(idle.talk)], [0, true], idle.talk);
+  assert.match((await run("world", "ls")).out, /idle .* \.\/next\.js\n/);
+  const none = await run("world", "upgrade", "arena", "--module", "arena@2.0.0");
+  assert.deepEqual([none.code, /no module arena@2\.0\.0/.test(none.talk)], [3, true], none.talk);
+  assert.equal((await run("world", "upgrade", "arena")).code, 2);
+});
+
 test("on a terminal the progress is one line, which goes away", async (t) => {
   const { start, end, migrationOf, reported } = await scene(t);
   const command = start(["world", "migrate", "arena", "--wait"], { live: true, width: 78 });

@@ -80,10 +80,21 @@ async function migrate(
       id: client.newId(),
     }),
   );
+  await showMigration(io, client, begun, { wait, output });
+}
+
+/** Says that it has begun, or with `wait` how it comes along and how it ended. @throws OperatingError: it stays */
+export async function showMigration(
+  io: CliIo,
+  client: ApiClient,
+  begun: Begun,
+  { wait, output }: OutputOptions & { readonly wait: boolean },
+): Promise<void> {
   if (!wait) {
     showNext(io, output, begun, () => "");
+    const [world] = begun.shard.split("/");
     io.talk(
-      `${name} moves from ${begun.from} to ${begun.to}. \`atlasnet migration ls\` says how far it is.\n`,
+      `${world} moves from ${begun.from} to ${begun.to}. \`atlasnet migration ls\` says how far it is.\n`,
     );
     return;
   }
@@ -196,7 +207,8 @@ async function emptyNode(
     });
 }
 
-function deadlineOf(text: string | undefined): number | undefined {
+/** In ms. @throws UsageError */
+export function deadlineOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const seconds = parseDuration(text);
   if (seconds === undefined)

@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import * as v from "valibot";
 import { type ApiOptions, addApiOptions, withApi } from "../api/connect.ts";
-import { collect, parseLabels, parseWhole } from "../api/flags.ts";
+import { collect, moduleOf, parseLabels, parseWhole } from "../api/flags.ts";
 import { type Placement, placementSchema, type World, worldSchema } from "../api/items.ts";
 import { addOutputOption, type OutputOptions, show, understood } from "../api/output.ts";
 import { allPages } from "../api/pages.ts";
@@ -12,6 +12,7 @@ import { DURATION_ALLOWED, parseDuration } from "../duration.ts";
 import { UsageError } from "../usage-error.ts";
 import { addMigrateCommand } from "./world-migrate.ts";
 import { addRestoreCommand } from "./world-restore.ts";
+import { addUpgradeCommand } from "./world-upgrade.ts";
 
 interface WorldOptions extends ApiOptions {
   readonly module?: string;
@@ -119,6 +120,7 @@ export function addWorldCommand(program: Command, io: CliIo): void {
     );
 
   addMigrateCommand(world, io);
+  addUpgradeCommand(world, io);
   addRestoreCommand(world, io);
 
   sub("wake <world>", "have a world that sleeps opened, before anybody comes").action(
@@ -214,16 +216,6 @@ function withSettings(command: Command): Command {
       ]),
     )
     .addHelpText("after", FAILOVER_HELP);
-}
-
-/** `arena@1.2.0`, `@games/arena@1.2.0`; anything else is a path. */
-const STORED = /^((?:@[^@/\s]+\/)?[^@/\\\s.][^@/\\\s]*)@(\d+\.\d+\.\d+\S*)$/;
-
-export function moduleOf(text: string) {
-  const [, name, version] = STORED.exec(text) ?? [];
-  return name === undefined || version === undefined
-    ? ({ source: "node", path: text } as const)
-    : ({ source: "store", name, version } as const);
 }
 
 function recordOf(options: WorldOptions) {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { moduleOf } from "./world.ts";
+import { moduleOf } from "./flags.ts";
 
 test("a module is a name and version of the store, or a path", () => {
   const stored = (name: string, version: string) => ({ source: "store", name, version });
