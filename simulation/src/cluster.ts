@@ -3,15 +3,22 @@ import { Machine, SimProcess, SimViolation, Violations } from "@atlasnet/apiserv
 import { type Disk, encodeRecord, type WorldRecord, worldKey } from "@atlasnet/core";
 import { SeededRandom, SimClock, SimDisk, SimNetwork, type SimPassage } from "@atlasnet/core/sim";
 import type { HistoryRecord } from "@atlasnet/history";
-import { definition } from "@atlasnet/history/world";
 import { Bounds } from "./checkers/bounds.ts";
 import type { Checker } from "./checkers/checker.ts";
+import { CommittedOnly } from "./checkers/committed-only.ts";
+import { EncodedOnce } from "./checkers/encoded-once.ts";
 import { ExactlyOnce } from "./checkers/exactly-once.ts";
 import { GrowingEpochs } from "./checkers/growing-epochs.ts";
 import { Moves } from "./checkers/moves.ts";
+import { NoGhosts } from "./checkers/no-ghosts.ts";
 import { OneActor } from "./checkers/one-actor.ts";
+import { OwnTransactions } from "./checkers/own-transactions.ts";
+import { SameHash } from "./checkers/same-hash.ts";
+import { StoreIsAll } from "./checkers/store-is-all.ts";
+import { WatchedTicks } from "./checkers/ticks.ts";
 import { drive } from "./driver.ts";
 import type { ClusterFaults } from "./faults.ts";
+import { spoilState } from "./nodes/disturbance.ts";
 import { SimApiservers } from "./nodes/sim-apiservers.ts";
 import { SimGameserver } from "./nodes/sim-gameserver.ts";
 import { SIM_LIMITS, SimProxy } from "./nodes/sim-proxy.ts";
@@ -20,9 +27,11 @@ import { drawPlan, type Plan } from "./plan.ts";
 import { PublicNet } from "./players/public-net.ts";
 import { SimPlayer } from "./players/sim-player.ts";
 import { Trace } from "./trace.ts";
+import { fastDefinition } from "./world/fast-checker.ts";
 import { slowDefinition } from "./world/slow-checker.ts";
 
-const CHECKER_WORLD = fileURLToPath(import.meta.resolve("@atlasnet/history/world"));
+// Both are loaded by now: gameservers would wait for real files otherwise, and nothing here waits for them.
+const CHECKER_WORLD = fileURLToPath(new URL("./world/fast-checker.js", import.meta.url));
 const SLOW_WORLD = fileURLToPath(new URL("./world/slow-checker.js", import.meta.url));
 const TROUBLE_EVERY_MS = 1_000;
 const LOOK_EVERY_MS = 500;
@@ -77,6 +86,13 @@ export class ClusterSimulation {
   private readonly oneActor: OneActor;
   private readonly epochs: GrowingEpochs;
   private readonly bounds: Bounds;
+  private readonly storeIsAll: StoreIsAll;
+  private readonly encodedOnce: EncodedOnce;
+  private readonly sameHash: SameHash;
+  private readonly noGhosts: NoGhosts;
+  private readonly committedOnly: CommittedOnly;
+  private readonly ownTransactions: OwnTransactions;
+  private readonly watch: WatchedTicks;
   private readonly counts = {
     ...{ crashes: 0, proxyCrashes: 0, clientCrashes: 0, apiserverCrashes: 0, elections: 0 },
     ...{ cuts: 0, pauses: 0, threads: 0, outages: 0, messages: 0 },
@@ -107,6 +123,24 @@ export class ClusterSimulation {
     this.exactlyOnce = new ExactlyOnce({ violations });
     this.epochs = new GrowingEpochs({ violations });
     this.bounds = new Bounds({ violations });
+    this.sameHash = new SameHash({ violations });
+    this.storeIsAll = new StoreIsAll({ violations });
+    this.encodedOnce = new EncodedOnce({ violations });
+    this.noGhosts = new NoGhosts({ violations });
+    const { sameHash } = this;
+    this.committedOnly = new CommittedOnly({
+      violations,
+      followerOf: (shard, epoch) => sameHash.followerOf(shard, epoch),
+    });
+    this.ownTransactions = new OwnTransactions({
+      violations,
+      worlds: names("w", this.plan.worlds),
+      item: (key) => this.apiservers.item(key),
+    });
+    this.watch = new WatchedTicks(
+      [this.storeIsAll, sameHash, this.noGhosts, this.ownTransactions],
+      (shard) => spoilState(shard, faults),
+    );
     this.network = new SimNetwork(
       { maxDelayMs: this.plan.delayMs, minDelayMs: 0.1 },
       {
@@ -130,6 +164,7 @@ export class ClusterSimulation {
         onCommitted: (entries) => {
           this.note(`commit ${entries.at(-1)?.index}`);
           this.moves.look((key) => this.apiservers.item(key));
+          this.ownTransactions.committed();
         },
       },
     );
@@ -178,7 +213,11 @@ export class ClusterSimulation {
   }
 
   private get checkers(): readonly Checker[] {
-    return [this.exactlyOnce, this.bounds, this.oneActor, this.epochs];
+    return [
+      ...[this.storeIsAll, this.encodedOnce, this.sameHash, this.noGhosts],
+      ...[this.exactlyOnce, this.bounds],
+      ...[this.oneActor, this.committedOnly, this.epochs, this.ownTransactions],
+    ];
   }
 
   private get figures(): { readonly [name: string]: number } {
@@ -253,10 +292,13 @@ export class ClusterSimulation {
     this.counts.deeds += 1;
     this.note(`operator ${JSON.stringify(deed)}`);
     if (deed.type === "roll") return this.roll(deed.node);
+    const { apiservers, faults } = this;
+    const move = (world: string, to: string) =>
+      faults.has("owner-by-decree") ? apiservers.decree(world, to) : apiservers.migrate(world, to);
     const done =
       deed.type === "migrate"
-        ? this.apiservers.migrate(deed.world, deed.to)
-        : this.apiservers.cordon(deed.node, deed.cordoned);
+        ? move(deed.world, deed.to)
+        : apiservers.cordon(deed.node, deed.cordoned);
     // There may be nothing to move, nobody to take it, or no leader to ask: operators are told, and go on.
     done.catch(() => {
       this.counts.refused += 1;
@@ -369,6 +411,8 @@ export class ClusterSimulation {
           value: () => this.net.largestBacklog,
         },
       ]);
+      for (const { id, running } of this.players)
+        if (running !== undefined) this.noGhosts.look(id, running.world, running.view);
       this.looking();
     });
   }
@@ -388,6 +432,7 @@ export class ClusterSimulation {
         bucket: bucket.process,
         random: this.life(id),
         faults,
+        watch: this.watch,
         fatal: (error) => this.fault(id, error),
       },
     );
@@ -446,7 +491,7 @@ export class ClusterSimulation {
       {
         id: `${id}`,
         world: `w${1 + (this.players.indexOf(slot) % plan.worlds)}`,
-        definition: plan.slowWorlds ? slowDefinition : definition,
+        definition: plan.slowWorlds ? slowDefinition : fastDefinition,
         urls,
         sayEveryMs: plan.sayEveryMs,
         writer: life,
@@ -498,7 +543,10 @@ export class ClusterSimulation {
     for (const world of names("w", worlds)) {
       const record: WorldRecord = {
         module: { source: "node", path: this.plan.slowWorlds ? SLOW_WORLD : CHECKER_WORLD },
-        config: { beatTicks: 40 },
+        config: {
+          beatTicks: 40,
+          ...(this.faults.has("state-beside-the-store") && { forgetful: true }),
+        },
         durability: "journal",
         graceSeconds: 30,
         labels: {},
@@ -523,6 +571,9 @@ export class ClusterSimulation {
     this.note(`${from} ${to} ${channel} ${message.type} ${bytes}`);
     this.epochs.sent(passage);
     this.oneActor.sent(passage);
+    this.ownTransactions.sent(passage);
+    this.encodedOnce.sent(passage);
+    this.committedOnly.sent(passage);
   }
 
   private recorded(record: HistoryRecord): void {

@@ -3,6 +3,14 @@
  * simulated surroundings and into wrappers around the real parts; nothing that runs in production knows of them.
  */
 export const CLUSTER_FAULTS = [
+  // 3.1
+  "state-beside-the-store",
+  // 3.2
+  "topic-per-player",
+  // 3.3
+  "change-not-in-the-delta",
+  // 3.4
+  "leaves-not-told",
   // 4.1
   "attach-acknowledges-more",
   "attach-skips-a-message",
@@ -13,8 +21,12 @@ export const CLUSTER_FAULTS = [
   // 5.1
   "acts-without-lease",
   "source-goes-on",
+  // 5.2
+  "tells-of-the-next-tick",
   // 5.3
   "acts-at-an-old-epoch",
+  // 5.4
+  "owner-by-decree",
 ] as const;
 
 export type ClusterFault = (typeof CLUSTER_FAULTS)[number];

@@ -17,6 +17,12 @@ const ONCE = ["4.1 exactly once, in order"];
 const BOUNDS = ["4.2 everything is bounded"];
 const ACTORS = ["5.1 one actor per shard"];
 const EPOCHS = ["5.3 epochs only grow"];
+const STORE = ["3.1 the state is the store"];
+const ENCODED = ["3.2 a topic is encoded once in a tick"];
+const HASHES = ["3.3 who follows has the same hash"];
+const GHOSTS = ["3.4 a mirror is the world at a tick"];
+const COMMITTED = ["5.2 what leaves is of a committed tick"];
+const OWNERS = ["5.4 ownership by one's own transaction"];
 const PROGRESS = ["progress after healing"];
 
 const CALM: Partial<Plan> = {
@@ -28,7 +34,17 @@ const CALM: Partial<Plan> = {
 const CRASHES: Partial<Plan> = { ...CALM, gameserverCrash: 0.05, snapshotIntervalMs: 5_000 };
 
 const CAUGHT: Readonly<Record<ClusterFault, Caught>> = {
-  "attach-acknowledges-more": { rules: ONCE, seeds: 4, plan: { ...CALM, proxyCrash: 0.1 } },
+  "state-beside-the-store": { rules: STORE, seeds: 2, plan: CALM },
+  "topic-per-player": { rules: ENCODED, seeds: 2, plan: CALM },
+  "change-not-in-the-delta": { rules: HASHES, seeds: 2, plan: CALM },
+  "leaves-not-told": { rules: GHOSTS, seeds: 2, plan: CALM },
+  "tells-of-the-next-tick": { rules: COMMITTED, seeds: 2, plan: CALM },
+  "owner-by-decree": { rules: OWNERS, seeds: 4, plan: { ...CALM, operator: 0.3 } },
+  "attach-acknowledges-more": {
+    rules: [...ONCE, ...COMMITTED],
+    seeds: 4,
+    plan: { ...CALM, proxyCrash: 0.1 },
+  },
   "attach-skips-a-message": {
     rules: [...ONCE, ...PROGRESS],
     seeds: 4,
@@ -51,7 +67,7 @@ const CAUGHT: Readonly<Record<ClusterFault, Caught>> = {
     plan: { ...CALM, worlds: 3, isolation: 0.15, leaseMs: 2_000, sayEveryMs: 500 },
   },
   "source-goes-on": {
-    rules: ACTORS,
+    rules: [...ACTORS, ...OWNERS],
     seeds: 6,
     plan: { ...CALM, slowWorlds: false, operator: 0.6, delayMs: 30 },
   },

@@ -2,7 +2,7 @@ import { type Clock, type Disk, type Logger, OperatingError, type ToShard } from
 import type { Response } from "@atlasnet/world";
 import type { Ownership } from "../durability/plan-run.ts";
 import type { ShardStorage } from "../durability/shard-storage.ts";
-import type { Shard } from "../shard/shard.ts";
+import type { Shard, TickResult } from "../shard/shard.ts";
 import { type SleptState, skippedTicks, type WakingState } from "../sleep/slept-state.ts";
 import { carryOver } from "./carry-over.ts";
 import { type LoadedModule, loadModule, newShard, openStorage } from "./open-shard.ts";
@@ -16,6 +16,7 @@ import { ShardMeter } from "./shard-meter.ts";
 import { ShardPosts } from "./shard-posts.ts";
 import { nextRun, type StartedShard, startShard } from "./start-shard.ts";
 import type { Ticking, TickLoop } from "./tick-loop.ts";
+import type { TickWatch } from "./tick-watch.ts";
 
 export interface RunnerDependencies {
   clock: Clock;
@@ -26,6 +27,7 @@ export interface RunnerDependencies {
   post: (message: FromThread) => void;
   /** Unix ms with fractions, the same on every thread: for the times of spans. */
   unixMs: () => number;
+  watch?: TickWatch | undefined;
 }
 
 /** Between two lines about batches that are not of their form. */
@@ -255,7 +257,7 @@ export class ShardRunner implements Ticking {
     const tick = this.loaded.module.hasTick ? next : this.pace.tickAt(startedAt, next);
     const dilation = this.pace.news();
     this.paceLog.tick(previous, this.pace.perMille, startedAt);
-    const result = this.shard.tick(tick, dilation || this.pace.current);
+    const result = this.watched(() => this.shard.tick(tick, dilation || this.pace.current));
     // First: what a tick lets out may have to wait until whoever follows has it.
     this.copies.delta(previous, tick, result.delta);
     this.posts.tell(result);
@@ -269,6 +271,12 @@ export class ShardRunner implements Ticking {
     this.meter.tick(now - startedAt, result);
     this.rested = !this.shard.busy;
     this.nextAt = this.due();
+  }
+
+  private watched(run: () => TickResult): TickResult {
+    const { settings, dependencies, loaded, shard } = this;
+    if (dependencies.watch === undefined) return run();
+    return dependencies.watch.tick(shard, run, () => newShard(settings, loaded, dependencies));
   }
 
   /** Begins a copy for somebody to follow. @throws OperatingError while the shard is being replaced or ended */

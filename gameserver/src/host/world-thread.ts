@@ -17,6 +17,7 @@ import { Replicas } from "./replicas.ts";
 import { type RunnerDependencies, ShardRunner } from "./shard-runner.ts";
 import { threadError } from "./thread-error.ts";
 import { TickLoop } from "./tick-loop.ts";
+import type { TickWatch } from "./tick-watch.ts";
 
 /** The entry of a world thread: it hosts shards and talks to the main thread by messages. */
 
@@ -27,6 +28,7 @@ export interface WorldThreadSurroundings {
   readonly disk: Disk;
   /** Unix ms with fractions, for the times of spans. */
   unixMs(): number;
+  readonly watch?: TickWatch | undefined;
 }
 
 const realSurroundings: WorldThreadSurroundings = {
@@ -52,11 +54,12 @@ export class WorldThread {
     this.settings = settings;
     this.post = post;
     const limited = createGuard(settings.tickLimitMs);
-    const { clock, disk, unixMs } = surroundings;
+    const { clock, disk, unixMs, watch } = surroundings;
     this.dependencies = {
       clock,
       disk,
       unixMs,
+      watch,
       logger: portLogger(post, {}),
       loop: new TickLoop(clock),
       // The limit is inside: an interruption runs no `finally` of what it cuts off.

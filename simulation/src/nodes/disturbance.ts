@@ -1,6 +1,10 @@
 import type { ControlPlaneEvents, ToProxy, ToShard } from "@atlasnet/core";
-import type { FromThread, ToThread } from "@atlasnet/gameserver/sim";
+import type { FromThread, Shard, ToThread } from "@atlasnet/gameserver/sim";
 import type { ClusterFaults } from "../faults.ts";
+import { ofTheNextTick, topicTwice, withoutLeaves } from "./spoiled-batch.ts";
+
+/** In one tick of so many, something changes that is not noted. */
+const UNNOTED_TICKS = 20;
 
 /** What the control plane tells a gameserver, which does not listen to all of it. */
 export function deaf(events: ControlPlaneEvents, faults: ClusterFaults): ControlPlaneEvents {
@@ -12,6 +16,12 @@ export function deaf(events: ControlPlaneEvents, faults: ClusterFaults): Control
     },
     lost: () => events.lost(),
   };
+}
+
+/** A shard's state after a tick. */
+export function spoilState(shard: Shard, faults: ClusterFaults): void {
+  if (!faults.has("change-not-in-the-delta") || shard.store.tick % UNNOTED_TICKS !== 0) return;
+  for (const session of shard.store.sessions.all()) session.lastInput += 1;
 }
 
 /** Breaks rules in what a gameserver's main thread and its world threads tell each other, one gameserver's life long. */
@@ -49,12 +59,20 @@ export class Disturbance {
     return { ...message, messages };
   }
 
+  private spoiled(batch: Uint8Array): Uint8Array {
+    const { faults } = this;
+    if (faults.has("topic-per-player")) return topicTwice(batch);
+    if (faults.has("leaves-not-told")) return withoutLeaves(batch);
+    return faults.has("tells-of-the-next-tick") ? ofTheNextTick(batch) : batch;
+  }
+
   private told(message: ToProxy): ToProxy {
     const { faults, firstEpochs, timelines } = this;
     const { shard, epoch } = message;
     const first = firstEpochs.get(shard) ?? epoch;
     firstEpochs.set(shard, first);
     if (faults.has("acts-at-an-old-epoch") && epoch !== first) return { ...message, epoch: first };
+    if (message.type === "downstream") return { ...message, batch: this.spoiled(message.batch) };
     if (message.type !== "attached") return message;
     if (faults.has("attach-acknowledges-more") && message.attempt > 1)
       return { ...message, appliedSeq: message.appliedSeq + 1 };

@@ -10,10 +10,12 @@ import {
 import {
   cordonNode,
   decodeRecord,
+  encodeRecord,
   firstShard,
   type KeyValue,
   nodeKey,
   noopLogger,
+  ownerKey,
   seen,
 } from "@atlasnet/core";
 import type { SeededRandom, SimClock, SimNetwork } from "@atlasnet/core/sim";
@@ -122,6 +124,20 @@ export class SimApiservers {
         request: undefined,
       },
     );
+  }
+
+  /** The control plane makes a node the owner, instead of asking it: what it must not do. @throws ControlError */
+  async decree(world: string, to: string): Promise<void> {
+    const key = ownerKey(firstShard(world));
+    const [owner, node] = [this.item(key), this.item(nodeKey(to))];
+    const before = owner && decodeRecord("owner", owner.value);
+    const known = node && decodeRecord("node", node.value);
+    if (!before?.ok || !known?.ok) return;
+    const record = { ...before.record, node: to, boot: known.record.boot };
+    await this.store.txn({
+      compare: [],
+      then: [{ type: "put", key, value: encodeRecord("owner", record) }],
+    });
   }
 
   /** New shards stay away from a node, or may come again. @throws ControlError */

@@ -8,6 +8,7 @@ import {
   LoadMeter,
   MigrationHost,
   SNAPSHOTS,
+  type TickWatch,
   WorldHost,
   WorldModules,
   WorldSnapshots,
@@ -44,6 +45,8 @@ export interface SimGameserverDependencies {
   readonly bucket: Disk;
   readonly random: SeededRandom;
   readonly faults: ClusterFaults;
+  /** Sees every tick of its shards. */
+  readonly watch: TickWatch;
   /** The process ends by itself: a fault of its own, or nothing that it may go on with. */
   fatal(error: Error): void;
 }
@@ -124,6 +127,7 @@ export class SimGameserver {
       {
         links: network,
         logger,
+        clock: process,
         randomSeed: () => random.uint32(),
         services: kvServices(id, store),
         control: this.host,
@@ -131,6 +135,7 @@ export class SimGameserver {
           const worker = new SimWorker(settings, {
             clock: process,
             disk,
+            watch: deps.watch,
             disturbance: faults.size === 0 ? undefined : new Disturbance(faults),
           });
           this.workers.add(worker);

@@ -3,6 +3,7 @@ import {
   type FromThread,
   REPORT_INTERVAL_MS,
   type ThreadSettings,
+  type TickWatch,
   type ToThread,
   WorldThread,
   type WorldWorker,
@@ -15,6 +16,8 @@ export interface SimWorkerDependencies {
   readonly disk: Disk;
   /** May change what the thread is told, and tells: how faults are planted. */
   readonly disturbance?: Disturbance | undefined;
+  /** Sees every tick. */
+  readonly watch?: TickWatch | undefined;
 }
 
 /** Messages that come all the time; nobody changes them once they are sent, so they need not be copied. */
@@ -41,10 +44,11 @@ export class SimWorker implements WorldWorker {
 
   constructor(settings: ThreadSettings, dependencies: SimWorkerDependencies) {
     this.deps = dependencies;
-    const { clock, disk } = dependencies;
+    const { clock, disk, watch } = dependencies;
     this.thread = new WorldThread(settings, (message) => this.told(copied(message)), {
       clock,
       disk,
+      watch,
       unixMs: () => clock.wallTime(),
     });
     this.report();

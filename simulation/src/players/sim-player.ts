@@ -3,6 +3,7 @@ import { Client, JoinError, memoryResumeStorage, QueueFullError } from "@atlasne
 import type { SeededRandom } from "@atlasnet/core/sim";
 import { CheckedSession, type HistorySink } from "@atlasnet/history";
 import type { definition } from "@atlasnet/history/world";
+import { shownOf, type View } from "../checkers/no-ghosts.ts";
 import type { PublicNet } from "./public-net.ts";
 
 export interface SimPlayerOptions {
@@ -38,6 +39,7 @@ export class SimPlayer {
   private readonly deps: SimPlayerDependencies;
   private readonly client: Client;
   private session: CheckedSession | undefined;
+  private joined: { readonly entities: ReadonlyMap<number, object> } | undefined;
   private joins = 0;
   private isClosing = false;
   /** No more messages. */
@@ -84,6 +86,16 @@ export class SimPlayer {
       : `${this.id}: ${session.heardUpTo} of ${session.said} messages are answered`;
   }
 
+  get world(): string {
+    return this.options.world;
+  }
+
+  /** What its mirror of the world shows. */
+  get view(): View {
+    const entities = this.joined?.entities ?? new Map<number, object>();
+    return new Map([...entities].map(([id, entity]) => [id, shownOf(entity)]));
+  }
+
   private async join(): Promise<void> {
     const { id, world, writer, definition: built } = this.options;
     const { sink, now, process, random } = this.deps;
@@ -102,6 +114,7 @@ export class SimPlayer {
         });
         session.begin(joined);
         this.session = session;
+        this.joined = joined;
         this.asked = false;
         this.sayAgain(session);
         // What was said may be gone with the time that was given up: only a new answer says how things are.
@@ -111,6 +124,7 @@ export class SimPlayer {
         if (!(error instanceof JoinError)) throw error;
       }
       this.session = undefined;
+      this.joined = undefined;
       await process.sleep(REJOIN_PAUSE_MS * random.float());
     }
   }

@@ -1,0 +1,8 @@
+import { world as checker, definition } from "@atlasnet/history/world";
+import { implementWorld } from "@atlasnet/world";
+import { withCompany } from "./company.ts";
+
+export const fastDefinition = definition;
+
+/** The checker's world at its own pace. */
+export const world = implementWorld(definition, withCompany(checker.behaviour));
