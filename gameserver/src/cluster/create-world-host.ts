@@ -4,6 +4,7 @@ import { type ServiceHost, systemClock } from "@atlasnet/core/node";
 import type { Meter } from "@opentelemetry/api";
 import { MigrationHost } from "../migration/migration-host.ts";
 import { registerReplicaMetrics } from "../migration/replica-metrics.ts";
+import { registerMirrorMetrics } from "../mirror/mirror-metrics.ts";
 import type { Phase } from "../placement/hosted-shard.ts";
 import type { Gameserver } from "../server/gameserver.ts";
 import { createSnapshots } from "../snapshots/create-snapshots.ts";
@@ -30,13 +31,17 @@ export async function createWorldHost(
   if (snapshots !== undefined) host.part("snapshots", async () => snapshots.stop());
   const modules = new WorldModules({ dir: config.gameserver.modulesDir }, { stored });
   const { bytesPerSecond } = config.migration;
+  const { mirror } = config;
   const migrations =
     links &&
     new MigrationHost(
-      { bytesPerSecond },
+      { bytesPerSecond, mirror },
       { network: links, clock: systemClock, ...{ logger, meter, tracer } },
     );
-  if (migrations !== undefined) registerReplicaMetrics(meter, migrations);
+  if (migrations !== undefined) {
+    registerReplicaMetrics(meter, migrations);
+    registerMirrorMetrics(meter, migrations.mirrors);
+  }
   const worlds = new WorldHost(
     { control, modules, snapshots, migrations, clock: systemClock, logger, onGone },
     { fresh: config.data.fresh },
@@ -67,7 +72,7 @@ const PHASES: readonly Phase[] = [
 export function registerHostingMetrics(
   meter: Meter,
   worlds: WorldHost,
-  gameserver: Pick<Gameserver, "heldBytes" | "asleep" | "wakes">,
+  gameserver: Pick<Gameserver, "heldBytes" | "mirrorWaits" | "asleep" | "wakes">,
 ): void {
   meter
     .createObservableGauge("atlasnet_gameserver_shards", {
@@ -99,8 +104,19 @@ export function registerHostingMetrics(
     });
   meter
     .createObservableGauge("atlasnet_gameserver_held_bytes", {
-      description: "Output that waits for the lease to hold again",
+      description: "Output that waits for the lease to hold again, or for mirrors",
       unit: "By",
     })
     .addCallback((result) => result.observe(gameserver.heldBytes));
+  meter
+    .createObservableCounter("atlasnet_mirror_waits_total", {
+      description: "Pieces of output of mirrored worlds that waited for their mirrors and left",
+    })
+    .addCallback((result) => result.observe(gameserver.mirrorWaits.count));
+  meter
+    .createObservableCounter("atlasnet_mirror_wait_seconds_total", {
+      description: "For how long they waited, together",
+      unit: "s",
+    })
+    .addCallback((result) => result.observe(gameserver.mirrorWaits.ms / 1000));
 }

@@ -94,6 +94,24 @@ export const gameserverSettings = {
     meaning:
       "Most that a gameserver sends of one world's state per second while that world moves to another one. A world ticks on meanwhile.",
   },
+  "mirror.timeoutMs": {
+    type: "integer",
+    min: 100,
+    max: 60_000,
+    unit: "ms",
+    default: 500,
+    meaning:
+      "A mirror of a world that acknowledges nothing for so long is given up: until then what the world says waits for it, and players with it.",
+  },
+  "mirror.suspectMs": {
+    type: "integer",
+    min: 200,
+    max: 60_000,
+    unit: "ms",
+    default: 400,
+    meaning:
+      "The mirror of a world takes it over from an owner that says nothing for so long. Owners say something every 100 ms; a stall of the mirror's own process does not count.",
+  },
   "journal.enabled": {
     type: "bool",
     default: true,
