@@ -56,6 +56,8 @@ async function read(): Promise<Reading> {
 if (isMainThread) {
   process.on("message", (question: "read" | "cpu") => {
     if (question === "cpu") return process.send?.(cpuSeconds());
+    // Others may be asked something by the same way.
+    if (question !== "read") return undefined;
     read().then(
       (reading) => process.send?.(reading),
       (error: unknown) => console.error(error),

@@ -1,0 +1,1 @@
+export { FakeControlPlane } from "./fake-control-plane.ts";
