@@ -36,6 +36,8 @@ export interface PlacementView {
   whyNot?(world: string): "disabled" | "removed" | undefined;
   /** The node that a shard is being moved to, while it is; watchers hear of the shard when that changes. */
   targetOf?(shard: string): string | undefined;
+  /** The node that mirrors it in sync, and takes it over when its owner dies. */
+  mirrorOf?(shard: string): string | undefined;
   /**
    * A node says itself that it has become a shard's owner. A hint, which may only raise the epoch: what this view
    * is kept up to date by goes before it. Not there where nothing moves.

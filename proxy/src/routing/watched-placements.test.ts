@@ -5,6 +5,7 @@ import {
   firstShard,
   isOwned,
   migrationKey,
+  mirrorKey,
   NODES,
   nodeKey,
   ownerKey,
@@ -252,6 +253,7 @@ const step = fc.oneof(
         worldKey(world),
         ownerKey(firstShard(world)),
         migrationKey(firstShard(world)),
+        mirrorKey(firstShard(world)),
       ]),
       ...NODE_NAMES.map(nodeKey),
     ),
@@ -261,6 +263,12 @@ const step = fc.oneof(
     what: fc.constant("migrate" as const),
     world: fc.constantFrom(...WORLD_NAMES),
     node: fc.constantFrom(...NODE_NAMES),
+  }),
+  fc.record({
+    what: fc.constant("mirror" as const),
+    world: fc.constantFrom(...WORLD_NAMES),
+    node: fc.constantFrom(...NODE_NAMES),
+    state: fc.constantFrom("asked" as const, "in-sync" as const),
   }),
   /** A node says that it is the owner: the one who is, or another one. */
   fc.record({
@@ -321,6 +329,8 @@ test("whatever happens in whatever order it is heard, the end is what the store 
         else if (one.what === "delete") store.put({ type: "delete", key: one.key });
         else if (one.what === "migrate")
           store.migrate(one.world, { from: "g1", to: one.node, epoch: 1 });
+        else if (one.what === "mirror")
+          store.mirror(one.world, { node: one.node, state: one.state, epoch: 1 });
         else if (one.what === "placed") placed(one.world, one.liar);
         else if (one.what === "restore") store.tiny.restore(store.tiny.backup());
         else if (one.what === "deliver") deliver(one.prefix);
@@ -347,6 +357,9 @@ test("whatever happens in whatever order it is heard, the end is what the store 
         assert.equal(placements.expects(world), record.record !== undefined);
         const move = store.tiny.seen("migration", migrationKey(firstShard(world)));
         assert.equal(placements.targetOf(firstShard(world)), move.record?.to);
+        const { record: mirror } = store.tiny.seen("mirror", mirrorKey(firstShard(world)));
+        const inSync = mirror?.state === "in-sync" ? mirror.node : undefined;
+        assert.equal(placements.mirrorOf(firstShard(world)), inSync);
       }
       assert.equal(placements.ownedCount, owned);
     }),

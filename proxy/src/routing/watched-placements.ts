@@ -7,6 +7,7 @@ import {
   isOwned,
   type KeyValue,
   migrationKey,
+  mirrorKey,
   NODES,
   type NodeRecord,
   type OwnerRecord,
@@ -71,6 +72,8 @@ export class WatchedPlacements implements PlacementView {
   private readonly shardsOf = new Map<string, Set<string>>();
   /** By shard: where it is being moved to. */
   private readonly moves = new Map<string, { to: string | undefined; modified: Revision }>();
+  /** By shard: who mirrors it in sync. */
+  private readonly mirrors = new Map<string, { node: string | undefined; modified: Revision }>();
   /** Shards with a hint. */
   private readonly hinted = new Set<string>();
   private readonly watchers = new Set<(changes: PlacementChanges) => void>();
@@ -122,6 +125,10 @@ export class WatchedPlacements implements PlacementView {
 
   targetOf(shard: string): string | undefined {
     return this.moves.get(shard)?.to;
+  }
+
+  mirrorOf(shard: string): string | undefined {
+    return this.mirrors.get(shard)?.node;
   }
 
   placed({ shard, node, epoch }: Placement): void {
@@ -228,6 +235,7 @@ export class WatchedPlacements implements PlacementView {
     else {
       for (const [shard, { floor }] of this.shards) yield [ownerKey(shard), floor];
       for (const [shard, { modified }] of this.moves) yield [migrationKey(shard), modified];
+      for (const [shard, { modified }] of this.mirrors) yield [mirrorKey(shard), modified];
     }
   }
 
@@ -237,6 +245,7 @@ export class WatchedPlacements implements PlacementView {
     else if (key?.kind === "world") this.putWorld(key.world, item, found);
     else if (key?.kind === "owner") this.putOwner(key.shard, item, found);
     else if (key?.kind === "migration") this.putMove(key.shard, item, found);
+    else if (key?.kind === "mirror") this.putMirror(key.shard, item, found);
   }
 
   private remove(text: string, modified: Revision, found: Found): void {
@@ -255,7 +264,20 @@ export class WatchedPlacements implements PlacementView {
     else if (key?.kind === "migration") {
       if (modified < (this.moves.get(key.shard)?.modified ?? Number.POSITIVE_INFINITY)) return;
       this.moves.delete(key.shard);
+    } else if (key?.kind === "mirror") {
+      if (modified < (this.mirrors.get(key.shard)?.modified ?? Number.POSITIVE_INFINITY)) return;
+      this.mirrors.delete(key.shard);
     }
+  }
+
+  private putMirror(shard: string, item: KeyValue, found: Found): void {
+    if (item.modified <= (this.mirrors.get(shard)?.modified ?? -1)) return;
+    const decoded = decodeRecord("mirror", item.value);
+    if (!decoded.ok) this.unreadable += 1;
+    const isInSync = decoded.ok && decoded.record.state === "in-sync";
+    const node = isInSync ? decoded.record.node : undefined;
+    this.mirrors.set(shard, { node, modified: item.modified });
+    if (node !== undefined) found.shards.add(shard);
   }
 
   private putMove(shard: string, item: KeyValue, found: Found): void {

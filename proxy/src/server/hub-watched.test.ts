@@ -317,6 +317,31 @@ test("a shard that is being moved: the link stands before, and the new owner's w
   hub.stop();
 });
 
+test("a shard that is mirrored: the link to its mirror stands, and its word that it took over is enough", async () => {
+  const { store, hub, attaches, links, complete, elapse } = await scene();
+  const first = store.own("arena", "g1");
+  complete();
+  const player = new TestPlayer(hub);
+  player.join();
+  await elapse(100);
+  store.mirror("arena", { node: "g2", epoch: first, state: "asked" });
+  await elapse(100);
+  assert.equal(links.get("g2")?.length ?? 0, 0, "it is not in sync");
+  store.mirror("arena", { node: "g2", epoch: first, state: "in-sync" });
+  await elapse(100);
+  assert.equal(links.get("g2")?.length, 1);
+  // The watch is late from here on.
+  store.tiny.onChanges = undefined;
+  const epoch = store.own("arena", "g2");
+  links
+    .get("g2")?.[0]
+    ?.channel(NODE_CHANNEL)
+    .send({ type: "placed", world: "arena", shard: SHARD, epoch });
+  await elapse(100);
+  assert.deepEqual(attaches.slice(1), [`g2 at ${epoch}`]);
+  hub.stop();
+});
+
 test("a node that is mistaken about its ownership is corrected by the watch; players go back", async () => {
   const { store, hub, attaches, links, placements, complete, elapse } = await scene();
   const first = store.own("arena", "g1");

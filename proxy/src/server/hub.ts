@@ -313,12 +313,16 @@ export class Hub {
     this.prepareMove(shard);
   }
 
-  /** A shard with clients here that is being moved: the link to where it goes stands when it gets there. */
+  /** A shard with clients here that is being moved, or mirrored: the link to where it goes stands when it gets there. */
   private prepareMove(shard: string): void {
-    const to = this.dependencies.placements.targetOf?.(shard);
-    if (to === undefined) return;
-    for (const { ports } of this.links.values())
-      if ((ports.get(shard)?.clientCount ?? 0) > 0) return this.prepareLink(to);
+    const { placements } = this.dependencies;
+    const next = [placements.targetOf?.(shard), placements.mirrorOf?.(shard)];
+    if (next.every((node) => node === undefined)) return;
+    const hasClients = [...this.links.values()].some(
+      ({ ports }) => (ports.get(shard)?.clientCount ?? 0) > 0,
+    );
+    if (!hasClients) return;
+    for (const node of next) if (node !== undefined) this.prepareLink(node);
   }
 
   private prepareLink(node: string): void {

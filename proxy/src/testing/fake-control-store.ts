@@ -4,7 +4,9 @@ import {
   encodeRecord,
   type KeyValue,
   type MigrationRecord,
+  type MirrorRecord,
   migrationKey,
+  mirrorKey,
   type NodeRecord,
   nodeKey,
   type Operation,
@@ -74,6 +76,16 @@ export class FakeControlStore implements Pick<ControlStore, "range" | "watch"> {
     };
     const key = migrationKey(`${world}/0`);
     return this.put({ type: "put", key, value: encodeRecord("migration", record) });
+  }
+
+  mirror(
+    world: string,
+    { node, epoch, state }: { node: string; epoch: number; state: MirrorRecord["state"] },
+  ): number {
+    const made = this.tiny.get(worldKey(world))?.created ?? 0;
+    const record = { id: "0123456789abcdef", world: made, epoch, node, boot: "1", state };
+    const key = mirrorKey(`${world}/0`);
+    return this.put({ type: "put", key, value: encodeRecord("mirror", record) });
   }
 
   /** Everything below a prefix. */
