@@ -5,15 +5,24 @@ import { OutGate } from "./out-gate.ts";
 let mayAct = true;
 let out: string[] = [];
 let spoiled: string[] = [];
+let crowds: string[] = [];
+let now = 0;
 let gate: OutGate;
 
 beforeEach(() => {
   mayAct = true;
   out = [];
   spoiled = [];
+  crowds = [];
+  now = 0;
   gate = new OutGate(
-    { maxShardBytes: 1000, maxBytes: 1500 },
-    { mayAct: () => mayAct, overflowed: (shard) => spoiled.push(shard) },
+    { maxShardBytes: 1000, maxBytes: 1500, maxWaitingBytes: 600 },
+    {
+      mayAct: () => mayAct,
+      overflowed: (shard) => spoiled.push(shard),
+      crowded: (shard, isCrowded) => crowds.push(`${shard}:${isCrowded}`),
+      now: () => now,
+    },
   );
 });
 
@@ -78,4 +87,77 @@ test("a shard whose output does not fit is told once and silent until it is forg
   gate.forget("a");
   send("a", "5");
   assert.deepEqual(out, ["b:1", "a:5"]);
+});
+
+test("what a mirrored shard says waits until its mirror has the tick; other shards do not", () => {
+  send("a", "1");
+  gate.gate("a");
+  // Of a tick that was made before: whichever that was.
+  send("a", "2");
+  gate.ticked("a", 5);
+  send("a", "3");
+  send("b", "1");
+  gate.ticked("a", 6);
+  now = 7;
+  send("a", "4");
+  assert.deepEqual(out, ["a:1", "b:1"]);
+  now = 10;
+  gate.release("a", 5);
+  assert.deepEqual(out, ["a:1", "b:1", "a:2", "a:3"]);
+  gate.release("a", 4);
+  send("a", "5");
+  gate.release("a", 6);
+  assert.deepEqual(out.slice(4), ["a:4", "a:5"]);
+  send("a", "6");
+  assert.deepEqual(out.slice(6), ["a:6"], "of a tick that the mirror has");
+  assert.deepEqual([gate.heldBytes, gate.waits], [0, { count: 4, ms: 23 }]);
+  gate.ticked("a", 7);
+  send("a", "7");
+  gate.ungate("a");
+  assert.ok(!gate.isGated("a"));
+  send("a", "8");
+  assert.deepEqual(out.slice(7), ["a:7", "a:8"]);
+});
+
+test("a mirrored shard waits for the lease as well, and holds up no other", () => {
+  gate.gate("a");
+  gate.ticked("a", 5);
+  send("a", "1");
+  mayAct = false;
+  gate.seal();
+  send("b", "1");
+  gate.release("a", 5);
+  gate.ungate("a");
+  assert.deepEqual(out, []);
+  gate.gate("a");
+  gate.ticked("a", 6);
+  send("a", "2");
+  mayAct = true;
+  gate.unseal();
+  assert.deepEqual(out, ["b:1"], "it is not known any more what of it the mirror has");
+  gate.release("a", 6);
+  assert.deepEqual(out, ["b:1", "a:1", "a:2"]);
+});
+
+test("a shard of which much waits for its mirror makes no tick meanwhile; what is forgotten never leaves", () => {
+  gate.gate("a");
+  gate.ticked("a", 1);
+  send("a", "1", 200);
+  gate.ticked("a", 2);
+  send("a", "2", 200);
+  assert.deepEqual(crowds, ["a:true"]);
+  gate.release("a", 1);
+  assert.deepEqual(crowds, ["a:true"], "more than half of it waits");
+  gate.release("a", 2);
+  assert.deepEqual(crowds, ["a:true", "a:false"]);
+  gate.ticked("a", 3);
+  send("a", "3", 800);
+  gate.ungate("a");
+  assert.deepEqual(crowds.slice(2), ["a:true", "a:false"]);
+  gate.gate("a");
+  send("a", "4");
+  gate.forget("a");
+  send("a", "5");
+  assert.deepEqual(out, ["a:1", "a:2", "a:3", "a:5"]);
+  assert.deepEqual(spoiled, []);
 });
