@@ -1,0 +1,262 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  ABSENT,
+  type MirrorRecord,
+  type NodeRecord,
+  type OwnerRecord,
+  type Seen,
+} from "@atlasnet/core";
+import { nodeRecord, worldRecord } from "@atlasnet/core/testing";
+import {
+  type FollowedView,
+  type FollowerEffect,
+  type FollowerEvent,
+  MirrorFollower,
+} from "./follower.ts";
+import { MirrorOwner, type OwnerEffect, type OwnerEvent } from "./owner.ts";
+import { mirrorTicketProblem } from "./ticket.ts";
+
+const SHARD = "arena/0";
+const EPOCH = 10;
+const [M1, M2] = ["0000000000000001", "0000000000000002"] as const;
+const asked: MirrorRecord = {
+  ...{ id: M1, world: 1, epoch: EPOCH, node: "b", boot: "b1", state: "asked" },
+};
+const inSync: MirrorRecord = { ...asked, state: "in-sync" };
+
+function seenAt<T>(record: T, modified: number): Seen<T> {
+  return { record, created: 1, modified };
+}
+
+function ownedBy(node: string, modified = EPOCH): Seen<OwnerRecord> {
+  return seenAt({ world: 1, node, boot: `${node}1`, state: "owned" }, modified);
+}
+
+function nodeOf(fields: Partial<NodeRecord>): Seen<NodeRecord> {
+  return seenAt({ ...nodeRecord({ state: "ready", ...fields }), cordoned: false }, 5);
+}
+
+class OwnerScene {
+  mirror: Seen<MirrorRecord> = seenAt(asked, 11);
+  owner = ownedBy("a");
+  now = 1_000;
+  readonly core = new MirrorOwner(
+    { shard: SHARD, epoch: EPOCH, boot: "a1", timeoutMs: 500 },
+    () => ({ mirror: this.mirror, owner: this.owner }),
+    1_000,
+  );
+
+  tell(...events: OwnerEvent[]): string[] {
+    return events.flatMap((event) => this.core.handle(event, this.now)).map(ownerWord);
+  }
+
+  /** The mirror is in sync, at tick 7. */
+  mirrored(): this {
+    this.tell({ type: "opened", id: M1 }, { type: "ticked", tick: 7 }, { type: "caught-up" });
+    this.tell({ type: "acknowledged", tick: 7 });
+    this.tell({ type: "answered", attempt: 1, answer: { type: "done", revision: 12 } });
+    this.mirror = seenAt(inSync, 12);
+    assert.equal(this.core.phase, "in-sync");
+    return this;
+  }
+
+  /** Time passes as it does for a process that does not stand still. */
+  pass(ms: number): string[] {
+    const words: string[] = [];
+    for (const end = this.now + ms; this.now < end; ) {
+      this.now += 50;
+      words.push(...this.tell({ type: "time" }));
+    }
+    return words;
+  }
+}
+
+function ownerWord(effect: OwnerEffect): string {
+  if (effect.type === "release") return `release ${effect.tick}`;
+  if (effect.type === "lost") return `lost: ${effect.reason}`;
+  return effect.type;
+}
+
+test("an owner gates first, confirms once the mirror has what was let out before, then releases", () => {
+  const s = new OwnerScene();
+  assert.deepEqual(s.tell({ type: "opened", id: M1 }, { type: "ticked", tick: 7 }), []);
+  assert.deepEqual(s.tell({ type: "acknowledged", tick: 6 }), []);
+  assert.deepEqual(s.tell({ type: "caught-up" }), ["gate"]);
+  assert.deepEqual(s.tell({ type: "acknowledged", tick: 7 }), ["release 7", "txn"]);
+  const done = { type: "done", revision: 12 } as const;
+  assert.deepEqual(s.tell({ type: "answered", attempt: 1, answer: done }), ["in-sync"]);
+});
+
+test("an owner says something every 100 ms, and clears a mirror that does not answer", () => {
+  const s = new OwnerScene().mirrored();
+  assert.deepEqual(s.pass(250), ["pulse", "pulse"]);
+  s.tell({ type: "acknowledged", tick: 7 });
+  s.tell({ type: "ticked", tick: 8 });
+  assert.equal(s.core.lagTicks, 1);
+  s.pass(300);
+  // It answers, and has not got that tick.
+  s.tell({ type: "acknowledged", tick: 7 });
+  const lost = s.pass(300).filter((word) => word !== "pulse");
+  assert.deepEqual(lost, ["end", "lost: it acknowledged nothing for 500 ms", "txn"]);
+  assert.deepEqual(s.tell({ type: "acknowledged", tick: 8 }), [], "it is too late");
+  const unknown = { type: "failed", problem: "planted", unknown: true } as const;
+  assert.deepEqual(s.tell({ type: "answered", attempt: 2, answer: unknown }), []);
+  s.mirror = ABSENT;
+  assert.deepEqual(s.tell({ type: "look" }), ["ungate"]);
+});
+
+test("a process that stood still holds that against nobody", () => {
+  const s = new OwnerScene().mirrored();
+  s.now += 5_000;
+  assert.deepEqual(s.tell({ type: "time" }), ["pulse"]);
+  assert.equal(s.core.phase, "in-sync");
+});
+
+test("an owner whose shard has another epoch releases nothing more", () => {
+  const s = new OwnerScene().mirrored();
+  s.tell({ type: "ticked", tick: 8 });
+  s.owner = ownedBy("b", 20);
+  s.mirror = ABSENT;
+  assert.deepEqual(s.tell({ type: "look" }), ["end"]);
+  assert.deepEqual(s.tell({ type: "acknowledged", tick: 8 }, { type: "time" }), []);
+  assert.equal(s.core.nextAt, Number.POSITIVE_INFINITY);
+});
+
+test("what is to be closed is freed, and takes no mirror until it stays", () => {
+  const s = new OwnerScene();
+  assert.deepEqual(s.tell({ type: "free", reason: "it is closed" }), ["freed"]);
+  s.tell({ type: "stay" });
+  s.mirrored();
+  const words = s.tell({ type: "free", reason: "it is closed" });
+  assert.deepEqual(words, ["end", "lost: it is closed", "txn"]);
+  const done = { type: "done", revision: 13 } as const;
+  s.mirror = seenAt({ ...asked, id: M2 }, 14);
+  assert.deepEqual(s.tell({ type: "answered", attempt: 2, answer: done }), ["ungate", "freed"]);
+  const next: OwnerEvent[] = [{ type: "opened", id: M2 }, { type: "caught-up" }];
+  assert.deepEqual(s.tell(...next), []);
+  assert.deepEqual(s.tell({ type: "stay" }), ["gate"]);
+});
+
+class FollowerScene {
+  now = 1_000;
+  view: FollowedView = {
+    world: seenAt(worldRecord(), 1),
+    shard: ABSENT,
+    owner: ownedBy("a"),
+    mirror: seenAt(inSync, 12),
+    node: nodeOf({ boot: "b1" }),
+    ownerNode: nodeOf({ boot: "a1" }),
+  };
+  readonly core = new MirrorFollower(
+    { shard: SHARD, me: { node: "b", boot: "b1", generation: 0 }, mirror: asked, suspectMs: 400 },
+    () => this.view,
+    1_000,
+  );
+
+  tell(...events: FollowerEvent[]): string[] {
+    return events.flatMap((event) => this.core.handle(event, this.now)).map(followerWord);
+  }
+
+  following(): this {
+    assert.deepEqual(this.tell({ type: "begin" }, { type: "prepared" }), ["prepare", "follow"]);
+    this.tell({ type: "copying" }, { type: "following" });
+    return this;
+  }
+
+  pass(ms: number): string[] {
+    const words: string[] = [];
+    for (const end = this.now + ms; this.now < end; ) {
+      this.now += 50;
+      words.push(...this.tell({ type: "time" }));
+    }
+    return words;
+  }
+}
+
+function followerWord(effect: FollowerEffect): string {
+  if (effect.type === "promote") return `promote ${effect.epoch}`;
+  if (effect.type === "suspected") return `suspected: ${effect.reason}`;
+  if (effect.type === "over") return `over: ${effect.outcome}`;
+  return effect.type;
+}
+
+test("a mirror falls silent, then proposes itself, and acts once that has committed", () => {
+  const s = new FollowerScene().following();
+  assert.deepEqual(s.pass(350), []);
+  s.tell({ type: "heard" });
+  assert.deepEqual(s.pass(350), []);
+  assert.deepEqual(s.pass(50), ["silence", "suspected: it said nothing for 400 ms", "txn"]);
+  const unknown = { type: "failed", problem: "planted", unknown: true } as const;
+  assert.deepEqual(s.tell({ type: "answered", attempt: 1, answer: unknown }), []);
+  s.view = { ...s.view, owner: ownedBy("b", 20), mirror: ABSENT };
+  assert.deepEqual(s.tell({ type: "look" }), ["promote 20"]);
+  assert.deepEqual(s.tell({ type: "promoted" }), ["over: promoted"]);
+});
+
+for (const [why, happens] of [
+  ["its link ended", (s: FollowerScene) => s.tell({ type: "owner-gone" })],
+  [
+    "its node was taken for lost",
+    (s: FollowerScene) => {
+      s.view = { ...s.view, ownerNode: nodeOf({ boot: "a1", state: "lost" }) };
+      return s.tell({ type: "look" });
+    },
+  ],
+] as const)
+  test(`an owner is suspected at once: ${why}`, () => {
+    const s = new FollowerScene().following();
+    assert.deepEqual(happens(s), ["silence", `suspected: ${why}`, "txn"]);
+  });
+
+test("nobody is suspected by one who is not in sync, has not the state, or stood still himself", () => {
+  const s = new FollowerScene().following();
+  s.now += 5_000;
+  assert.deepEqual(s.tell({ type: "time" }), []);
+  s.view = { ...s.view, mirror: seenAt(asked, 11) };
+  assert.deepEqual(s.pass(1_000), []);
+  s.tell({ type: "copying" });
+  s.view = { ...s.view, mirror: seenAt(inSync, 12) };
+  assert.deepEqual(s.pass(1_000), []);
+});
+
+test("after a conflict, a mirror that has heard the owner since follows again; otherwise it asks again", () => {
+  const s = new FollowerScene().following();
+  s.pass(400);
+  assert.deepEqual(s.tell({ type: "answered", attempt: 1, answer: { type: "conflict" } }), []);
+  assert.deepEqual(s.pass(100), ["txn"]);
+  s.tell({ type: "heard" });
+  const words = s.tell({ type: "answered", attempt: 2, answer: { type: "conflict" } });
+  assert.deepEqual(words, ["reopen"]);
+  assert.equal(s.core.phase, "following");
+  s.view = { ...s.view, mirror: ABSENT };
+  assert.deepEqual(s.tell({ type: "look" }), ["drop", "over: ended"]);
+});
+
+test("an owner that ends the stream is asked again, and what is here stays; a replica that is gone is begun anew", () => {
+  const s = new FollowerScene().following();
+  assert.deepEqual(s.tell({ type: "closed" }), []);
+  assert.deepEqual(s.pass(100), ["reopen"]);
+  s.tell({ type: "failed", code: "failed", reason: "its thread died" });
+  assert.deepEqual(s.pass(1_000), ["follow"], "without the state it suspects nobody");
+  assert.deepEqual(s.tell({ type: "give-up", problem: "this node is stopping" }), [
+    "drop",
+    "over: ended",
+  ]);
+});
+
+test("a ticket is good for the record's node and boot, at the epoch of both", () => {
+  const view = { mirror: seenAt(asked, 11), owner: ownedBy("a") };
+  const ticket = { id: M1, boot: "b1", epoch: EPOCH };
+  assert.equal(mirrorTicketProblem(ticket, "b", view, EPOCH), undefined);
+  const codes = [
+    mirrorTicketProblem({ ...ticket, id: M2 }, "b", view, EPOCH),
+    mirrorTicketProblem({ ...ticket, boot: "b2" }, "b", view, EPOCH),
+    mirrorTicketProblem(ticket, "c", view, EPOCH),
+    mirrorTicketProblem(ticket, "b", { ...view, mirror: ABSENT }, EPOCH),
+    mirrorTicketProblem({ ...ticket, epoch: 9 }, "b", view, EPOCH),
+    mirrorTicketProblem(ticket, "b", { ...view, owner: ownedBy("b", 20) }, EPOCH),
+  ].map((problem) => problem?.code);
+  const [unknown, wrong] = ["unknown-ticket", "wrong-epoch"];
+  assert.deepEqual(codes, [unknown, unknown, unknown, unknown, wrong, wrong]);
+});
