@@ -40,7 +40,8 @@ export function addEventsCommand(program: Command, io: CliIo): void {
 
 function eventText({ kind, name, change, modified, record = {} }: Event): string {
   const state = "state" in record ? ` ${String(record["state"])}` : "";
-  const node = kind === "owner" && "node" in record ? ` by ${String(record["node"])}` : "";
+  const isHeld = kind === "owner" || kind === "mirror";
+  const node = isHeld && "node" in record ? ` by ${String(record["node"])}` : "";
   const way =
     kind === "migration" && "to" in record
       ? ` from ${String(record["from"])} to ${String(record["to"])}`

@@ -13,6 +13,7 @@ const eventSchema = v.strictObject({
     "owner",
     "migration",
     "moved",
+    "mirror",
     "module",
     "apiserver",
   ]),
@@ -53,7 +54,6 @@ export function eventOf(change: Change): EventJson | undefined {
   const key = parseRecordKey(full);
   // Snapshots are recorded for each world all the time: that is no news.
   if (key === undefined || key.kind === "snapshot") return undefined;
-  if (key.kind === "mirror") return undefined;
   const { kind } = key;
   const name =
     key.kind === "node"

@@ -17,6 +17,7 @@ import { nodeRecord, worldRecord } from "@atlasnet/core/testing";
 import type { Target } from "../../leader/move-advice.ts";
 import { readRecord } from "../record-access.ts";
 import { apiScene } from "../testing/scene.ts";
+import { eventOf } from "./events.ts";
 
 const shard = "arena/0";
 
@@ -120,4 +121,15 @@ test("nothing is given up while there is nowhere to begin again", async (t) => {
   moves.best = { ok: false, problems: ["gs-3 is full"] };
   await assert.rejects(ask(), refusal("no-target", /gs-3 is full/));
   assert.ok(await isMirrored());
+});
+
+test("a mirror that is asked for, in sync or gone is an event", async (t) => {
+  const { mirror } = await scene(t);
+  const key = mirrorKey(shard);
+  const item = { key, value: encodeRecord("mirror", mirror), created: 5, modified: 7, version: 1 };
+  assert.deepEqual(eventOf({ type: "put", item }), {
+    ...{ kind: "mirror", name: shard, change: "put", modified: 7, record: mirror },
+  });
+  const gone = eventOf({ type: "delete", key, modified: 8 });
+  assert.deepEqual(gone, { kind: "mirror", name: shard, change: "delete", modified: 8 });
 });
