@@ -145,6 +145,18 @@ export class ProcessCluster {
     return this.node(owner ?? "");
   }
 
+  /** The gameserver that mirrors a world, once one is in sync with its owner. */
+  async mirrored(world: string): Promise<NodeProcess> {
+    const catalogue = await this.control();
+    let mirror: string | undefined;
+    await until(`${world} has a mirror in sync`, async () => {
+      const placement = (await catalogue.placements()).find((it) => it.world === world);
+      mirror = placement?.mirror?.state === "in-sync" ? placement.mirror.node : undefined;
+      return mirror !== undefined;
+    });
+    return this.node(mirror ?? "");
+  }
+
   /** The API, as its operators have it. Closed with the cluster. @throws Error without apiservers */
   async control(): Promise<Catalogue> {
     const { tokenFile, addresses } = this.api();
