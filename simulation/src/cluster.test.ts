@@ -26,6 +26,16 @@ test("a cluster in trouble loses, doubles and reorders nothing, and is well agai
     assert.ok((totals[what] ?? 0) >= each * SEEDS, `${what}: ${JSON.stringify(totals)}`);
 });
 
+test("whatever happens at a step of a migration, it ends, and nothing is lost", async () => {
+  const plan = { ...BUSY, operator: 0.6, aim: 0.4, cut: 0, proxyCrash: 0, gameserverCrash: 0 };
+  const { failures, totals } = await runSeeds({ first: 1, count: SEEDS, plan });
+  const [failure] = failures;
+  assert.equal(failure, undefined, `seed ${failure?.seed}: ${failure?.error.stack}`);
+  const steps = ["opens", "copies", "is ready", "seals", "is sealed", "has switched", "is placed"];
+  for (const step of steps) assert.ok((totals[`struck: ${step}`] ?? 0) > 0, step);
+  for (const end of ["moved", "aborted"]) assert.ok((totals[end] ?? 0) > 0, end);
+});
+
 test("the same seed is the same run, another one another", async () => {
   const plan = { ...BUSY, troubleMs: 10_000 };
   const traces: string[] = [];

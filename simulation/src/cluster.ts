@@ -3,6 +3,7 @@ import { Machine, SimProcess, SimViolation, Violations } from "@atlasnet/apiserv
 import { type Disk, encodeRecord, type WorldRecord, worldKey } from "@atlasnet/core";
 import { SeededRandom, SimClock, SimDisk, SimNetwork, type SimPassage } from "@atlasnet/core/sim";
 import type { HistoryRecord } from "@atlasnet/history";
+import { Aim } from "./aim.ts";
 import { Bounds } from "./checkers/bounds.ts";
 import type { Checker } from "./checkers/checker.ts";
 import { CommittedOnly } from "./checkers/committed-only.ts";
@@ -82,6 +83,7 @@ export class ClusterSimulation {
   private readonly processes = new Map<string, SimProcess>();
   private readonly operator: Operator;
   private readonly moves: Moves;
+  private readonly aim: Aim;
   private readonly exactlyOnce: ExactlyOnce;
   private readonly oneActor: OneActor;
   private readonly epochs: GrowingEpochs;
@@ -163,7 +165,10 @@ export class ClusterSimulation {
         random: random.fork("apiservers"),
         onCommitted: (entries) => {
           this.note(`commit ${entries.at(-1)?.index}`);
-          this.moves.look((key) => this.apiservers.item(key));
+          this.moves.look(
+            (key) => this.apiservers.item(key),
+            (record) => this.aim.ended(record),
+          );
           this.ownTransactions.committed();
         },
       },
@@ -188,6 +193,23 @@ export class ClusterSimulation {
       worlds: names("w", this.plan.worlds),
       nodes: this.gameservers.map(({ id }) => id),
     });
+    this.aim = new Aim(
+      { chance: this.plan.aim },
+      {
+        random: random.fork("aim"),
+        gameservers: this.gameservers.map(({ id }) => id),
+        proxies: this.proxies.map(({ id }) => id),
+        later: (ms, run) => clock.setTimer(ms, run),
+        crash: (node) => this.crash(node),
+        pause: (node) => {
+          const slot = this.slotOf(node);
+          if (slot?.running !== undefined) this.pause(slot);
+        },
+        isolate: (node) => this.isolate(node),
+        cut: (one, other) => this.cut(one, other),
+        elect: () => this.elect(),
+      },
+    );
     this.players = names("c", this.plan.clients).map((id) => this.slot<SimPlayer>(id));
   }
 
@@ -231,6 +253,7 @@ export class ClusterSimulation {
       ...{ said: figures.queued, delivered: figures.delivered, drops: figures.drops },
       ...{ rollbacks: figures.rollbacks, sessions: figures.sessions, welcomes: figures.welcomes },
       "most bytes that waited for a client": this.bounds.largest.get(BACKLOG) ?? 0,
+      ...Object.fromEntries([...this.aim.strikes].map(([step, n]) => [`struck: ${step}`, n])),
       ...looked,
     };
   }
@@ -279,13 +302,26 @@ export class ClusterSimulation {
         this.note(`apiserver ${id} crashes`);
         this.apiservers.crash(id, random.int(100, RESTART_MS));
       }
-    if (happens(plan.election)) {
-      counts.elections += 1;
-      this.apiservers.elect(random.int(50, 2_000));
-    }
+    if (happens(plan.election)) this.elect();
     if (happens(plan.operator)) this.perform(this.operator.next());
     if (happens(plan.storeOutage)) this.failBucket();
     this.cutSomething();
+  }
+
+  private elect(): void {
+    this.counts.elections += 1;
+    this.apiservers.elect(this.random.int(50, 2_000));
+  }
+
+  private slotOf(node: string): Slot<unknown> | undefined {
+    return [...this.gameservers, ...this.proxies].find(({ id }) => id === node);
+  }
+
+  private crash(node: string): void {
+    const gameserver = this.gameservers.find(({ id }) => id === node);
+    if (gameserver?.running !== undefined) this.crashGameserver(gameserver);
+    const proxy = this.proxies.find(({ id }) => id === node);
+    if (proxy?.running !== undefined) this.crashProxy(proxy);
   }
 
   private perform(deed: Deed): void {
@@ -346,12 +382,7 @@ export class ClusterSimulation {
     );
     if (random.float() < plan.cut * 2) {
       const [from, to] = [this.pick(nodes), this.pick(nodes)];
-      if (from !== to) {
-        this.counts.cuts += 1;
-        this.note(`cut ${from} ${to}`);
-        this.network.cut(from, to, { oneWay: random.float() < 0.3 });
-        clock.setTimer(random.int(100, 15_000), () => this.network.heal(from, to));
-      }
+      if (from !== to) this.cut(from, to);
     }
     if (random.float() < plan.cut * 2) {
       const [client, proxy] = [this.pick(this.players).id, this.pick(this.proxies).id];
@@ -359,6 +390,14 @@ export class ClusterSimulation {
       this.net.cut(client, proxy);
       clock.setTimer(random.int(100, 15_000), () => this.net.heal(client, proxy));
     }
+  }
+
+  private cut(from: string, to: string): void {
+    const { random } = this;
+    this.counts.cuts += 1;
+    this.note(`cut ${from} ${to}`);
+    this.network.cut(from, to, { oneWay: random.float() < 0.3 });
+    this.clock.setTimer(random.int(100, 15_000), () => this.network.heal(from, to));
   }
 
   private failBucket(): void {
@@ -370,6 +409,7 @@ export class ClusterSimulation {
   private heal(): void {
     this.note("healed");
     this.isHealed = true;
+    this.aim.end();
     this.network.healAll();
     this.net.healAll();
     this.bucket.disk.setFaults({});
@@ -569,6 +609,7 @@ export class ClusterSimulation {
     const { from, to, channel, message, bytes } = passage;
     this.counts.messages += 1;
     this.note(`${from} ${to} ${channel} ${message.type} ${bytes}`);
+    this.aim.sent(passage);
     this.epochs.sent(passage);
     this.oneActor.sent(passage);
     this.ownTransactions.sent(passage);

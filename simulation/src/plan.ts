@@ -37,6 +37,8 @@ export interface Plan {
   readonly sayEveryMs: number;
   readonly snapshotIntervalMs: number;
   readonly journalSyncMs: number;
+  /** Chance that something happens at a step of a migration. */
+  readonly aim: number;
 }
 
 export function drawPlan(random: PseudoRandom): Plan {
@@ -70,5 +72,6 @@ export function drawPlan(random: PseudoRandom): Plan {
     sayEveryMs: 300 + random.float() * random.float() * 8_000,
     snapshotIntervalMs: random.int(2_000, 20_000),
     journalSyncMs: random.int(50, 1_000),
+    aim: some(0.6, 0.3),
   };
 }

@@ -27,7 +27,7 @@ const PROGRESS = ["progress after healing"];
 
 const CALM: Partial<Plan> = {
   ...{ gameserverCrash: 0, proxyCrash: 0, clientCrash: 0, apiserverCrash: 0, election: 0 },
-  ...{ threadDeath: 0, cut: 0, isolation: 0, pause: 0, storeOutage: 0, operator: 0 },
+  ...{ threadDeath: 0, cut: 0, isolation: 0, pause: 0, storeOutage: 0, operator: 0, aim: 0 },
   ...{ gameservers: 3, clients: 4, worlds: 1, slowWorlds: true, sayEveryMs: 800 },
   troubleMs: 40_000,
 };

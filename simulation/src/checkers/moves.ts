@@ -1,4 +1,10 @@
-import { decodeRecord, firstShard, type KeyValue, movedKey } from "@atlasnet/core";
+import {
+  decodeRecord,
+  firstShard,
+  type KeyValue,
+  type MovedRecord,
+  movedKey,
+} from "@atlasnet/core";
 
 /** How the migrations of a run ended, counted: runs in which none ends prove little about them. */
 export class Moves {
@@ -12,7 +18,7 @@ export class Moves {
   }
 
   /** Something was committed. */
-  look(item: (key: string) => KeyValue | undefined): void {
+  look(item: (key: string) => KeyValue | undefined, ended: (record: MovedRecord) => void): void {
     for (const world of this.worlds) {
       const found = item(movedKey(firstShard(world)));
       const decoded = found && decodeRecord("moved", found.value);
@@ -20,6 +26,7 @@ export class Moves {
       this.last.set(world, decoded.record.id);
       if (decoded.record.outcome === "moved") this.moved += 1;
       else this.aborted += 1;
+      ended(decoded.record);
     }
   }
 }

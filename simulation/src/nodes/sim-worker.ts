@@ -45,9 +45,10 @@ export class SimWorker implements WorldWorker {
   constructor(settings: ThreadSettings, dependencies: SimWorkerDependencies) {
     this.deps = dependencies;
     const { clock, disk, watch } = dependencies;
+    const isOver = () => this.over;
     this.thread = new WorldThread(settings, (message) => this.told(copied(message)), {
-      clock,
-      disk,
+      clock: endingClock(clock, isOver),
+      disk: endingDisk(disk, isOver),
       watch,
       unixMs: () => clock.wallTime(),
     });
@@ -103,4 +104,28 @@ export class SimWorker implements WorldWorker {
 
 function copied<M extends ToThread | FromThread>(message: M): M {
   return SHARED.has(message.type) ? message : structuredClone(message);
+}
+
+/** A thread that has ended does nothing any more: none of its timers fires … */
+function endingClock(clock: Clock, isOver: () => boolean): Clock {
+  return {
+    now: () => clock.now(),
+    wallTime: () => clock.wallTime(),
+    setTimer: (ms, run) =>
+      clock.setTimer(ms, () => {
+        if (!isOver()) run();
+      }),
+  };
+}
+
+/** … and it writes nothing: what it asks of the disk is never answered. */
+function endingDisk(disk: Disk, isOver: () => boolean): Disk {
+  return new Proxy(disk, {
+    get: (target, name) => {
+      const member: unknown = Reflect.get(target, name);
+      if (typeof member !== "function") return member;
+      return (...given: unknown[]) =>
+        isOver() ? new Promise<never>(() => {}) : Reflect.apply(member, target, given);
+    },
+  });
 }
