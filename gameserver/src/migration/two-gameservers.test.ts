@@ -98,7 +98,7 @@ test("a source that does not know of the move yet is asked again", async (t) => 
 for (const [what, problem, sealed, hears] of [
   [
     "a state that differs",
-    /the states of tick \d+ differ.*hash-differs/,
+    /the states of tick \d+ differ: hash [0-9a-f]{32} here, [0-9a-f]{32} at the owner \(hash-differs\)/,
     true,
     (message: LinkMessage) =>
       message.type === "replica-sealed"
@@ -107,7 +107,7 @@ for (const [what, problem, sealed, hears] of [
   ],
   [
     "a damaged piece",
-    /bad-data/,
+    /the copy's piece at byte \d+ is damaged \(bad-data\)/,
     false,
     (message: LinkMessage) =>
       message.type === "replica-piece"

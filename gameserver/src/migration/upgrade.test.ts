@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ModuleSource } from "@atlasnet/core";
+import { type ModuleSource, WORLDS } from "@atlasnet/core";
 import { type DefinitionData, defineWorld, text, uint } from "@atlasnet/world";
 import { until } from "../testing/counting-node.ts";
 import { inOrder, last, twoNodes } from "../testing/two-nodes.ts";
@@ -74,6 +74,21 @@ for (const [what, path] of [
     await until(() => last(again.counts) > last(after.counts) + 10);
     assert.ok(inOrder([...after.counts, ...again.counts]));
   });
+
+test("it runs on where it arrives while the watch of the worlds shows the module of before", async (t) => {
+  const { g, h, move, moved, owner } = await running(t);
+  const before = await g.watch();
+  h.control.late = WORLDS;
+  move("h", { module: named("./louder.mjs"), reason: "upgraded" });
+  await until(() => moved() !== undefined);
+  const after = await h.watch(before);
+  await until(() => after.counts.length > 10);
+  h.control.catchUp();
+  const count = last(after.counts);
+  await until(() => last(after.counts) > count + 10);
+  assert.equal(h.epoch, owner().modified);
+  assert.ok(inOrder([...before.counts, ...after.counts.map((n) => n - LOUD)]));
+});
 
 test("a module that cannot go on with the world is found out before the switch, and nothing has happened", async (t) => {
   const { g, h, move, moved, owner, world } = await running(t);

@@ -38,6 +38,9 @@ export class FakeControlPlane implements ControlPlane {
   hurries = 0;
   /** Takes in nothing any more, and answers nothing. */
   silent = false;
+  /** The watch of this prefix shows nothing until `catchUp`. */
+  late: string | undefined;
+  private readonly held: (() => void)[] = [];
   private readonly watches = new Set<(changes: readonly Change[]) => void>();
   private readonly marks: (() => void)[] = [];
   private events: ControlPlaneEvents | undefined;
@@ -145,6 +148,11 @@ export class FakeControlPlane implements ControlPlane {
     this.propose(updateWorld(world, this.tiny.seen("world", worldKey(world)), record));
   }
 
+  catchUp(): void {
+    this.late = undefined;
+    for (const say of this.held.splice(0)) say();
+  }
+
   want(world: string, wanted: string | undefined): void {
     const { succeeded } = this.tiny.txn(wantShard(this.tiny, world, wanted));
     if (!succeeded) throw new Error(`nobody can be asked to take ${firstShard(world)}`);
@@ -187,9 +195,12 @@ export class FakeControlPlane implements ControlPlane {
         selects(change.type === "put" ? change.item.key : change.key),
       );
       const { revision } = this.tiny;
-      setImmediate(() => {
-        if (this.watches.has(tell)) events.changed({ revision, changes });
-      });
+      const say = () =>
+        void setImmediate(() => {
+          if (this.watches.has(tell)) events.changed({ revision, changes });
+        });
+      if ("prefix" in request && request.prefix === this.late) this.held.push(say);
+      else say();
     };
     this.watches.add(tell);
     return { close: () => void this.watches.delete(tell) };
