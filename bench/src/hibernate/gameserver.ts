@@ -9,6 +9,7 @@ import {
   InProcessNetwork,
   type Link,
   type LinkMessage,
+  NODE_CHANNEL,
   noopLogger,
   shardChannel,
 } from "@atlasnet/core";
@@ -58,6 +59,8 @@ async function start(dir: string): Promise<void> {
   const links = network.node({ role: "gameserver", node: NODE });
   await createGameserverService({ config }, { host, links, control });
   link = await network.node({ role: "proxy", node: "p" }).connect(NODE);
+  // What nobody reads would pile up, until the link ends.
+  link.channel(NODE_CHANNEL).onMessage(() => undefined);
 }
 
 const nameOf = (world: number) => `world-${world}`;
