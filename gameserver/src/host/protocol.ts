@@ -130,8 +130,18 @@ export type FromThread =
   | { type: "stays-awake"; shard: string }
   /** One is on the disk. `final`: the shard was stopped at it; the word of it comes before "closed". */
   | { type: "snapshot"; shard: string; snapshot: WrittenSnapshot; final: boolean }
-  | { type: "out"; shard: string; messages: { peer: number; message: ToProxy }[] }
-  | { type: "request"; shard: string; epoch: number; id: number; service: string; payload: Plain }
+  /** `tick`: the last one that it may tell of. */
+  | { type: "out"; shard: string; tick: number; messages: { peer: number; message: ToProxy }[] }
+  | {
+      type: "request";
+      shard: string;
+      epoch: number;
+      /** That asked. */
+      tick: number;
+      id: number;
+      service: string;
+      payload: Plain;
+    }
   | { type: "fault"; shard: string; fault: Fault; quarantined: boolean }
   | { type: "log"; level: LogLevel; message: string; facts: { [key: string]: Plain } }
   | { type: "traces"; shard: string; epoch: number; traces: TraceTimes }

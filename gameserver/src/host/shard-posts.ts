@@ -34,20 +34,20 @@ export class ShardPosts {
       post({ type: "log", level: "info", message, facts: { ...facts, world, shard } });
   }
 
-  request(epoch: number, requests: TickResult["requests"]): void {
+  request(epoch: number, tick: number, requests: TickResult["requests"]): void {
     const { shard } = this;
     for (const { id, service, payload } of requests)
-      this.dependencies.post({ type: "request", shard, epoch, id, service, payload });
+      this.dependencies.post({ type: "request", shard, epoch, tick, id, service, payload });
   }
 
   /** Batches say how old their tick is by now. */
-  out(messages: TickResult["messages"], ageMs: number): void {
+  out(tick: number, messages: TickResult["messages"], ageMs: number): void {
     if (messages.length === 0) return;
     const aged = messages.map(({ peer, message }) => ({
       peer,
       message: message.type === "downstream" ? { ...message, ageMs } : message,
     }));
-    this.dependencies.post({ type: "out", shard: this.shard, messages: aged });
+    this.dependencies.post({ type: "out", shard: this.shard, tick, messages: aged });
   }
 
   /** What became of traced messages. After a tick was let out: tracing holds up nobody. */
@@ -61,6 +61,6 @@ export class ShardPosts {
 
   /** Proxies that hear of a new epoch elsewhere attach at it before a swap is done: they come again. */
   refusals(shard: Shard): void {
-    this.out(shard.takeRefusals(), 0);
+    this.out(shard.store.tick, shard.takeRefusals(), 0);
   }
 }

@@ -167,7 +167,7 @@ export class ShardRunner implements Ticking {
   private begin(dueAt?: number): void {
     // The state was restored since: its ticks go on from now.
     this.pace = this.newPace(dueAt);
-    this.posts.request(this.epoch, this.shard.pendingRequests());
+    this.posts.request(this.epoch, this.shard.store.tick, this.shard.pendingRequests());
     this.keeper.start();
     this.schedule();
   }
@@ -261,9 +261,9 @@ export class ShardRunner implements Ticking {
     // First: what a tick lets out may have to wait until whoever follows has it.
     this.copies.delta(previous, tick, result.delta);
     this.posts.tell(result);
-    this.posts.request(this.epoch, result.requests);
+    this.posts.request(this.epoch, tick, result.requests);
     const ageMs = Math.max(0, Math.round(clock.now() - this.pace.dueAt(tick)));
-    this.posts.out(result.messages, ageMs);
+    this.posts.out(tick, result.messages, ageMs);
     this.keeper.keep(tick, result.delta);
     this.posts.traces(this.shard);
     const now = clock.now();

@@ -1,12 +1,19 @@
 import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { askMirror, type LinkMessage, mirrorKey, snapshotKey } from "@atlasnet/core";
 import { mirrorView } from "@atlasnet/core/testing";
 import { until } from "../testing/counting-node.ts";
-import { inOrder, last, SHARD, twoNodes } from "../testing/two-nodes.ts";
+import { inOrder, last, SHARD, type TwoNodesOptions, twoNodes } from "../testing/two-nodes.ts";
 
-async function scene(t: TestContext, hears?: (message: LinkMessage) => LinkMessage | undefined) {
-  const nodes = await twoNodes(t, hears);
+async function scene(
+  t: TestContext,
+  hears?: (message: LinkMessage) => LinkMessage | undefined,
+  options?: TwoNodesOptions,
+) {
+  const nodes = await twoNodes(t, hears, options);
   const { tiny } = nodes;
   const mirror = () => tiny.seen("mirror", mirrorKey(SHARD)).record;
   let ids = 0;
@@ -113,4 +120,55 @@ test("a mirrored world that is taken away is saved in its last state, and given 
   const after = await h.watch(before);
   assert.ok(inOrder([...before.counts, ...after.counts]), "it goes on from its last state");
   assert.equal(tiny.seen("snapshot", snapshotKey(SHARD)).record?.final, true);
+});
+
+test("the thread of a mirrored world dies: the mirror, which has more than its disk, goes on", async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), "atlasnet-mirror-"));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const flag = join(dir, "die");
+  const fragile = `
+    import { existsSync, rmSync } from "node:fs";
+    import { world as counter } from "./counter.mjs";
+    const { tick } = counter.behaviour;
+    const dies = (ctx) => {
+      if (existsSync(${JSON.stringify(flag)})) {
+        rmSync(${JSON.stringify(flag)});
+        process.exit(1);
+      }
+      tick(ctx);
+    };
+    export const world = { ...counter, behaviour: { ...counter.behaviour, tick: dies } };
+  `;
+  const modules = { "fragile.mjs": fragile };
+  const { g, h, ask, inSync, owner } = await scene(t, undefined, {
+    modules,
+    module: "./fragile.mjs",
+  });
+  const before = await g.watch();
+  ask("h");
+  await inSync();
+  const count = last(before.counts);
+  await until(() => last(before.counts) > count + 10);
+  writeFileSync(flag, "");
+  await until(() => owner().record?.node === "h");
+  assert.ok(!existsSync(flag));
+  const after = await h.watch(before);
+  await until(() => last(after.counts) > last(before.counts) + 10);
+  assert.ok(inOrder([...before.counts, ...after.counts]));
+  assert.equal(g.epoch, undefined);
+});
+
+test("until a lost mirror is known to be cleared, nothing leaves", async (t) => {
+  const { g, h, ask, inSync } = await scene(t);
+  const { counts } = await g.watch();
+  ask("h");
+  await inSync();
+  // Whether its transactions are applied, nobody says.
+  g.control.silent = true;
+  await h.stop();
+  await until(() => g.lines.some((line) => line.startsWith("A world has lost its mirror")));
+  await until(() => g.server.heldBytes > 2_000);
+  const count = last(counts);
+  await until(() => g.server.heldBytes > 6_000);
+  assert.equal(last(counts), count);
 });

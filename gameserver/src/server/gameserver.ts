@@ -565,15 +565,23 @@ export class Gameserver {
   private receive(message: FromThread): void {
     switch (message.type) {
       case "out":
-        this.gate.send(message.shard, bytesOf(message), () => {
-          this.bytes += bytesOf(message);
-          for (const { peer, message: out } of message.messages)
-            this.peers.get(peer)?.channel(shardChannel(message.shard)).send(out);
-        });
+        this.gate.send(
+          message.shard,
+          bytesOf(message),
+          () => {
+            this.bytes += bytesOf(message);
+            for (const { peer, message: out } of message.messages)
+              this.peers.get(peer)?.channel(shardChannel(message.shard)).send(out);
+          },
+          message.tick,
+        );
         return;
       case "request":
-        this.gate.send(message.shard, REQUEST_BYTES, () =>
-          this.services.ask(message.shard, message, message.epoch),
+        this.gate.send(
+          message.shard,
+          REQUEST_BYTES,
+          () => this.services.ask(message.shard, message, message.epoch),
+          message.tick,
         );
         return;
       case "fault":
@@ -583,7 +591,7 @@ export class Gameserver {
         const { shard, snapshot, final } = message;
         const tell = () => this.dependencies.control?.written?.(shard, snapshot, final);
         // Recording it is a way of letting it out.
-        if (this.gate.isGated(shard)) this.gate.send(shard, 0, tell);
+        if (this.gate.isGated(shard)) this.gate.send(shard, 0, tell, snapshot.tick);
         else tell();
         return;
       }
@@ -600,13 +608,9 @@ export class Gameserver {
         if (this.worlds.get(message.shard)?.settings.ownership !== undefined)
           this.sleeping.quiet(message.shard);
         return;
-      case "delta":
-        // Before what the tick lets out.
-        this.gate.ticked(message.shard, message.tick);
-        this.dependencies.control?.moves?.news(message);
-        return;
       case "copy-begun":
       case "copy-piece":
+      case "delta":
       case "sealed":
       case "replica-open":
       case "replica-at":

@@ -26,8 +26,8 @@ beforeEach(() => {
   );
 });
 
-const send = (shard: string, word: string, bytes = 0) =>
-  gate.send(shard, bytes, () => out.push(`${shard}:${word}`));
+const send = (shard: string, word: string, bytes = 0, tick?: number) =>
+  gate.send(shard, bytes, () => out.push(`${shard}:${word}`), tick);
 
 test("what comes while the node may not act leaves afterwards, in its order", () => {
   send("a", "1");
@@ -90,74 +90,67 @@ test("a shard whose output does not fit is told once and silent until it is forg
 });
 
 test("what a mirrored shard says waits until its mirror has the tick; other shards do not", () => {
-  send("a", "1");
+  send("a", "1", 0, 4);
   gate.gate("a");
-  // Of a tick that was made before: whichever that was.
-  send("a", "2");
-  gate.ticked("a", 5);
-  send("a", "3");
-  send("b", "1");
-  gate.ticked("a", 6);
+  send("a", "2", 0, 4);
+  send("a", "3", 0, 5);
+  send("b", "1", 0, 9);
   now = 7;
-  send("a", "4");
+  send("a", "4", 0, 6);
+  // Of no tick: in its order.
+  send("a", "5");
   assert.deepEqual(out, ["a:1", "b:1"]);
   now = 10;
   gate.release("a", 5);
   assert.deepEqual(out, ["a:1", "b:1", "a:2", "a:3"]);
   gate.release("a", 4);
-  send("a", "5");
   gate.release("a", 6);
   assert.deepEqual(out.slice(4), ["a:4", "a:5"]);
-  send("a", "6");
+  send("a", "6", 0, 6);
   assert.deepEqual(out.slice(6), ["a:6"], "of a tick that the mirror has");
-  assert.deepEqual([gate.heldBytes, gate.waits], [0, { count: 4, ms: 23 }]);
-  gate.ticked("a", 7);
-  send("a", "7");
+  assert.deepEqual([gate.heldBytes, gate.waits], [0, { count: 4, ms: 26 }]);
+  send("a", "7", 0, 7);
+  assert.equal(out.length, 7, "whether or not anybody follows it any more");
   gate.ungate("a");
   assert.ok(!gate.isGated("a"));
-  send("a", "8");
+  send("a", "8", 0, 8);
   assert.deepEqual(out.slice(7), ["a:7", "a:8"]);
 });
 
 test("a mirrored shard waits for the lease as well, and holds up no other", () => {
   gate.gate("a");
-  gate.ticked("a", 5);
-  send("a", "1");
+  send("a", "1", 0, 5);
   mayAct = false;
   gate.seal();
-  send("b", "1");
+  send("b", "1", 0, 5);
   gate.release("a", 5);
   gate.ungate("a");
   assert.deepEqual(out, []);
   gate.gate("a");
-  gate.ticked("a", 6);
-  send("a", "2");
+  send("a", "2", 0, 6);
   mayAct = true;
   gate.unseal();
-  assert.deepEqual(out, ["b:1"], "it is not known any more what of it the mirror has");
+  assert.deepEqual(out, ["b:1"], "another mirror may not have it");
   gate.release("a", 6);
   assert.deepEqual(out, ["b:1", "a:1", "a:2"]);
 });
 
 test("a shard of which much waits for its mirror makes no tick meanwhile; what is forgotten never leaves", () => {
   gate.gate("a");
-  gate.ticked("a", 1);
-  send("a", "1", 200);
-  gate.ticked("a", 2);
-  send("a", "2", 200);
+  send("a", "1", 200, 1);
+  send("a", "2", 200, 2);
   assert.deepEqual(crowds, ["a:true"]);
   gate.release("a", 1);
   assert.deepEqual(crowds, ["a:true"], "more than half of it waits");
   gate.release("a", 2);
   assert.deepEqual(crowds, ["a:true", "a:false"]);
-  gate.ticked("a", 3);
-  send("a", "3", 800);
+  send("a", "3", 800, 3);
   gate.ungate("a");
   assert.deepEqual(crowds.slice(2), ["a:true", "a:false"]);
   gate.gate("a");
-  send("a", "4");
+  send("a", "4", 0, 4);
   gate.forget("a");
-  send("a", "5");
+  send("a", "5", 0, 5);
   assert.deepEqual(out, ["a:1", "a:2", "a:3", "a:5"]);
   assert.deepEqual(spoiled, []);
 });

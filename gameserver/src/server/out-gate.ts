@@ -26,7 +26,7 @@ export interface OutGateDependencies {
 
 interface Held {
   readonly bytes: number;
-  /** Of the shard's last tick when it was said. */
+  /** The last tick that it may tell of. */
   readonly tick: number;
   /** Since when it is held. */
   readonly at: number;
@@ -35,8 +35,6 @@ interface Held {
 
 /** A shard whose output waits for its mirror. */
 interface Mirrored {
-  /** Its last tick, as it was told. */
-  tick: number;
   /** The mirror has what ticks up to this one did. */
   released: number;
   isCrowded: boolean;
@@ -82,24 +80,20 @@ export class OutGate {
     return this.state === "open" && this.dependencies.mayAct();
   }
 
-  /** Lets something out now or, in order, later; `bytes` is about its size. */
-  send(shard: string, bytes: number, release: () => void): void {
+  /**
+   * Lets something out now or, in order, later; `bytes` is about its size. `tick`: the last one of the shard that it may
+   * tell of; 0: of none.
+   */
+  send(shard: string, bytes: number, release: () => void, tick = 0): void {
     if (this.state === "lost" || this.spoiled.has(shard)) return;
-    if (this.isOpen && !this.isBehind(shard) && this.flush(shard)) return release();
-    const tick = this.mirrored.get(shard)?.tick ?? 0;
+    if (this.isOpen && !this.waitsForMirror(shard, tick) && this.flush(shard)) return release();
     const at = this.dependencies.now?.() ?? 0;
     this.hold(shard, { bytes: bytes + HELD_OVERHEAD_BYTES, tick, at, release });
   }
 
-  /** From here on, what a shard says waits until `release` names its last tick before. */
+  /** From here on, what a shard says waits until `release` names its tick or a later one. */
   gate(shard: string): void {
-    this.mirrored.set(shard, { tick: 0, released: -1, isCrowded: false });
-  }
-
-  /** A shard has made a tick: what it says from here on is of that one. */
-  ticked(shard: string, tick: number): void {
-    const mirrored = this.mirrored.get(shard);
-    if (mirrored !== undefined) mirrored.tick = tick;
+    this.mirrored.set(shard, { released: 0, isCrowded: false });
   }
 
   isGated(shard: string): boolean {
@@ -195,10 +189,8 @@ export class OutGate {
     this.noteCrowd(shard, queue.bytes);
   }
 
-  /** What it says now has to wait for its mirror. */
-  private isBehind(shard: string): boolean {
-    const mirrored = this.mirrored.get(shard);
-    return mirrored !== undefined && mirrored.tick > mirrored.released;
+  private waitsForMirror(shard: string, tick: number): boolean {
+    return tick > (this.mirrored.get(shard)?.released ?? Number.POSITIVE_INFINITY);
   }
 
   private waited(mirrored: Mirrored | undefined, ms: number): void {
