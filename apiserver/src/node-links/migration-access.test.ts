@@ -13,6 +13,7 @@ import {
   type MigrationRecord,
   measureMove,
   migrationKey,
+  mirrorKey,
   movedKey,
   nodeKey,
   type Operation,
@@ -165,6 +166,8 @@ test("a switch writes the module that the migration brings into the world's reco
   const module = { source: "node", path: "./next.js" } as const;
   const { store, switched, abortedBy } = scene({ module });
   assert.equal(txnProblem(TARGET, switched), undefined);
+  const mirror: Operation = { type: "delete", key: mirrorKey(shard) };
+  assert.ok(may(TARGET, { ...switched, then: [...switched.then, mirror] }), "it ends with it");
   const key = worldKey("arena");
   const keep = (each: Operation) => [each];
   const isWorld = (each: Operation | Compare) => "key" in each && each.key === key;
