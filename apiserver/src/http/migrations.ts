@@ -7,8 +7,6 @@ import {
   clipText,
   isOwned,
   MAX_ASKER_BYTES,
-  type MigrationRecord,
-  type MigrationRefusal,
   type MigrationView,
   type ModuleSource,
   migrationKey,
@@ -28,8 +26,8 @@ import {
   worldOfShard,
 } from "@atlasnet/core";
 import type { PlannedWeights } from "../leader/move-advice.ts";
-import { ApiError } from "./api-error.ts";
 import { misfit } from "./explain-placement.ts";
+import { type MigrationRefusalCode, migrationRefused } from "./migration-refusal.ts";
 import type { MovePort } from "./ports.ts";
 import { propose, readRecord } from "./record-access.ts";
 import type { AskedModule } from "./record-schemas.ts";
@@ -83,7 +81,6 @@ export function askerOf({ caller }: Call): string {
   return caller === undefined ? "an operator" : `operator ${caller.name}`;
 }
 
-type Code = MigrationRefusal | "no-target";
 type Judged =
   | { readonly kind: "begun"; readonly begun: BegunMigration }
   | {
@@ -124,7 +121,7 @@ async function ask(
   const { shard, deadlineMs } = asked;
   const id = migrationId(asked, parts);
   let judged: Judged | undefined;
-  const revision = await propose<Judged, Code>(
+  const revision = await propose<Judged, MigrationRefusalCode>(
     store,
     async () => {
       judged = await judge(parts, asked, id);
@@ -143,7 +140,13 @@ async function ask(
       if (!made.ok) return made;
       return { ok: true, txn: { ...made.txn, compare: [...made.txn.compare, ...compare] } };
     },
-    (code, problem) => refusal(asked, code, problem, judged),
+    (code, problem) =>
+      migrationRefused(
+        asked,
+        code,
+        problem,
+        judged?.kind === "view" ? judged.view.migration.record : undefined,
+      ),
   );
   if (judged?.kind === "begun") return judged.begun;
   if (judged?.kind === "record") return { revision, shard };
@@ -239,76 +242,4 @@ function migrationId({ request, shard }: AskedMigration, { random }: Migrations)
       ? random.bytes(8)
       : createHash("sha256").update(`${request} ${shard}`).digest().subarray(0, 8);
   return Buffer.from(bytes).toString("hex");
-}
-
-function refusal(
-  { shard, to, module }: AskedMigration,
-  code: Code,
-  problem: string,
-  judged: Judged | undefined,
-): ApiError {
-  const world = worldOfShard(shard) ?? "";
-  const elsewhere = `While it runs, a world comes to another module on another gameserver, which has that module and room: start one. Or have it closed and opened again where it is: \`atlasnet world update ${world} --module …\`.`;
-  switch (code) {
-    case "no-world":
-      return new ApiError(
-        "not-found",
-        `there is no world ${world}`,
-        "`atlasnet world ls` shows them.",
-      );
-    case "no-node":
-      return to === undefined
-        ? new ApiError("conflict", `${shard}: ${problem}`, "Try again.")
-        : new ApiError(
-            "not-found",
-            `there is no gameserver ${to}`,
-            "`atlasnet node ls` shows them.",
-          );
-    case "migrating": {
-      const record = judged?.kind === "view" ? judged.view.migration.record : undefined;
-      return record === undefined
-        ? new ApiError("migrating", `${shard}: ${problem}`)
-        : underWay(shard, record);
-    }
-    case "no-target":
-      return new ApiError(
-        "no-target",
-        `${shard}: ${problem}`,
-        ...(module === undefined ? [] : [elsewhere]),
-      );
-    case "not-ready":
-      return new ApiError(
-        "no-target",
-        `${shard}: ${problem}`,
-        "Name a gameserver that is ready and not cordoned: `atlasnet node ls` shows them.",
-      );
-    case "disabled":
-      return new ApiError(
-        "conflict",
-        `${shard}: ${problem}`,
-        "Nothing of it runs that could move.",
-      );
-    case "not-owned":
-      return new ApiError(
-        "conflict",
-        `${shard}: ${problem}`,
-        `It is opened where there is room by itself; \`atlasnet world show ${world}\` says what stands in the way.`,
-      );
-    case "own":
-      return new ApiError(
-        "conflict",
-        `${shard}: ${problem}`,
-        module === undefined ? "It is where it shall be." : elsewhere,
-      );
-  }
-}
-
-/** Of two operators, the second one is told of the first one's. */
-function underWay(shard: string, { id, from, to, reason, by, started }: MigrationRecord): ApiError {
-  const since = new Date(started).toISOString();
-  return new ApiError(
-    "migrating",
-    `${shard} is on its way from ${from} to ${to} already: migration ${id} (${by ?? reason}), begun at ${since}`,
-    `Wait until it has arrived (\`atlasnet migration ls\`), or end it: \`atlasnet migration cancel ${worldOfShard(shard) ?? ""}\`.`,
-  );
 }

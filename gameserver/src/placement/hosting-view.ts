@@ -192,11 +192,7 @@ export class HostingView {
   }
 
   /** As which this node owns what has moved here, by the switch that had `epoch`. */
-  movedHere(
-    shard: string,
-    epoch: Revision,
-    { world }: Pick<MigrationRecord, "world">,
-  ): Ownership {
+  movedHere(shard: string, epoch: Revision, { world }: Pick<MigrationRecord, "world">): Ownership {
     const { modified } = this.records.seen("owner", ownerKey(shard));
     const version = this.records.version(ownerKey(shard));
     const turn = modified < epoch ? version + 1 : version;
