@@ -40,7 +40,7 @@ const MAX_EVENTS = 50_000_000;
 /** A restart after a crash takes so long at most. */
 const RESTART_MS = 4_000;
 const BACKLOG = "bytes that wait for a client";
-/** Bytes that a connection may still take when its backlog is looked at: one tick's frames. */
+/** One write is looked at as a whole: what its parts come to waits when the last of them is added. */
 const BACKLOG_SLACK_BYTES = 512;
 
 export interface ClusterResult {

@@ -99,10 +99,10 @@ export class PublicNet {
     this.revive();
   }
 
-  /** The most bytes that any proxy has written and the network has not taken. */
+  /** The most bytes that the network had not taken when a proxy wrote more to a client. */
   get largestBacklog(): number {
     let largest = 0;
-    for (const socket of this.sockets) largest = Math.max(largest, socket.backlogBytes);
+    for (const socket of this.sockets) largest = Math.max(largest, socket.fullestBytes);
     return largest;
   }
 

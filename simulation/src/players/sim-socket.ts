@@ -62,9 +62,8 @@ export class SimSocket {
     };
   }
 
-  get backlogBytes(): number {
-    return this.down.backlogBytes;
-  }
+  /** The most bytes that waited when the proxy added to them. */
+  fullestBytes = 0;
 
   revive(): void {
     this.up.revive();
@@ -177,6 +176,7 @@ export class SimSocket {
 
   private sendDown(frames: Uint8Array): void {
     if (this.proxyOver || this.isClosing) return;
+    this.fullestBytes = Math.max(this.fullestBytes, this.down.backlogBytes);
     // Frames of many clients share memory.
     const bytes = new Uint8Array(frames);
     this.down.write(bytes.length, () => this.atClient(() => this.receive(bytes)));
