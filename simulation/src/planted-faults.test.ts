@@ -54,7 +54,10 @@ const CAUGHT: Readonly<Record<ClusterFault, Caught>> = {
   "rollback-not-announced": {
     rules: ONCE,
     seeds: 12,
-    plan: { ...CALM, threadDeath: 0.1, journalSyncMs: 1_000 },
+    plan: {
+      ...{ ...CALM, threadDeath: 0.1, journalSyncMs: 1_000, sayEveryMs: 200 },
+      ...{ isolation: 0.1, leaseMs: 2_000 },
+    },
   },
   "proxy-never-slow": {
     rules: BOUNDS,

@@ -108,6 +108,7 @@ export class SimGameserver {
       logger,
       onGone: (shard) => this.load.forget(shard),
     });
+    const disturbance = faults.size === 0 ? undefined : new Disturbance(faults);
     this.gameserver = new Gameserver(
       {
         node: id,
@@ -136,7 +137,7 @@ export class SimGameserver {
             clock: process,
             disk,
             watch: deps.watch,
-            disturbance: faults.size === 0 ? undefined : new Disturbance(faults),
+            disturbance,
           });
           this.workers.add(worker);
           return worker;
