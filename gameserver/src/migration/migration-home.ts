@@ -46,8 +46,8 @@ export interface MigrationHome {
 export interface MovingWorlds {
   /** To the thread of a shard that runs here or is followed here. */
   tell(shard: string, message: ToThread): void;
-  /** To every proxy, behind all that the shard has let out. */
-  tellProxies(message: ShardSealed | ShardUnsealed): void;
+  /** To every proxy, behind all that the shard has let out; `told` is called then, if that comes. */
+  tellProxies(message: ShardSealed | ShardUnsealed, told?: () => void): void;
   /** Begins a replica; another one of the same shard takes its place. */
   follow(
     request: WorldRequest,

@@ -155,10 +155,11 @@ export class Outgoing {
         return this.toStream({ type: "thread", message: news });
       case "sealed": {
         const { shard, record } = this;
-        this.dependencies.worlds.tellProxies({
-          ...{ type: "shard-sealed", shard, epoch: record.epoch, to: record.to },
-        });
-        this.toStream({ type: "thread", message: news });
+        // The target may switch once it has heard of the seal: nothing must be left to say here then (rule 5.1).
+        this.dependencies.worlds.tellProxies(
+          { type: "shard-sealed", shard, epoch: record.epoch, to: record.to },
+          () => this.toStream({ type: "thread", message: news }),
+        );
         return this.tell({ type: "sealed" });
       }
       case "failed":

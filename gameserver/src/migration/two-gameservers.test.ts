@@ -55,6 +55,29 @@ test("links that end in the middle are opened again, and nothing is lost by it",
   assert.ok(inOrder([...before.counts, ...after.counts]));
 });
 
+test("a target hears of the seal once nothing is left to say at the source, which has no lease for a while", async (t) => {
+  const heard: string[] = [];
+  const { g, h, move, moved } = await twoNodes(t, (message) => {
+    heard.push(message.type);
+    if (message.type === "replica-copy") g.control.expire();
+    return message;
+  });
+  const before = await g.watch();
+  move("h");
+  await until(() => g.migrating?.phase === "sealed");
+  await until(() => g.server.heldBytes > 0);
+  assert.ok(!heard.includes("replica-sealed"));
+  assert.deepEqual(
+    g.told.filter(({ type }) => type === "shard-sealed"),
+    [],
+  );
+  g.control.unseal();
+  await until(() => moved() !== undefined);
+  assert.deepEqual([moved()?.outcome, moved()?.problem], ["moved", ""]);
+  const after = await h.watch(before);
+  assert.ok(inOrder([...before.counts, ...after.counts]));
+});
+
 test("a target whose clock is wrong refuses before anything is copied", async (t) => {
   const asked: string[] = [];
   const { g, move, moved, owner } = await twoNodes(t, (message) => {

@@ -387,9 +387,12 @@ export class Gameserver {
     this.sleeping.wake(shard);
   }
 
-  /** To every proxy, behind all that the shard has let out. */
-  tellProxies(message: ShardSealed | ShardUnsealed): void {
-    this.sendToAll(message.shard, message);
+  /** To every proxy, behind all that the shard has let out; `told` is called then, if that comes. */
+  tellProxies(message: ShardSealed | ShardUnsealed, told?: () => void): void {
+    this.gate.send(message.shard, 0, () => {
+      this.broadcast(shardChannel(message.shard), message);
+      told?.();
+    });
   }
 
   /** What the shard lets out waits for its mirror, until `releaseOutput` names its tick. */

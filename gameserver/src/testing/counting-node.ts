@@ -7,6 +7,7 @@ import {
   type LinkMessage,
   type LogFacts,
   type Logger,
+  type MigrationProgress,
   NODE_CHANNEL,
   noopLogger,
   shardChannel,
@@ -67,6 +68,7 @@ export class CountingNode {
   readonly control: FakeControlPlane;
   readonly snapshots: WorldSnapshots;
   readonly host: WorldHost;
+  private readonly migrations: MigrationHost | undefined;
   readonly server: Gameserver;
   readonly lines: string[] = [];
   /** What the gameserver told its proxy of worlds that move. */
@@ -100,7 +102,7 @@ export class CountingNode {
       { node, dataDir, keep: 2, uploadBytesPerSecond: 1e9, finishMs },
       { storeOf, control: this.control.store, disk: new NodeDisk(), clock: systemClock, logger },
     );
-    const migrations =
+    this.migrations =
       network &&
       new MigrationHost(
         { bytesPerSecond: 1e9 },
@@ -116,7 +118,7 @@ export class CountingNode {
       control: this.control,
       modules: new WorldModules({ dir: worlds }, { stored }),
       snapshots: this.snapshots,
-      migrations,
+      migrations: this.migrations,
       clock: systemClock,
       logger,
     });
@@ -160,6 +162,11 @@ export class CountingNode {
     this.host.stop();
     this.snapshots.stop();
     await this.server.stop();
+  }
+
+  /** How far the first migration is that this node takes part in. */
+  get migrating(): MigrationProgress | undefined {
+    return [...(this.migrations?.progress() ?? [])][0];
   }
 
   get epoch(): number | undefined {
