@@ -109,9 +109,7 @@ class KillBench {
         return [Math.max(...(await this.ask<number[]>({ type: "gaps", from, to: now() })))];
       }
       case "proxy": {
-        const proxies = this.of("proxy");
-        const proxy = proxies[this.random.int(0, proxies.length - 1)];
-        if (proxy === undefined) throw new Error("there is no proxy");
+        const proxy = await this.busiestProxy();
         await proxy.kill();
         const resumes = () =>
           this.ask<{ away: number; tookMs: number[] }>({ type: "resumes", from });
@@ -132,6 +130,17 @@ class KillBench {
         return [ms];
       }
     }
+  }
+
+  /** Players of a killed proxy go to another one, and stay there. */
+  private async busiestProxy(): Promise<NodeProcess> {
+    let busiest: { readonly proxy: NodeProcess; readonly players: number } | undefined;
+    for (const proxy of this.of("proxy")) {
+      const players = await proxy.metric("atlasnet_proxy_connections");
+      if (players > (busiest?.players ?? 0)) busiest = { proxy, players };
+    }
+    if (busiest === undefined) throw new Error("no proxy has players");
+    return busiest.proxy;
   }
 
   /** Placement answers to a change: a world is asked for and owned, and gone again. */

@@ -30,6 +30,8 @@ export interface RunnerDependencies {
   watch?: TickWatch | undefined;
 }
 
+/** A world wakes for somebody who waits: its first tick is due so soon, with what came for it meanwhile. */
+const WAKING_TICK_MS = 5;
 /** Between two lines about batches that are not of their form. */
 const MALFORMED_LOG_MS = 10_000;
 /**
@@ -114,7 +116,8 @@ export class ShardRunner implements Ticking {
     const parts = await startShard(settings, thread, dependencies);
     const runner = new ShardRunner(settings, thread, dependencies, parts);
     if (waking !== undefined) runner.countOn(waking);
-    runner.begin();
+    const { clock } = dependencies;
+    runner.begin(waking === undefined ? undefined : clock.now() + WAKING_TICK_MS);
     return runner;
   }
 
