@@ -1,3 +1,4 @@
+export { sameBytes } from "@atlasnet/world";
 export { addressKey } from "./address-key.ts";
 export {
   buildConfig,

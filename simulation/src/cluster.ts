@@ -1,7 +1,8 @@
 import { fileURLToPath } from "node:url";
 import { Machine, SimProcess, SimViolation, Violations } from "@atlasnet/apiserver/sim";
-import { type Disk, encodeRecord, type WorldRecord, worldKey } from "@atlasnet/core";
+import { type Disk, encodeRecord, worldKey } from "@atlasnet/core";
 import { SeededRandom, SimClock, SimDisk, SimNetwork, type SimPassage } from "@atlasnet/core/sim";
+import { worldRecord } from "@atlasnet/core/testing";
 import type { HistoryRecord } from "@atlasnet/history";
 import { Aim } from "./aim.ts";
 import { Bounds } from "./checkers/bounds.ts";
@@ -581,21 +582,13 @@ export class ClusterSimulation {
   private async createWorlds(): Promise<void> {
     const { worlds } = this.plan;
     for (const world of names("w", worlds)) {
-      const record: WorldRecord = {
+      const record = worldRecord({
         module: { source: "node", path: this.plan.slowWorlds ? SLOW_WORLD : CHECKER_WORLD },
         config: {
           beatTicks: 40,
           ...(this.faults.has("state-beside-the-store") && { forgetful: true }),
         },
-        durability: "journal",
-        graceSeconds: 30,
-        labels: {},
-        constraints: { nodeLabels: {}, nodes: [] },
-        policy: "spread",
-        weight: 1,
-        failover: "automatic",
-        enabled: true,
-      };
+      });
       await this.apiservers.store.txn({
         compare: [],
         then: [{ type: "put", key: worldKey(world), value: encodeRecord("world", record) }],

@@ -1,5 +1,4 @@
 import {
-  decodeRecord,
   encodeRecord,
   firstShard,
   type MigrationRecord,
@@ -10,12 +9,14 @@ import {
   ownerKey,
   type Peer,
   parseRecordKey,
+  sameBytes,
   shardKey,
   type TxnRequest,
   worldAfterMove,
   worldKey,
   worldOfShard,
 } from "@atlasnet/core";
+import { comparedRecord, comparesRevision, operationsOn, written } from "./request-parts.ts";
 
 /**
  * What a gameserver may do about migrations, as far as one request shows it. It ends those that it takes part in,
@@ -54,14 +55,14 @@ export function migrationProblem(
   if (peer.role !== "gameserver")
     return `${where}: only gameservers take part in migrations, ${peer.node} is a ${peer.role}`;
   const does = operationsOn(shard, request.then);
-  const moved = movedIn(shard, request.then);
+  const moved = written("moved", movedKey(shard), request);
   if (moved === undefined)
     return `${where}: a migration is ended by a transaction that also writes how, in ${movedKey(shard)}`;
   if (typeof moved === "string") return moved;
   if (moved.by !== peer.node)
     return `${movedKey(shard)}: ${peer.node} may name itself only, and not ${moved.by}`;
   if (does === MEASURES) return measureProblem(peer, shard, moved, request);
-  const migration = comparedMigration(shard, request);
+  const migration = comparedRecord("migration", where, request);
   if (migration === undefined)
     return `${where}: a migration is ended by a transaction that compares its record, as bytes`;
   if (moved.id !== migration.id || moved.from !== migration.from || moved.to !== migration.to)
@@ -92,12 +93,9 @@ function switchProblem(
     return `${ownerKey(shard)}: a switch does all of this, once: ${due}`;
   if (!comparesRevision(request, ownerKey(shard), epoch))
     return `${ownerKey(shard)}: a switch compares it with the epoch that ends, ${epoch}`;
-  for (const operation of request.then) {
-    if (operation.type !== "put" || operation.key !== shardKey(shard)) continue;
-    const decoded = decodeRecord("shard", operation.value);
-    if (!decoded.ok) return `${operation.key}: ${decoded.problem}`;
-    if (decoded.record.wanted !== node) return `${operation.key}: it has to ask for ${node}`;
-  }
+  const wish = written("shard", shardKey(shard), request);
+  if (typeof wish === "string") return wish;
+  if (wish?.wanted !== node) return `${shardKey(shard)}: it has to ask for ${node}`;
   return module === undefined ? undefined : upgradeProblem(shard, migration, request);
 }
 
@@ -105,24 +103,19 @@ function switchProblem(
 function upgradeProblem(
   shard: string,
   migration: MigrationRecord,
-  { compare, then }: TxnRequest,
+  request: TxnRequest,
 ): string | undefined {
   const key = worldKey(worldOfShard(shard) ?? "");
-  const compared = compare.find((each) => each.type === "value" && each.key === key);
-  const before = compared?.type === "value" ? decodeRecord("world", compared.equals) : undefined;
-  if (before?.ok !== true)
+  const before = comparedRecord("world", key, request);
+  if (before === undefined)
     return `${key}: a switch that brings a module compares the world's record, as bytes`;
-  const after = encodeRecord("world", worldAfterMove(before.record, migration));
-  const isAfter = then.some(
+  const after = encodeRecord("world", worldAfterMove(before, migration));
+  const isAfter = request.then.some(
     (each) => each.type === "put" && each.key === key && sameBytes(each.value, after),
   );
   return isAfter
     ? undefined
     : `${key}: the switch writes the migration's module into it, and changes nothing else of it`;
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, at) => byte === b[at]);
 }
 
 function abortProblem(
@@ -157,47 +150,4 @@ function measureProblem(
   return unchanged
     ? undefined
     : `${key}: it is written once more by a transaction that compares it and ${ownerKey(shard)} with the switch's revision`;
-}
-
-/** What a list of operations does to the records of one shard and its world, as words in order. */
-export function operationsOn(shard: string, operations: readonly Operation[]): string {
-  const does = operations.flatMap((operation) => {
-    const key = "key" in operation ? parseRecordKey(operation.key) : undefined;
-    const about =
-      key?.kind === "world" ? firstShard(key.world) : key && "shard" in key && key.shard;
-    return key !== undefined && about === shard ? [`${operation.type} ${key.kind}`] : [];
-  });
-  return does.sort().join(", ");
-}
-
-function movedIn(
-  shard: string,
-  operations: readonly Operation[],
-): MovedRecord | string | undefined {
-  const key = movedKey(shard);
-  for (const operation of operations) {
-    if (operation.type !== "put" || operation.key !== key) continue;
-    const decoded = decodeRecord("moved", operation.value);
-    return decoded.ok ? decoded.record : `${key}: ${decoded.problem}`;
-  }
-  return undefined;
-}
-
-function comparedMigration(shard: string, { compare }: TxnRequest): MigrationRecord | undefined {
-  for (const each of compare) {
-    if (each.type !== "value" || each.key !== migrationKey(shard)) continue;
-    const decoded = decodeRecord("migration", each.equals);
-    if (decoded.ok) return decoded.record;
-  }
-  return undefined;
-}
-
-export function comparesRevision({ compare }: TxnRequest, key: string, revision: number): boolean {
-  return compare.some(
-    (each) =>
-      each.type === "modified" &&
-      each.key === key &&
-      each.is === "equal" &&
-      each.revision === revision,
-  );
 }

@@ -1,6 +1,4 @@
 import {
-  decodeRecord,
-  type MirrorRecord,
   mirrorKey,
   type Operation,
   ownerKey,
@@ -9,7 +7,7 @@ import {
   shardKey,
   type TxnRequest,
 } from "@atlasnet/core";
-import { comparesRevision, operationsOn } from "./migration-access.ts";
+import { comparedRecord, comparesRevision, operationsOn, written } from "./request-parts.ts";
 
 /**
  * What a gameserver may do about mirrors, as far as one request shows it:
@@ -84,7 +82,7 @@ function releaseProblem(shard: string, request: TxnRequest): string | undefined 
 
 function promoteProblem({ node }: Peer, shard: string, request: TxnRequest): string | undefined {
   const where = mirrorKey(shard);
-  const mirror = comparedMirror(shard, request);
+  const mirror = comparedRecord("mirror", where, request);
   if (mirror === undefined)
     return `${where}: a mirror takes over by a transaction that compares its record, as bytes`;
   if (mirror.node !== node) return `${where}: ${mirror.node} mirrors it, and not ${node}`;
@@ -100,33 +98,10 @@ function promoteProblem({ node }: Peer, shard: string, request: TxnRequest): str
   return wish?.wanted === node ? undefined : `${shardKey(shard)}: it has to ask for ${node}`;
 }
 
-/** What `then` puts there, or why it cannot be read. */
-function written<K extends "mirror" | "owner" | "shard">(
-  kind: K,
-  key: string,
-  { then }: TxnRequest,
-) {
-  for (const operation of then) {
-    if (operation.type !== "put" || operation.key !== key) continue;
-    const decoded = decodeRecord(kind, operation.value);
-    return decoded.ok ? decoded.record : `${key}: ${decoded.problem}`;
-  }
-  return undefined;
-}
-
 /** With a revision at which it was there. */
 function compares({ compare }: TxnRequest, key: string): boolean {
   return compare.some(
     (each) =>
       each.type === "modified" && each.key === key && each.is === "equal" && each.revision > 0,
   );
-}
-
-function comparedMirror(shard: string, { compare }: TxnRequest): MirrorRecord | undefined {
-  for (const each of compare) {
-    if (each.type !== "value" || each.key !== mirrorKey(shard)) continue;
-    const decoded = decodeRecord("mirror", each.equals);
-    if (decoded.ok) return decoded.record;
-  }
-  return undefined;
 }

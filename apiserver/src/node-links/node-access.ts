@@ -11,6 +11,7 @@ import {
 } from "@atlasnet/core";
 import { migratedShard, migrationProblem } from "./migration-access.ts";
 import { mirroredShard, mirrorProblem } from "./mirror-access.ts";
+import { comparesRevision } from "./request-parts.ts";
 
 /**
  * What a node may do with the control store over its link, whose certificate says who it is. It reads all but
@@ -92,21 +93,14 @@ function elseProblem(operation: Operation): string | undefined {
 }
 
 /** A snapshot exists once an owner records it: who is not the owner any more must not. */
-function unfenced(operation: Operation, { compare }: TxnRequest): string | undefined {
+function unfenced(operation: Operation, request: TxnRequest): string | undefined {
   if (operation.type !== "put") return undefined;
   const key = parseRecordKey(operation.key);
   if (key?.kind !== "snapshot") return undefined;
   const decoded = decodeRecord("snapshot", operation.value);
   if (!decoded.ok) return `${operation.key}: ${decoded.problem}`;
   const { epoch } = decoded.record;
-  const fence = compare.some(
-    (each) =>
-      each.type === "modified" &&
-      each.key === ownerKey(key.shard) &&
-      each.is === "equal" &&
-      each.revision === epoch,
-  );
-  return fence
+  return comparesRevision(request, ownerKey(key.shard), epoch)
     ? undefined
     : `${operation.key}: a snapshot is recorded by a transaction that compares ${ownerKey(key.shard)} with the epoch ${epoch}`;
 }

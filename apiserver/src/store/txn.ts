@@ -5,6 +5,7 @@ import {
   MAX_TXN_CHANGES,
   type Operation,
   type Revision,
+  sameBytes,
 } from "@atlasnet/core";
 import { type Items, itemBytes } from "./items.ts";
 
@@ -64,8 +65,4 @@ export function plan(
   // A full store still takes what makes it smaller.
   if (growth > 0 && items.bytes + growth > quotaBytes) return { ok: false, code: "quota" };
   return { ok: true, changes };
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, at) => byte === b[at]);
 }

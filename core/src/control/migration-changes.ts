@@ -11,6 +11,7 @@ import {
   ownerKey,
   shardKey,
   worldKey,
+  worldNameOf,
 } from "./record-keys.ts";
 import {
   MAX_MIGRATION_PROBLEM_BYTES,
@@ -291,9 +292,4 @@ function ending(record: MigrationRecord, by: string, problem: string, ended: num
 
 function wantReasonOf({ reason }: MigrationRecord): ShardRecord["reason"] {
   return reason === "upgraded" ? "operator" : reason;
-}
-
-function worldNameOf(shard: string): string {
-  const [world = ""] = shard.split("/");
-  return world;
 }

@@ -1,7 +1,7 @@
 import { generationOf } from "./control-store.ts";
 import { type Claimant, isAlive, isMirrored, isOwned } from "./ownership.ts";
 import { encodeRecord } from "./record-codec.ts";
-import { mirrorKey, nodeKey, ownerKey, shardKey, worldKey, worldOfShard } from "./record-keys.ts";
+import { mirrorKey, nodeKey, ownerKey, shardKey, worldKey, worldNameOf } from "./record-keys.ts";
 import type {
   MirrorRecord,
   NodeRecord,
@@ -210,10 +210,4 @@ function isLeaving(
   node: Pick<Seen<NodeRecord>, "record">,
 ): boolean {
   return node.record?.state === "draining" && node.record.boot === record?.boot;
-}
-
-function worldNameOf(shard: string): string {
-  const world = worldOfShard(shard);
-  if (world === undefined) throw new RangeError(`${shard} is no name of a shard`);
-  return world;
 }

@@ -1,6 +1,6 @@
 import { generationOf, type Operation } from "./control-store.ts";
 import { encodeRecord } from "./record-codec.ts";
-import { mirrorKey, nodeKey, ownerKey, shardKey, worldKey, worldOfShard } from "./record-keys.ts";
+import { mirrorKey, nodeKey, ownerKey, shardKey, worldKey, worldNameOf } from "./record-keys.ts";
 import {
   ABSENT,
   type MirrorRecord,
@@ -123,7 +123,7 @@ export function claimShard(shard: string, view: ClaimView, me: Claimant): Propos
   }
   if (isMirrored(mirror, owner, me.generation)) return mirrored(mirror);
   const compare = [
-    modifiedIs(worldKey(worldOf(shard)), world.modified),
+    modifiedIs(worldKey(worldNameOf(shard)), world.modified),
     modifiedIs(shardKey(shard), view.shard.modified),
     modifiedIs(ownerKey(shard), owner.modified),
     modifiedIs(nodeKey(me.node), node.modified),
@@ -224,10 +224,4 @@ export function whyRelease(
 
 function mirrored({ record }: Pick<Seen<MirrorRecord>, "record">): Refusal<"mirrored"> {
   return refused("mirrored", `only its mirror on ${record?.node} may go on with it`);
-}
-
-function worldOf(shard: string): string {
-  const world = worldOfShard(shard);
-  if (world === undefined) throw new RangeError(`${shard} is no name of a shard`);
-  return world;
 }

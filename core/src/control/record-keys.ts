@@ -112,6 +112,13 @@ export function worldOfShard(shard: string): string | undefined {
   return Number(index) < MAX_SHARDS_PER_WORLD ? world : undefined;
 }
 
+/** @throws RangeError for what is no name of a shard */
+export function worldNameOf(shard: string): string {
+  const world = worldOfShard(shard);
+  if (world === undefined) throw new RangeError(`${shard} is no name of a shard`);
+  return world;
+}
+
 /** What a key is about; undefined when it is of none of these records. */
 export function parseRecordKey(key: string): RecordKey | undefined {
   if (key.startsWith(NODES)) {

@@ -35,6 +35,7 @@ import type { MirroredWorlds } from "../mirror/mirror-home.ts";
 import type { Phase } from "../placement/hosted-shard.ts";
 import { Hosting } from "../placement/hosting.ts";
 import type { HostingEffect, HostingEvent, TxnAnswer } from "../placement/hosting-types.ts";
+import { problemOf } from "../problem-of.ts";
 import type { GameserverControl, WorldRequest } from "../server/gameserver.ts";
 import type { WorldSnapshots } from "../snapshots/world-snapshots.ts";
 import { RecordWatch } from "./record-watch.ts";
@@ -617,14 +618,6 @@ export class WorldHost implements GameserverControl {
       look();
     });
   }
-}
-
-/** What was wrong and what to do, in one line: it stands in the log of a world that is not opened. */
-function problemOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const [message = ""] = error.message.split("\n");
-  const hint = error instanceof OperatingError ? error.hint : undefined;
-  return hint === undefined || hint === "" ? message : `${message} ${hint}`;
 }
 
 /** Shards whose migration or mirror may be another way by what the watch has shown. */

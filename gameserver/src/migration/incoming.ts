@@ -9,18 +9,18 @@ import {
   type ReplicaCloseCode,
   type Seen,
   type ToReplica,
-  type WorldRecord,
   worldAfterMove,
 } from "@atlasnet/core";
 import type { ReplicaNews } from "../host/protocol.ts";
+import { problemOf } from "../problem-of.ts";
 import { ReplicaTarget } from "../replica/target.ts";
 import type {
   ReplicaTargetDependencies,
   TargetEffect as StreamEffect,
   TargetEvent as StreamEvent,
 } from "../replica/target-types.ts";
-import type { WorldRequest } from "../server/gameserver.ts";
 import { Alarm } from "./alarm.ts";
+import { Arrival, replicaFailure } from "./arrival.ts";
 import { InTurn } from "./in-turn.ts";
 import type { MigrationHome, MovingWorlds } from "./migration-home.ts";
 import type { MigrationWatch } from "./migration-watch.ts";
@@ -79,14 +79,11 @@ export class Incoming {
   private readonly core: MigrationTarget;
   private readonly turn = new InTurn();
   private readonly alarm: Alarm;
+  private readonly arrival: Arrival;
   private stream: ReplicaTarget | undefined;
   private link: Link | undefined;
-  /** What it is to run as, once it was prepared. */
-  private runs: { readonly request: WorldRequest; readonly world: WorldRecord } | undefined;
   private ticketTries = 0;
   private askAgainAt = Number.POSITIVE_INFINITY;
-  /** The shard is kept free for it. */
-  private hasArrived = false;
   private isDropped = false;
 
   constructor(options: IncomingOptions, dependencies: IncomingDependencies) {
@@ -102,6 +99,10 @@ export class Incoming {
     );
     this.record = this.core.record;
     this.alarm = new Alarm(clock, () => this.time());
+    this.arrival = new Arrival(shard, {
+      ...dependencies,
+      broken: (error) => dependencies.watch.broken(error),
+    });
     links.serve(shard);
     watch.begun(shard, this.record, "target");
     this.setAlarm();
@@ -109,7 +110,7 @@ export class Incoming {
 
   /** It has begun, and is not over. */
   get isUnderWay(): boolean {
-    return this.hasArrived;
+    return this.arrival.hasBegun;
   }
 
   get progress(): MigrationProgress {
@@ -135,7 +136,7 @@ export class Incoming {
   drop(): void {
     if (this.isDropped) return;
     this.end();
-    this.leave().catch((error: unknown) => this.dependencies.watch.broken(error));
+    this.arrival.leave().catch((error: unknown) => this.dependencies.watch.broken(error));
   }
 
   linked(link: Link): void {
@@ -161,10 +162,8 @@ export class Incoming {
       case "replica-kept":
         return this.toStream({ type: "thread", message: news });
       case "failed": {
-        if (news.during !== "replica") return;
-        const { code: name, message } = news.error;
-        const code = name === "wrong-module" || name === "bad-data" ? name : "failed";
-        return this.toStream({ type: "replica-failed", code, problem: message });
+        const failure = replicaFailure(news);
+        if (failure !== undefined) this.toStream(failure);
       }
     }
   }
@@ -177,10 +176,9 @@ export class Incoming {
   }
 
   private begin(): void {
-    const { home, mayBegin } = this.dependencies;
+    const { mayBegin } = this.dependencies;
     if (this.isDropped || this.core.phase !== "waiting") return;
-    if (!mayBegin() || !home.arrive(this.shard)) return;
-    this.hasArrived = true;
+    if (!mayBegin() || !this.arrival.begin()) return;
     this.tell({ type: "begin" });
   }
 
@@ -190,11 +188,7 @@ export class Incoming {
     const before = home.view(shard).world.record;
     if (before === undefined) throw new OperatingError("no-world", "the world was removed");
     this.checkClock();
-    const problem = home.whyNoRoom();
-    if (problem !== undefined) throw new OperatingError("no-room", problem);
-    const world = worldAfterMove(before, record);
-    const request = await home.prepare(shard, world);
-    this.runs = { request, world };
+    await this.arrival.prepare(worldAfterMove(before, record));
   }
 
   /** Tickets and certificates are judged by the wall clock: players would be refused here. */
@@ -299,7 +293,7 @@ export class Incoming {
         return;
       case "drop":
         this.toStream({ type: "end", code: effect.code, reason: effect.reason });
-        this.turn.run(() => this.leave().catch((error: unknown) => watch.broken(error)));
+        this.turn.run(() => this.arrival.leave().catch((error: unknown) => watch.broken(error)));
         return;
       case "over": {
         const bytes = this.stream?.progress.bytes ?? 0;
@@ -312,24 +306,17 @@ export class Incoming {
   }
 
   private performStream(effect: StreamEffect): void {
-    const { worlds, links } = this.dependencies;
+    const { links } = this.dependencies;
     const { shard, record } = this;
     switch (effect.type) {
       case "replica":
-        if (this.runs !== undefined)
-          worlds.follow(this.runs.request, {
-            state: effect.state,
-            source: {
-              epoch: record.epoch,
-              world: record.world,
-              otherModule: record.module !== undefined,
-            },
-          });
-        return;
+        return this.arrival.follow(effect, {
+          epoch: record.epoch,
+          world: record.world,
+          otherModule: record.module !== undefined,
+        });
       case "thread":
-        if (effect.message.type !== "drop-replica") return worlds.tell(shard, effect.message);
-        worlds.unfollow(shard).catch((error: unknown) => this.dependencies.watch.broken(error));
-        return;
+        return this.arrival.tellThread(effect);
       case "send":
         if (this.link !== undefined) links.send(this.link, shard, effect.message);
         return;
@@ -358,35 +345,15 @@ export class Incoming {
     this.setAlarm();
   }
 
-  /** The switch has committed. Undefined: it runs; otherwise why it does not, and is opened as after a failure. */
+  /** The switch has committed. Undefined: it runs; otherwise why it does not. */
   private async promote(epoch: number, dueMs: number): Promise<string | undefined> {
-    const { home, worlds } = this.dependencies;
-    const { shard, record, runs } = this;
-    const ownership = home.ownershipOf(shard, epoch, record);
-    try {
-      if (runs === undefined || this.stream?.over !== false)
-        throw new OperatingError("no-replica", "its replica is gone");
-      home.expect(shard, runs.world);
-      await worlds.promote(shard, ownership, dueMs);
-      if (this.isDropped) return "this node was taken for lost";
-      home.adopted(shard, ownership, runs.world, record.module && epoch);
-      this.hasArrived = false;
-      this.toStream({ type: "done", owner: epoch });
-      return undefined;
-    } catch (error) {
-      await this.leave();
-      return problemOf(error);
-    }
-  }
-
-  /** Nothing of the replica stays here; then the shard may be had in other ways. */
-  private async leave(): Promise<void> {
-    if (!this.hasArrived) return;
-    const { worlds, home } = this.dependencies;
-    await worlds.unfollow(this.shard);
-    worlds.endFollowing(this.shard);
-    this.hasArrived = false;
-    home.departed(this.shard);
+    const { record } = this;
+    const problem = await this.arrival.promote(
+      { epoch, of: record, dueMs, recorded: record.module && epoch },
+      { isThere: this.stream?.over === false, isDropped: () => this.isDropped },
+    );
+    if (problem === undefined) this.toStream({ type: "done", owner: epoch });
+    return problem;
   }
 
   private end(): void {
@@ -398,12 +365,4 @@ export class Incoming {
     if (this.stream !== undefined) links.release(this.record.from);
     ended();
   }
-}
-
-/** What was wrong and what to do, in one line. */
-export function problemOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const [message = ""] = error.message.split("\n");
-  const hint = error instanceof OperatingError ? error.hint : undefined;
-  return hint === undefined || hint === "" ? message : `${message} ${hint}`;
 }

@@ -5,20 +5,19 @@ import {
   type MirrorRecord,
   OperatingError,
   type ToReplica,
-  type WorldRecord,
 } from "@atlasnet/core";
 import type { ReplicaNews } from "../host/protocol.ts";
 import { Alarm } from "../migration/alarm.ts";
+import { Arrival, replicaFailure } from "../migration/arrival.ts";
 import { InTurn } from "../migration/in-turn.ts";
-import { problemOf } from "../migration/incoming.ts";
 import type { ReplicaLinks } from "../migration/replica-links.ts";
+import { problemOf } from "../problem-of.ts";
 import { ReplicaTarget } from "../replica/target.ts";
 import type {
   ReplicaTargetDependencies,
   TargetEffect as StreamEffect,
   TargetEvent as StreamEvent,
 } from "../replica/target-types.ts";
-import type { WorldRequest } from "../server/gameserver.ts";
 import {
   type FollowerEffect,
   type FollowerEvent,
@@ -59,12 +58,9 @@ export class Mirroring {
   private readonly core: MirrorFollower;
   private readonly turn = new InTurn();
   private readonly alarm: Alarm;
+  private readonly arrival: Arrival;
   private stream: ReplicaTarget | undefined;
   private link: Link | undefined;
-  /** What it is to run as, once it was prepared. */
-  private runs: { readonly request: WorldRequest; readonly world: WorldRecord } | undefined;
-  /** The shard is kept free for it. */
-  private hasArrived = false;
   private needsLink = false;
   /** Nothing is acknowledged, nothing taken in. */
   private isSilent = false;
@@ -79,6 +75,10 @@ export class Mirroring {
     this.dependencies = dependencies;
     this.core = new MirrorFollower(options, () => home.mirrorView(shard), clock.now());
     this.alarm = new Alarm(clock, () => this.time());
+    this.arrival = new Arrival(shard, {
+      ...dependencies,
+      broken: (error) => dependencies.watch.broken(error),
+    });
     links.serve(shard);
   }
 
@@ -88,7 +88,7 @@ export class Mirroring {
 
   /** It takes in a copy of the world. */
   get isCopying(): boolean {
-    return this.hasArrived && this.stream?.progress.whole !== true;
+    return this.arrival.hasBegun && this.stream?.progress.whole !== true;
   }
 
   /** The watch has shown something, or another one is over. */
@@ -108,7 +108,7 @@ export class Mirroring {
   drop(): void {
     if (this.isDropped) return;
     this.end();
-    this.leave().catch((error: unknown) => this.dependencies.watch.broken(error));
+    this.arrival.leave().catch((error: unknown) => this.dependencies.watch.broken(error));
   }
 
   linked(link: Link): void {
@@ -145,10 +145,8 @@ export class Mirroring {
       case "replica-at":
         return this.toStream({ type: "thread", message: news });
       case "failed": {
-        if (news.during !== "replica") return;
-        const { code: name, message: problem } = news.error;
-        const code = name === "wrong-module" || name === "bad-data" ? name : "failed";
-        return this.toStream({ type: "replica-failed", code, problem });
+        const failure = replicaFailure(news);
+        if (failure !== undefined) this.toStream(failure);
       }
     }
   }
@@ -159,10 +157,9 @@ export class Mirroring {
   }
 
   private begin(): void {
-    const { home, mayBegin } = this.dependencies;
-    if (this.isDropped || this.hasArrived || this.core.phase !== "waiting") return;
-    if (!mayBegin() || !home.arrive(this.shard)) return;
-    this.hasArrived = true;
+    const { mayBegin } = this.dependencies;
+    if (this.isDropped || this.arrival.hasBegun || this.core.phase !== "waiting") return;
+    if (!mayBegin() || !this.arrival.begin()) return;
     this.tell({ type: "begin" });
   }
 
@@ -170,10 +167,7 @@ export class Mirroring {
     const { home } = this.dependencies;
     const world = home.mirrorView(this.shard).world.record;
     if (world === undefined) throw new OperatingError("no-world", "the world was removed");
-    const problem = home.whyNoRoom();
-    if (problem !== undefined) throw new OperatingError("no-room", problem);
-    const request = await home.prepare(this.shard, world);
-    this.runs = { request, world };
+    await this.arrival.prepare(world);
   }
 
   private follow(): void {
@@ -272,7 +266,7 @@ export class Mirroring {
         return;
       case "drop":
         this.toStream({ type: "end", code: effect.code, reason: effect.reason });
-        this.turn.run(() => this.leave().catch((error: unknown) => watch.broken(error)));
+        this.turn.run(() => this.arrival.leave().catch((error: unknown) => watch.broken(error)));
         return;
       case "suspected":
         return watch.suspected(shard, this.options.owner, effect.reason);
@@ -283,19 +277,15 @@ export class Mirroring {
   }
 
   private performStream(effect: StreamEffect): void {
-    const { worlds, links, watch } = this.dependencies;
+    const { links, watch } = this.dependencies;
     const { shard, record } = this;
     switch (effect.type) {
       case "replica": {
-        const source = { epoch: record.epoch, world: record.world, otherModule: false };
-        if (this.runs !== undefined)
-          worlds.follow(this.runs.request, { state: effect.state, source });
-        return;
+        const { epoch, world } = record;
+        return this.arrival.follow(effect, { epoch, world, otherModule: false });
       }
       case "thread":
-        if (effect.message.type !== "drop-replica") return worlds.tell(shard, effect.message);
-        worlds.unfollow(shard).catch((error: unknown) => watch.broken(error));
-        return;
+        return this.arrival.tellThread(effect);
       case "send": {
         const isSaid = !this.isSilent || effect.message.type !== "replica-ack";
         if (this.link !== undefined && isSaid) links.send(this.link, shard, effect.message);
@@ -314,35 +304,14 @@ export class Mirroring {
     }
   }
 
-  /** The promotion has committed. Undefined: it runs; otherwise why it does not, and is opened as after a failure. */
+  /** The promotion has committed. Undefined: it runs; otherwise why it does not. */
   private async promote(epoch: number): Promise<string | undefined> {
-    const { home, worlds } = this.dependencies;
-    const { shard, record, runs } = this;
-    const ownership = home.ownershipOf(shard, epoch, record);
-    try {
-      if (runs === undefined || this.stream?.over !== false)
-        throw new OperatingError("no-replica", "its replica is gone");
-      home.expect(shard, runs.world);
-      await worlds.promote(shard, ownership, 0);
-      if (this.isDropped) return "this node was taken for lost";
-      home.adopted(shard, ownership, runs.world);
-      this.hasArrived = false;
-      this.toStream({ type: "done", owner: epoch });
-      return undefined;
-    } catch (error) {
-      await this.leave();
-      return problemOf(error);
-    }
-  }
-
-  /** Nothing of the replica stays here; then the shard may be had in other ways. */
-  private async leave(): Promise<void> {
-    if (!this.hasArrived) return;
-    const { worlds, home } = this.dependencies;
-    await worlds.unfollow(this.shard);
-    worlds.endFollowing(this.shard);
-    this.hasArrived = false;
-    home.departed(this.shard);
+    const problem = await this.arrival.promote(
+      { epoch, of: this.record, dueMs: 0 },
+      { isThere: this.stream?.over === false, isDropped: () => this.isDropped },
+    );
+    if (problem === undefined) this.toStream({ type: "done", owner: epoch });
+    return problem;
   }
 
   private end(): void {

@@ -21,10 +21,11 @@ import {
   worldKey,
   worldOfShard,
 } from "@atlasnet/core";
+import { sameBytes } from "@atlasnet/world";
 import type { Ownership } from "../durability/plan-run.ts";
 import { ClusterRecords } from "./cluster-records.ts";
 import type { HostedShard } from "./hosted-shard.ts";
-import { runsAs, sameBytes } from "./runs-as.ts";
+import { runsAs } from "./runs-as.ts";
 
 /** What the records and this node's registration say of a shard: whose it is, and what may become of it. */
 export class HostingView {

@@ -1,10 +1,11 @@
 import type { WorldRecord } from "@atlasnet/core";
+import { sameBytes } from "@atlasnet/world";
 import type { Ownership } from "../durability/plan-run.ts";
 import type { HostedShard } from "./hosted-shard.ts";
 import { OPEN_PAUSES, REOPEN_PAUSES } from "./pauses.ts";
 import type { PhaseDependencies } from "./phase.ts";
 import type { Releasing } from "./releasing.ts";
-import { runsAs, sameBytes } from "./runs-as.ts";
+import { runsAs } from "./runs-as.ts";
 
 /** What ran for so long, failed for the first time when it fails. */
 const STEADY_MS = 60_000;

@@ -12,7 +12,3 @@ export function runsAs(record: WorldRecord): Uint8Array {
     enabled: true,
   });
 }
-
-export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, at) => byte === b[at]);
-}

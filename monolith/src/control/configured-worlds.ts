@@ -5,6 +5,7 @@ import {
   OperatingError,
   PlainError,
   type Seen,
+  sameBytes,
   type TxnParts,
   toPlain,
   updateWorld,
@@ -102,8 +103,4 @@ function recordOf(
     constraints: { nodeLabels: {}, nodes: [NODE] },
     enabled: true,
   };
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, at) => byte === b[at]);
 }

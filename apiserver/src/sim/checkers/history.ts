@@ -1,4 +1,4 @@
-import type { KeyValue, TxnRequest, TxnResult } from "@atlasnet/core";
+import { type KeyValue, sameBytes, type TxnRequest, type TxnResult } from "@atlasnet/core";
 import type { Entry } from "../../raft/core/types.ts";
 import { decodeCommand } from "../../store/commands.ts";
 import { DEFAULT_QUOTA_BYTES } from "../../store/limits.ts";
@@ -162,8 +162,4 @@ export class History {
     else if (known !== hash)
       this.violations.add("one state on all replicas", `${id} differs behind entry ${index}`);
   }
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, at) => byte === b[at]);
 }
