@@ -170,6 +170,30 @@ test("without an owner players wait, also those who come then; a lost node is un
   hub.stop();
 });
 
+test("what becomes of a link that was being opened to a former life of a node does not count for the next", async () => {
+  const { network, store, hub, links, attaches, complete, elapse } = await scene();
+  store.own("arena", "g1");
+  complete();
+  network.cut("p1", "g1");
+  const [player, late] = [new TestPlayer(hub), new TestPlayer(hub)];
+  player.join();
+  await elapse(10);
+  store.node("g1", { state: "lost" });
+  network.healAll();
+  store.node("g1");
+  const epoch = store.own("arena", "g1");
+  // The first attempt gets no answer, and says so while the second one's link stands.
+  await elapse(500);
+  late.join();
+  await elapse(500);
+  assert.deepEqual(attaches, [`g1 at ${epoch}`, `g1 at ${epoch}`]);
+  assert.equal(links.get("g1")?.length, 1);
+  network.kill("g1");
+  await elapse(3_000);
+  assert.deepEqual([player.losses, late.losses], [1, 1]);
+  hub.stop();
+});
+
 test("a released shard's players wait on links that stay", async () => {
   const { store, hub, attaches, links, complete, elapse } = await scene();
   store.own("arena", "g1");

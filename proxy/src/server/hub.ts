@@ -72,6 +72,8 @@ export class Hub {
   private readonly dependencies: HubDependencies;
   private readonly routes: Routes<RoutedClient>;
   private readonly links = new Map<string, OpenLink>();
+  /** By node: the attempt to open a link to it, whose answer counts. One that was given up with its node may still be answered. */
+  private readonly attempts = new Map<string, object>();
   /** Why a node cannot be reached, or what was wrong with the last link to it; none while one stands. */
   private readonly problems = new Map<string, string>();
   /** Nodes there was a link to. */
@@ -177,10 +179,19 @@ export class Hub {
 
   private connect(node: string): void {
     const { links, clock, counters, logger } = this.dependencies;
+    const attempt = {};
+    this.attempts.set(node, attempt);
+    const counts = () => {
+      if (this.stopped || this.attempts.get(node) !== attempt) return false;
+      return this.attempts.delete(node);
+    };
     links.connect(node).then(
-      (link) => this.linkUp(node, link),
+      (link) => {
+        if (counts()) this.linkUp(node, link);
+        else link.close({ code: "closed" });
+      },
       (error: unknown) => {
-        if (this.stopped) return;
+        if (!counts()) return;
         counters.linkFailures += 1;
         const problem = error instanceof Error ? error.message : String(error);
         // It is tried for as long as it takes: the same reason is said once.
@@ -193,7 +204,6 @@ export class Hub {
   }
 
   private linkUp(node: string, link: Link): void {
-    if (this.stopped) return link.close({ code: "closed" });
     const { counters, logger } = this.dependencies;
     const again = this.met.has(node);
     if (again) counters.linkReconnects += 1;
@@ -332,6 +342,7 @@ export class Hub {
   /** The node went away for good, or elsewhere. Those who want to a shard of its next life link to it anew. */
   private unlink(node: string): void {
     this.routes.unlinked(node);
+    this.attempts.delete(node);
     this.problems.delete(node);
     this.retries.get(node)?.cancel();
     this.retries.delete(node);
