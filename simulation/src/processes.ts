@@ -1,0 +1,335 @@
+import { Machine, SimProcess } from "@atlasnet/apiserver/sim";
+import type { Disk } from "@atlasnet/core";
+import { type SeededRandom, type SimClock, SimDisk, type SimNetwork } from "@atlasnet/core/sim";
+import type { TickWatch } from "@atlasnet/gameserver/sim";
+import type { HistoryRecord } from "@atlasnet/history";
+import type { ClusterFaults } from "./faults.ts";
+import { names } from "./names.ts";
+import { SimGameserver } from "./nodes/sim-gameserver.ts";
+import { SimProxy } from "./nodes/sim-proxy.ts";
+import type { Plan } from "./plan.ts";
+import type { PublicNet } from "./players/public-net.ts";
+import { SimPlayer } from "./players/sim-player.ts";
+import { fastDefinition } from "./world/fast-checker.ts";
+import { slowDefinition } from "./world/slow-checker.ts";
+
+/** A restart after a crash takes so long at most, in ms. */
+export const RESTART_MS = 4_000;
+
+/** A process's place: its machine stays when it dies. */
+export interface Slot<T> {
+  readonly id: string;
+  readonly machine: Machine;
+  process: SimProcess | undefined;
+  running: T | undefined;
+}
+
+export interface GameserverSlot extends Slot<SimGameserver> {
+  readonly disk: SimDisk;
+}
+
+export interface ProcessesOptions {
+  readonly plan: Plan;
+  readonly faults: ClusterFaults;
+  readonly apiservers: readonly string[];
+}
+
+export interface ProcessesDependencies {
+  readonly clock: SimClock;
+  readonly random: SeededRandom;
+  readonly network: SimNetwork;
+  readonly net: PublicNet;
+  /** Sees every tick. */
+  readonly watch: TickWatch;
+  /** Something was said or heard at a client. */
+  recorded(record: HistoryRecord): void;
+  note(event: string): void;
+  /** A process has a fault of its own. */
+  fault(where: string, error: unknown): void;
+}
+
+/** Gameservers, proxies and clients: started, ended in one way or another, and started again. */
+export class Processes {
+  readonly gameservers: readonly GameserverSlot[];
+  readonly proxies: readonly Slot<SimProxy>[];
+  players: readonly Slot<SimPlayer>[] = [];
+  /** The bucket of snapshots that all gameservers reach. */
+  readonly bucket: SimDisk;
+  readonly counts = {
+    crashes: 0,
+    proxyCrashes: 0,
+    clientCrashes: 0,
+    pauses: 0,
+    threads: 0,
+    rolls: 0,
+  };
+  private readonly options: ProcessesOptions;
+  private readonly deps: ProcessesDependencies;
+  private readonly bucketDisk: Disk;
+  private readonly processes = new Map<string, SimProcess>();
+  private lives = 0;
+  private isQuiet = false;
+
+  constructor(options: ProcessesOptions, dependencies: ProcessesDependencies) {
+    this.options = options;
+    this.deps = dependencies;
+    const { plan } = options;
+    this.bucket = this.disk("bucket", (ms) => this.sleep(ms));
+    this.bucketDisk = this.bucket.process();
+    this.gameservers = names("gs", plan.gameservers).map((id) => {
+      const slot: GameserverSlot = {
+        ...this.slot<SimGameserver>(id),
+        disk: this.disk(id, (ms) => slot.process?.sleep(ms) ?? Promise.resolve()),
+      };
+      return slot;
+    });
+    this.proxies = names("p", plan.proxies).map((id) => this.slot<SimProxy>(id));
+  }
+
+  addPlayers(): void {
+    this.players = names("c", this.options.plan.clients).map((id) => this.slot<SimPlayer>(id));
+  }
+
+  startNodes(): void {
+    for (const slot of this.gameservers) this.startGameserver(slot);
+    for (const slot of this.proxies) this.startProxy(slot);
+  }
+
+  startPlayers(): void {
+    for (const slot of this.players) this.startPlayer(slot);
+  }
+
+  /** Something arrives at a node: its process may stand still. */
+  at(node: string, arrive: () => void): void {
+    const process = this.processes.get(node);
+    if (process === undefined) arrive();
+    else process.run(arrive);
+  }
+
+  bootOf(node: string): string | undefined {
+    return this.gameservers.find(({ id }) => id === node)?.running?.boot;
+  }
+
+  /** A gameserver or a proxy, if it runs. */
+  crash(node: string): void {
+    const gameserver = this.gameservers.find(({ id }) => id === node);
+    if (gameserver?.running !== undefined) this.crashGameserver(gameserver);
+    const proxy = this.proxies.find(({ id }) => id === node);
+    if (proxy?.running !== undefined) this.crashProxy(proxy);
+  }
+
+  pause(node: string): void {
+    const slot = [...this.gameservers, ...this.proxies].find(({ id }) => id === node);
+    if (slot?.running === undefined) return;
+    const { random, note } = this.deps;
+    this.counts.pauses += 1;
+    note(`${node} stands still`);
+    slot.process?.pause(random.int(20, 5_000), random.float() < 0.3);
+  }
+
+  loseThread(slot: GameserverSlot): void {
+    this.counts.threads += 1;
+    slot.running?.loseThread();
+  }
+
+  /** A gameserver is told to end, ends in order, and comes back. */
+  roll(node: string): void {
+    const slot = this.gameservers.find(({ id }) => id === node);
+    const { running, process } = slot ?? {};
+    if (slot === undefined || running === undefined || process === undefined) return;
+    this.counts.rolls += 1;
+    const end = () => {
+      if (slot.process !== process || !process.isAlive) return;
+      this.end(slot);
+      // Like any process that ends in order: what it wrote stays.
+      slot.disk.crash("process");
+      this.again(slot, () => this.startGameserver(slot));
+    };
+    running.stop().then(end, (error: unknown) => {
+      this.deps.note(`${node} does not end in order: ${String(error)}`);
+      end();
+    });
+  }
+
+  crashPlayer(slot: Slot<SimPlayer>): void {
+    this.counts.clientCrashes += 1;
+    this.end(slot);
+    this.deps.net.clientDied(slot.id);
+    this.again(slot, () => this.startPlayer(slot));
+  }
+
+  /** All that stand still go on, and clients say nothing new. */
+  heal(): void {
+    this.isQuiet = true;
+    for (const process of this.processes.values()) process.resume();
+    for (const slot of this.players) slot.running?.quiet();
+  }
+
+  /** Why not all is well yet. */
+  get missing(): string | undefined {
+    for (const { id, running } of [...this.gameservers, ...this.proxies, ...this.players])
+      if (running === undefined) return `${id} does not run`;
+    for (const { running } of this.players) {
+      const why = running?.unsettled;
+      if (why !== undefined) return why;
+    }
+    return undefined;
+  }
+
+  private startGameserver(slot: GameserverSlot): void {
+    const process = this.begin(slot);
+    const { id } = slot;
+    const { plan, faults, apiservers } = this.options;
+    const { network, watch, fault } = this.deps;
+    const running = new SimGameserver(
+      { id, plan, apiservers },
+      {
+        process,
+        network: network.node({ role: "gameserver", node: id }),
+        disk: slot.disk.process(),
+        bucket: this.bucketDisk,
+        random: this.life(id),
+        faults,
+        watch,
+        fatal: (error) => fault(id, error),
+      },
+    );
+    slot.running = running;
+    this.go(id, process, running.start());
+  }
+
+  private crashGameserver(slot: GameserverSlot): void {
+    this.counts.crashes += 1;
+    this.end(slot);
+    slot.disk.crash(this.deps.random.float() < 0.5 ? "power" : "process");
+    this.again(slot, () => this.startGameserver(slot));
+  }
+
+  private startProxy(slot: Slot<SimProxy>): void {
+    const process = this.begin(slot);
+    const { id } = slot;
+    const { plan, faults, apiservers } = this.options;
+    const { network, net, fault } = this.deps;
+    const running = new SimProxy(
+      {
+        id,
+        leaseMs: plan.leaseMs,
+        apiservers,
+        endpoints: this.proxies.map((proxy) => `${proxy.id}:2555`),
+      },
+      {
+        process,
+        network: network.node({ role: "proxy", node: id }),
+        random: this.life(id),
+        faults,
+        fatal: (error) => fault(id, error),
+      },
+    );
+    slot.running = running;
+    const started = running.start().then(() => {
+      if (process.isAlive) net.serve({ process, proxy: running });
+    });
+    this.go(id, process, started);
+  }
+
+  private crashProxy(slot: Slot<SimProxy>): void {
+    this.counts.proxyCrashes += 1;
+    this.end(slot);
+    this.deps.net.died(slot.id);
+    this.again(slot, () => this.startProxy(slot));
+  }
+
+  private startPlayer(slot: Slot<SimPlayer>): void {
+    const process = this.begin(slot);
+    const { id } = slot;
+    const { plan } = this.options;
+    const { net, recorded, fault } = this.deps;
+    const life = this.lives;
+    const random = this.life(id);
+    const urls = this.proxies.map((proxy) => `tcp://${proxy.id}:2555`);
+    if (random.float() < 0.5) urls.reverse();
+    const running = new SimPlayer(
+      {
+        id: `${id}`,
+        world: `w${1 + (this.players.indexOf(slot) % plan.worlds)}`,
+        definition: plan.slowWorlds ? slowDefinition : fastDefinition,
+        urls,
+        sayEveryMs: plan.sayEveryMs,
+        writer: life,
+      },
+      {
+        process,
+        net,
+        random,
+        sink: (record) => recorded({ ...record, client: `${record.client} life ${life}` }),
+        now: () => process.now(),
+        fault: (error) => fault(id, error),
+      },
+    );
+    slot.running = running;
+    if (this.isQuiet) running.quiet();
+    running.start();
+  }
+
+  private begin(slot: Slot<unknown>): SimProcess {
+    const process = new SimProcess(slot.machine, { sim: this.deps.clock });
+    this.deps.note(`${slot.id} starts`);
+    slot.process = process;
+    this.processes.set(slot.id, process);
+    return process;
+  }
+
+  private end(slot: Slot<unknown>): void {
+    this.deps.note(`${slot.id} dies`);
+    slot.process?.kill();
+    slot.running = undefined;
+    this.deps.network.kill(slot.id);
+  }
+
+  private again(slot: Slot<unknown>, start: () => void): void {
+    const { clock, random } = this.deps;
+    clock.setTimer(random.int(50, RESTART_MS), () => {
+      if (slot.running === undefined) start();
+    });
+  }
+
+  private slot<T>(id: string): Slot<T> {
+    const { random, clock } = this.deps;
+    const rate = 1 + (random.float() * 2 - 1) * this.options.plan.drift;
+    const machine = new Machine({ rate, start: random.int(0, 10_000) }, { sim: clock });
+    return { id, machine, process: undefined, running: undefined };
+  }
+
+  private disk(id: string, sleep: (ms: number) => Promise<void>): SimDisk {
+    const { plan } = this.options;
+    const random = this.deps.random.fork(`disk ${id}`);
+    return new SimDisk(
+      {},
+      {
+        random,
+        latency: (operation) => {
+          if (operation !== "sync") return Promise.resolve();
+          const isSlow = random.float() < plan.stall;
+          return sleep(isSlow ? random.int(20, 1_000) : random.float() * plan.syncMs);
+        },
+      },
+    );
+  }
+
+  private life(id: string): SeededRandom {
+    this.lives += 1;
+    return this.deps.random.fork(`${id} ${this.lives}`);
+  }
+
+  private go(id: string, process: SimProcess, work: Promise<void>): void {
+    work.catch((error: unknown) => {
+      if (process.isAlive) this.deps.fault(id, error);
+    });
+  }
+
+  private sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.deps.clock.setTimer(ms, resolve);
+    });
+  }
+}
