@@ -1,6 +1,12 @@
 import type { Clock, Timer } from "@atlasnet/core";
 import type { SimClock } from "@atlasnet/core/sim";
 
+/**
+ * A timer that is not for at once takes this long at least, by true time. Who is called a rounding error early, by a clock of
+ * another rate, and waits for the rest, would never see time pass otherwise.
+ */
+const SHORTEST_TIMER_MS = 0.001;
+
 /** A machine's clocks: they run at a rate of their own, stop while it sleeps, and somebody may set the time of day. */
 export class Machine {
   readonly rate: number;
@@ -64,7 +70,8 @@ export class SimProcess implements Clock {
   setTimer(ms: number, fn: () => void): Timer {
     if (this.ended) return { cancel: () => {} };
     let cancelled = false;
-    const timer = this.sim.setTimer(ms / this.machine.rate, () =>
+    const trueMs = ms > 0 ? Math.max(SHORTEST_TIMER_MS, ms / this.machine.rate) : ms;
+    const timer = this.sim.setTimer(trueMs, () =>
       this.run(() => {
         if (!cancelled) fn();
       }),
