@@ -21,8 +21,11 @@ export interface CrowdLoad {
 /** Both sides have compiled their hot paths by then. */
 const WARM_UP_SECONDS = 8;
 
+/** What a crowd plays on, and the process whose CPU is counted. */
+export type CrowdServer = Pick<ServerProcess, "port" | "cpuSeconds">;
+
 /** Lets the crowd in, makes one window of load, and lets it out again. */
-export async function crowdRound(server: ServerProcess, load: CrowdLoad): Promise<CrowdRound> {
+export async function crowdRound(server: CrowdServer, load: CrowdLoad): Promise<CrowdRound> {
   const cpu: { before?: Promise<Reading>; after?: Promise<Reading> } = {};
   const result = await runLoad(
     { ...load, url: `127.0.0.1:${server.port}`, warmUpSeconds: WARM_UP_SECONDS },
@@ -50,7 +53,7 @@ interface Reading {
   readonly atSeconds: number;
 }
 
-async function read(server: ServerProcess): Promise<Reading> {
+async function read(server: CrowdServer): Promise<Reading> {
   const cpuSeconds = await server.cpuSeconds();
   return { cpuSeconds, atSeconds: performance.now() / 1000 };
 }

@@ -43,6 +43,8 @@ export interface ProcessClusterOptions {
    * gameserver (`line`), with them one before each process that takes links (`front`).
    */
   readonly relayed?: boolean;
+  /** Flags of Node for all processes. */
+  readonly execArgv?: readonly string[];
 }
 
 /**
@@ -74,6 +76,7 @@ export class ProcessCluster {
       worlds,
       settings = {},
       relayed = false,
+      execArgv = [],
     } = options;
     const dir = await mkdtemp(join(tmpdir(), "atlasnet-cluster-"));
     const plans = layoutCluster({
@@ -102,7 +105,7 @@ export class ProcessCluster {
     const nodes = plans.map((plan) => {
       const config = nodeConfigFile({ dir }, plan.node);
       const flags = placed ? frontFlags(plan, plans, relays) : peerFlags(plan, relays);
-      return new NodeProcess({ plan, config, flags });
+      return new NodeProcess({ plan, config, flags, execArgv });
     });
     const cluster = new ProcessCluster(dir, nodes, relays);
     // Those who find no apiserver ask again after a while only.
