@@ -99,6 +99,7 @@ export class Claiming {
     const ownership = { ...proposed, epoch: answer.revision };
     if (!runs) return this.owned(entry, ownership);
     entry.owns(ownership);
+    entry.proposed = undefined;
     entry.usedEpoch = answer.revision;
     outbox.put({ type: "renewed", shard: entry.shard, ownership });
     look(entry);
@@ -106,6 +107,7 @@ export class Claiming {
 
   private owned(entry: HostedShard, ownership: Ownership): void {
     entry.owns(ownership);
+    entry.proposed = undefined;
     entry.phase = "claimed";
     this.parts.look(entry);
   }

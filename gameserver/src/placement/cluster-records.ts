@@ -5,16 +5,26 @@ import {
   type KeyValue,
   type RecordKind,
   type Records,
+  type Revision,
   type Seen,
   seen,
 } from "@atlasnet/core";
+import { packBytes, unpackBytes } from "./packed-bytes.ts";
+
+/** A record as it is kept: there are several of every shard of the cluster. */
+interface Kept {
+  readonly packed: string;
+  readonly created: Revision;
+  readonly modified: Revision;
+  readonly version: number;
+}
 
 /**
  * The part of the control store that a gameserver goes by, as its watches showed it last. Records are read
  * when they are asked for: most are of shards that live elsewhere.
  */
 export class ClusterRecords {
-  private readonly items = new Map<string, KeyValue>();
+  private readonly items = new Map<string, Kept>();
 
   get size(): number {
     return this.items.size;
@@ -26,7 +36,7 @@ export class ClusterRecords {
     const modified = change.type === "put" ? change.item.modified : change.modified;
     const before = this.items.get(key);
     if (before !== undefined && before.modified >= modified) return false;
-    if (change.type === "put") this.items.set(key, change.item);
+    if (change.type === "put") this.items.set(key, kept(change.item));
     else this.items.delete(key);
     return true;
   }
@@ -41,7 +51,7 @@ export class ClusterRecords {
     for (const item of items) {
       found.add(item.key);
       if (this.items.get(item.key)?.modified === item.modified) continue;
-      this.items.set(item.key, item);
+      this.items.set(item.key, kept(item));
       changed.push(item.key);
     }
     for (const key of this.items.keys()) {
@@ -56,14 +66,14 @@ export class ClusterRecords {
   seen<K extends RecordKind>(kind: K, key: string): Seen<Records[K]> {
     const item = this.items.get(key);
     if (item === undefined) return ABSENT;
-    const decoded = decodeRecord(kind, item.value);
+    const decoded = decodeRecord(kind, unpackBytes(item.packed));
     return decoded.ok ? seen(decoded.record, item) : { ...ABSENT, modified: item.modified };
   }
 
   problem(kind: RecordKind, key: string): string | undefined {
     const item = this.items.get(key);
     if (item === undefined) return undefined;
-    const decoded = decodeRecord(kind, item.value);
+    const decoded = decodeRecord(kind, unpackBytes(item.packed));
     return decoded.ok ? undefined : decoded.problem;
   }
 
@@ -76,4 +86,8 @@ export class ClusterRecords {
   version(key: string): number {
     return this.items.get(key)?.version ?? 0;
   }
+}
+
+function kept({ value, created, modified, version }: KeyValue): Kept {
+  return { packed: packBytes(value), created, modified, version };
 }

@@ -24,11 +24,25 @@ export type Phase =
   /** A replica of it is here, which may take it over: it is neither claimed nor opened meanwhile, whoever owns it. */
   | "arriving";
 
+/** How many shards are in each phase. */
+export class PhaseCounts {
+  private readonly counts = new Map<Phase, number>();
+
+  of(phase: Phase): number {
+    return this.counts.get(phase) ?? 0;
+  }
+
+  add(phase: Phase, by: 1 | -1): void {
+    this.counts.set(phase, this.of(phase) + by);
+  }
+}
+
 /** A shard that is wanted here, owned here, or was a moment ago. */
 export class HostedShard {
   readonly shard: string;
   readonly world: string;
-  phase: Phase = "rest";
+  private readonly counts: PhaseCounts;
+  private now: Phase = "rest";
   /** Of the effect that is under way. */
   attempt = 0;
   /** From `claimed` on: how it is owned. */
@@ -45,7 +59,7 @@ export class HostedShard {
   /** Turns, without a gap, in which nobody but this node owned it. */
   ownTurns: { readonly since: number; readonly last: number } | undefined;
   /** The world's record as it was opened, as far as that matters to what runs. */
-  runsAs: Uint8Array | undefined;
+  runsAs: string | undefined;
   /** The revision of the world's record that it was adopted as. A view below it is behind. */
   worldFloor = 0;
   openedAt = 0;
@@ -67,9 +81,27 @@ export class HostedShard {
   /** What the world and its placement were when it failed: another one is tried at once. */
   failedAt = "";
 
-  constructor(shard: string, world: string) {
+  /** It is counted from now on, until `forgotten`. */
+  constructor(shard: string, world: string, counts: PhaseCounts) {
     this.shard = shard;
     this.world = world;
+    this.counts = counts;
+    counts.add(this.now, 1);
+  }
+
+  get phase(): Phase {
+    return this.now;
+  }
+
+  set phase(next: Phase) {
+    this.counts.add(this.now, -1);
+    this.now = next;
+    this.counts.add(next, 1);
+  }
+
+  /** It is nothing to this node any more. */
+  forgotten(): void {
+    this.counts.add(this.now, -1);
   }
 
   /** Takes an ownership that the control plane has. */

@@ -21,7 +21,6 @@ import {
   worldKey,
   worldOfShard,
 } from "@atlasnet/core";
-import { sameBytes } from "@atlasnet/world";
 import type { Ownership } from "../durability/plan-run.ts";
 import { ClusterRecords } from "./cluster-records.ts";
 import type { HostedShard } from "./hosted-shard.ts";
@@ -92,7 +91,7 @@ export class HostingView {
     const { module } = this.migrationOf(entry.shard).record ?? {};
     const { record } = this.worldOf(entry);
     if (module === undefined || record === undefined || !this.isLeaving(entry)) return false;
-    return sameBytes(runsAs(record), runsAs({ ...record, module }));
+    return runsAs(record) === runsAs({ ...record, module });
   }
 
   worldOf(entry: HostedShard) {

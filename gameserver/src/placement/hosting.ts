@@ -9,7 +9,7 @@ import {
 } from "@atlasnet/core";
 import { Arriving } from "./arriving.ts";
 import { Claiming } from "./claiming.ts";
-import { HostedShard } from "./hosted-shard.ts";
+import { HostedShard, PhaseCounts } from "./hosted-shard.ts";
 import type { HostingEffect, HostingEvent } from "./hosting-types.ts";
 import { HostingView } from "./hosting-view.ts";
 import { Outbox } from "./outbox.ts";
@@ -42,6 +42,7 @@ export class Hosting {
   private readonly maxClaims: number;
   private readonly maxOpens: number;
   private readonly shards = new Map<string, HostedShard>();
+  private readonly counts = new PhaseCounts();
   private readonly toPrepare = new Set<HostedShard>();
   private readonly toOpen = new Set<HostedShard>();
   private readonly outbox = new Outbox();
@@ -108,8 +109,9 @@ export class Hosting {
 
   /** Everything owned was given up, and nothing is under way. */
   get settled(): boolean {
+    if (this.count("rest") < this.shards.size) return false;
     for (const entry of this.shards.values()) {
-      if (entry.phase !== "rest" || entry.ownership !== undefined) return false;
+      if (entry.ownership !== undefined) return false;
       if (this.view.isMine(entry) && !this.view.isBehind(entry)) return false;
     }
     return true;
@@ -117,19 +119,12 @@ export class Hosting {
 
   /** When `time` has to be told next, in ms; Infinity when nothing waits for it. */
   get nextAt(): number {
-    let next = Number.POSITIVE_INFINITY;
-    for (const { phase, txnAt, retryAt } of this.shards.values()) {
-      if (phase !== "rest") continue;
-      for (const at of [txnAt, retryAt]) if (at > this.outbox.now) next = Math.min(next, at);
-    }
-    return next;
+    return this.retries.nextAt;
   }
 
   /** How many are in each phase, for figures. */
   count(phase: HostedShard["phase"]): number {
-    let count = 0;
-    for (const entry of this.shards.values()) if (entry.phase === phase) count += 1;
-    return count;
+    return this.counts.of(phase);
   }
 
   /** Shards of this node that could not be opened the last time, or died and are not open again. */
@@ -213,9 +208,8 @@ export class Hosting {
   private arrive(shard: string): void {
     const world = worldOfShard(shard);
     if (world === undefined || this.view.draining) return;
-    const entry = this.shards.get(shard) ?? new HostedShard(shard, world);
+    const entry = this.entryOf(shard, world);
     if (entry.phase !== "rest" || this.view.isMine(entry) || this.view.isBehind(entry)) return;
-    this.shards.set(shard, entry);
     this.toPrepare.delete(entry);
     this.arriving.arrive(entry);
   }
@@ -257,10 +251,15 @@ export class Hosting {
       const { wanted } = this.records.seen("shard", shardKey(shard)).record ?? {};
       const owner = this.records.seen("owner", ownerKey(shard)).record?.node;
       if (wanted !== node && owner !== node) return;
-      entry = new HostedShard(shard, world);
-      this.shards.set(shard, entry);
+      entry = this.entryOf(shard, world);
     }
     this.look(entry);
+  }
+
+  private entryOf(shard: string, world: string): HostedShard {
+    const entry = this.shards.get(shard) ?? new HostedShard(shard, world, this.counts);
+    this.shards.set(shard, entry);
+    return entry;
   }
 
   private lookAtAll(): void {
@@ -304,7 +303,11 @@ export class Hosting {
     entry.ownership = undefined;
     if (view.isClaimable(entry)) {
       if (retries.mayTry(entry)) this.toPrepare.add(entry);
-    } else if (!view.isWanted(entry)) this.shards.delete(entry.shard);
+    } else if (!view.isWanted(entry)) {
+      this.shards.delete(entry.shard);
+      retries.forgotten(entry);
+      entry.forgotten();
+    }
   }
 
   private lookAtClaimed(entry: HostedShard): void {

@@ -8,10 +8,29 @@ import { type Pauses, pauseOf, TXN_PAUSES } from "./pauses.ts";
 export class Retries {
   private readonly view: HostingView;
   private readonly outbox: Outbox;
+  /** Shards with a pause that may not be over. */
+  private readonly pausing = new Set<HostedShard>();
 
   constructor({ view, outbox }: { view: HostingView; outbox: Outbox }) {
     this.view = view;
     this.outbox = outbox;
+  }
+
+  /** When the next pause is over of a shard that rests, in ms; Infinity: none. */
+  get nextAt(): number {
+    const { now } = this.outbox;
+    let next = Number.POSITIVE_INFINITY;
+    for (const entry of this.pausing) {
+      const { phase, txnAt, retryAt } = entry;
+      if (txnAt <= now && retryAt <= now) this.pausing.delete(entry);
+      else if (phase === "rest")
+        for (const at of [txnAt, retryAt]) if (at > now) next = Math.min(next, at);
+    }
+    return next;
+  }
+
+  forgotten(entry: HostedShard): void {
+    this.pausing.delete(entry);
   }
 
   /** Neither a transaction nor another try has to wait. */
@@ -23,6 +42,7 @@ export class Retries {
   txnFailed(entry: HostedShard, answer: TxnAnswer): void {
     entry.txnFailures += 1;
     entry.txnAt = this.outbox.now + pauseOf(TXN_PAUSES, entry.txnFailures);
+    this.pausing.add(entry);
     if (answer.type !== "failed") return;
     this.outbox.report("warn", `The control plane did not take a change: ${answer.problem}`, entry);
   }
@@ -30,6 +50,7 @@ export class Retries {
   failed(entry: HostedShard, pauses: Pauses, problem: string): void {
     entry.failures += 1;
     entry.retryAt = this.outbox.now + pauseOf(pauses, entry.failures);
+    this.pausing.add(entry);
     entry.reason = problem;
     entry.problem = problem;
     entry.failedAt = this.view.signature(entry);

@@ -1,5 +1,4 @@
 import type { WorldRecord } from "@atlasnet/core";
-import { sameBytes } from "@atlasnet/world";
 import type { Ownership } from "../durability/plan-run.ts";
 import type { HostedShard } from "./hosted-shard.ts";
 import { OPEN_PAUSES, REOPEN_PAUSES } from "./pauses.ts";
@@ -57,7 +56,7 @@ export class Running {
     if (why !== undefined) return this.close(entry, why, "release");
     const { record } = view.worldOf(entry);
     if (record === undefined || entry.runsAs === undefined || view.isBehind(entry)) return;
-    if (!sameBytes(runsAs(record), entry.runsAs) && !view.isUpgrading(entry))
+    if (runsAs(record) !== entry.runsAs && !view.isUpgrading(entry))
       this.close(entry, "the world was changed", "rest");
   }
 
