@@ -15,12 +15,12 @@ import {
 } from "@atlasnet/core";
 import { ServiceHost } from "@atlasnet/core/node";
 import { createGameserverService } from "@atlasnet/gameserver";
-import { FakeControlPlane } from "@atlasnet/gameserver/testing";
 import { answer } from "../lib/child.ts";
+import { FarControlPlane } from "./far-control-plane.ts";
+import { NODE } from "./store-thread.ts";
 
 /**
- * A whole gameserver with a store of records and one proxy's link, all in this process. The store holds what an
- * apiserver would: a little more is counted for each world than a gameserver has.
+ * A whole gameserver and one proxy's link, in this process. Of the link, both ends are counted.
  */
 
 export type Question =
@@ -36,12 +36,12 @@ export type Question =
   | { readonly type: "wake"; readonly world: number };
 
 const MODULE = fileURLToPath(new URL("../worlds/stored-world.js", import.meta.url));
-const NODE = "g";
-const LOOK_MS = 20;
+/** Figures of thousands of worlds are not looked at for nothing. */
+const LOOK_MS = 250;
 /** Worlds that the control plane gives at once. */
 const AT_ONCE = 200;
 
-const control = new FakeControlPlane({ node: NODE });
+const control = new FarControlPlane();
 const network = new InProcessNetwork();
 let link: Link | undefined;
 let host: ServiceHost | undefined;
@@ -72,20 +72,20 @@ async function asleep(): Promise<number> {
 }
 
 async function worlds(from: number, to: number, kilobytes: number): Promise<void> {
-  for (let world = from; world < to; world++) {
-    const config = { kilobytes };
-    const module = { source: "node", path: MODULE } as const;
-    const record = { module, config, sleepAfterSeconds: 1, graceSeconds: 0 };
-    control.createWorld(nameOf(world), record, NODE);
-    if (world % AT_ONCE === AT_ONCE - 1)
-      while ((await asleep()) < world - AT_ONCE) await delay(LOOK_MS);
+  const module = { source: "node", path: MODULE } as const;
+  const record = { module, config: { kilobytes }, sleepAfterSeconds: 1, graceSeconds: 0 };
+  for (let first = from; first < to; first += AT_ONCE) {
+    const count = Math.min(AT_ONCE, to - first);
+    const names = Array.from({ length: count }, (_, n) => nameOf(first + n));
+    await control.ask({ type: "worlds", names, record });
+    while ((await asleep()) < first - AT_ONCE) await delay(LOOK_MS);
   }
   while ((await asleep()) < to) await delay(LOOK_MS);
 }
 
 async function wake(world: number): Promise<number> {
   const shard = firstShard(nameOf(world));
-  const { modified: epoch } = control.owner(nameOf(world));
+  const epoch = await control.ask({ type: "epoch", world: nameOf(world) });
   const attach = ++attaches;
   const channel = link?.channel(shardChannel(shard));
   const request: Attach = {

@@ -150,7 +150,8 @@ export class ChannelEnd implements Channel {
   readonly name: string;
   private readonly link: LinkEnd;
   private readonly carrier: Carrier;
-  private inbox: Queued[] = [];
+  /** Absent while it is empty: a link has thousands of channels, and most are quiet. */
+  private inbox: Queued[] | undefined;
   private handler: ((message: LinkMessage) => void) | undefined;
   private drainHandler: (() => void) | undefined;
   /** Bytes sent from here and not yet taken at the other end. */
@@ -189,7 +190,7 @@ export class ChannelEnd implements Channel {
 
   onMessage(handler: (message: LinkMessage) => void): void {
     this.handler = handler;
-    if (this.inbox.length > 0) this.carrier.wake(this.link);
+    if (this.inbox !== undefined) this.carrier.wake(this.link);
   }
 
   onDrain(handler: () => void): void {
@@ -197,6 +198,7 @@ export class ChannelEnd implements Channel {
   }
 
   accept(message: LinkMessage, size: number): void {
+    this.inbox ??= [];
     this.inbox.push({ message, size });
   }
 
@@ -206,8 +208,8 @@ export class ChannelEnd implements Channel {
       this.drainHandler?.();
     }
     const { handler, inbox } = this;
-    if (handler === undefined || inbox.length === 0) return;
-    this.inbox = [];
+    if (handler === undefined || inbox === undefined) return;
+    this.inbox = undefined;
     let taken = 0;
     try {
       for (const { message, size } of inbox) {
@@ -219,7 +221,7 @@ export class ChannelEnd implements Channel {
       }
     } finally {
       if (taken < inbox.length && !this.link.isClosed) {
-        this.inbox = [...inbox.slice(taken), ...this.inbox];
+        this.inbox = [...inbox.slice(taken), ...(this.inbox ?? [])];
         this.carrier.wake(this.link);
       }
     }
@@ -239,6 +241,6 @@ export class ChannelEnd implements Channel {
   drop(): void {
     this.link.stats.queuedBytes -= this.queuedBytes;
     this.queuedBytes = 0;
-    this.inbox = [];
+    this.inbox = undefined;
   }
 }

@@ -98,9 +98,8 @@ export class WorldHost implements GameserverControl {
   private readonly hosting: Hosting;
   private readonly watches: readonly RecordWatch[];
   private readonly viewed = new Set<string>();
+  /** Files of the shards that are about to be opened. */
   private readonly files = new Map<string, string>();
-  /** What they were named by. */
-  private readonly modulesOf = new Map<string, ModuleSource>();
   private readonly awaited = new Map<string, Awaited>();
   /** Worlds that were opened here once. */
   private readonly seen = new Set<string>();
@@ -213,7 +212,7 @@ export class WorldHost implements GameserverControl {
   /** The world runs `file` from now on, and when it is opened again, until its record names another module. */
   hasSwapped(world: string, file: string): void {
     const shard = firstShard(world);
-    const module = this.modulesOf.get(shard);
+    const module = this.hosting.moduleOf(shard);
     if (module !== undefined) this.swapped.set(shard, { module, file });
   }
 
@@ -450,7 +449,9 @@ export class WorldHost implements GameserverControl {
       }
       case "prepare": {
         const { shard, record } = effect;
-        this.attempt(effect, "prepared", () => this.prepare(shard, record.module));
+        this.attempt(effect, "prepared", async () => {
+          this.files.set(shard, await this.prepare(shard, record.module));
+        });
         return;
       }
       case "open":
@@ -492,10 +493,7 @@ export class WorldHost implements GameserverControl {
     const swapped = this.swapped.get(shard);
     const stays = swapped !== undefined && isDeepStrictEqual(swapped.module, module);
     if (!stays) this.swapped.delete(shard);
-    this.modulesOf.set(shard, module);
-    const runs = stays ? swapped.file : file;
-    this.files.set(shard, runs);
-    return runs;
+    return stays ? swapped.file : file;
   }
 
   /** Opens a world from this node's files, or from the snapshot store if that has a newer state. */
@@ -566,6 +564,7 @@ export class WorldHost implements GameserverControl {
   }: Extract<HostingEffect, { type: "open" }>): Promise<void> {
     const world = worldOfShard(shard);
     const file = this.files.get(shard);
+    this.files.delete(shard);
     if (world === undefined || file === undefined || firstShard(world) !== shard)
       throw new OperatingError("no-module", `the module of ${shard} was not prepared`);
     const { config, durability, graceSeconds, sleepAfterSeconds } = record;

@@ -1,6 +1,7 @@
 import {
   type Change,
   firstShard,
+  type ModuleSource,
   ownerKey,
   parseRecordKey,
   type ShardProblem,
@@ -97,6 +98,12 @@ export class Hosting {
   runsAt(shard: string, epoch: number): boolean {
     const entry = this.shards.get(shard);
     return entry?.phase === "open" && entry.ownership?.epoch === epoch;
+  }
+
+  /** What it runs, as its world's record names it; undefined: it does not run, or is about to run something else. */
+  moduleOf(shard: string): ModuleSource | undefined {
+    const entry = this.shards.get(shard);
+    return entry?.phase === "open" ? this.view.worldOf(entry).record?.module : undefined;
   }
 
   /** At which it runs here, also while something else is about to be done with it. */

@@ -42,6 +42,7 @@ import { HeldMessages } from "./held-messages.ts";
 import { MAX_HELD_BYTES_PER_SHARD, OutGate } from "./out-gate.ts";
 import { Repeats } from "./repeats.ts";
 import { type Service, Services } from "./services.ts";
+import { SharedTexts } from "./shared-texts.ts";
 import { SleepingWorlds, type WakeFigures } from "./sleeping-worlds.ts";
 import { TraceRelay } from "./trace-relay.ts";
 
@@ -165,6 +166,7 @@ export class Gameserver {
   /** Replicas of what runs elsewhere, as they are to run here, with what comes for them before they do. */
   private readonly following = new Map<string, { settings: WorldSettings; held: HeldMessages }>();
   private readonly sleeping: SleepingWorlds;
+  private readonly texts = new SharedTexts();
   private readonly peers = new Map<number, Link>();
   private readonly repeats = new Repeats(performance.now.bind(performance));
   private readonly reopening = new Set<NodeJS.Timeout>();
@@ -275,10 +277,10 @@ export class Gameserver {
     return {
       world: request.world,
       shard: `${request.world}/0`,
-      file: resolveModule(request.module, baseDir),
+      file: this.texts.share(resolveModule(request.module, baseDir)),
       generation: 0,
       config: request.config,
-      durability: request.durability,
+      durability: this.texts.share(request.durability),
       fresh: request.fresh,
       graceSeconds: request.graceSeconds,
       maxSessions: this.options.maxSessionsPerWorld,
@@ -317,7 +319,8 @@ export class Gameserver {
 
   private isOpen(settings: WorldSettings, { epoch, tickRate, definition }: Opened): HostedWorld {
     const { world, shard, file } = settings;
-    const hosted: HostedWorld = { world, shard, epoch, tickRate, definition, file };
+    const named = this.texts.share(definition);
+    const hosted: HostedWorld = { world, shard, epoch, tickRate, definition: named, file };
     this.worlds.set(shard, { hosted, settings });
     for (const [peer, link] of this.peers) this.listen(peer, link, shard);
     const facts = { world, shard, epoch, tickRate, module: file };
@@ -459,10 +462,13 @@ export class Gameserver {
     this.announceHosting();
   }
 
-  /** What runs here, for proxies to route by: the whole list, on every link. */
+  /**
+   * What runs here, for proxies to route by: the whole list, on every link. Those of a control plane watch that instead:
+   * with thousands of worlds, the list would cost more than opening them.
+   */
   private announceHosting(): void {
     // Said again once it may be.
-    if (!this.gate.isOpen) return;
+    if (this.dependencies.control !== undefined || !this.gate.isOpen) return;
     const message = this.hosting();
     for (const link of this.peers.values()) link.channel(NODE_CHANNEL).send(message);
   }
@@ -503,8 +509,9 @@ export class Gameserver {
   }
 
   private listen(peer: number, link: Link, shard: string): void {
-    let batch: ToShard[] = [];
-    let posted: (() => void)[] = [];
+    // A link has one of these for each world: between messages it holds nothing.
+    let batch: ToShard[] | undefined;
+    let posted: (() => void)[] | undefined;
     const take = (message: LinkMessage): void => {
       if (!isToShard(message))
         return this.refuse(link, `"${message.type}" is not for a gameserver`, shard);
@@ -522,21 +529,26 @@ export class Gameserver {
         const relayed = this.traces.receive(message, place);
         if (relayed === undefined) return this.refuse(link, "malformed trace marks", shard);
         onward = relayed.message;
+        posted ??= [];
         posted.push(relayed.posted);
       }
-      // One post per turn of the event loop, however many messages it brought.
-      if (batch.length === 0)
-        queueMicrotask(() => {
-          // Behind the word of the link's end, an attach would stay for ever.
-          if (this.peers.has(peer))
-            this.pool.send(shard, { type: "messages", shard, peer, messages: batch });
-          batch = [];
-          if (posted.length === 0) return;
-          for (const end of posted) end();
-          posted = [];
-        });
       if (onward.type === "upstream") this.bytes += onward.batch.length;
-      batch.push(onward);
+      if (batch !== undefined) {
+        batch.push(onward);
+        return;
+      }
+      // One post per turn of the event loop, however many messages it brought.
+      const messages = [onward];
+      batch = messages;
+      queueMicrotask(() => {
+        batch = undefined;
+        // Behind the word of the link's end, an attach would stay for ever.
+        if (this.peers.has(peer))
+          this.pool.send(shard, { type: "messages", shard, peer, messages });
+        const ends = posted ?? [];
+        posted = undefined;
+        for (const end of ends) end();
+      });
     };
     link.channel(shardChannel(shard)).onMessage(take);
   }
@@ -606,11 +618,12 @@ export class Gameserver {
         this.traces.decided(this.factsOf(shard).world, shard, epoch, traces);
         return;
       }
-      case "quiet":
+      case "quiet": {
+        const settings = this.worlds.get(message.shard)?.settings;
         // Without a control plane there is nobody to have it opened anew if it does not wake.
-        if (this.worlds.get(message.shard)?.settings.ownership !== undefined)
-          this.sleeping.quiet(message.shard);
+        if (settings?.ownership !== undefined) this.sleeping.quiet(settings.shard);
         return;
+      }
       case "copy-begun":
       case "copy-piece":
       case "delta":
