@@ -7,6 +7,7 @@ import {
 } from "../durability/migrate-schema.ts";
 import { planMigration } from "../durability/plan-migration.ts";
 import type { TypeScriptModule } from "../module/typescript-module.ts";
+import { type Guard, MAX_STALLS } from "../shard/guarded.ts";
 import { type MigrateEntity, migrateStore } from "../shard/migrate-store.ts";
 import type { Shard } from "../shard/shard.ts";
 import { StateCodec } from "../shard/state-codec.ts";
@@ -28,7 +29,7 @@ export function carryOver(
   shard: Shard,
   module: TypeScriptModule,
   world: string,
-  guard: (run: () => void) => "done" | "interrupted",
+  guard: Guard,
 ): boolean {
   const { schema } = kept.snapshot.header;
   if (canonicalJson(schema) === canonicalJson(module.definition)) {
@@ -53,7 +54,7 @@ export function upgradeStore(
   next: Store,
   module: TypeScriptModule,
   world: string,
-  guard: (run: () => void) => "done" | "interrupted",
+  guard: Guard,
 ): void {
   const problems: MigrationProblem[] = [];
   migrateStore(old, next, migration(old.definition.data, module, problems, guard));
@@ -64,15 +65,17 @@ function migration(
   schema: DefinitionData,
   module: TypeScriptModule,
   problems: MigrationProblem[],
-  guard: (run: () => void) => "done" | "interrupted",
+  guard: Guard,
 ): MigrateEntity {
   const plan = planMigration(schema, module.definition);
   return ({ id, components }) => {
     let upgraded: ReturnType<TypeScriptModule["upgrade"]>;
-    const outcome = guard(() => {
+    const upgrade = () => {
       if (module.canUpgrade) upgraded = module.upgrade({ id, components }, schema.version);
-    });
-    if (outcome === "interrupted")
+    };
+    let outcome = guard(upgrade);
+    for (let n = 0; outcome === "stalled" && n < MAX_STALLS; n++) outcome = guard(upgrade);
+    if (outcome !== "done")
       throw new OperatingError(
         "upgrade-timeout",
         `upgrade of entity ${id} ran into the time limit`,

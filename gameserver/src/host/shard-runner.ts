@@ -2,6 +2,7 @@ import { type Clock, type Disk, type Logger, OperatingError, type ToShard } from
 import type { Response } from "@atlasnet/world";
 import type { Ownership } from "../durability/plan-run.ts";
 import type { ShardStorage } from "../durability/shard-storage.ts";
+import type { Guard } from "../shard/guarded.ts";
 import type { Shard, TickResult } from "../shard/shard.ts";
 import { type SleptState, skippedTicks, type WakingState } from "../sleep/slept-state.ts";
 import { carryOver } from "./carry-over.ts";
@@ -23,7 +24,7 @@ export interface RunnerDependencies {
   disk: Disk;
   logger: Logger;
   loop: TickLoop;
-  guard: (run: () => void) => "done" | "interrupted";
+  guard: Guard;
   post: (message: FromThread) => void;
   /** Unix ms with fractions, the same on every thread: for the times of spans. */
   unixMs: () => number;

@@ -63,6 +63,11 @@ export class EventQueue {
     return queued;
   }
 
+  /** Gives the last one of `next` once more. */
+  again(): void {
+    this.position -= 1;
+  }
+
   /** Ends the tick; returns how many events it took. */
   finish(): number {
     const taken = this.position;

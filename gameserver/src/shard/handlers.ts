@@ -14,6 +14,8 @@ export class Handlers {
   private readonly faults: FaultLog;
   /** The event handled last, for the report of an interruption. */
   private running: WorldEvent | undefined;
+  /** The savepoint that its handler began with; one above it once the handler is through. */
+  private startsAt = 0;
   readonly wishes: Wish[] = [];
   /** How many effects of this tick were looked through for wishes. */
   private lookedAt = 0;
@@ -42,6 +44,29 @@ export class Handlers {
       : eventName(this.running, this.store.definition);
   }
 
+  /** Something else is begun: no handler is at work. */
+  rest(): void {
+    this.running = undefined;
+    this.inputs.mark();
+  }
+
+  /** The event whose handler was begun last, since `rest`. */
+  get last(): WorldEvent | undefined {
+    return this.running;
+  }
+
+  /** How far it is. What was done for it before it was `at-work` is taken back with whatever came before it. */
+  get progress(): "begins" | "at-work" | "through" {
+    const { mark } = this.store.undo;
+    if (mark === this.startsAt) return "at-work";
+    return mark < this.startsAt ? "begins" : "through";
+  }
+
+  /** What was handled since `rest` will be handled again: it is to stand in the delta once. */
+  forgetNoted(): void {
+    this.inputs.backToMark();
+  }
+
   /** Handles an event that came from outside: it stands in the delta. Returns what was thrown. */
   handle(event: WorldEvent): unknown {
     this.inputs.note(event);
@@ -52,6 +77,7 @@ export class Handlers {
   run(event: WorldEvent): unknown {
     const { store } = this;
     this.running = event;
+    this.startsAt = store.undo.mark + 1;
     store.savepoint();
     try {
       this.module.handle(event, store);
@@ -77,13 +103,18 @@ export class Handlers {
   }
 
   /** After an interruption: takes back what the handler at work did. */
-  interrupted(): void {
+  takeBack(): void {
     this.store.rollback(true);
     // Of a handler that was through when the limit struck behind it.
     this.takeWishes();
+    this.inputs.dropUnfinished();
+  }
+
+  /** After an interruption for which the handler is to blame. */
+  interrupted(): void {
+    this.takeBack();
     // The next try draws other numbers, as after a handler that threw.
     this.store.random.next();
-    this.inputs.dropUnfinished();
     const { running } = this;
     const session = running !== undefined && "session" in running ? running.session : undefined;
     this.faults.interrupted(this.runningName, this.store.tick, session);

@@ -25,6 +25,8 @@ export class InputLog {
   private readonly writer = new ByteWriter();
   /** Length up to the last event that is whole. */
   private noted = 0;
+  /** Where `mark` was called. */
+  private marked = 0;
 
   note(event: WorldEvent): void {
     const { writer } = this;
@@ -46,6 +48,16 @@ export class InputLog {
     this.writer.length = this.noted;
   }
 
+  /** What comes from here on can be left out by `backToMark`. */
+  mark(): void {
+    this.marked = this.noted;
+  }
+
+  backToMark(): void {
+    this.noted = this.marked;
+    this.writer.length = this.noted;
+  }
+
   /** Valid until the next event. */
   get bytes(): Uint8Array {
     return this.writer.view8();
@@ -54,5 +66,6 @@ export class InputLog {
   clear(): void {
     this.writer.reset();
     this.noted = 0;
+    this.marked = 0;
   }
 }

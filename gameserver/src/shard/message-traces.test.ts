@@ -70,7 +70,7 @@ test("a handler that fails, one that is cut off, and a malformed message", () =>
   let fail = (): void => {
     throw new Error("broken");
   };
-  const guard = createGuard(50);
+  const guard = createGuard(50, () => performance.now());
   let limited = false;
   const test = new TestShard({
     hooks: { say: () => fail() },

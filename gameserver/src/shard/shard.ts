@@ -5,6 +5,7 @@ import { AttachmentTable } from "./attachment-table.ts";
 import { Downstream } from "./downstream.ts";
 import { type Control, EventQueue } from "./event-queue.ts";
 import { type Fault, FaultLog } from "./faults.ts";
+import { type Guard, MAX_STALLS } from "./guarded.ts";
 import { Handlers } from "./handlers.ts";
 import { hashBytes } from "./hash.ts";
 import { InputLog } from "./input-log.ts";
@@ -30,8 +31,7 @@ export type { ShardOptions } from "./shard-options.ts";
 export interface ShardDependencies {
   module: WorldModule;
   definition: CompiledDefinition;
-  /** Runs world code under the time limit; `interrupted` when it was cut off. */
-  guard: (run: () => void) => "done" | "interrupted";
+  guard: Guard;
 }
 
 export interface TickResult {
@@ -400,10 +400,22 @@ export class Shard {
     return this.commit({ quarantined: stops, handled, dilation });
   }
 
-  /** Runs the handlers of this tick under the time limit. True when they were cut off. */
+  /**
+   * Runs the handlers of this tick under the time limit. True when they were cut off. When the process stood still,
+   * none of them is to blame: what was at work begins again, for its message may count as received long since.
+   */
   private runGuarded(): boolean {
     this.handlers.begin();
-    if (this.guard(() => this.work.run()) === "done") return false;
+    this.work.begin();
+    let outcome = this.guard(() => this.work.run());
+    for (let stalls = 0; outcome === "stalled" && stalls < MAX_STALLS; stalls++) {
+      this.work.takeBack();
+      outcome = this.work.redo(this.guard);
+      if (outcome !== "done") continue;
+      this.work.repair(true);
+      outcome = this.guard(() => this.work.run());
+    }
+    if (outcome === "done") return false;
     this.handlers.interrupted();
     this.work.repair();
     return true;

@@ -1,6 +1,7 @@
 import type { Arrivals } from "./arrivals.ts";
 import type { AttachmentTable } from "./attachment-table.ts";
 import type { Control, EventQueue, Queued } from "./event-queue.ts";
+import type { Guard } from "./guarded.ts";
 import type { Handlers } from "./handlers.ts";
 import type { Replies } from "./replies.ts";
 import { isWaiting, type SessionLife } from "./session-life.ts";
@@ -8,6 +9,8 @@ import type { SessionState } from "./session-state.ts";
 import type { Store } from "./store.ts";
 import type { Upstream } from "./upstream.ts";
 import type { WorldEvent } from "./world-module.ts";
+
+const TICK: WorldEvent = { type: "tick" };
 
 export interface TickWorkDependencies {
   store: Store;
@@ -35,6 +38,12 @@ export class TickWork {
   private readonly upstream: Upstream;
   /** What is being done, for `repair`. */
   private current: Queued | undefined;
+  /** The world's own tick is through. */
+  private ticked = false;
+  /** The event whose handler begins again, for `redo`. */
+  private undone: WorldEvent | undefined;
+  /** `current` takes its turn once more. */
+  private comesAgain = false;
 
   constructor(dependencies: TickWorkDependencies) {
     this.store = dependencies.store;
@@ -47,11 +56,19 @@ export class TickWork {
     this.upstream = dependencies.upstream;
   }
 
+  /** Begins a tick. */
+  begin(): void {
+    this.ticked = false;
+    this.undone = undefined;
+  }
+
+  /** May be called again in the same tick when it was cut off, after `takeBack`, `redo` and `repair`. */
   run(): void {
     const { handlers, life, queue } = this;
     life.grantWishes();
     this.fireTimers();
     for (let queued = queue.next(); queued !== undefined; queued = queue.next()) {
+      handlers.rest();
       this.current = queued;
       this.process(queued);
       life.grantWishes();
@@ -60,7 +77,8 @@ export class TickWork {
     // After the events: who comes back in its last tick is in.
     life.endOverdue();
     life.grantWishes();
-    if (handlers.hasTick) handlers.run({ type: "tick" });
+    if (handlers.hasTick && !this.ticked) handlers.run(TICK);
+    this.ticked = true;
     life.grantWishes();
     life.endOverflowed();
     life.grantWishes();
@@ -117,24 +135,57 @@ export class TickWork {
   }
 
   /**
-   * After an interruption: whatever was being done about sessions and attachments is brought to an
-   * end without world code, and everything derived is made anew.
+   * The process stood still: takes back what is not through, for `redo` and `run` to do again. What the limit struck
+   * within the shard's own work, so that world code was not told of it (a drop, say), is as after any interruption.
    */
-  repair(): void {
-    const { attachments, current, life, replies } = this;
+  takeBack(): void {
+    const { current, handlers } = this;
+    const { last, progress } = handlers;
+    // Otherwise it struck before `redo` had begun.
+    if (this.undone === undefined || last !== undefined) {
+      const isWhole = current !== undefined && isUndoneWhole(current, handlers);
+      if (isWhole) handlers.forgetNoted();
+      if (isWhole && current.kind === "client") this.upstream.takeBack(current);
+      this.ticked ||= last === TICK && progress === "through";
+      this.undone = isWhole ? undefined : eventToRedo(handlers);
+      // Whatever is not a single event finds out what of it is done.
+      this.comesAgain = isWhole || (current?.kind !== "client" && current?.kind !== "world");
+    }
+    handlers.takeBack();
+    handlers.rest();
+  }
+
+  /** Runs the handler again that was taken back. */
+  redo(guard: Guard): ReturnType<Guard> {
+    const { undone } = this;
+    if (undone === undefined) return "done";
+    return guard(() => {
+      this.handlers.run(undone);
+      this.undone = undefined;
+    });
+  }
+
+  /**
+   * After an interruption: whatever was being done about sessions and attachments is brought to an
+   * end without world code, and everything derived is made anew. `resumes`: `run` is about to be called again.
+   */
+  repair(resumes = false): void {
+    const { arrivals, attachments, current, life, replies } = this;
     const { sessions } = this.store;
+    const again = resumes && this.comesAgain;
+    if (again && current !== undefined) this.queue.again();
     this.current = undefined;
     sessions.rebuild();
-    this.arrivals.repair();
+    arrivals.repair();
     life.repair();
-    if (current?.kind === "disconnect")
+    if (current?.kind === "disconnect" && !again)
       for (const number of attachments.numbersOf(current.peer))
         attachments.remove(current.peer, number);
     if (current?.kind === "control") {
       const { peer, message } = current;
       const opens = message.type === "attach" || message.type === "watch";
-      if (message.type === "detach" || opens) attachments.remove(peer, message.attach);
-      if (opens)
+      if (opens || (message.type === "detach" && !again)) attachments.remove(peer, message.attach);
+      if (opens && !again)
         replies.close(peer, message.attach, "internal-error", "the world did not answer in time");
     }
     const isAlive = (session: SessionState) => sessions.sessionById(session.id) === session;
@@ -155,4 +206,21 @@ export class TickWork {
         this.replies.close(peer, message.attach, "world-failed", "the world was stopped");
       }
   }
+}
+
+/** Nothing of it stands: it can be processed once more, from its beginning. */
+function isUndoneWhole(current: Queued, { last, progress }: Handlers): boolean {
+  if (last === undefined) return true;
+  if (current.kind === "client") return last === current && progress !== "through";
+  if (current.kind === "world") return last === current.event && progress === "begins";
+  // Who comes in, or back, is not in before the handler is through.
+  return (last.type === "join" || last.type === "resume") && progress !== "through";
+}
+
+/** The event whose handler was taken back and that nothing else would bring again. */
+function eventToRedo({ last, progress }: Handlers): WorldEvent | undefined {
+  // `run` makes the world's own tick again.
+  if (last === undefined || last === TICK || progress === "through") return undefined;
+  // A timer that was not fired yet is there again.
+  return progress === "begins" && last.type === "timer" ? undefined : last;
 }

@@ -292,7 +292,7 @@ let limited = false;
 function switched(limitMs: number): ReturnType<typeof createGuard> {
   const guard = createGuard(limitMs);
   return (run) => {
-    if (limited) return guard(run);
+    if (limited) return guard(run) === "done" ? "done" : "interrupted";
     run();
     return "done";
   };

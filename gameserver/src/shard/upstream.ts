@@ -15,6 +15,7 @@ import {
   type MessageOutcome,
   type MessageTraces,
   markOf,
+  type TraceReport,
 } from "./message-traces.ts";
 import type { Replies } from "./replies.ts";
 import type { SessionLife } from "./session-life.ts";
@@ -46,6 +47,10 @@ export class Upstream {
   dropped = 0;
   /** Inputs and messages that took their turn, since the last `takeApplied`. */
   private applied = 0;
+  /** The event that takes its turn, its session's number before it, and its trace: for `takeBack`. */
+  private taking: ClientEvent | undefined;
+  private numberBefore = 0;
+  private trace: TraceReport | undefined;
 
   constructor(dependencies: UpstreamDependencies) {
     this.store = dependencies.store;
@@ -141,9 +146,19 @@ export class Upstream {
   }
 
   handle(event: ClientEvent): void {
-    const trace = this.traces.begin(event, this.store.tick);
+    // One that was taken back has its trace already.
+    if (event !== this.taking) this.trace = this.traces.begin(event, this.store.tick);
+    const { trace } = this;
     const outcome = this.apply(event);
     if (trace !== undefined) trace.outcome = outcome;
+  }
+
+  /** The event takes its turn once more: its number counts as not taken. */
+  takeBack(event: ClientEvent): void {
+    const session = this.sessionOf(event.attachment);
+    if (session === undefined || event !== this.taking) return;
+    if (event.type === "input") session.lastInput = this.numberBefore;
+    else session.appliedSeq = this.numberBefore;
   }
 
   /** The world was stopped: nothing takes its turn any more. */
@@ -156,11 +171,13 @@ export class Upstream {
     const { attachment } = event;
     const session = this.sessionOf(attachment);
     if (session === undefined) return "refused";
+    this.taking = event;
+    this.numberBefore = event.type === "input" ? session.lastInput : session.appliedSeq;
     const outcome = takeNumber(session, event);
     if (outcome !== "applied") return outcome;
-    this.applied += 1;
     this.store.sessions.changed(session, false);
     const error = this.handlers.handle(event);
+    this.applied += 1;
     if (error === undefined) return "applied";
     if (!(error instanceof DecodeError)) return "faulted";
     this.attachments.remove(attachment.peer, attachment.number);
