@@ -76,8 +76,11 @@ export class HostedMigrations implements MigrationHome, MirrorHome {
   }
 
   arrive(shard: string): boolean {
-    this.dependencies.tell({ type: "arriving", shard });
-    return this.dependencies.hosting.isArriving(shard);
+    const { hosting, tell } = this.dependencies;
+    // Another arrival has it until it has departed, as a mirror's when its shard moves here.
+    if (hosting.isArriving(shard)) return false;
+    tell({ type: "arriving", shard });
+    return hosting.isArriving(shard);
   }
 
   departed(shard: string): void {

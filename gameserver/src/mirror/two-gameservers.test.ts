@@ -18,7 +18,8 @@ async function scene(
   const mirror = () => tiny.seen("mirror", mirrorKey(SHARD)).record;
   let ids = 0;
   const ask = (node: string) => {
-    const id = String(++ids).padStart(16, "0");
+    // Not those of migrations.
+    const id = String(++ids).padStart(16, "f");
     const { generation } = tiny;
     const made = askMirror(SHARD, mirrorView(tiny, "arena", node), { id, node, generation });
     assert.ok(made.ok, JSON.stringify(made));
@@ -92,6 +93,31 @@ test("a world whose mirror dies or leaves goes on without it, at its epoch", asy
   await until(() => last(counts) > count + 20);
   assert.ok(inOrder(counts), "its players notice a pause at most");
   assert.equal(owner().modified, epoch);
+});
+
+test("a mirrored world moves to its mirror and back: its players miss nothing", async (t) => {
+  const { g, h, ask, inSync, move, moved, owner, mirror } = await scene(t);
+  const before = await g.watch();
+  ask("h");
+  await inSync();
+  const count = last(before.counts);
+  await until(() => last(before.counts) > count + 5);
+  let id = move("h");
+  await until(() => moved()?.id === id);
+  assert.deepEqual([moved()?.outcome, moved()?.problem], ["moved", ""]);
+  assert.equal(owner().record?.node, "h");
+  const after = await h.watch(before);
+  await until(() => last(after.counts) > last(before.counts) + 10);
+  assert.ok(inOrder([...before.counts, ...after.counts]), "no count is lost or said twice");
+  // What was the owner may mirror it, and have it back.
+  if (mirror() === undefined) ask("g");
+  await inSync();
+  id = move("g");
+  await until(() => moved()?.id === id);
+  assert.deepEqual([moved()?.outcome, moved()?.problem], ["moved", ""]);
+  const again = await g.watch(after);
+  await until(() => last(again.counts) > last(after.counts) + 10);
+  assert.ok(inOrder([...before.counts, ...after.counts, ...again.counts]));
 });
 
 test("links that end in the middle are opened again, and the mirror stays", async (t) => {

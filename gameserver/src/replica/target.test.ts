@@ -273,12 +273,6 @@ const REFUSED: readonly [string, (f: Fixture) => void, readonly ToReplica[], str
     "bad-data: the copy's piece at byte 0 is empty",
   ],
   [
-    "a delta before a copy",
-    (f) => f.tell({ type: "link-up" }),
-    [deltaOf(100, 101)],
-    "bad-data: a delta of tick 101 came before a copy",
-  ],
-  [
     "a delta before the copy is whole",
     (f) => f.opened(),
     [deltaOf(100, 101)],
@@ -423,6 +417,22 @@ test("another copy takes the place of the first, once the thread has answered ab
   ]);
   // What the replica before said last.
   assert.deepEqual(f.at(4, 100), []);
+});
+
+test("what comes before the owner's copy is of a stream before this one", () => {
+  const f = new Fixture();
+  f.tell({ type: "link-up" });
+  const former: ToReplica[] = [
+    deltaOf(100, 101),
+    { ...deltaOf(100, 101), epoch: epoch - 1 },
+    pieceOf("ab", 0, true),
+    { type: "replica-pulse", ...about, copy: 1 },
+    sealedAt(101),
+  ];
+  assert.deepEqual(f.hear(...former), []);
+  assert.equal(f.target.over, false);
+  f.following();
+  assert.deepEqual(f.target.progress.tick, 103);
 });
 
 test("a lost link is waited for, and then it ends", () => {

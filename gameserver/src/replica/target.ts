@@ -164,22 +164,28 @@ export class ReplicaTarget {
       this.isLinked = false;
       return this.fail(message.code, message.reason, true);
     }
-    if (message.epoch !== this.options.epoch)
+    if (
+      message.epoch !== this.options.epoch &&
+      (this.isAnnounced || message.type === "replica-copy")
+    )
       return this.fail(
         "wrong-epoch",
         `${message.type} of epoch ${message.epoch}, not of ${this.options.epoch}`,
       );
+    if (message.type === "replica-copy") return this.offer(message);
+    // Before the owner has offered its copy, all that comes is of a stream before this one over the same channels, as
+    // a mirror's that ended here when its shard began to move here.
+    const { copy } = this;
+    if (!this.isAnnounced || copy === undefined) return;
     switch (message.type) {
-      case "replica-copy":
-        return this.offer(message);
       case "replica-piece":
-        return this.piece(message);
+        return this.piece(copy, message);
       case "replica-delta":
-        return this.delta(message);
+        return this.delta(copy, message);
       case "replica-pulse":
-        return this.pulsed(message);
+        return this.pulsed(copy, message);
       case "replica-sealed":
-        return this.sealed(message);
+        return this.sealed(copy, message);
     }
   }
 
@@ -219,11 +225,10 @@ export class ReplicaTarget {
     );
   }
 
-  private piece(message: ReplicaPiece): void {
-    const { copy } = this;
+  private piece(copy: IncomingCopy, message: ReplicaPiece): void {
     // Pieces go over a channel of their own: some of an older copy may still come.
-    if (message.copy < (this.offered?.copy ?? copy?.number ?? 0)) return;
-    if (copy?.isOpen !== true || message.copy !== copy.number)
+    if (message.copy < copy.number) return;
+    if (!copy.isOpen || message.copy !== copy.number)
       return this.bad(`a piece of copy ${message.copy} came before this side waited for it`);
     const problem = copy.pieceProblem(message, this.dependencies.checksum);
     if (problem !== undefined) return this.bad(`the copy's piece ${problem}`);
@@ -241,9 +246,7 @@ export class ReplicaTarget {
     this.checkUntaken(copy);
   }
 
-  private delta(message: ReplicaDelta): void {
-    const copy = this.current();
-    if (copy === undefined) return this.bad(`a delta of tick ${message.tick} came before a copy`);
+  private delta(copy: IncomingCopy, message: ReplicaDelta): void {
     if (this.seal !== undefined)
       return this.bad(`a delta of tick ${message.tick} came after the seal at ${this.seal.tick}`);
     const problem = copy.deltaProblem(message, this.dependencies.checksum);
@@ -262,15 +265,16 @@ export class ReplicaTarget {
     if (!this.options.keeps && !this.isOver) this.goOn(copy);
   }
 
-  private pulsed({ copy: number }: Extract<ToReplica, { type: "replica-pulse" }>): void {
-    const copy = this.current();
-    if (copy?.number === number) this.goOn(copy);
+  private pulsed(
+    copy: IncomingCopy,
+    { copy: number }: Extract<ToReplica, { type: "replica-pulse" }>,
+  ): void {
+    if (copy.number === number) this.goOn(copy);
   }
 
-  private sealed({ tick, hash, dueMs }: ReplicaSealed): void {
-    const copy = this.current();
-    if (copy?.whole !== true || tick !== copy.tick)
-      return this.bad(`sealed at tick ${tick}, this state is of tick ${copy?.tick ?? 0}`);
+  private sealed(copy: IncomingCopy, { tick, hash, dueMs }: ReplicaSealed): void {
+    if (!copy.whole || tick !== copy.tick)
+      return this.bad(`sealed at tick ${tick}, this state is of tick ${copy.tick}`);
     if (this.seal !== undefined) {
       // Said again over another link.
       if (!isEqual(this.seal.hash, hash)) this.bad(`two hashes of tick ${tick}`);
@@ -278,11 +282,6 @@ export class ReplicaTarget {
     }
     this.seal = { tick, hash, receivedAt: this.now, dueAt: this.now + dueMs };
     this.compare(copy);
-  }
-
-  /** The copy that messages on the stream's channel are about. */
-  private current(): IncomingCopy | undefined {
-    return this.isAnnounced ? this.copy : undefined;
   }
 
   // The world thread.
