@@ -73,15 +73,15 @@ test("a leader of before, which refuses what it does not know, is asked without 
   assert.deepEqual(asked, [migrations, undefined]);
 });
 
-test("nobody leads, or the leader is not reached: not-leader; unknown: an error", async () => {
+test("nobody leads, the leader is not reached, or another one leads: not-leader; unknown: an error", async () => {
   const { member } = pair({ renew: async () => granted });
   assert.deepEqual(await member("c", () => undefined).renew("gs-1", request), notLeader);
-  for (const code of ["unreachable", "busy", "unknown-method"])
+  for (const code of ["unreachable", "busy", "unknown-method", "lost"])
     assert.deepEqual(
       await pair({ renew: async () => granted }, { code }).following.renew("gs-1", request),
       notLeader,
     );
-  for (const code of ["timeout", "lost", "failed", "else"])
+  for (const code of ["timeout", "failed", "else"])
     await assert.rejects(
       pair({ renew: async () => granted }, { code }).following.renew("gs-1", request),
       { code: "timeout" },

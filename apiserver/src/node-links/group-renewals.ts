@@ -82,10 +82,11 @@ function renewed({ code, body }: CallAnswer, leader: LeaderInfo): RenewalAnswer 
       return renewalAnswer.decode(body);
     case "refused":
       throw decodeRefusal(body);
-    // It did not come to the leader.
+    // It did not come to the leader, or nobody who leads will answer it: this apiserver is as good as any.
     case "unreachable":
     case "busy":
     case "unknown-method":
+    case "lost":
       return NOT_LEADER;
     default:
       throw new ControlError("timeout", `${leader.node} gave no answer to a renewal`);

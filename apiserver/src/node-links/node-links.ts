@@ -3,6 +3,7 @@ import {
   type Channel,
   CONTROL_CHANNEL,
   callCode,
+  type LeaderInfo,
   type Link,
   MAX_NODE_WATCHES,
   NODES_GROUP,
@@ -39,6 +40,7 @@ export class NodeLinks {
   private readonly links = new Map<string, Linked>();
   /** By method and code of the answer. */
   private readonly answered = new Map<string, number>();
+  private toldLeader: string | undefined;
   private stopped = false;
 
   constructor(options: NodeCallsOptions, dependencies: NodeCallsDependencies) {
@@ -89,6 +91,17 @@ export class NodeLinks {
       if (this.links.get(node) === linked) this.links.delete(node);
     };
     link.closed.then(gone, gone);
+  }
+
+  /**
+   * Another one leads, if it is one that they have not heard of: nodes renew their leases with it at once, without
+   * which it gives them nothing.
+   */
+  leaderIs({ node, term }: LeaderInfo): void {
+    const leader = `${term} ${node}`;
+    if (leader === this.toldLeader) return;
+    this.toldLeader = leader;
+    for (const { calls } of this.links.values()) calls.watches.tellLeader();
   }
 
   /** Closes all links; nodes go to other apiservers. Idempotent. */

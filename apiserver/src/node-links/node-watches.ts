@@ -77,6 +77,16 @@ export class NodeWatches {
     this.answer(entry, { type: "ended" });
   }
 
+  /** Another one leads: the node hears of it with a watch that waits, if there is one. */
+  tellLeader(): void {
+    for (const [name, entry] of this.entries) {
+      if (entry.poll === undefined) continue;
+      // What has come in this very turn goes before: `idle` is for when there is nothing.
+      this.answer(entry, this.take(name, entry) ?? this.idle(entry));
+      return;
+    }
+  }
+
   closeAll(): void {
     for (const name of [...this.entries.keys()]) this.close(name);
   }

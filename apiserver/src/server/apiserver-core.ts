@@ -155,6 +155,7 @@ export class ApiserverCore {
     if (leader !== undefined) this.calls.leaderIs(leader.node);
     this.store.leaderChanged();
     this.leader.changed();
+    if (leader !== undefined) this.nodes.leaderIs(leader);
   }
 
   /** Serves nobody any more; whoever waits is answered. Idempotent. */

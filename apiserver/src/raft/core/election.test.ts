@@ -53,6 +53,30 @@ test("a pre-vote is answered without a change of term, by term and log", () => {
   );
 });
 
+test("of two that ask at the same time the first by name goes on, for a moment", () => {
+  const ask = (to: string, from: string, waited: number) => {
+    const core = node(to);
+    while (core.status.role === "follower") core.tick();
+    for (let tick = 0; tick < waited; tick++) core.tick();
+    drain(core);
+    core.step(message(from, to, 1, { type: "pre-vote", forTerm: 2, lastIndex: 1, lastTerm: 1 }));
+    const [answer] = drain(core).messages;
+    assert(answer?.type === "pre-vote-answer");
+    return answer.granted;
+  };
+  assert.deepEqual([ask("a", "b", 0), ask("a", "b", 2), ask("a", "b", 3)], [false, false, true]);
+  assert.equal(ask("b", "a", 0), true);
+});
+
+test("one that asks at the same time and has more goes before the first by name", () => {
+  const core = node("a");
+  while (core.status.role === "follower") core.tick();
+  drain(core);
+  core.step(message("b", "a", 1, { type: "pre-vote", forTerm: 2, lastIndex: 2, lastTerm: 1 }));
+  const [answer] = drain(core).messages;
+  assert(answer?.type === "pre-vote-answer" && answer.granted);
+});
+
 test("a candidate gives way to a leader of its term", () => {
   const core = node("a", { settings: { preVote: false } });
   core.campaign();

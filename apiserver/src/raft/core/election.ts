@@ -89,8 +89,23 @@ export function isBeyondNewLog(state: RaftState, message: Vote | PreVote): boole
 
 export function onPreVote(state: RaftState, message: PreVote): void {
   const { forTerm, lastIndex, lastTerm } = message;
-  const granted = forTerm > state.term && state.isUpToDate(lastIndex, lastTerm);
+  const granted =
+    forTerm > state.term && state.isUpToDate(lastIndex, lastTerm) && !goesFirst(state, message);
   state.send(message.from, { type: "pre-vote-answer", forTerm, granted }, "after-sync");
+}
+
+/**
+ * Two that ask at the same time would both hear yes, both stand, vote for themselves and wait for another time-out: of
+ * equal ones the first by name goes on. Not for longer than a moment, because the one that is refused here may
+ * reach others that this node does not.
+ */
+function goesFirst(state: RaftState, { from, forTerm, lastIndex, lastTerm }: PreVote): boolean {
+  const { log, options } = state;
+  if (state.role !== "pre-candidate" || state.electionElapsed > options.heartbeatTicks)
+    return false;
+  const isEqual =
+    forTerm === state.term + 1 && lastIndex === log.lastIndex && lastTerm === log.lastTerm;
+  return isEqual && state.id < from;
 }
 
 export function onPreVoteAnswer(state: RaftState, message: PreVoteAnswer): void {

@@ -28,6 +28,8 @@ import { isRetryable } from "./retryable.ts";
 /** Renews a lease, once. Rejects when nobody answered. */
 export interface RenewalPort {
   renew(request: RenewalRequest, timeoutMs: number): Promise<RenewalAnswer>;
+  /** Calls whenever there is a leader that has not renewed this lease yet; absent: there is never another one. */
+  onLeader?(handler: () => void): void;
 }
 
 export interface MembershipOptions {
@@ -58,6 +60,12 @@ export interface MembershipDependencies {
 const RENEWALS_PER_LEASE = 4;
 /** After one that was not answered or refused the next one comes sooner: so many in the length of a lease. */
 const RETRIES_PER_LEASE = 16;
+/**
+ * Another leader knows of no lease before it has renewed it, and a node without one gets nothing. All nodes hear of it
+ * at once, so they come within this time by chance; after refusals the pause grows from the shorter one to the usual.
+ */
+const NEW_LEADER_MS = 100;
+const MIN_RETRY_MS = 50;
 /** Renewals that news may bring about, besides the usual ones. */
 export const MAX_HURRIED_PER_SECOND = 4;
 /** Renewals that wait for their answers. */
@@ -83,6 +91,9 @@ export class Membership {
   private watch: Watch | undefined;
   private timer: Timer | undefined;
   private dueAt = Number.POSITIVE_INFINITY;
+  /** Besides the usual ones. */
+  private extra: Timer | undefined;
+  private retryMs: number;
   /** Waits for the answers of renewals that are on their way. */
   private news = false;
   private sentAt = Number.NEGATIVE_INFINITY;
@@ -94,6 +105,7 @@ export class Membership {
   constructor(options: MembershipOptions, dependencies: MembershipDependencies) {
     this.options = options;
     this.deps = dependencies;
+    this.retryMs = this.usualRetryMs;
     this.watchPauses = this.pauses();
   }
 
@@ -109,6 +121,17 @@ export class Membership {
   /** The lease is sealed: the sooner it is renewed the better. */
   renewNow(): void {
     this.renewIn(0);
+  }
+
+  /** There is another leader. The usual renewals stay where they are, or those of all nodes would come together. */
+  ledAnew(): void {
+    if (this.signal.aborted) return;
+    const { clock, random } = this.deps;
+    this.retryMs = Math.min(MIN_RETRY_MS, this.usualRetryMs);
+    this.extra?.cancel();
+    this.extra = clock.setTimer(random.float() * NEW_LEADER_MS, () => {
+      if (this.pending < MAX_PENDING) void this.renew();
+    });
   }
 
   /**
@@ -127,6 +150,11 @@ export class Membership {
     this.ending.abort();
     this.watch?.close();
     this.timer?.cancel();
+    this.extra?.cancel();
+  }
+
+  private get usualRetryMs(): number {
+    return this.options.leaseMs / RETRIES_PER_LEASE;
   }
 
   private renewIn(ms: number): void {
@@ -167,11 +195,13 @@ export class Membership {
     if (this.news) this.hurry();
     if (answer?.ok === true) {
       this.refusals = 0;
+      this.retryMs = this.usualRetryMs;
       lease.granted(number, Math.min(answer.leaseMs, leaseMs));
       granted();
       return;
     }
-    this.renewIn(leaseMs / RETRIES_PER_LEASE);
+    this.renewIn(this.retryMs);
+    this.retryMs = Math.min(this.retryMs * 2, this.usualRetryMs);
     if (answer !== undefined && answer.code !== "not-leader") this.refused(answer.code);
   }
 

@@ -181,6 +181,34 @@ test("news of migrations are told soon, and no more than four times a second for
   control.stop();
 });
 
+test("a node that hears of another leader has its lease from it at once", async () => {
+  const { session, control, start, drive, elapse } = scene(1, { leaseMs: 20 * LEASE_MS });
+  await drive(start());
+  // The usual renewals come every five seconds.
+  await elapse(6 * LEASE_MS);
+  const usual = control.renewals;
+  control.elect(true);
+  assert.equal(control.tiny.leases.has("gs-1"), false);
+  await elapse(200);
+  assert.equal(control.tiny.leases.has("gs-1"), true);
+  assert.equal(control.renewals, usual + 1);
+  await elapse(3 * LEASE_MS);
+  assert.equal(control.renewals, usual + 1, "the usual ones stay where they were");
+  await elapse(LEASE_MS);
+  assert.equal(control.renewals, usual + 2);
+  // One that cannot answer yet is asked again soon, and then less and less often.
+  control.elect(true);
+  control.faults.loss = 1;
+  await elapse(600);
+  control.faults.loss = 0;
+  await elapse(550);
+  assert.equal(control.tiny.leases.has("gs-1"), true);
+  await session.stop();
+  control.elect(true);
+  await elapse(LEASE_MS);
+  control.stop();
+});
+
 test("a node that is cut off is sealed, declared lost, and comes again with another boot", async () => {
   const { session, control, told, mayAct, start, drive, elapse } = scene(2);
   await drive(start());

@@ -110,6 +110,7 @@ export class NodeSession implements ControlPlane {
     this.problems = problems;
     this.migrations = migrations;
     this.checkAgain();
+    this.deps.renewals.onLeader?.(() => this.membership?.ledAnew());
     const first = await this.register(false);
     if (first === undefined || this.stopping.signal.aborted) throw stopped(this.node);
     this.begin(first);

@@ -12,7 +12,10 @@ export interface ApiserverChoiceOptions {
 
 /** Longer than a link takes to give up by itself. */
 const MAX_PATIENCE_MS = 6_000;
-/** A link that is left because it cannot serve has stood for so long; twice as long each time, to the longest. */
+/**
+ * A link that is left because it cannot serve, or put in doubt, has stood for so long; twice as long each time, to the
+ * longest.
+ */
 const MIN_STAY_MS = 1_000;
 const MAX_STAY_MS = 30_000;
 /**
@@ -40,6 +43,8 @@ export class ApiserverChoice {
   /** Links one after another that ended soon. */
   private shortLinks = 0;
   private stayMs = MIN_STAY_MS;
+  /** When the link stood, or when it was asked last whether to leave it. */
+  private stayingSince = 0;
 
   /** @throws RangeError for none */
   constructor(options: ApiserverChoiceOptions, { random }: { readonly random: PseudoRandom }) {
@@ -93,10 +98,18 @@ export class ApiserverChoice {
     return told;
   }
 
-  linked(now: number): void {
+  /** Those besides the one that is linked, in the order in which they are tried. */
+  get others(): readonly string[] {
+    return [...this.nodes.slice(this.at + 1), ...this.nodes.slice(0, this.at)];
+  }
+
+  /** There is a link to the one that was to be tried, or to `node`. */
+  linked(now: number, node?: string): void {
+    if (node !== undefined) this.at = Math.max(0, this.nodes.indexOf(node));
     this.rounds = 0;
     this.begin();
     this.linkedAt = now;
+    this.stayingSince = now;
   }
 
   /** The link has ended. */
@@ -105,11 +118,15 @@ export class ApiserverChoice {
     this.advance();
   }
 
-  /** Whether to leave an apiserver that cannot serve: not at once, or all nodes would run in circles. */
+  /**
+   * Whether to leave an apiserver that cannot serve, or to look for another one while this one is silent: not at once,
+   * and not again and again, or all nodes would run in circles.
+   */
   mayLeave(now: number): boolean {
-    const stood = now - this.linkedAt;
+    const stood = now - this.stayingSince;
     if (this.nodes.length < 2 || stood < this.stayMs) return false;
     this.stayMs = stood > 4 * this.stayMs ? MIN_STAY_MS : Math.min(this.stayMs * 2, MAX_STAY_MS);
+    this.stayingSince = now;
     return true;
   }
 

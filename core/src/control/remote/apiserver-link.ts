@@ -8,7 +8,7 @@ import { CONTROL_CHANNEL, NODES_GROUP } from "../../wire/link-messages.ts";
 import type { LeaderInfo } from "../control-store.ts";
 import { SharedPauses } from "../pauses.ts";
 import { ApiserverChoice } from "./apiserver-choice.ts";
-import { Beat } from "./beat.ts";
+import { Beat, STALL_MS } from "./beat.ts";
 import { connectWithin } from "./connect-within.ts";
 import {
   type ApiserverMember,
@@ -35,8 +35,13 @@ export interface ApiserverLinkOptions {
   readonly maxPauseMs?: number;
   /** After so long without a link and a hello the next one is tried; longer in later rounds. Default 1,500. */
   readonly patienceMs?: number;
-  /** An apiserver that was not heard for so long is asked whether it is there. Default 1,000. */
+  /** An apiserver that was not heard for so long is asked whether it is there. Default 300. */
   readonly beatMs?: number;
+  /**
+   * One that says nothing for so long when it was asked is doubted: another one is linked, and takes its place if it
+   * has said nothing until then. Default 200.
+   */
+  readonly doubtMs?: number;
   /** One that does not answer that in time is given up. Default 1,500. */
   readonly beatTimeoutMs?: number;
 }
@@ -67,10 +72,10 @@ export interface ApiserverLinkDependencies {
 const DEFAULT_MIN_PAUSE_MS = 50;
 const DEFAULT_MAX_PAUSE_MS = 2_000;
 const DEFAULT_PATIENCE_MS = 1_500;
-const DEFAULT_BEAT_MS = 1_000;
+/** A dead one is left within half a second and what a link takes: about as long as the others elect a leader. */
+const DEFAULT_BEAT_MS = 300;
+const DEFAULT_DOUBT_MS = 200;
 const DEFAULT_BEAT_TIMEOUT_MS = 1_500;
-/** A time-out that comes later than this was held up by this process itself: what was missed may be here. */
-const STALL_MS = 250;
 /** Questions that wait for their answers; the next are answered with `busy`. */
 export const MAX_PENDING_CONTROL_CALLS = 20_000;
 
@@ -98,9 +103,11 @@ export class ApiserverLink implements ControlCalls {
   private standing: Standing | undefined;
   private memberQuestions: MemberQuestions | undefined;
   private beat: Beat | undefined;
+  /** A link to another one, while the one that stands is doubted. Undefined when it comes to nothing. */
+  private replacement: Promise<Standing | undefined> | undefined;
   private started = false;
   private stopped = false;
-  readonly counts = { connected: 0, failed: 0, movedOn: 0 };
+  readonly counts = { connected: 0, failed: 0, movedOn: 0, doubted: 0 };
 
   /** @throws RangeError without any apiserver */
   constructor(options: ApiserverLinkOptions, dependencies: ApiserverLinkDependencies) {
@@ -190,8 +197,9 @@ export class ApiserverLink implements ControlCalls {
       if (this.stopped) return;
       const reached = await this.reach(node, patienceMs);
       if (this.stopped) return;
-      if (reached.ok) await this.stand(reached.standing);
-      else this.failed(node, reached.error, reached.isRefusal);
+      if (!reached.ok) this.failed(node, reached.error, reached.isRefusal);
+      let standing = reached.ok ? reached.standing : undefined;
+      while (standing !== undefined) standing = await this.stand(standing);
     }
   }
 
@@ -203,12 +211,12 @@ export class ApiserverLink implements ControlCalls {
     if (refusal !== undefined) this.events.refused?.(refusal);
   }
 
-  /** Until the link has ended. */
-  private async stand(standing: Standing): Promise<void> {
+  /** Until the link has ended. Gives the one that takes its place, if there is one already. */
+  private async stand(standing: Standing): Promise<Standing | undefined> {
     const { clock, logger } = this.dependencies;
     const { hello, link } = standing;
     this.standing = standing;
-    this.choice.linked(clock.now());
+    this.choice.linked(clock.now(), link.peer.node);
     this.counts.connected += 1;
     logger.debug("Linked to an apiserver.", { apiserver: hello.node, software: hello.software });
     this.events.connected?.(hello);
@@ -221,14 +229,22 @@ export class ApiserverLink implements ControlCalls {
         this.events.members?.(members);
       },
     });
-    const { beatMs = DEFAULT_BEAT_MS, beatTimeoutMs = DEFAULT_BEAT_TIMEOUT_MS } = this.options;
+    const {
+      beatMs = DEFAULT_BEAT_MS,
+      doubtMs = DEFAULT_DOUBT_MS,
+      beatTimeoutMs = DEFAULT_BEAT_TIMEOUT_MS,
+    } = this.options;
     this.beat = new Beat(
-      { beatMs },
-      { clock, ask: () => this.ask("ping", nothing.encode({}), beatTimeoutMs) },
+      { beatMs, doubtMs },
+      {
+        clock,
+        ask: () => this.ask("ping", nothing.encode({}), beatTimeoutMs),
+        doubt: (isSilent) => this.doubt(standing, isSilent),
+      },
     );
     const closed = await link.closed;
     this.stopAsking();
-    if (this.stopped) return;
+    if (this.stopped) return undefined;
     this.standing = undefined;
     this.choice.lost(clock.now());
     const why = closed.detail ?? closed.code;
@@ -237,6 +253,39 @@ export class ApiserverLink implements ControlCalls {
       why,
     });
     this.events.disconnected?.(hello.node, why);
+    const next = await this.replacement;
+    this.replacement = undefined;
+    return this.stopped ? undefined : next;
+  }
+
+  /** It does not say that it is there: another one is linked before this one is given up. */
+  private doubt(standing: Standing, isSilent: () => boolean): void {
+    if (this.replacement !== undefined || !this.choice.mayLeave(this.dependencies.clock.now()))
+      return;
+    this.counts.doubted += 1;
+    const replacement = this.replace(standing, isSilent);
+    this.replacement = replacement;
+    void replacement.then((next) => {
+      // The one that was doubted has answered: it stays, and may be doubted again.
+      if (next === undefined && this.standing === standing) this.replacement = undefined;
+    });
+  }
+
+  /** Never rejects. */
+  private async replace(doubted: Standing, isSilent: () => boolean): Promise<Standing | undefined> {
+    const { patienceMs = DEFAULT_PATIENCE_MS } = this.options;
+    const isNeeded = () => !this.stopped && (this.standing !== doubted || isSilent());
+    for (const node of this.choice.others) {
+      const reached = await this.reach(node, patienceMs);
+      if (!reached.ok) this.counts.failed += 1;
+      else if (isNeeded()) {
+        const detail = `it says nothing, and ${node} answers`;
+        doubted.link.close({ code: "closed", detail });
+        return reached.standing;
+      } else reached.standing.link.close({ code: "closed", detail: "it is not needed" });
+      if (!isNeeded()) break;
+    }
+    return undefined;
   }
 
   private async reach(node: string, patienceMs: number): Promise<Reached> {

@@ -1,45 +1,80 @@
 import type { Clock, Timer } from "../../ports/clock.ts";
 
+export interface BeatOptions {
+  /** An apiserver that was not heard for so long is asked whether it is there. */
+  readonly beatMs: number;
+  /** One that says nothing for so long when it was asked is doubted. */
+  readonly doubtMs: number;
+}
+
+export interface BeatDependencies {
+  readonly clock: Clock;
+  /** Resolves when it was answered, or given up together with the link. */
+  readonly ask: () => Promise<unknown>;
+  /** It may be gone; `isSilent` while it has said nothing since it was asked. Once for each question. */
+  readonly doubt: (isSilent: () => boolean) => void;
+}
+
+/** A time-out that comes so much later was held up by this process itself: what was missed may be here. */
+export const STALL_MS = 250;
+
 /**
- * Asks an apiserver that was not heard for `beatMs` whether it is there: a link takes long to find out that its other
- * end is gone, longer than a lease may last. Who answers the question gives the link up when it is not answered.
+ * Asks an apiserver that was silent for a while whether it is there: a link takes long to find out that its other
+ * end is gone, longer than a lease may last.
  */
 export class Beat {
-  private readonly beatMs: number;
-  private readonly clock: Clock;
-  private readonly ask: () => Promise<unknown>;
+  private readonly options: BeatOptions;
+  private readonly dependencies: BeatDependencies;
   private heardAt: number;
+  /** Messages that were heard. */
+  private messages = 0;
   private timer: Timer | undefined;
+  private doubtTimer: Timer | undefined;
   private stopped = false;
 
-  constructor(
-    { beatMs }: { readonly beatMs: number },
-    { clock, ask }: { readonly clock: Clock; readonly ask: () => Promise<unknown> },
-  ) {
-    this.beatMs = beatMs;
-    this.clock = clock;
-    this.ask = ask;
-    this.heardAt = clock.now();
-    this.later(beatMs);
+  constructor(options: BeatOptions, dependencies: BeatDependencies) {
+    this.options = options;
+    this.dependencies = dependencies;
+    this.heardAt = dependencies.clock.now();
+    this.later(options.beatMs);
   }
 
   heard(): void {
-    this.heardAt = this.clock.now();
+    this.messages += 1;
+    this.heardAt = this.dependencies.clock.now();
   }
 
   stop(): void {
     this.stopped = true;
     this.timer?.cancel();
+    this.doubtTimer?.cancel();
   }
 
   private later(ms: number): void {
-    if (!this.stopped) this.timer = this.clock.setTimer(ms, () => void this.look());
+    if (!this.stopped) this.timer = this.dependencies.clock.setTimer(ms, () => void this.look());
   }
 
   private async look(): Promise<void> {
-    const left = this.heardAt + this.beatMs - this.clock.now();
+    const { clock, ask } = this.dependencies;
+    const { beatMs } = this.options;
+    const left = this.heardAt + beatMs - clock.now();
     if (left >= 1) return this.later(left);
-    await this.ask();
-    this.later(this.beatMs);
+    this.doubtLater();
+    await ask();
+    this.doubtTimer?.cancel();
+    this.later(beatMs);
+  }
+
+  private doubtLater(): void {
+    const { clock, doubt } = this.dependencies;
+    const { doubtMs } = this.options;
+    const before = this.messages;
+    const isSilent = () => this.messages === before;
+    const due = clock.now() + doubtMs;
+    this.doubtTimer = clock.setTimer(doubtMs, () => {
+      if (this.stopped || !isSilent()) return;
+      if (clock.now() < due + STALL_MS) doubt(isSilent);
+      else this.doubtLater();
+    });
   }
 }

@@ -5,7 +5,7 @@ import { settle } from "../../node/settle.ts";
 import { SeededRandom } from "../../sim/seeded-random.ts";
 import { SimClock } from "../../sim/sim-clock.ts";
 import { ControlError, type ControlErrorCode } from "../control-error.ts";
-import type { TxnRequest } from "../control-store.ts";
+import type { LeaderInfo, TxnRequest } from "../control-store.ts";
 import {
   CONTROL_CALLS_VERSION,
   nothing,
@@ -37,7 +37,7 @@ class Script implements ControlCalls {
   readonly asked: { readonly method: string; readonly body: Uint8Array }[] = [];
   readonly answers = new Map<string, Answer[]>();
   moved = 0;
-  connect: () => void = () => {};
+  connect: (of?: LeaderInfo) => void = () => {};
 
   async ask(method: string, body: Uint8Array): Promise<CallAnswer> {
     this.asked.push({ method, body });
@@ -45,8 +45,8 @@ class Script implements ControlCalls {
     return typeof answer === "function" ? await answer(body) : answer;
   }
 
-  onConnected(handler: (of: undefined) => void): void {
-    this.connect = () => handler(undefined);
+  onConnected(handler: (of: LeaderInfo | undefined) => void): void {
+    this.connect = (of) => handler(of);
   }
 
   moveOn(): void {
@@ -286,4 +286,26 @@ test("the end: what waits is answered, watches fail, and nothing is asked any mo
   const { length } = script.asked;
   await assert.rejects(store.txn(TXN), isError("unreachable"));
   assert.equal(script.asked.length, length);
+});
+
+test("another leader, and another link to the same one, are told once each", async () => {
+  const { script, store, run } = scene();
+  let told = 0;
+  store.onLeader(() => {
+    told += 1;
+  });
+  const answer = (of?: LeaderInfo) =>
+    ok(txnAnswer.encode({ succeeded: true, revision: 1, ...(of && { leader: of }) }));
+  const later = { ...leader, term: leader.term + 1 };
+  const counts: number[] = [];
+  for (const of of [leader, leader, undefined, later]) {
+    script.will("txn", answer(of));
+    await run(store.txn(TXN));
+    counts.push(told);
+  }
+  script.connect(later);
+  counts.push(told);
+  script.connect();
+  counts.push(told);
+  assert.deepEqual(counts, [1, 1, 1, 2, 3, 3]);
 });

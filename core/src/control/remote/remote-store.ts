@@ -71,6 +71,7 @@ export class RemoteStore implements ControlStore {
   private known: LeaderInfo | undefined;
   private pending = 0;
   private isStopped = false;
+  private readonly leaderHandlers: (() => void)[] = [];
   /** Since when renewals find no leader. */
   private leaderlessSince: number | undefined;
 
@@ -98,21 +99,26 @@ export class RemoteStore implements ControlStore {
       pause: (ms) => this.pauses.pause(ms),
       moveOn: () => calls.moveOn(),
       newId: () => this.newId(),
-      learn: (leader) => {
-        this.known = leader;
-      },
+      learn: (leader) => this.learn(leader),
       ended: (watch) => this.watches.delete(watch),
     };
     calls.onConnected((leader) => {
-      this.known = leader;
       this.leaderlessSince = undefined;
       this.pauses.endAll();
+      // Whatever was asked over the link before may be lost.
+      this.known = undefined;
+      this.learn(leader);
     });
   }
 
   /** As the apiserver knew it that answered last. */
   leader(): LeaderInfo | undefined {
     return this.known;
+  }
+
+  /** There is another leader than before, or another link to the one that was: what was asked may be lost with it. */
+  onLeader(handler: () => void): void {
+    this.leaderHandlers.push(handler);
   }
 
   get figures(): { readonly pending: number; readonly watches: number } {
@@ -123,14 +129,14 @@ export class RemoteStore implements ControlStore {
     const { leader, ...result } = await this.ask("range", rangeRequest.encode(request), (body) =>
       rangeAnswer.decode(body),
     );
-    this.known = leader;
+    this.learn(leader);
     return result;
   }
 
   async txn(request: TxnRequest): Promise<TxnResult> {
     const body = txnRequest.encode({ ...request, id: request.id ?? this.newId() });
     const { leader, ...result } = await this.ask("txn", body, (answer) => txnAnswer.decode(answer));
-    this.known = leader;
+    this.learn(leader);
     return result;
   }
 
@@ -174,6 +180,14 @@ export class RemoteStore implements ControlStore {
     this.isStopped = true;
     for (const watch of [...this.watches]) watch.stop();
     this.pauses.endAll();
+  }
+
+  private learn(leader: LeaderInfo | undefined): void {
+    const before = this.known;
+    this.known = leader;
+    if (leader === undefined) return;
+    if (leader.term === before?.term && leader.node === before.node) return;
+    for (const handler of this.leaderHandlers) handler();
   }
 
   /** An apiserver that is cut off from the others answers, and its watches are silent: renewals find out. */

@@ -63,6 +63,7 @@ export class SimControl {
   private readonly random: PseudoRandom;
   private readonly entries = new Map<string, Entry>();
   private readonly watches = new Set<SimWatch>();
+  private readonly leaderHandlers: (() => void)[] = [];
   private isStopped = false;
 
   constructor({ clock, random }: { clock: Clock; random: PseudoRandom }) {
@@ -80,6 +81,7 @@ export class SimControl {
     txn: (request) => this.ask(() => this.txn(request)),
     watch: (request, events) => this.watch(request, events),
     renew: (request) => this.renew(request),
+    onLeader: (handler) => this.leaderHandlers.push(handler),
   };
 
   /** Whom a renewal was asked for; by the node's own name, which the link's certificate says in earnest. */
@@ -98,14 +100,15 @@ export class SimControl {
     return this.entries.get(node)?.mayActUntil;
   }
 
-  /** Another leader: it knows of no renewal. */
-  elect(): void {
+  /** Another leader: it knows of no renewal. Nodes hear of it when they are `told`. */
+  elect(told = false): void {
     const now = this.clock.now();
     this.tiny.term += 1;
     this.tiny.leases.clear();
     const holders = [...this.entries];
     this.entries.clear();
     for (const [node, { boot, leaseMs }] of holders) this.add(node, boot, leaseMs, now);
+    if (told) for (const handler of this.leaderHandlers) handler();
   }
 
   /** From a backup, as a new generation. */
