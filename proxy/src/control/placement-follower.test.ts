@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { nodeKey, noopLogger, worldKey } from "@atlasnet/core";
+import { firstShard, nodeKey, noopLogger, worldKey } from "@atlasnet/core";
 import { settle } from "@atlasnet/core/node";
 import { SeededRandom, SimClock } from "@atlasnet/core/sim";
 import { WatchedPlacements } from "../routing/watched-placements.ts";
@@ -39,6 +39,45 @@ test("everything is read page by page and followed from there", async (t) => {
   assert.equal(placements.lookup("a")?.epoch, next);
   follower.stop();
   assert.equal(store.watches.size, 0);
+});
+
+test("an owner at an epoch that does not exist is not believed for long", async (t) => {
+  const { clock, store, placements, follower, epoch } = scene(t);
+  store.node("g2");
+  follower.start();
+  await settle();
+  const gone: string[] = [];
+  placements.watch((changes) => gone.push(...changes.gone));
+  const claim = { world: "a", shard: firstShard("a"), node: "g2", epoch: epoch + 1_000_000 };
+  placements.placed(claim);
+  assert.equal(placements.lookup("a")?.node, "g2");
+  const range = store.range.bind(store);
+  store.range = () => Promise.reject(new Error("nobody answers"));
+  clock.advance(2_000);
+  await settle();
+  assert.equal(placements.lookup("a")?.node, "g2", "nothing says otherwise yet");
+  store.range = range;
+  clock.advance(2_000);
+  await settle();
+  assert.deepEqual([placements.lookup("a")?.node, placements.lookup("a")?.epoch], ["g1", epoch]);
+  assert.deepEqual(gone, ["g2"], "the link is at that epoch, and ends");
+  clock.advance(10_000);
+  assert.equal(clock.pending, 0, "and nothing is asked any more");
+});
+
+test("an owner that the watch has yet to show stays one", async (t) => {
+  const { clock, store, placements, follower } = scene(t);
+  store.node("g2");
+  follower.start();
+  await settle();
+  const watches = [...store.watches];
+  store.watches.clear();
+  const next = store.own("a", "g2");
+  placements.placed({ world: "a", shard: firstShard("a"), node: "g2", epoch: next });
+  clock.advance(20_000);
+  await settle();
+  assert.equal(placements.lookup("a")?.node, "g2");
+  for (const watch of watches) store.watches.add(watch);
 });
 
 test("what changes between a reading and its watch is not missed", async (t) => {

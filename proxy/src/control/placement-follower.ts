@@ -3,6 +3,7 @@ import {
   type ControlStore,
   type ControlWatch,
   type Logger,
+  ownerKey,
   type PseudoRandom,
   type ReadAll,
   type Revision,
@@ -24,6 +25,12 @@ const RETRY_MIN_MS = 250;
 /** …up to this; each pause is shortened at random by up to half. */
 const RETRY_MAX_MS = 5_000;
 
+/**
+ * What a gameserver says of itself (`placed`) is usually confirmed by the watch within some 10 ms. What is not, after
+ * this, is looked up, and again after as long while the control plane does not answer or the watch is behind.
+ */
+const CLAIM_MS = 2_000;
+
 export interface PlacementFollowerDependencies {
   readonly store: Pick<ControlStore, "range" | "watch">;
   /** Is told everything. */
@@ -40,6 +47,9 @@ export interface PlacementFollowerDependencies {
 export class PlacementFollower {
   private readonly dependencies: PlacementFollowerDependencies;
   private readonly prefixes: readonly PrefixFollower[];
+  private claimTimer: Timer | undefined;
+  private unwatch: (() => void) | undefined;
+  private isStopped = false;
 
   constructor(dependencies: PlacementFollowerDependencies) {
     this.dependencies = dependencies;
@@ -58,11 +68,43 @@ export class PlacementFollower {
 
   start(): void {
     for (const prefix of this.prefixes) prefix.start();
+    this.unwatch ??= this.dependencies.placements.watch(() => this.lookForClaims());
   }
 
   /** Idempotent. */
   stop(): void {
+    this.isStopped = true;
+    this.claimTimer?.cancel();
+    this.unwatch?.();
     for (const prefix of this.prefixes) prefix.stop();
+  }
+
+  private lookForClaims(): void {
+    const { clock, placements } = this.dependencies;
+    if (this.isStopped || this.claimTimer !== undefined || placements.claims.length === 0) return;
+    this.claimTimer = clock.setTimer(CLAIM_MS, () => {
+      this.checkClaims()
+        // Without an answer nothing is disproved: it is asked again.
+        .catch(() => undefined)
+        .finally(() => {
+          this.claimTimer = undefined;
+          this.lookForClaims();
+        });
+    });
+  }
+
+  /** Any reading tells which revision there is. @throws ControlError */
+  private async checkClaims(): Promise<void> {
+    const { store, placements, logger } = this.dependencies;
+    const { claims } = placements;
+    const [first] = claims;
+    if (first === undefined) return;
+    const { revision } = await store.range({ key: ownerKey(first.shard) });
+    for (const node of placements.disprove(claims, revision))
+      logger.error("a gameserver said that it owns a world at an epoch that does not exist", {
+        peer: node,
+        hint: "It is not believed, and linked to anew. Restart it if it says so again.",
+      });
   }
 
   observe(meter: Meter): void {

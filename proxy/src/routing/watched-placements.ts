@@ -55,8 +55,8 @@ class Found {
  *    is known is left out, and every answer is worked out from the newest of each.
  * 3. What was not heard stays as it was: an interrupted watch takes nothing away.
  * 4. A change costs what it touches, not what there is.
- * 5. A node's word that it became the owner counts until there is a newer state of the owner's record, or the watch
- *    got past that epoch without one.
+ * 5. A node's word that it became the owner counts until there is a newer state of the owner's record, the watch
+ *    got past that epoch without one, or a reading shows that there is no such epoch yet (`disprove`).
  */
 export class WatchedPlacements implements PlacementView {
   private readonly unread = new Set<string>(WATCHED_PREFIXES);
@@ -155,6 +155,34 @@ export class WatchedPlacements implements PlacementView {
       this.settle(shard, found);
     }
     this.tell(found, false);
+  }
+
+  /** What nodes say of themselves and no state has confirmed yet: which are asked for, with `disprove`. */
+  get claims(): readonly Pick<Placement, "shard" | "epoch">[] {
+    return [...this.hinted].flatMap((shard) => {
+      const epoch = this.shards.get(shard)?.hint?.epoch;
+      return epoch === undefined ? [] : [{ shard, epoch }];
+    });
+  }
+
+  /**
+   * The store was at `revision` after these claims were made. An epoch is a revision at which somebody became the owner, so
+   * a higher one is false: the true owner counts, and the link to the node that said so ends, as it is at that
+   * epoch. Returns whose claims they were.
+   */
+  disprove(claims: readonly Pick<Placement, "shard" | "epoch">[], revision: Revision): string[] {
+    const found = new Found();
+    const liars: string[] = [];
+    for (const { shard, epoch } of claims) {
+      const entry = this.shards.get(shard);
+      if (entry?.hint?.epoch !== epoch || epoch <= revision) continue;
+      liars.push(entry.hint.node);
+      found.gone.add(entry.hint.node);
+      this.dropHint(shard, entry);
+      this.settle(shard, found);
+    }
+    this.tell(found, false);
+    return liars;
   }
 
   private dropHint(shard: string, entry: Shard): void {
