@@ -57,6 +57,12 @@ export class Pace {
     this.lastAt = now - this.intervalMs;
   }
 
+  /** So much time, in ms, does not count: the shard was not to tick. */
+  stoodStill(ms: number): void {
+    this.baseAt += ms;
+    this.lastAt += ms;
+  }
+
   /** Speed of world time per mille, 1000 when it keeps up. */
   get perMille(): number {
     return this.rate >= DILATED ? 1000 : Math.max(1, Math.round(this.rate * 1000));

@@ -69,6 +69,8 @@ export class ShardRunner implements Ticking {
   private held = false;
   /** The world moves, and has made its last tick here unless that fails. */
   private stopped = false;
+  /** Since when it stands still, on the clock: that time does not count. */
+  private stillSince: number | undefined;
   /** Nothing was left to do after the last tick: the time until the next one is no delay. */
   private rested = false;
   /** Since when nobody is there, on the clock; as it was seen. */
@@ -165,6 +167,7 @@ export class ShardRunner implements Ticking {
   private newPace(dueAt?: number): Pace {
     const tick = Math.max(this.shard.store.tick, this.wokeAt);
     const now = this.dependencies.clock.now();
+    if (this.stillSince !== undefined) this.stillSince = now;
     return new Pace(this.tickRate, tick, dueAt === undefined ? now : dueAt - 1000 / this.tickRate);
   }
 
@@ -214,16 +217,29 @@ export class ShardRunner implements Ticking {
 
   /** Finds out when the next tick is due, and tells the loop when that changed. */
   private schedule(): void {
+    this.noteStill();
     const before = this.nextAt;
     this.nextAt = this.due();
     if (this.nextAt !== before) this.dependencies.loop.wake(this);
+  }
+
+  private get isStill(): boolean {
+    return this.paused || this.sealed || this.held || this.stopped;
+  }
+
+  /** What a world at rest has not ticked before it stood still is not forgotten: its timers would come late. */
+  private noteStill(): void {
+    const { isStill, stillSince } = this;
+    if (isStill === (stillSince !== undefined)) return;
+    const now = this.dependencies.clock.now();
+    if (stillSince !== undefined) this.pace.stoodStill(now - stillSince);
+    this.stillSince = isStill ? now : undefined;
   }
 
   /** Stands still from here on, or goes on as if no time had passed. */
   seal(sealed: boolean): void {
     if (this.sealed === sealed) return;
     this.sealed = sealed;
-    if (!sealed) this.pace = this.newPace();
     this.schedule();
   }
 
@@ -231,12 +247,11 @@ export class ShardRunner implements Ticking {
   hold(held: boolean): void {
     if (this.held === held) return;
     this.held = held;
-    if (!held) this.pace = this.newPace();
     this.schedule();
   }
 
   private due(): number {
-    if (this.paused || this.sealed || this.held || this.stopped) return Number.POSITIVE_INFINITY;
+    if (this.isStill) return Number.POSITIVE_INFINITY;
     const next = this.nextTick;
     if (this.shard.busy) {
       const at = this.pace.dueAt(next);
@@ -318,18 +333,23 @@ export class ShardRunner implements Ticking {
   /** Makes the ticks without which something would be lost where the shard goes on. */
   private settle(): void {
     const { clock } = this.dependencies;
-    const { tick } = this.shard.store;
-    // A world at rest has not counted the ticks that went by: its timers would come late.
-    if (!this.loaded.module.hasTick && this.pace.tickAt(clock.now(), tick) > tick)
-      this.run(clock.now());
+    this.catchUp();
     for (let n = 0; n < MAX_SETTLING_TICKS && !this.shard.isSettled; n++) this.run(clock.now());
+  }
+
+  /** A world at rest has not counted the ticks that went by: elsewhere, or opened again, its timers would come late. */
+  private catchUp(): void {
+    const { clock } = this.dependencies;
+    const { tick } = this.shard.store;
+    const hasTimer = this.shard.nextDue() !== Number.POSITIVE_INFINITY;
+    if (this.loaded.module.hasTick || !hasTimer) return;
+    if (this.pace.tickAt(clock.now(), tick) > tick) this.run(clock.now());
   }
 
   /** The move failed: goes on as if no time had passed. */
   resume(): void {
     if (!this.stopped) return;
     this.stopped = false;
-    this.pace = this.newPace();
     this.schedule();
   }
 
@@ -380,7 +400,6 @@ export class ShardRunner implements Ticking {
     } catch (error) {
       this.logger.error("A world without players cannot be saved: it stays awake.", { error });
       this.quietSince = undefined;
-      this.pace = this.newPace();
       this.pause(false);
       return undefined;
     }
@@ -484,6 +503,7 @@ export class ShardRunner implements Ticking {
 
   /** Stops ticking and writes the last state. @throws when it could not be written. */
   async close(): Promise<void> {
+    if (!this.isStill) this.catchUp();
     this.paused = true;
     this.keeper.hold(true);
     this.dependencies.loop.remove(this);
