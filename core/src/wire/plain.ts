@@ -1,5 +1,6 @@
 import type { Plain } from "@atlasnet/world";
 import { decodeCbor, encodeCbor } from "./cbor.ts";
+import { textBytes } from "./text.ts";
 
 /** Most bytes of one `Plain` value, encoded. */
 export const MAX_PLAIN_BYTES = 65_536;
@@ -24,7 +25,6 @@ interface Budget {
   readonly max: number;
 }
 
-const utf8 = new TextEncoder();
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /**
@@ -134,7 +134,7 @@ function hasPlainPrototype(value: object): boolean {
 function takeText(budget: Budget, text: string, path: string): void {
   if (text.length > budget.left) throw tooLarge(path, budget);
   if (LONE_SURROGATE.test(text)) throw new PlainError(path, "half a surrogate pair in a text");
-  const bytes = utf8.encode(text).length;
+  const bytes = textBytes(text);
   take(budget, headBytes(bytes) + bytes, path);
 }
 

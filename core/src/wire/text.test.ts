@@ -24,3 +24,28 @@ test("a clipped text fits and has no broken character", () => {
     ),
   );
 });
+
+test("texts are as many bytes as an encoder makes of them", () => {
+  const units = fc.oneof(
+    fc.constantFrom(
+      "a",
+      "\u007f",
+      "\u0080",
+      "ß",
+      "\u07ff",
+      "\u0800",
+      "世",
+      "\uffff",
+      "🚀",
+      "\ud800",
+      "\udfff",
+    ),
+    fc.string({ maxLength: 40 }),
+  );
+  fc.assert(
+    fc.property(fc.array(units, { maxLength: 80 }), (parts) => {
+      const text = parts.join("");
+      assert.equal(textBytes(text), new TextEncoder().encode(text).length);
+    }),
+  );
+});

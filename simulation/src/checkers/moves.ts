@@ -1,10 +1,5 @@
-import {
-  decodeRecord,
-  firstShard,
-  type KeyValue,
-  type MovedRecord,
-  movedKey,
-} from "@atlasnet/core";
+import { firstShard, type KeyValue, type MovedRecord, movedKey } from "@atlasnet/core";
+import { movedOf } from "./records.ts";
 
 /** How the migrations of a run ended, counted: runs in which none ends prove little about them. */
 export class Moves {
@@ -20,13 +15,12 @@ export class Moves {
   /** Something was committed. */
   look(item: (key: string) => KeyValue | undefined, ended: (record: MovedRecord) => void): void {
     for (const world of this.worlds) {
-      const found = item(movedKey(firstShard(world)));
-      const decoded = found && decodeRecord("moved", found.value);
-      if (!decoded?.ok || this.last.get(world) === decoded.record.id) continue;
-      this.last.set(world, decoded.record.id);
-      if (decoded.record.outcome === "moved") this.moved += 1;
+      const record = movedOf(item(movedKey(firstShard(world))));
+      if (record === undefined || this.last.get(world) === record.id) continue;
+      this.last.set(world, record.id);
+      if (record.outcome === "moved") this.moved += 1;
       else this.aborted += 1;
-      ended(decoded.record);
+      ended(record);
     }
   }
 }

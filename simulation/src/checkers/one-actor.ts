@@ -1,8 +1,9 @@
 import type { Violations } from "@atlasnet/apiserver/sim";
-import { decodeRecord, isAlive, type KeyValue, nodeKey, ownerKey } from "@atlasnet/core";
+import { isAlive, type KeyValue, nodeKey, ownerKey } from "@atlasnet/core";
 import type { SimPassage } from "@atlasnet/core/sim";
 import { isAct } from "./acts.ts";
 import type { Checker } from "./checker.ts";
+import { nodeOf, ownerOf } from "./records.ts";
 
 export interface OneActorDependencies {
   readonly violations: Violations;
@@ -39,17 +40,16 @@ export class OneActor implements Checker {
 
   private problem(node: string, shard: string, epoch: number): string | undefined {
     const { item, bootOf } = this.deps;
-    const owner = item(ownerKey(shard));
-    const decoded = owner && decodeRecord("owner", owner.value);
-    if (!decoded?.ok) return "nobody owns it";
-    const { state, node: of, boot } = decoded.record;
-    if (state !== "owned" || of !== node || owner?.modified !== epoch)
-      return `it is ${state} by ${of} at ${owner?.modified}`;
+    const found = item(ownerKey(shard));
+    const owner = ownerOf(found);
+    if (owner === undefined) return "nobody owns it";
+    const { state, node: of, boot } = owner;
+    if (state !== "owned" || of !== node || found?.modified !== epoch)
+      return `it is ${state} by ${of} at ${found?.modified}`;
     const running = bootOf(node);
     if (boot !== running) return `it is owned by boot ${boot}, and ${running} runs`;
-    const record = item(nodeKey(node));
-    const known = record && decodeRecord("node", record.value);
-    if (!known?.ok || !isAlive(known.record, boot))
+    const known = nodeOf(item(nodeKey(node)));
+    if (known === undefined || !isAlive(known, boot))
       return "that boot is not alive: others may have it";
     return undefined;
   }

@@ -1,16 +1,15 @@
 import type { Violations } from "@atlasnet/apiserver/sim";
 import {
-  decodeRecord,
   firstShard,
   isAlive,
   type KeyValue,
   migrationKey,
   mirrorKey,
   nodeKey,
-  type OwnerRecord,
   ownerKey,
 } from "@atlasnet/core";
 import type { SimPassage } from "@atlasnet/core/sim";
+import { migrationOf, mirrorOf, nodeOf, ownerOf } from "./records.ts";
 import type { MadeTick, TickChecker } from "./ticks.ts";
 
 export interface OwnTransactionsDependencies {
@@ -63,10 +62,10 @@ export class OwnTransactions implements TickChecker {
     if (!this.isAlive(node, boot)) this.report(`${who}, and is not alive`);
     const last = ownerOf(before?.owner);
     if (last?.state !== "owned" || (last.node === node && last.boot === boot)) return;
-    const migration = decoded("migration", before?.migration);
+    const migration = migrationOf(before?.migration);
     const isMoved =
       migration?.to === node && migration.toBoot === boot && now.migration === undefined;
-    const mirror = decoded("mirror", before?.mirror);
+    const mirror = mirrorOf(before?.mirror);
     const isMirror = mirror?.node === node && mirror.boot === boot && mirror.state === "in-sync";
     if (!isMoved && !isMirror && this.isAlive(last.node, last.boot))
       this.report(`${who}, taken from ${last.node} (${last.boot}), which is alive`);
@@ -75,7 +74,7 @@ export class OwnTransactions implements TickChecker {
   sent({ message }: SimPassage): void {
     if (message.type !== "replica-sealed") return;
     const { shard, epoch } = message;
-    const migration = decoded("migration", this.deps.item(migrationKey(shard)));
+    const migration = migrationOf(this.deps.item(migrationKey(shard)));
     if (migration?.epoch === epoch) this.sealed.set(`${shard} ${epoch}`, migration.id);
   }
 
@@ -87,29 +86,17 @@ export class OwnTransactions implements TickChecker {
     const { item } = this.deps;
     const where = `${shard} makes tick ${result.tick} at epoch ${epoch}, sealed for migration ${sealed}`;
     if (item(ownerKey(shard))?.modified !== epoch) this.report(`${where}, which has moved it`);
-    else if (decoded("migration", item(migrationKey(shard)))?.id === sealed)
+    else if (migrationOf(item(migrationKey(shard)))?.id === sealed)
       this.report(`${where}, which is not given up`);
     else this.sealed.delete(`${shard} ${epoch}`);
   }
 
   private isAlive(node: string, boot: string): boolean {
-    const record = decoded("node", this.deps.item(nodeKey(node)));
+    const record = nodeOf(this.deps.item(nodeKey(node)));
     return record !== undefined && isAlive(record, boot);
   }
 
   private report(detail: string): void {
     this.deps.violations.add(this.rule, detail);
   }
-}
-
-function ownerOf(item: KeyValue | undefined): OwnerRecord | undefined {
-  return decoded("owner", item);
-}
-
-function decoded<K extends Parameters<typeof decodeRecord>[0]>(
-  kind: K,
-  item: KeyValue | undefined,
-) {
-  const read = item && decodeRecord<K>(kind, item.value);
-  return read?.ok === true ? read.record : undefined;
 }
