@@ -432,6 +432,7 @@ export {
   NODES_GROUP,
   RAFT_BULK_CHANNEL,
   RAFT_CHANNEL,
+  type ReplicaUse,
   replicaBulkChannel,
   replicaChannel,
   shardChannel,

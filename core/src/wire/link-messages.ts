@@ -86,14 +86,17 @@ export function shardChannel(shard: string): string {
   return `shard:${shard}`;
 }
 
+/** What a replica of a shard is for. The same two nodes may have one of each at a time. */
+export type ReplicaUse = "migration" | "mirror";
+
 /** The channel of messages about a replica of a shard. */
-export function replicaChannel(shard: string): string {
-  return `replica:${shard}`;
+export function replicaChannel(shard: string, use: ReplicaUse): string {
+  return use === "migration" ? `replica:${shard}` : `mirror:${shard}`;
 }
 
 /** The channel of `replica-piece` messages; its sender says `bulk`. */
-export function replicaBulkChannel(shard: string): string {
-  return `replica-bulk:${shard}`;
+export function replicaBulkChannel(shard: string, use: ReplicaUse): string {
+  return use === "migration" ? `replica-bulk:${shard}` : `mirror-bulk:${shard}`;
 }
 
 /** What a gameserver hosts: the whole list, sent when a link opens and after every change. */

@@ -24,7 +24,7 @@ import { Arrival, replicaFailure } from "./arrival.ts";
 import { InTurn } from "./in-turn.ts";
 import type { MigrationHome, MovingWorlds } from "./migration-home.ts";
 import type { MigrationWatch } from "./migration-watch.ts";
-import type { ReplicaLinks } from "./replica-links.ts";
+import type { ReplicaLane } from "./replica-links.ts";
 import {
   MigrationTarget,
   type TargetEffect,
@@ -48,7 +48,7 @@ export interface IncomingOptions {
 export interface IncomingDependencies {
   readonly home: MigrationHome;
   readonly worlds: MovingWorlds;
-  readonly links: ReplicaLinks;
+  readonly links: ReplicaLane;
   readonly clock: Clock;
   readonly watch: MigrationWatch;
   readonly stream: ReplicaTargetDependencies;

@@ -7,6 +7,7 @@ import type {
   Logger,
   MigrationProgress,
   MigrationRecord,
+  ReplicaUse,
   Seen,
   ToOwner,
   ToReplica,
@@ -20,7 +21,7 @@ import { Incoming } from "./incoming.ts";
 import type { MigrationHome } from "./migration-home.ts";
 import { type MigrationSide, MigrationWatch } from "./migration-watch.ts";
 import { closing, Outgoing } from "./outgoing.ts";
-import { ReplicaLinks } from "./replica-links.ts";
+import { type ReplicaLane, ReplicaLinks } from "./replica-links.ts";
 
 /** Shards that are on their way to this node at once, and away from it; others wait for their turn. */
 export const MAX_MIGRATIONS_IN = 4;
@@ -51,6 +52,7 @@ export class MigrationHost {
   private readonly options: MigrationHostOptions;
   private readonly dependencies: MigrationHostDependencies;
   private readonly links: ReplicaLinks;
+  private readonly lane: ReplicaLane;
   private readonly watch: MigrationWatch;
   private readonly incoming = new Map<string, Incoming>();
   private readonly outgoing = new Map<string, Outgoing>();
@@ -79,14 +81,15 @@ export class MigrationHost {
             each.linkGone(link);
           this.mirrors.linkGone(link);
         },
-        message: (link, shard, message) => this.message(link, shard, message),
+        message: (link, shard, message, use) => this.message(link, shard, message, use),
       },
     );
+    this.lane = this.links.lane("migration");
     const { bytesPerSecond, mirror = MIRROR_TIMES } = options;
     const stream = { checksum: crc32, counts: this.counts, nextCopy: () => ++this.copies };
     this.mirrors = new MirrorHost(
       { bytesPerSecond, ...mirror },
-      { links: this.links, ...{ clock, logger, meter, stream } },
+      { links: this.links.lane("mirror"), ...{ clock, logger, meter, stream } },
     );
   }
 
@@ -192,7 +195,7 @@ export class MigrationHost {
   }
 
   private come(shard: string, migration: Seen<MigrationRecord>, boot: string): void {
-    const { home, worlds, links, watch, counts } = this;
+    const { home, worlds, lane: links, watch, counts } = this;
     if (home?.registration === undefined || worlds === undefined) return;
     const { clock } = this.dependencies;
     const me = { node: home.node, boot, generation: home.registration.generation };
@@ -211,7 +214,7 @@ export class MigrationHost {
   }
 
   private go(shard: string, migration: Seen<MigrationRecord>, boot: string): void {
-    const { home, worlds, links, watch, counts } = this;
+    const { home, worlds, lane: links, watch, counts } = this;
     if (home === undefined || worlds === undefined) return;
     const { clock } = this.dependencies;
     const { bytesPerSecond } = this.options;
@@ -240,29 +243,32 @@ export class MigrationHost {
     queueMicrotask(() => this.look([each.shard]));
   }
 
-  private message(link: Link, shard: string, message: LinkMessage): void {
+  private message(link: Link, shard: string, message: LinkMessage, use: ReplicaUse): void {
+    if (!isToOwner(message) && !isToReplica(message))
+      return link.close({
+        code: "bad-message",
+        detail: `"${message.type}" is not for a gameserver`,
+      });
     if (isToReplica(message)) {
-      const each = this.incoming.get(shard);
-      if (message.type !== "replica-close" || each !== undefined) each?.message(link, message);
-      this.mirrors.toReplica(link, shard, message);
+      if (use === "mirror") this.mirrors.toReplica(link, shard, message);
+      else this.incoming.get(shard)?.message(link, message);
     }
-    if (!isToOwner(message)) {
-      if (!isToReplica(message))
-        link.close({ code: "bad-message", detail: `"${message.type}" is not for a gameserver` });
-      return;
-    }
+    if (!isToOwner(message)) return;
+    const isTaken =
+      use === "mirror"
+        ? this.mirrors.toOwner(link, shard, message)
+        : this.toOutgoing(link, shard, message);
+    if (isTaken || message.type !== "replica-open") return;
+    const reason = `there is no such ${use} of this shard, as far as this node knows`;
+    const refusal = closing(shard, message.epoch, "unknown-ticket", reason);
+    this.links.lane(use).send(link, shard, refusal);
+  }
+
+  /** False: it is for nobody here. */
+  private toOutgoing(link: Link, shard: string, message: ToOwner): boolean {
     const each = this.outgoing.get(shard);
-    if (message.type !== "replica-open") {
-      each?.message(link, message);
-      this.mirrors.toOwner(link, shard, message);
-      return;
-    }
-    const { epoch, id } = message;
-    if (this.mirrors.isTicket(shard, id)) {
-      if (this.mirrors.toOwner(link, shard, message)) return;
-    } else if (each !== undefined) return each.message(link, message);
-    const reason = "there is no such migration or mirror of this shard, as far as this node knows";
-    this.links.send(link, shard, closing(shard, epoch, "unknown-ticket", reason));
+    each?.message(link, message);
+    return each !== undefined;
   }
 }
 

@@ -23,7 +23,7 @@ import { Alarm } from "./alarm.ts";
 import { InTurn } from "./in-turn.ts";
 import type { MigrationHome, MovingWorlds } from "./migration-home.ts";
 import type { MigrationWatch } from "./migration-watch.ts";
-import type { ReplicaLinks } from "./replica-links.ts";
+import type { ReplicaLane } from "./replica-links.ts";
 import {
   MigrationSource,
   type SourceEffect,
@@ -42,7 +42,7 @@ export interface OutgoingOptions {
 export interface OutgoingDependencies {
   readonly home: MigrationHome;
   readonly worlds: MovingWorlds;
-  readonly links: ReplicaLinks;
+  readonly links: ReplicaLane;
   readonly clock: Clock;
   readonly watch: MigrationWatch;
   readonly stream: ReplicaSourceDependencies;

@@ -5,6 +5,7 @@ import {
   type LinkMessage,
   type LinkNetwork,
   type Logger,
+  type ReplicaUse,
   replicaBulkChannel,
   replicaChannel,
   type Timer,
@@ -13,11 +14,25 @@ import {
 /** Pauses before another try to reach a gameserver, in ms: doubled each time. */
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 2_000;
+const USES = ["migration", "mirror"] as const satisfies readonly ReplicaUse[];
 
 export interface ReplicaLinkEvents {
   linked(link: Link): void;
   gone(link: Link): void;
-  message(link: Link, shard: string, message: LinkMessage): void;
+  message(link: Link, shard: string, message: LinkMessage, use: ReplicaUse): void;
+}
+
+/** The links as one use has them: its streams never meet those of the other. */
+export interface ReplicaLane {
+  /** What comes about the shard is told from now on, until as many `unserve`; before, it waits in its channel. */
+  serve(shard: string): void;
+  unserve(shard: string): void;
+  /** There is to be a link to the node, until as many `release`: it is opened, and opened again. */
+  need(node: string): void;
+  release(node: string): void;
+  /** The newest link to a node. */
+  to(node: string): Link | undefined;
+  send(link: Link, shard: string, message: LinkMessage, bulk?: boolean): void;
 }
 
 export interface ReplicaLinksDependencies {
@@ -35,8 +50,8 @@ export class ReplicaLinks {
   private readonly events: ReplicaLinkEvents;
   private readonly links = new Map<string, Link[]>();
   /** Shards whose channels are heard, and by how many. */
-  private readonly served = new Map<string, number>();
-  private readonly heard = new WeakMap<Link, Set<string>>();
+  private readonly served = { migration: new Map<string, number>(), mirror: new Map() };
+  private readonly heard = new WeakMap<Link, { [use in ReplicaUse]: Set<string> }>();
   /** Who needs a link to a node, and how often it could not be had. */
   private readonly needed = new Map<string, { count: number; failures: number; timer?: Timer }>();
   private readonly dialling = new Set<string>();
@@ -57,35 +72,47 @@ export class ReplicaLinks {
         detail: "worlds move between gameservers of version 4",
       });
     this.links.set(node, [...(this.links.get(node) ?? []), link]);
-    for (const shard of this.served.keys()) this.hear(link, shard);
+    for (const use of USES)
+      for (const shard of this.served[use].keys()) this.hear(link, shard, use);
     const gone = () => this.gone(link);
     link.closed.then(gone, gone);
     this.events.linked(link);
   }
 
-  /** What comes about the shard is told from now on, until as many `unserve`; before, it waits in its channel. */
-  serve(shard: string): void {
-    const count = this.served.get(shard) ?? 0;
-    this.served.set(shard, count + 1);
+  lane(use: ReplicaUse): ReplicaLane {
+    return {
+      serve: (shard) => this.serve(shard, use),
+      unserve: (shard) => this.unserve(shard, use),
+      need: (node) => this.need(node),
+      release: (node) => this.release(node),
+      to: (node) => this.to(node),
+      send: (link, shard, message, bulk = false) => channelOf(link, shard, use, bulk).send(message),
+    };
+  }
+
+  private serve(shard: string, use: ReplicaUse): void {
+    const served = this.served[use];
+    const count = served.get(shard) ?? 0;
+    served.set(shard, count + 1);
     if (count > 0) return;
-    for (const links of this.links.values()) for (const link of links) this.hear(link, shard);
+    for (const links of this.links.values()) for (const link of links) this.hear(link, shard, use);
   }
 
-  unserve(shard: string): void {
-    const count = this.served.get(shard) ?? 0;
-    if (count > 1) this.served.set(shard, count - 1);
-    else this.served.delete(shard);
+  private unserve(shard: string, use: ReplicaUse): void {
+    const served = this.served[use];
+    const count = served.get(shard) ?? 0;
+    if (count > 1) served.set(shard, count - 1);
+    else served.delete(shard);
   }
 
-  /** There is to be a link to the node, until as many `release`: it is opened, and opened again. */
-  need(node: string): void {
+  private need(node: string): void {
     const need = this.needed.get(node) ?? { count: 0, failures: 0 };
     need.count += 1;
     this.needed.set(node, need);
     this.dial(node);
   }
 
-  release(node: string): void {
+  private release(node: string): void {
     const need = this.needed.get(node);
     if (need === undefined) return;
     need.count -= 1;
@@ -94,13 +121,8 @@ export class ReplicaLinks {
     this.needed.delete(node);
   }
 
-  /** The newest link to a node. */
-  to(node: string): Link | undefined {
+  private to(node: string): Link | undefined {
     return this.links.get(node)?.at(-1);
-  }
-
-  send(link: Link, shard: string, message: LinkMessage, bulk = false): void {
-    channelOf(link, shard, bulk).send(message);
   }
 
   stop(): void {
@@ -111,14 +133,14 @@ export class ReplicaLinks {
       link.close({ code: "closed", detail: "this gameserver stops" });
   }
 
-  private hear(link: Link, shard: string): void {
-    const heard = this.heard.get(link) ?? new Set();
+  private hear(link: Link, shard: string, use: ReplicaUse): void {
+    const heard = this.heard.get(link) ?? { migration: new Set(), mirror: new Set() };
     this.heard.set(link, heard);
-    if (heard.has(shard)) return;
-    heard.add(shard);
+    if (heard[use].has(shard)) return;
+    heard[use].add(shard);
     for (const bulk of [false, true])
-      channelOf(link, shard, bulk).onMessage((message) =>
-        this.events.message(link, shard, message),
+      channelOf(link, shard, use, bulk).onMessage((message) =>
+        this.events.message(link, shard, message, use),
       );
   }
 
@@ -158,8 +180,8 @@ export class ReplicaLinks {
   }
 }
 
-function channelOf(link: Link, shard: string, bulk: boolean): Channel {
+function channelOf(link: Link, shard: string, use: ReplicaUse, bulk: boolean): Channel {
   return bulk
-    ? link.channel(replicaBulkChannel(shard), { bulk: true })
-    : link.channel(replicaChannel(shard));
+    ? link.channel(replicaBulkChannel(shard, use), { bulk: true })
+    : link.channel(replicaChannel(shard, use));
 }

@@ -1,7 +1,7 @@
 import type { Clock, Link, Logger, MirrorRecord, Seen, ToOwner, ToReplica } from "@atlasnet/core";
 import type { Meter } from "@opentelemetry/api";
 import type { ReplicaNews } from "../host/protocol.ts";
-import type { ReplicaLinks } from "../migration/replica-links.ts";
+import type { ReplicaLane } from "../migration/replica-links.ts";
 import type { ReplicaSourceDependencies } from "../replica/source-types.ts";
 import type { MirroredWorlds, MirrorHome } from "./mirror-home.ts";
 import { MirrorWatch } from "./mirror-watch.ts";
@@ -27,7 +27,7 @@ export interface MirrorHostOptions {
 }
 
 export interface MirrorHostDependencies {
-  readonly links: ReplicaLinks;
+  readonly links: ReplicaLane;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly meter: Meter;
@@ -91,11 +91,6 @@ export class MirrorHost {
     const each = this.mirrored.get(shard);
     each?.message(link, message);
     return each !== undefined;
-  }
-
-  /** Whether the ticket is that of a mirror, as the watch shows it. */
-  isTicket(shard: string, id: string): boolean {
-    return this.home?.mirrorView(shard).mirror.record?.id === id;
   }
 
   news(news: ReplicaNews): void {

@@ -3,7 +3,7 @@ import type { ReplicaNews } from "../host/protocol.ts";
 import { Alarm } from "../migration/alarm.ts";
 import { InTurn } from "../migration/in-turn.ts";
 import { closing } from "../migration/outgoing.ts";
-import type { ReplicaLinks } from "../migration/replica-links.ts";
+import type { ReplicaLane } from "../migration/replica-links.ts";
 import type { TicketProblem } from "../migration/ticket.ts";
 import { ReplicaSource } from "../replica/source.ts";
 import type {
@@ -28,7 +28,7 @@ export interface MirroredOptions {
 export interface MirroredDependencies {
   readonly home: MirrorHome;
   readonly worlds: MirroredWorlds;
-  readonly links: ReplicaLinks;
+  readonly links: ReplicaLane;
   readonly clock: Clock;
   readonly watch: MirrorWatch;
   readonly stream: ReplicaSourceDependencies;

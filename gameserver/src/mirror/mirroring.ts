@@ -10,7 +10,7 @@ import type { ReplicaNews } from "../host/protocol.ts";
 import { Alarm } from "../migration/alarm.ts";
 import { Arrival, replicaFailure } from "../migration/arrival.ts";
 import { InTurn } from "../migration/in-turn.ts";
-import type { ReplicaLinks } from "../migration/replica-links.ts";
+import type { ReplicaLane } from "../migration/replica-links.ts";
 import { problemOf } from "../problem-of.ts";
 import { ReplicaTarget } from "../replica/target.ts";
 import type {
@@ -39,7 +39,7 @@ export interface MirroringOptions {
 export interface MirroringDependencies {
   readonly home: MirrorHome;
   readonly worlds: MirroredWorlds;
-  readonly links: ReplicaLinks;
+  readonly links: ReplicaLane;
   readonly clock: Clock;
   readonly watch: MirrorWatch;
   readonly stream: ReplicaTargetDependencies;

@@ -2,35 +2,14 @@ import assert from "node:assert/strict";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
-import { askMirror, type LinkMessage, mirrorKey, snapshotKey } from "@atlasnet/core";
-import { mirrorView } from "@atlasnet/core/testing";
+import { test } from "node:test";
+import { snapshotKey } from "@atlasnet/core";
 import { until } from "../testing/counting-node.ts";
-import { inOrder, last, SHARD, type TwoNodesOptions, twoNodes } from "../testing/two-nodes.ts";
-
-async function scene(
-  t: TestContext,
-  hears?: (message: LinkMessage) => LinkMessage | undefined,
-  options?: TwoNodesOptions,
-) {
-  const nodes = await twoNodes(t, hears, options);
-  const { tiny } = nodes;
-  const mirror = () => tiny.seen("mirror", mirrorKey(SHARD)).record;
-  let ids = 0;
-  const ask = (node: string) => {
-    // Not those of migrations.
-    const id = String(++ids).padStart(16, "f");
-    const { generation } = tiny;
-    const made = askMirror(SHARD, mirrorView(tiny, "arena", node), { id, node, generation });
-    assert.ok(made.ok, JSON.stringify(made));
-    assert.ok(tiny.txn(made.txn).succeeded);
-  };
-  const inSync = () => until(() => mirror()?.state === "in-sync");
-  return { ...nodes, mirror, ask, inSync };
-}
+import { mirroredNodes } from "../testing/mirrored-nodes.ts";
+import { inOrder, last, SHARD } from "../testing/two-nodes.ts";
 
 test("a world's owner dies: its mirror goes on, and nothing that anybody was told is gone", async (t) => {
-  const { g, h, ask, inSync, owner, mirror } = await scene(t);
+  const { g, h, ask, inSync, owner, mirror } = await mirroredNodes(t);
   const before = await g.watch();
   await until(() => last(before.counts) > 10);
   ask("h");
@@ -56,7 +35,9 @@ test("a world's owner dies: its mirror goes on, and nothing that anybody was tol
 
 test("an owner that its mirror cannot reach is owner no more, and has let nothing out since", async (t) => {
   let isCut = false;
-  const { g, h, ask, inSync, owner } = await scene(t, (message) => (isCut ? undefined : message));
+  const { g, h, ask, inSync, owner } = await mirroredNodes(t, (message) =>
+    isCut ? undefined : message,
+  );
   const before = await g.watch();
   ask("h");
   await inSync();
@@ -82,7 +63,7 @@ test("an owner that its mirror cannot reach is owner no more, and has let nothin
 });
 
 test("a world whose mirror dies or leaves goes on without it, at its epoch", async (t) => {
-  const { g, h, ask, inSync, owner, mirror } = await scene(t);
+  const { g, h, ask, inSync, owner, mirror } = await mirroredNodes(t);
   const { counts, epoch } = await g.watch();
   ask("h");
   await inSync();
@@ -96,7 +77,7 @@ test("a world whose mirror dies or leaves goes on without it, at its epoch", asy
 });
 
 test("a mirrored world moves to its mirror and back: its players miss nothing", async (t) => {
-  const { g, h, ask, inSync, move, moved, owner, mirror } = await scene(t);
+  const { g, h, ask, inSync, move, moved, owner, mirror } = await mirroredNodes(t);
   const before = await g.watch();
   ask("h");
   await inSync();
@@ -122,7 +103,7 @@ test("a mirrored world moves to its mirror and back: its players miss nothing", 
 
 test("links that end in the middle are opened again, and the mirror stays", async (t) => {
   const ends = new Set(["replica-copy", "replica-piece"]);
-  const { g, ask, inSync, mirror } = await scene(t, (message) =>
+  const { g, ask, inSync, mirror } = await mirroredNodes(t, (message) =>
     ends.delete(message.type) ? undefined : message,
   );
   const { counts } = await g.watch();
@@ -136,7 +117,7 @@ test("links that end in the middle are opened again, and the mirror stays", asyn
 });
 
 test("a mirrored world that is taken away is saved in its last state, and given back", async (t) => {
-  const { g, h, tiny, ask, inSync, owner, mirror } = await scene(t);
+  const { g, h, tiny, ask, inSync, owner, mirror } = await mirroredNodes(t);
   const before = await g.watch();
   ask("h");
   await inSync();
@@ -166,7 +147,7 @@ test("the thread of a mirrored world dies: the mirror, which has more than its d
     export const world = { ...counter, behaviour: { ...counter.behaviour, tick: dies } };
   `;
   const modules = { "fragile.mjs": fragile };
-  const { g, h, ask, inSync, owner } = await scene(t, undefined, {
+  const { g, h, ask, inSync, owner } = await mirroredNodes(t, undefined, {
     modules,
     module: "./fragile.mjs",
   });
@@ -185,7 +166,7 @@ test("the thread of a mirrored world dies: the mirror, which has more than its d
 });
 
 test("until a lost mirror is known to be cleared, nothing leaves", async (t) => {
-  const { g, h, ask, inSync } = await scene(t);
+  const { g, h, ask, inSync } = await mirroredNodes(t);
   const { counts } = await g.watch();
   ask("h");
   await inSync();

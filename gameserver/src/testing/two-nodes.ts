@@ -12,6 +12,7 @@ import {
   migrationKey,
   movedKey,
   nodeKey,
+  type WorldRecord,
   worldKey,
 } from "@atlasnet/core";
 import { claimView, TinyStore } from "@atlasnet/core/testing";
@@ -27,6 +28,8 @@ export interface TwoNodesOptions {
   readonly modules?: { readonly [file: string]: string };
   /** What the world runs at first. */
   readonly module?: string;
+  /** The rest of the world's record, where it is not the usual one. */
+  readonly record?: Partial<WorldRecord>;
 }
 
 /**
@@ -36,7 +39,7 @@ export interface TwoNodesOptions {
 export async function twoNodes(
   t: TestContext,
   hears: Hears = (message) => message,
-  { modules = {}, module: path = "./counter.mjs" }: TwoNodesOptions = {},
+  { modules = {}, module: path = "./counter.mjs", record = {} }: TwoNodesOptions = {},
 ) {
   const dir = mkdtempSync(join(tmpdir(), "atlasnet-migration-"));
   const tiny = new TinyStore();
@@ -55,7 +58,7 @@ export async function twoNodes(
     writeFileSync(join(dir, "worlds", file), text);
   await Promise.all([g.start(), h.start()]);
   await until(() => [g, h].every(({ control }) => control.states.includes("ready")));
-  g.control.createWorld("arena", { module: { source: "node", path } }, "g");
+  g.control.createWorld("arena", { ...record, module: { source: "node", path } }, "g");
   const migration = () => tiny.seen("migration", migrationKey(SHARD));
   const moved = () => tiny.seen("moved", movedKey(SHARD)).record;
   const owner = () => g.control.owner("arena");
