@@ -53,28 +53,54 @@ test("a pre-vote is answered without a change of term, by term and log", () => {
   );
 });
 
-test("of two that ask at the same time the first by name goes on, for a moment", () => {
-  const ask = (to: string, from: string, waited: number) => {
-    const core = node(to);
+test("of two that ask at the same time the first by name goes on, and only it", () => {
+  const asking = (id: string) => {
+    const core = node(id);
     while (core.status.role === "follower") core.tick();
-    for (let tick = 0; tick < waited; tick++) core.tick();
     drain(core);
-    core.step(message(from, to, 1, { type: "pre-vote", forTerm: 2, lastIndex: 1, lastTerm: 1 }));
-    const [answer] = drain(core).messages;
-    assert(answer?.type === "pre-vote-answer");
-    return answer.granted;
+    return core;
   };
-  assert.deepEqual([ask("a", "b", 0), ask("a", "b", 2), ask("a", "b", 3)], [false, false, true]);
-  assert.equal(ask("b", "a", 0), true);
+  const [a, b] = [asking("a"), asking("b")];
+  const preVote = { type: "pre-vote", forTerm: 2, lastIndex: 1, lastTerm: 1 } as const;
+  a.step(message("b", "a", 1, preVote));
+  b.step(message("a", "b", 1, preVote));
+  assert.deepEqual([a.status.role, b.status.role], ["pre-candidate", "follower"]);
+  for (const answer of [...drain(a).messages, ...drain(b).messages]) {
+    assert(answer.type === "pre-vote-answer" && answer.granted);
+    (answer.to === "a" ? a : b).step(answer);
+  }
+  assert.deepEqual([a.status.role, b.status.role], ["candidate", "follower"]);
 });
 
-test("one that asks at the same time and has more goes before the first by name", () => {
+test("the first by name asks no longer once it has said yes to one with more", () => {
   const core = node("a");
   while (core.status.role === "follower") core.tick();
   drain(core);
   core.step(message("b", "a", 1, { type: "pre-vote", forTerm: 2, lastIndex: 2, lastTerm: 1 }));
   const [answer] = drain(core).messages;
   assert(answer?.type === "pre-vote-answer" && answer.granted);
+  assert.equal(core.status.role, "follower");
+});
+
+test("who hears nothing asks again before the next time-out, and not those that said yes", () => {
+  const core = node("a");
+  while (core.status.role === "follower") core.tick();
+  drain(core);
+  core.tick();
+  assert.deepEqual(sent(drain(core).messages), []);
+  core.tick();
+  assert.deepEqual(sent(drain(core).messages), ["pre-vote to b in 1", "pre-vote to c in 1"]);
+  const five = node("a", { voters: ["a", "b", "c", "d", "e"] });
+  while (five.status.role === "follower") five.tick();
+  five.step(message("b", "a", 1, { type: "pre-vote-answer", forTerm: 2, granted: true }));
+  drain(five);
+  five.tick();
+  five.tick();
+  assert.deepEqual(sent(drain(five).messages), [
+    "pre-vote to c in 1",
+    "pre-vote to d in 1",
+    "pre-vote to e in 1",
+  ]);
 });
 
 test("a candidate gives way to a leader of its term", () => {

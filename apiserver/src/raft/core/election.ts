@@ -27,19 +27,25 @@ function campaign(state: RaftState, role: "pre-candidate" | "candidate", transfe
     state.vote = state.id;
   }
   const { lastIndex, lastTerm } = state.log;
-  for (const voter of state.members.voters) {
-    if (voter === state.id) continue;
-    if (role === "candidate")
-      state.send(voter, { type: "vote", lastIndex, lastTerm, transfer }, "after-sync");
-    else
-      state.send(
-        voter,
-        { type: "pre-vote", forTerm: state.term + 1, lastIndex, lastTerm },
-        "after-sync",
-      );
-  }
+  if (role === "pre-candidate") askPreVotes(state);
+  else
+    for (const voter of state.members.voters)
+      if (voter !== state.id)
+        state.send(voter, { type: "vote", lastIndex, lastTerm, transfer }, "after-sync");
   state.votes.set(state.id, true);
   tally(state);
+}
+
+/**
+ * Asks those that have not said yes. A pre-candidate does so again and again: who heard the former leader a moment
+ * later than this node says nothing yet, and would not be asked again before another time-out.
+ */
+export function askPreVotes(state: RaftState): void {
+  const { lastIndex, lastTerm } = state.log;
+  const body = { type: "pre-vote", forTerm: state.term + 1, lastIndex, lastTerm } as const;
+  for (const voter of state.members.voters)
+    if (voter !== state.id && state.votes.get(voter) !== true)
+      state.send(voter, body, "after-sync");
 }
 
 function tally(state: RaftState): void {
@@ -89,23 +95,19 @@ export function isBeyondNewLog(state: RaftState, message: Vote | PreVote): boole
 
 export function onPreVote(state: RaftState, message: PreVote): void {
   const { forTerm, lastIndex, lastTerm } = message;
-  const granted =
-    forTerm > state.term && state.isUpToDate(lastIndex, lastTerm) && !goesFirst(state, message);
+  const granted = forTerm > state.term && state.isUpToDate(lastIndex, lastTerm);
+  if (granted && state.role === "pre-candidate" && goesFirst(state, message))
+    state.follow(state.term, undefined);
   state.send(message.from, { type: "pre-vote-answer", forTerm, granted }, "after-sync");
 }
 
 /**
- * Two that ask at the same time would both hear yes, both stand, vote for themselves and wait for another time-out: of
- * equal ones the first by name goes on. Not for longer than a moment, because the one that is refused here may
- * reach others that this node does not.
+ * Two that ask at the same time would hear yes from each other, both stand, vote for themselves and wait for another
+ * time-out. So one of them asks no longer once it has said yes: that with the shorter log, or the second by name.
  */
-function goesFirst(state: RaftState, { from, forTerm, lastIndex, lastTerm }: PreVote): boolean {
-  const { log, options } = state;
-  if (state.role !== "pre-candidate" || state.electionElapsed > options.heartbeatTicks)
-    return false;
-  const isEqual =
-    forTerm === state.term + 1 && lastIndex === log.lastIndex && lastTerm === log.lastTerm;
-  return isEqual && state.id < from;
+function goesFirst({ log, id }: RaftState, { from, lastIndex, lastTerm }: PreVote): boolean {
+  const isEqual = lastIndex === log.lastIndex && lastTerm === log.lastTerm;
+  return !isEqual || from < id;
 }
 
 export function onPreVoteAnswer(state: RaftState, message: PreVoteAnswer): void {

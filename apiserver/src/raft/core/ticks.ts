@@ -1,4 +1,4 @@
-import { startElection } from "./election.ts";
+import { askPreVotes, startElection } from "./election.ts";
 import { quorumOf } from "./members.ts";
 import { beginRound } from "./replication.ts";
 import type { RaftState } from "./state.ts";
@@ -9,6 +9,12 @@ export function tick(state: RaftState): void {
   state.electionElapsed++;
   if (state.leading) tickLeader(state);
   else if (state.electionElapsed >= state.electionTimeout && state.mayLead) startElection(state);
+  else if (state.role === "pre-candidate" && state.mayLead && isAskedAgain(state))
+    askPreVotes(state);
+}
+
+function isAskedAgain({ electionElapsed, options }: RaftState): boolean {
+  return electionElapsed % options.heartbeatTicks === 0;
 }
 
 function tickLeader(state: RaftState): void {
