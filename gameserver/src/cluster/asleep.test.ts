@@ -3,18 +3,22 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import type { ArtifactStore } from "@atlasnet/artifacts";
 import {
   beginMigration,
   InProcessNetwork,
+  type LinkMessage,
   migrationKey,
   nodeKey,
+  removeWorld,
+  shardChannel,
   snapshotKey,
   updateWorld,
   worldKey,
 } from "@atlasnet/core";
 import { claimView, TinyStore } from "@atlasnet/core/testing";
 import { shardFolder } from "../durability/file-names.ts";
-import { openSnapshotStore } from "../snapshots/snapshot-store.ts";
+import { openSnapshotStore, type StoreOfShard } from "../snapshots/snapshot-store.ts";
 import { type Counted, CountingNode, until } from "../testing/counting-node.ts";
 
 const SHARD = "arena/0";
@@ -22,7 +26,16 @@ const SHARD = "arena/0";
 async function scene(t: TestContext) {
   const dir = mkdtempSync(join(tmpdir(), "atlasnet-asleep-"));
   const tiny = new TinyStore();
-  const storeOf = openSnapshotStore(join(dir, "store"), {});
+  const opened = openSnapshotStore(join(dir, "store"), {});
+  let isDown = false;
+  const storeOf: StoreOfShard = (world, shard) => {
+    const store = opened(world, shard);
+    const put: ArtifactStore["put"] = async (...all) =>
+      isDown ? Promise.reject(new Error("the store is down")) : store.put(...all);
+    return new Proxy(store, {
+      get: (target, name) => (name === "put" ? put : Reflect.get(target, name).bind(target)),
+    });
+  };
   const network = new InProcessNetwork({ verify: true });
   const make = (node: string) => new CountingNode({ node, dir, tiny, storeOf, network });
   const g = make("g");
@@ -49,7 +62,15 @@ async function scene(t: TestContext) {
     await asleep();
     return player;
   };
-  return { g, h, dir, tiny, owner, recorded, asleep, visit };
+  const setDown = (down: boolean) => {
+    isDown = down;
+  };
+  const world = () => {
+    const { record } = tiny.seen("world", worldKey("arena"));
+    assert.ok(record !== undefined);
+    return record;
+  };
+  return { g, h, dir, tiny, network, owner, recorded, asleep, visit, setDown, world };
 }
 
 /** A busy machine is slow. */
@@ -162,4 +183,58 @@ test("a node that is lost, or stops, while its world sleeps leaves it in order",
   assert.equal(recorded()?.final, true);
   h.control.want("arena", "h");
   assert.equal((await h.watch()).timeline, ann.timeline);
+});
+
+test("two players who come at the same time wake a world once, and both are in", async (t) => {
+  const { g, network, owner, visit } = await scene(t);
+  await visit();
+  const link = await network.node({ role: "proxy", node: "q" }).connect("g");
+  const { modified: epoch } = owner();
+  const second = new Promise<LinkMessage>((resolve) => {
+    link.channel(shardChannel(SHARD)).onMessage((message) => {
+      if (message.type === "attached" || message.type === "closed") resolve(message);
+    });
+  });
+  const first = g.watch();
+  link.channel(shardChannel(SHARD)).send({
+    ...{ type: "attach", shard: SHARD, epoch, attach: 1, account: "bea", name: "Bea", data: null },
+    ...{ stream: new Uint8Array(8), attempt: 1, firstUnacked: 1, lastReceived: 0 },
+  });
+  assert.equal((await second).type, "attached");
+  assert.equal((await first).epoch, epoch);
+  assert.equal(g.server.wakes.woken, 1);
+});
+
+test("a world that sleeps is disabled, changed and removed as it is: nobody wakes it for that", async (t) => {
+  const { g, tiny, owner, asleep, visit, world } = await scene(t);
+  const ann = await visit();
+  g.control.changeWorld("arena", { ...world(), enabled: false });
+  await until(() => owner().record?.state === "released");
+  assert.deepEqual([g.server.hosted, g.server.asleep, g.server.wakes.woken], [[], 0, 0]);
+  g.control.changeWorld("arena", { ...world(), enabled: true });
+  const bob = await g.watch();
+  assert.equal(bob.timeline, ann.timeline);
+  assert.ok((bob.counts[0] ?? 0) > last(ann.counts), "it goes on where it was");
+  g.leave(bob);
+  await asleep();
+  const { modified } = owner();
+  g.control.changeWorld("arena", { ...world(), config: { level: 2 } });
+  await until(() => owner().modified > modified && g.epoch === owner().modified);
+  await asleep();
+  const seen = tiny.seen("world", worldKey("arena"));
+  const removed = removeWorld("arena", seen);
+  assert.ok(removed.ok && tiny.txn(removed.txn).succeeded);
+  await until(() => g.server.hosted.length === 0);
+  assert.deepEqual([g.server.asleep, g.server.wakes.woken], [0, 0]);
+  assert.deepEqual(g.lines.filter(isOfItsOwn), []);
+});
+
+test("a snapshot store that is down keeps no world awake; what it slept in is recorded later", async (t) => {
+  const { g, recorded, visit, setDown } = await scene(t);
+  setDown(true);
+  const ann = await visit();
+  assert.equal(recorded(), undefined);
+  setDown(false);
+  await until(() => (recorded()?.newest.tick ?? 0) > last(ann.counts));
+  assert.deepEqual([g.server.asleep, g.server.wakes.woken], [1, 0]);
 });

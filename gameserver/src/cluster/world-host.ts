@@ -425,11 +425,16 @@ export class WorldHost implements GameserverControl {
     for (const wake of [...this.waiting]) wake();
   }
 
-  /** Whoever writes a world's record wants it: an operator wakes it by writing it as it is. */
+  /**
+   * Whoever writes a world's record wants it: an operator wakes it by writing it as it is. One that is to be closed for
+   * what was written need not wake for that.
+   */
   private wakeChanged(changes: readonly Change[]): void {
     for (const change of changes) {
       const parsed = change.type === "put" ? parseRecordKey(change.item.key) : undefined;
-      if (parsed?.kind === "world") this.worlds?.wake?.(firstShard(parsed.world));
+      if (parsed?.kind !== "world") continue;
+      const shard = firstShard(parsed.world);
+      if (this.hosting.isOpen(shard)) this.worlds?.wake?.(shard);
     }
   }
 

@@ -100,6 +100,11 @@ export class Hosting {
     return entry?.phase === "open" && entry.ownership?.epoch === epoch;
   }
 
+  /** It runs here, and nothing else is about to be done with it. */
+  isOpen(shard: string): boolean {
+    return this.shards.get(shard)?.phase === "open";
+  }
+
   /** What it runs, as its world's record names it; undefined: it does not run, or is about to run something else. */
   moduleOf(shard: string): ModuleSource | undefined {
     const entry = this.shards.get(shard);
