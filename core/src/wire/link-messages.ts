@@ -99,7 +99,10 @@ export function replicaBulkChannel(shard: string, use: ReplicaUse): string {
   return use === "migration" ? `replica-bulk:${shard}` : `mirror-bulk:${shard}`;
 }
 
-/** What a gameserver hosts: the whole list, sent when a link opens and after every change. */
+/**
+ * What a gameserver hosts: the whole list, sent when a link opens; after every change where there is no control plane,
+ * whose records proxies watch.
+ */
 export interface Hosting {
   type: "hosting";
   worlds: readonly HostedShard[];
