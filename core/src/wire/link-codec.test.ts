@@ -133,6 +133,7 @@ const messages: { [T in LinkMessage["type"]]: Extract<LinkMessage, { type: T }> 
     ...replica,
     tick: 100_000,
     hash: new Uint8Array(16).fill(9),
+    sections: new Uint8Array(48).fill(7),
     dueMs: 42,
   },
   raft: { type: "raft", group: "control", body: new Uint8Array([9, 8]) },
@@ -199,7 +200,7 @@ test("optional fields may be absent or undefined, others not", () => {
       const isOptional = ["session", "timeline", "welcomed", "schema", "params"].includes(key);
       if (message.type === "attach" && isOptional) continue;
       if (message.type === "attached" && key === "definition") continue;
-      if (key === "trace" || key === "ageMs") continue;
+      if (["trace", "ageMs", "sections"].includes(key)) continue;
       const saysWhere = ["copy", "bytes", "tick"].includes(key);
       if (message.type === "replica-open" && saysWhere) continue;
       assert.notEqual(linkMessageProblem(cut), undefined, `${message.type} without ${key}`);
@@ -336,6 +337,7 @@ test("the longest piece of a copy, and a delta that is longer, arrive whole", ()
 test("a number of a replica's copy is whole, its hash is of 16 bytes, its end has a known code", () => {
   const problems: readonly [LinkMessage["type"], object][] = [
     ["replica-sealed", { hash: new Uint8Array(8) }],
+    ["replica-sealed", { sections: new Uint8Array(16) }],
     ["replica-close", { code: "bored" }],
     ["replica-open", { copy: -1 }],
     ["replica-open", { boot: "" }],

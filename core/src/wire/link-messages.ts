@@ -418,6 +418,8 @@ export interface ReplicaSealed {
   tick: number;
   /** Of the state after `tick`: 16 bytes. */
   hash: Uint8Array;
+  /** Of its head, entities, keys, sessions, timers and requests, 8 bytes each: to say where two states differ. */
+  sections?: Uint8Array;
   /** Ms until the next tick would be due, from the sending; 0 when it was due already. */
   dueMs: number;
 }

@@ -3,6 +3,7 @@ import type { DefinitionData, Plain, Response } from "@atlasnet/world";
 import type { Ownership } from "../durability/plan-run.ts";
 import type { WrittenSnapshot } from "../durability/storage-options.ts";
 import type { Fault, TraceReport } from "../shard/shard.ts";
+import type { StateHash } from "../shard/state-digest.ts";
 import type { SleptState, WakingState } from "../sleep/slept-state.ts";
 import type { RecordedState } from "../snapshots/snapshot-choice.ts";
 
@@ -166,13 +167,13 @@ export type FromThread =
     }
   /** Of a shard with a copy under way: what each tick changed, in order, before what the tick lets out. */
   | { type: "delta"; shard: string; previous: number; tick: number; data: Uint8Array }
-  | { type: "sealed"; shard: string; tick: number; hash: Uint8Array; dueMs: number }
+  | ({ type: "sealed"; shard: string; tick: number; dueMs: number } & StateHash)
   | { type: "replica-open"; shard: string }
   /**
    * How far a replica is: bytes of the copy taken in; once it is whole, the tick it is at (0 before), with the hash of
    * that state.
    */
-  | { type: "replica-at"; shard: string; bytes: number; tick: number; hash?: Uint8Array }
+  | ({ type: "replica-at"; shard: string; bytes: number; tick: number } & Partial<StateHash>)
   | { type: "replica-kept"; shard: string; tick: number };
 
 /** What threads say of copies and replicas, to whoever drives them. */

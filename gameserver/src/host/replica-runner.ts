@@ -112,7 +112,7 @@ export class ReplicaRunner {
       shard: this.options.settings.shard,
       bytes: this.bytes,
       tick: hash === undefined ? 0 : this.shard.store.tick,
-      ...(hash !== undefined && { hash }),
+      ...hash,
     });
   }
 

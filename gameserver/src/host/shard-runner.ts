@@ -327,7 +327,7 @@ export class ShardRunner implements Ticking {
     const { clock, post } = this.dependencies;
     const { tick } = this.shard.store;
     const dueMs = Math.max(0, Math.round(this.pace.dueAt(tick + 1) - clock.now()));
-    post({ type: "sealed", shard: this.settings.shard, tick, hash, dueMs });
+    post({ type: "sealed", shard: this.settings.shard, tick, ...hash, dueMs });
   }
 
   /** Makes the ticks without which something would be lost where the shard goes on. */

@@ -115,11 +115,15 @@ test("a source that does not know of the move yet is asked again", async (t) => 
 for (const [what, problem, sealed, hears] of [
   [
     "a state that differs",
-    /the states of tick \d+ differ: hash [0-9a-f]{32} here, [0-9a-f]{32} at the owner \(hash-differs\)/,
+    /the states of tick \d+ differ in timers: hash [0-9a-f]{32} here, [0-9a-f]{32} at the owner \(hash-differs\)/,
     true,
     (message: LinkMessage) =>
       message.type === "replica-sealed"
-        ? { ...message, hash: message.hash.map((b) => b ^ 1) }
+        ? {
+            ...message,
+            hash: message.hash.map((b) => b ^ 1),
+            sections: (message.sections ?? message.hash).map((b, at) => (at === 32 ? b ^ 1 : b)),
+          }
         : message,
   ],
   [

@@ -1,4 +1,5 @@
 import type { ReplicaCopy, ReplicaDelta, ReplicaPiece } from "@atlasnet/core";
+import type { StateHash } from "../shard/state-digest.ts";
 import { DELTA_OVERHEAD_BYTES } from "./bounds.ts";
 
 /** Why a message is not taken in, in words; undefined: it is the next one. */
@@ -20,7 +21,7 @@ export class IncomingCopy {
   /** 0 before the thread has the whole copy. */
   takenTick = 0;
   /** Of the state after `takenTick`, if the thread gave it. */
-  takenHash: Uint8Array | undefined;
+  takenHash: Partial<StateHash> = {};
   /** What came and was not taken in. */
   private readonly untaken: { readonly tick: number; readonly cost: number }[] = [];
   private untakenDeltaBytes = 0;
@@ -90,10 +91,10 @@ export class IncomingCopy {
   }
 
   /** The thread says how far it is. */
-  took(bytes: number, tick: number, hash: Uint8Array | undefined): void {
+  took(bytes: number, tick: number, { hash, sections }: Partial<StateHash>): void {
     this.takenBytes = bytes;
     this.takenTick = tick;
-    this.takenHash = hash;
+    this.takenHash = { ...(hash && { hash }), ...(sections && { sections }) };
     const left = this.untaken.findIndex((delta) => delta.tick > tick);
     const gone = this.untaken.splice(0, left < 0 ? this.untaken.length : left);
     for (const { cost } of gone) this.untakenDeltaBytes -= cost;

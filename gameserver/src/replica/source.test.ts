@@ -16,6 +16,7 @@ const { data: definition } = defineWorld({ name: "mini", components: {} });
 const shard = "arena/0";
 const epoch = 7;
 const hash = new Uint8Array(16).fill(3);
+const sections = new Uint8Array(48).fill(5);
 const OPEN: SourceEvent = { type: "opened", open: {} };
 
 function deltaOf(previous: number, tick: number, bytes = 1): SourceFact {
@@ -23,7 +24,7 @@ function deltaOf(previous: number, tick: number, bytes = 1): SourceFact {
 }
 
 function sealedAt(tick: number): SourceFact {
-  return { type: "sealed", shard, tick, hash, dueMs: 40 };
+  return { type: "sealed", shard, tick, hash, sections, dueMs: 40 };
 }
 
 class Fixture {

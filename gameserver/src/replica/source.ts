@@ -6,6 +6,7 @@ import {
   type ReplicaOpen,
   type ToReplica,
 } from "@atlasnet/core";
+import type { StateHash } from "../shard/state-digest.ts";
 import {
   MAX_COPIES,
   MAX_KEPT_DELTA_BYTES,
@@ -28,9 +29,8 @@ import type {
 
 type SourceMessage = Extract<SourceEvent, { type: "message" }>["message"];
 
-interface Seal {
+interface Seal extends StateHash {
   readonly tick: number;
-  readonly hash: Uint8Array;
   readonly dueAt: number;
 }
 
@@ -222,8 +222,7 @@ export class ReplicaSource {
       if (fact.copy !== this.asked || copy !== undefined) return;
       this.copy = new OutgoingCopy(fact);
       if (this.isLinked) this.offer(this.copy);
-    } else if (fact.type === "sealed")
-      this.seal = { tick: fact.tick, hash: fact.hash, dueAt: this.now + fact.dueMs };
+    } else if (fact.type === "sealed") this.seal = { ...fact, dueAt: this.now + fact.dueMs };
     else if (copy === undefined) return;
     else if (fact.type === "delta") this.delta(copy, fact);
     else if (fact.copy === copy.number) this.piece(copy, fact);
@@ -275,13 +274,13 @@ export class ReplicaSource {
   private saySeal(lastTick: number): void {
     const { seal } = this;
     if (seal === undefined || this.isSealSaid) return;
-    const { tick, hash, dueAt } = seal;
+    const { tick, hash, sections, dueAt } = seal;
     if (tick !== lastTick)
       return this.fail("failed", `sealed at tick ${tick}, the last delta is of ${lastTick}`);
     this.isSealSaid = true;
     const { shard, epoch } = this.options;
     const dueMs = Math.max(0, Math.round(dueAt - this.now));
-    this.send({ type: "replica-sealed", shard, epoch, tick, hash, dueMs });
+    this.send({ type: "replica-sealed", shard, epoch, tick, hash, sections, dueMs });
   }
 
   private pulse(): void {

@@ -383,6 +383,21 @@ test("a hash that differs ends it, with the tick", () => {
   ]);
 });
 
+test("where the states differ is said, if the owner tells the hashes of its sections", () => {
+  for (const told of [true, false]) {
+    const f = new Fixture().following();
+    const sections = new Uint8Array(48);
+    f.hear(deltaOf(103, 104), {
+      ...sealedAt(104),
+      ...(told && { sections: sections.with(9, 1).with(16, 1) }),
+    });
+    const other = { hash: new Uint8Array(16).fill(4), sections };
+    const words = f.thread({ type: "replica-at", shard, bytes: 4, tick: 104, ...other });
+    const where = told ? "differ in entities, keys: hash" : "differ: hash";
+    assert.ok(inWords(words).at(-1)?.includes(where));
+  }
+});
+
 test("over the next link it goes on with what came, taken in or not, and says again that it is ready", () => {
   const f = new Fixture().opened();
   f.hear(pieceOf("ab", 0, false));

@@ -10,6 +10,7 @@ import {
   type ToOwner,
   type ToReplica,
 } from "@atlasnet/core";
+import { differingSections } from "../shard/state-digest.ts";
 import {
   MAX_REPLICA_STATE_BYTES,
   MIRROR_QUEUE_BYTES,
@@ -32,6 +33,8 @@ const MAX_UNTAKEN_BYTES = 4 * REPLICA_WINDOW_BYTES + MAX_REPLICA_DELTA_BYTES;
 interface Seal {
   readonly tick: number;
   readonly hash: Uint8Array;
+  /** Of the hash's sections; absent: its owner does not tell. */
+  readonly sections: Uint8Array | undefined;
   readonly receivedAt: number;
   readonly dueAt: number;
 }
@@ -272,7 +275,7 @@ export class ReplicaTarget {
     if (copy.number === number) this.goOn(copy);
   }
 
-  private sealed(copy: IncomingCopy, { tick, hash, dueMs }: ReplicaSealed): void {
+  private sealed(copy: IncomingCopy, { tick, hash, sections, dueMs }: ReplicaSealed): void {
     if (!copy.whole || tick !== copy.tick)
       return this.bad(`sealed at tick ${tick}, this state is of tick ${copy.tick}`);
     if (this.seal !== undefined) {
@@ -280,7 +283,7 @@ export class ReplicaTarget {
       if (!isEqual(this.seal.hash, hash)) this.bad(`two hashes of tick ${tick}`);
       return;
     }
-    this.seal = { tick, hash, receivedAt: this.now, dueAt: this.now + dueMs };
+    this.seal = { tick, hash, sections, receivedAt: this.now, dueAt: this.now + dueMs };
     this.compare(copy);
   }
 
@@ -301,7 +304,7 @@ export class ReplicaTarget {
 
   private at(copy: IncomingCopy, fact: Extract<TargetFact, { type: "replica-at" }>): void {
     const { mirrored } = copy;
-    copy.took(fact.bytes, fact.tick, fact.hash);
+    copy.took(fact.bytes, fact.tick, fact);
     const isNews = mirrored === 0 || mirrored !== copy.mirroredTick(MIRROR_QUEUE_BYTES);
     if (this.options.keeps || isNews) this.goOn(copy);
     if (copy.isCaughtUp && !this.wasCaughtUp) {
@@ -324,12 +327,14 @@ export class ReplicaTarget {
     const { seal } = this;
     if (seal === undefined || this.isSame) return;
     const { takenTick, takenHash } = copy;
-    if (takenTick !== seal.tick || takenHash === undefined) return;
-    if (!isEqual(takenHash, seal.hash)) {
-      const [here, there] = [hexOf(takenHash), hexOf(seal.hash)];
+    const { hash, sections } = takenHash;
+    if (takenTick !== seal.tick || hash === undefined) return;
+    if (!isEqual(hash, seal.hash)) {
+      const [here, there] = [hexOf(hash), hexOf(seal.hash)];
+      const where = sections && seal.sections ? differingSections(sections, seal.sections) : [];
       return this.fail(
         "hash-differs",
-        `the states of tick ${seal.tick} differ: hash ${here} here, ${there} at the owner`,
+        `the states of tick ${seal.tick} differ${where.length > 0 ? ` in ${where.join(", ")}` : ""}: hash ${here} here, ${there} at the owner`,
       );
     }
     this.isSame = true;

@@ -8,10 +8,11 @@ import { TestShard } from "../testing/test-shard.ts";
 import { MAX_COPIES } from "./replication.ts";
 import { EXPECT_BACK_SECONDS } from "./session-life.ts";
 import type { StateCopy } from "./state-copy.ts";
+import { differingSections, STATE_SECTIONS, type StateHash } from "./state-digest.ts";
 import type { StateFollower } from "./state-follower.ts";
 
 /** The digest of a state, from nothing but its bytes. */
-function freshDigest(snapshot: Uint8Array): Uint8Array | undefined {
+function freshDigest(snapshot: Uint8Array): StateHash | undefined {
   const { shard } = new TestShard();
   const load = shard.beginLoad();
   load.take(snapshot);
@@ -242,4 +243,38 @@ test("a shard is not settled while only its own next tick would do what waits", 
   assert.equal(source.shard.isSettled, true, "the client sends it again");
   const restored = source.successor({});
   assert.equal(restored.shard.isSettled, false, "the world has to hear of the drop");
+});
+
+test("two states that differ say in which of their sections", () => {
+  const changes: {
+    readonly [section in (typeof STATE_SECTIONS)[number]]: (test: TestShard) => void;
+  } = {
+    head: ({ shard }) => void shard.store.random.next(),
+    entities: ({ shard }) => void shard.store.entities.spawn({}),
+    keys: ({ shard }) => shard.store.kv.set("n", 2),
+    sessions: (test) => void test.join("bob"),
+    timers: ({ shard }) => void shard.store.addTimer(5, "alarm", null),
+    requests: ({ shard }) => void shard.store.addRequest("service", null),
+  };
+  const begun = () => {
+    const test = new TestShard();
+    test.tick();
+    return test;
+  };
+  const digestOf = (test: TestShard) => freshDigest(test.shard.snapshot()) ?? assert.fail("none");
+  for (const section of STATE_SECTIONS) {
+    const [one, other] = [begun(), begun()];
+    changes[section](other);
+    // Numbers that are given away are in the head.
+    other.shard.store.tick = one.shard.store.tick;
+    const [here, there] = [digestOf(one), digestOf(other)];
+    assert.notDeepEqual(here.hash, there.hash);
+    const found = differingSections(here.sections, there.sections);
+    assert.deepEqual(
+      found.filter((name) => name !== "head"),
+      section === "head" ? [] : [section],
+    );
+    assert.ok(section !== "head" || found.includes("head"));
+  }
+  assert.deepEqual(differingSections(digestOf(begun()).sections, digestOf(begun()).sections), []);
 });

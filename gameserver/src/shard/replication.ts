@@ -1,6 +1,7 @@
 import { OperatingError } from "@atlasnet/core";
 import type { StateCodec } from "./state-codec.ts";
 import { StateCopy } from "./state-copy.ts";
+import type { StateHash } from "./state-digest.ts";
 import { StateDigest } from "./state-digest.ts";
 import { StateFollower } from "./state-follower.ts";
 import type { Store } from "./store.ts";
@@ -63,7 +64,7 @@ export class Replication {
     this.kept?.update();
   }
 
-  digest(): Uint8Array | undefined {
+  digest(): StateHash | undefined {
     if (this.follower !== undefined)
       return this.follower.isWhole ? this.follower.value() : undefined;
     return this.kept?.isWhole === true ? this.kept.value() : undefined;

@@ -16,6 +16,7 @@ import { SessionLife } from "./session-life.ts";
 import type { ShardOptions } from "./shard-options.ts";
 import { StateCodec } from "./state-codec.ts";
 import type { StateCopy } from "./state-copy.ts";
+import type { StateHash } from "./state-digest.ts";
 import type { StateFollower } from "./state-follower.ts";
 import { Store } from "./store.ts";
 import type { RequestState } from "./tables.ts";
@@ -207,10 +208,10 @@ export class Shard {
   }
 
   /**
-   * 16 bytes, equal for equal states (see StateDigest): of a shard that was copied, from when the first copy was
+   * Equal for equal states (see StateDigest): of a shard that was copied, from when the first copy was
    * read to when the last was ended; of one that follows, once its copy is whole. Undefined otherwise.
    */
-  digest(): Uint8Array | undefined {
+  digest(): StateHash | undefined {
     return this.replication.digest();
   }
 

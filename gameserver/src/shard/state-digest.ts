@@ -10,6 +10,34 @@ import type { Store } from "./store.ts";
  */
 const STALE_TICKS = 4;
 
+/** The parts of a state whose hashes are told beside the whole one's, in this order. */
+export const STATE_SECTIONS = [
+  "head",
+  "entities",
+  "keys",
+  "sessions",
+  "timers",
+  "requests",
+] as const;
+/** Of the hash of a section: it says where states differ, once the whole hash has said that they do. */
+const SECTION_BYTES = 8;
+
+export interface StateHash {
+  /** Of the whole state: 16 bytes. */
+  readonly hash: Uint8Array;
+  /** Of each of STATE_SECTIONS, one behind the other: SECTION_BYTES each. */
+  readonly sections: Uint8Array;
+}
+
+/** The sections in which two states differ, by what `StateHash.sections` says of them. */
+export function differingSections(one: Uint8Array, other: Uint8Array): readonly string[] {
+  return STATE_SECTIONS.filter((_, section) => {
+    for (let i = section * SECTION_BYTES; i < (section + 1) * SECTION_BYTES; i++)
+      if (one[i] !== other[i]) return true;
+    return false;
+  });
+}
+
 /**
  * A hash of the whole state that keeps up with it: the sum of one hash per item of its snapshot and one
  * of its head (state-codec.ts). A tick costs no more than what it changed; equal states have equal sums however they
@@ -24,14 +52,13 @@ export class StateDigest {
   private readonly codec: StateCodec;
   private readonly store: Store;
   private readonly writer = new ByteWriter();
-  private readonly entities = new Map<number, Hash128>();
-  private readonly keys = new Map<string, Hash128>();
-  private readonly sessions = new Map<number, Hash128>();
-  private readonly timers = new Map<number, Hash128>();
-  private readonly requests = new Map<number, Hash128>();
+  private readonly entities = new Section<number>();
+  private readonly keys = new Section<string>();
+  private readonly sessions = new Section<number>();
+  private readonly timers = new Section<number>();
+  private readonly requests = new Section<number>();
   /** Messages never change once they are numbered. */
   private messages = new WeakMap<OutboxMessage, Hash128>();
-  private readonly sum = new HashSum();
   /** Changed entities whose hash is of an earlier tick, in the order they became so. */
   private readonly stale = new Set<number>();
   /** Set by who saw to it that everything was taken in, by `update` or one of the `cover…`. */
@@ -53,19 +80,19 @@ export class StateDigest {
       const value = store.kv.get(key);
       writer.reset();
       codec.writeKey(writer, key, value);
-      this.note(this.keys, key, value === undefined ? undefined : this.written());
+      this.keys.note(key, value === undefined ? undefined : this.written());
     }
     for (const id of store.timers.touched) {
       const timer = store.timers.get(id);
       writer.reset();
       codec.writeTimer(writer, id, timer);
-      this.note(this.timers, id, timer === undefined ? undefined : this.written());
+      this.timers.note(id, timer === undefined ? undefined : this.written());
     }
     for (const id of store.requests.touched) {
       const request = store.requests.get(id);
       writer.reset();
       codec.writeRequest(writer, id, request);
-      this.note(this.requests, id, request === undefined ? undefined : this.written());
+      this.requests.note(id, request === undefined ? undefined : this.written());
     }
   }
 
@@ -75,12 +102,12 @@ export class StateDigest {
    */
   coverEntity(id: number, bytes: Uint8Array): void {
     if (!this.entities.has(id) && this.store.entities.get(id) !== undefined)
-      this.note(this.entities, id, hash128(bytes));
+      this.entities.note(id, hash128(bytes));
   }
 
   coverKey(key: string, bytes: Uint8Array): void {
     if (!this.keys.has(key) && this.store.kv.get(key) !== undefined)
-      this.note(this.keys, key, hash128(bytes));
+      this.keys.note(key, hash128(bytes));
   }
 
   coverSession(id: number): void {
@@ -89,23 +116,28 @@ export class StateDigest {
 
   coverTimer(id: number, bytes: Uint8Array): void {
     if (!this.timers.has(id) && this.store.timers.get(id) !== undefined)
-      this.note(this.timers, id, hash128(bytes));
+      this.timers.note(id, hash128(bytes));
   }
 
   coverRequest(id: number, bytes: Uint8Array): void {
     if (!this.requests.has(id) && this.store.requests.get(id) !== undefined)
-      this.note(this.requests, id, hash128(bytes));
+      this.requests.note(id, hash128(bytes));
   }
 
-  /** 16 bytes. Takes time for entities that changed in the last ticks (STALE_TICKS). */
-  value(): Uint8Array {
+  /** Takes time for entities that changed in the last ticks (STALE_TICKS). */
+  value(): StateHash {
     this.freshen(this.stale.size);
     this.writer.reset();
     this.codec.writeHead(this.writer, this.store);
+    const { entities, keys, sessions, timers, requests } = this;
+    const all = [this.written(), ...[entities, keys, sessions, timers, requests].map((s) => s.sum)];
     const sum = new HashSum();
-    sum.add(this.sum);
-    sum.add(this.written());
-    return bytesOfHash(sum);
+    const sections = new Uint8Array(STATE_SECTIONS.length * SECTION_BYTES);
+    for (const [at, hash] of all.entries()) {
+      sum.add(hash);
+      sections.set(bytesOfHash(hash).subarray(0, SECTION_BYTES), at * SECTION_BYTES);
+    }
+    return { hash: bytesOfHash(sum), sections };
   }
 
   /** Makes the oldest stale hashes anew. */
@@ -118,13 +150,13 @@ export class StateDigest {
       const entity = store.entities.get(id);
       writer.reset();
       if (entity !== undefined) codec.writeEntity(writer, entity);
-      this.note(this.entities, id, entity === undefined ? undefined : this.written());
+      this.entities.note(id, entity === undefined ? undefined : this.written());
     }
   }
 
   private noteSession(id: number): void {
     const session = this.store.sessions.sessionById(id);
-    this.note(this.sessions, id, session === undefined ? undefined : this.hashOfSession(session));
+    this.sessions.note(id, session === undefined ? undefined : this.hashOfSession(session));
   }
 
   private hashOfSession(session: SessionState): Hash128 {
@@ -149,15 +181,26 @@ export class StateDigest {
   private written(): Hash128 {
     return hash128(this.writer.view8());
   }
+}
+
+/** The hashes of the items of one kind, and their sum. */
+class Section<K> {
+  private readonly items = new Map<K, Hash128>();
+  readonly sum = new HashSum();
+
+  has(key: K): boolean {
+    return this.items.has(key);
+  }
 
   /** Puts an item's hash in the place of the one it had; undefined: there is no such item. */
-  private note<K>(items: Map<K, Hash128>, key: K, hash: Hash128 | undefined): void {
+  note(key: K, hash: Hash128 | undefined): void {
+    const { items, sum } = this;
     const before = items.get(key);
-    if (before !== undefined) this.sum.subtract(before);
+    if (before !== undefined) sum.subtract(before);
     if (hash === undefined) items.delete(key);
     else {
       items.set(key, hash);
-      this.sum.add(hash);
+      sum.add(hash);
     }
   }
 }

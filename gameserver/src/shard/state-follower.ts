@@ -1,6 +1,6 @@
 import { ByteReader, DecodeError, EndsTooEarlyError } from "@atlasnet/world";
 import type { StateCodec } from "./state-codec.ts";
-import { StateDigest } from "./state-digest.ts";
+import { StateDigest, type StateHash } from "./state-digest.ts";
 import type { Store } from "./store.ts";
 
 /** Longest item of a state: far above what an outbox or an entity may hold. Longer: a DecodeError. */
@@ -77,8 +77,8 @@ export class StateFollower {
     this.passOn();
   }
 
-  /** 16 bytes: the digest of the state taken in so far (StateDigest). */
-  value(): Uint8Array {
+  /** The digest of the state taken in so far (StateDigest). */
+  value(): StateHash {
     return this.digest.value();
   }
 

@@ -8,6 +8,7 @@ import { ReplicaSource } from "../replica/source.ts";
 import type { ReplicaSourceOptions, SourceEffect, SourceEvent } from "../replica/source-types.ts";
 import { ReplicaTarget } from "../replica/target.ts";
 import type { TargetEffect, TargetEvent, TargetFact } from "../replica/target-types.ts";
+import type { StateHash } from "../shard/state-digest.ts";
 
 /** Chooses from what could happen next. */
 export type Pick = (count: number) => number;
@@ -41,6 +42,10 @@ class ModelState {
         this.bytes[at] = ((this.bytes[at] ?? 0) + (delta[i + 2] ?? 0)) & 255;
     }
     this.tick = tick;
+  }
+
+  digest(): StateHash {
+    return { hash: this.hash(), sections: new Uint8Array(48).fill(this.tick) };
   }
 
   hash(): Uint8Array {
@@ -90,7 +95,7 @@ class OwnerThread {
   seal(): void {
     this.sealed = true;
     const { tick } = this.state;
-    this.facts.push({ type: "sealed", shard: SHARD, tick, hash: this.state.hash(), dueMs: 10 });
+    this.facts.push({ type: "sealed", shard: SHARD, tick, ...this.state.digest(), dueMs: 10 });
   }
 
   work(pick: Pick): void {
@@ -166,7 +171,7 @@ class FollowerThread {
     const bytes = this.loaded?.length ?? 0;
     const about = { type: "replica-at", shard: SHARD, bytes } as const;
     if (this.state === undefined) this.facts.push({ ...about, tick: 0 });
-    else this.facts.push({ ...about, tick: this.state.tick, hash: this.state.hash() });
+    else this.facts.push({ ...about, tick: this.state.tick, ...this.state.digest() });
   }
 }
 
