@@ -57,6 +57,8 @@ test("with apiservers: who leads, where worlds run, how the command line gets th
     "http://127.0.0.1:2570  (api-2, leads)\n",
     "kill -9 4712  (ends api-2, the leader: players do not notice)\n",
     "atlasnet world ls --context dev\n",
+    "atlasnet world migrate a --wait --context dev\n",
+    "atlasnet dev roll ",
   ])
     assert.ok(text.includes(part), part);
 });

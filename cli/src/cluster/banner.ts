@@ -61,7 +61,7 @@ export function clusterBanner(options: BannerOptions): string {
         ] as const,
     ),
     ["Kept in", options.dir],
-    ...tries(proxies, options),
+    ...tries(proxies, gameservers.length, options),
   ];
   const lines = rows.map(([label, text]) => `  ${label.padEnd(9)}${text}`);
   const notes = [
@@ -93,6 +93,7 @@ function worldRows(
 
 function tries(
   proxies: readonly NodePlan[],
+  gameservers: number,
   { pidOf, platform, control }: BannerOptions,
 ): (readonly [string, string])[] {
   const kill = (node: string, what: string): string[] => {
@@ -109,7 +110,13 @@ function tries(
   );
   if (control?.leader !== undefined)
     lines.push(...kill(control.leader, ", the leader: players do not notice"));
-  if (control !== undefined) lines.push(`atlasnet world ls ${control.flags}`);
+  if (control !== undefined) {
+    lines.push(`atlasnet world ls ${control.flags}`);
+    const [world] = control.placed.find(([, owner]) => owner !== undefined) ?? [];
+    if (world !== undefined && gameservers > 1)
+      lines.push(`atlasnet world migrate ${world} --wait ${control.flags}`);
+    lines.push("atlasnet dev roll  (restarts all, one by one)");
+  }
   return lines.map((line, index) => [index === 0 ? "Try" : "", line]);
 }
 

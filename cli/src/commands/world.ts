@@ -114,7 +114,7 @@ export function addWorldCommand(program: Command, io: CliIo): void {
         const path = `/v1/worlds/${encodeURIComponent(name)}`;
         await client.request({ method: "PATCH", path, body, id: client.newId() });
         io.talk(
-          `Changed the world ${name}. Where it runs counts at once; module, configuration, durability and grace when a node opens it next.\n`,
+          `Changed the world ${name}. Where it runs and whether it is mirrored counts at once; module, configuration, other durability and grace when a node opens it next.\n`,
         );
       }),
     );

@@ -109,7 +109,7 @@ export function worldRoutes({ store, logger, snapshots = false }: RouteParts): R
       path: "/v1/worlds/{world}",
       name: "worlds.update",
       summary:
-        "Changes what is named of a world. Where it runs counts at once; module, configuration, durability and grace when a node opens it next.",
+        "Changes what is named of a world. Where it runs and whether it is mirrored counts at once; module, configuration, other durability and grace when a node opens it next.",
       role: "operate",
       changes: true,
       params,

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, afterEach, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { Page } from "playwright-core";
+import { enter, fighter, runsBefore, say, seen, self } from "./players.ts";
 import { freePorts, ServerProcess } from "./server-process.ts";
 import { Tabs } from "./tabs.ts";
 
@@ -71,14 +72,11 @@ test("a newcomer goes from the list of worlds into the arena and sees itself", a
 });
 
 test("two players see each other run and read each other's chat", async () => {
-  const ann = await enter("Ann");
-  const bob = await enter("Bob");
+  const ann = await enter(tabs, server.pages, "Ann");
+  const bob = await enter(tabs, server.pages, "Bob");
   await seen(ann, "Bob");
   await seen(bob, "Ann");
-  const before = await ann.evaluate<number>(`${fighter("Bob")}.position.x`);
-  await bob.keyboard.down("d");
-  await ann.waitForFunction(`${fighter("Bob")}.position.x > ${before} + 20`);
-  await bob.keyboard.up("d");
+  await runsBefore(bob, "Bob", ann);
   await say(ann, "hello Bob <b>");
   await bob.waitForSelector("#log li:has-text('Ann hello Bob <b>')");
   await say(bob, "hello Ann");
@@ -87,8 +85,8 @@ test("two players see each other run and read each other's chat", async () => {
 });
 
 test("the server is killed and started again: the tabs come back as the same players", async () => {
-  const ann = await enter("Ann");
-  const bob = await enter("Bob");
+  const ann = await enter(tabs, server.pages, "Ann");
+  const bob = await enter(tabs, server.pages, "Bob");
   await seen(ann, "Bob");
   await shootUntilScored(ann, "Bob");
   await bob.waitForFunction("atlas.world.own.fighter.health === 100");
@@ -130,7 +128,7 @@ test("the server is killed and started again: the tabs come back as the same pla
 });
 
 test("a player who was sent away hears why and can go in again", async () => {
-  const ann = await enter("Ann");
+  const ann = await enter(tabs, server.pages, "Ann");
   await ann.evaluate("atlas.world.leave()");
   await ann.waitForSelector("#door:not([hidden])");
   assert.match((await ann.textContent("#why")) ?? "", /left/);
@@ -163,43 +161,12 @@ test("the sandbox shows its balls, and as many more as one asks for", async () =
   await tabs.close(page);
 });
 
-/** A player in the arena, by the shortest way. */
-async function enter(name: string): Promise<Page> {
-  const page = await tabs.open(`${server.pages}/arena/?name=${name}`);
-  await page.waitForFunction("window.atlas?.world?.own?.fighter !== undefined");
-  return page;
-}
-
 /** Leaves the world, so that later tests do not meet this player, and closes the tab. */
 async function leave(...pages: Page[]): Promise<void> {
   for (const page of pages) {
     await page.evaluate("atlas.world.leave()");
     await tabs.close(page);
   }
-}
-
-/** The fighter of that name, as an expression for a page. */
-function fighter(name: string): string {
-  return `[...atlas.world.entities.values()].find((e) => e.fighter?.name === ${JSON.stringify(name)})`;
-}
-
-async function seen(page: Page, name: string): Promise<void> {
-  await page.waitForFunction(`${fighter(name)}?.position !== undefined`);
-}
-
-async function self(page: Page): Promise<{ session: number; account: string; score: number }> {
-  return await page.evaluate(`({
-    session: atlas.world.session,
-    account: atlas.world.account,
-    entity: atlas.world.own.id,
-    ...atlas.world.own.fighter,
-  })`);
-}
-
-async function say(page: Page, text: string): Promise<void> {
-  await page.keyboard.press("Enter");
-  await page.keyboard.type(text);
-  await page.keyboard.press("Enter");
 }
 
 async function shootUntilScored(page: Page, victim: string): Promise<void> {

@@ -1,12 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { createServer } from "node:net";
-import { fileURLToPath } from "node:url";
-
-const CLI = fileURLToPath(new URL("../../../../cli/dist/main.js", import.meta.url));
-/** Below the range that systems hand out by themselves, so that no client's port gets in the way. */
-const FIRST_PORT = 20_000;
-const LAST_PORT = 32_000;
+import { AtlasnetProcess, freePort } from "./atlasnet-process.ts";
 
 export interface ServerOptions {
   dataDir: string;
@@ -17,7 +9,7 @@ export interface ServerOptions {
 /** The built `atlasnet monolith` in its own process. */
 export class ServerProcess {
   private readonly options: ServerOptions;
-  private child: ChildProcess | undefined;
+  private process: AtlasnetProcess | undefined;
 
   constructor(options: ServerOptions) {
     this.options = options;
@@ -43,64 +35,21 @@ export class ServerProcess {
       "http.port": ports.pages,
     };
     const flags = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, `${value}`]);
-    const child = spawn(process.execPath, [CLI, "monolith", ...flags], {
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    this.child = child;
-    process.once("exit", () => child.kill("SIGKILL"));
-    let said = "";
-    await new Promise<void>((resolve, reject) => {
-      const hear = (chunk: Buffer) => {
-        said += chunk.toString();
-        if (said.includes("is running")) resolve();
-      };
-      child.stdout.on("data", hear);
-      child.stderr.on("data", hear);
-      child.once("error", reject);
-      child.once("exit", (code) => reject(new Error(`the server ended with ${code}:\n${said}`)));
-    });
+    this.process = await AtlasnetProcess.start(["monolith", ...flags]);
   }
 
   /** As by `kill -9`, or by the power cut. */
   async kill(): Promise<void> {
-    await this.end("SIGKILL");
+    await this.process?.end("SIGKILL");
   }
 
   async stop(): Promise<void> {
-    await this.end("SIGTERM");
-  }
-
-  private async end(signal: NodeJS.Signals): Promise<void> {
-    const { child } = this;
-    this.child = undefined;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const exit = once(child, "exit");
-    child.kill(signal);
-    await exit;
+    await this.process?.end("SIGTERM");
   }
 }
 
 /** Ports on the loopback that were free a moment ago. */
 export async function freePorts(): Promise<ServerOptions["ports"]> {
-  const found = new Set<number>();
-  while (found.size < 3) {
-    const port = FIRST_PORT + Math.floor(Math.random() * (LAST_PORT - FIRST_PORT));
-    if (await isFree(port)) found.add(port);
-  }
-  const [players = 0, health = 0, pages = 0] = found;
-  return { players, health, pages };
-}
-
-async function isFree(port: number): Promise<boolean> {
-  const server = createServer();
-  server.listen(port, "127.0.0.1");
-  try {
-    await once(server, "listening");
-  } catch {
-    // Taken, or not allowed: the caller tries another.
-    return false;
-  }
-  server.close();
-  await once(server, "close");
-  return true;
+  const first = await freePort(3);
+  return { players: first, health: first + 1, pages: first + 2 };
 }
