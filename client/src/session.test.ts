@@ -133,6 +133,27 @@ test("inputs are numbered, and dropped while there is no connection", () => {
   );
 });
 
+test("a new owner that lacks the newest input of a kind gets it again, by its number; on another connection it is old", () => {
+  const play = new Play().join().input(0, 1).input(1, 2).input(0, 3);
+  play.take();
+  const inputs = () => play.sent().filter(({ type }) => type === "input");
+  const [dash, walk] = [
+    { type: "input", n: 2, index: 1, payload: Uint8Array.of(2) },
+    { type: "input", n: 3, index: 0, payload: Uint8Array.of(3) },
+  ];
+  play.receive(welcome({ epoch: 2, lastInput: 0 }));
+  assert.deepEqual(inputs(), [dash, walk]);
+  play.receive(welcome({ epoch: 3, lastInput: 2 }));
+  assert.deepEqual(inputs(), [walk]);
+  play.receive(welcome({ epoch: 4, lastInput: 3 }));
+  assert.deepEqual(inputs(), []);
+  play
+    .drop()
+    .back()
+    .receive(welcome({ epoch: 4, attempt: 2, lastInput: 0 }));
+  assert.deepEqual(inputs(), []);
+});
+
 test("sending keeps below the server's limits; the newest input of a kind wins", () => {
   const limits = {
     maxMessageBytes: 1000,

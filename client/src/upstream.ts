@@ -20,12 +20,18 @@ export interface UpstreamDependencies {
  *
  * 1. Messages go out in order, and all that is kept goes out again after a welcome and a `resync`.
  * 2. Of inputs that wait there is one of each kind, the newest. Their numbers never go back on a stream.
+ *    Of those that were sent, the newest of each kind goes out again after a welcome that does not have it, with
+ *    its number: the gameserver that it was sent to may have died, while the connection stayed.
  * 3. Nothing is transmitted but in `pump` and `wake`, which are called only while joined.
  */
 export class Upstream {
   private readonly dependencies: UpstreamDependencies;
   private readonly outbox: Outbox;
   private readonly heldInputs = new Map<number, Uint8Array>();
+  /** The newest of each kind that was sent over this connection. */
+  private readonly sentInputs = new Map<number, { n: number; payload: Uint8Array }>();
+  /** Of these, what is to be sent again, in the order of its numbers. */
+  private inputsAgain: { n: number; index: number; payload: Uint8Array }[] = [];
   private lastInput = 0;
   private maxMessageBytes = Number.POSITIVE_INFINITY;
   private sendAt = NEVER;
@@ -84,6 +90,10 @@ export class Upstream {
     outbox.renumber(appliedSeq + 1);
     outbox.rewind();
     this.lastInput = Math.max(this.lastInput, lastInput);
+    this.inputsAgain = [...this.sentInputs]
+      .map(([index, sent]) => ({ index, ...sent }))
+      .filter(({ n }) => n > lastInput)
+      .sort((a, b) => a.n - b.n);
     this.maxMessageBytes = limits.maxMessageBytes || Number.POSITIVE_INFINITY;
     this.lastResend = now;
     this.sendAt = NEVER;
@@ -93,6 +103,7 @@ export class Upstream {
   /** There is no connection to send on. Inputs are worth it only now, messages are kept. */
   stop(): void {
     this.heldInputs.clear();
+    this.forgetSent();
     this.pause();
   }
 
@@ -105,7 +116,13 @@ export class Upstream {
   /** A new stream begins: both numberings start anew. */
   restart(): void {
     this.lastInput = 0;
+    this.forgetSent();
     this.outbox.restart();
+  }
+
+  private forgetSent(): void {
+    this.sentInputs.clear();
+    this.inputsAgain = [];
   }
 
   /** Does what is due. */
@@ -125,18 +142,24 @@ export class Upstream {
     const { outbox, heldInputs } = this;
     const { pacer, transmit } = this.dependencies;
     for (;;) {
+      const [again] = this.inputsAgain;
       const [held] = heldInputs;
-      const message = held === undefined ? outbox.peek() : undefined;
-      if (held === undefined && message === undefined) return;
+      const message = again === undefined && held === undefined ? outbox.peek() : undefined;
+      if (again === undefined && held === undefined && message === undefined) return;
       const readyAt = pacer.readyAt(now);
       if (readyAt > now) {
         this.sendAt = readyAt;
         return;
       }
-      if (held !== undefined) {
+      if (again !== undefined) {
+        this.inputsAgain.shift();
+        pacer.spend(again.payload.length + MESSAGE_OVERHEAD_BYTES, now);
+        transmit({ type: "input", ...again });
+      } else if (held !== undefined) {
         const [index, payload] = held;
         heldInputs.delete(index);
         this.lastInput += 1;
+        this.sentInputs.set(index, { n: this.lastInput, payload });
         pacer.spend(payload.length + MESSAGE_OVERHEAD_BYTES, now);
         transmit({ type: "input", n: this.lastInput, index, payload });
       } else if (message !== undefined) {
