@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { abortMigration, type LinkMessage, snapshotKey } from "@atlasnet/core";
+import {
+  abortMigration,
+  firstShard,
+  type LinkMessage,
+  movedKey,
+  snapshotKey,
+} from "@atlasnet/core";
 import { until } from "../testing/counting-node.ts";
 import { inOrder, last, SHARD, twoNodes } from "../testing/two-nodes.ts";
 
@@ -93,6 +99,39 @@ test("a target whose clock is wrong refuses before anything is copied", async (t
     asked.filter((type) => type.startsWith("replica-")),
     [],
   );
+});
+
+test("of two moves at the same time to a node with room for one, the node refuses the other before it is copied", async (t) => {
+  const copied = new Set<string>();
+  const { g, h, tiny, move } = await twoNodes(t, (message) => {
+    if (message.type === "replica-copy") copied.add(message.shard);
+    return message;
+  });
+  const names = ["bay", "cove"] as const;
+  // What the node carries is 100.
+  for (const name of names)
+    g.control.createWorld(
+      name,
+      { module: { source: "node", path: "./counter.mjs" }, weight: 60 },
+      "g",
+    );
+  await until(() => g.server.hosted.length === 3);
+  for (const name of names) move("h", {}, name);
+  const ends = () => names.map((name) => tiny.seen("moved", movedKey(firstShard(name))).record);
+  await until(() => ends().every((end) => end !== undefined));
+  assert.deepEqual(
+    ends()
+      .map((end) => end?.outcome)
+      .sort(),
+    ["aborted", "moved"],
+  );
+  const refused = names.find((_, at) => ends()[at]?.outcome === "aborted") ?? assert.fail("none");
+  const { problem } = tiny.seen("moved", movedKey(firstShard(refused))).record ?? {};
+  assert.match(problem ?? "", /no room: its worlds would weigh 120, it carries 100/);
+  assert.equal(copied.has(firstShard(refused)), false);
+  // It runs on where it was.
+  assert.ok(g.server.hosted.some(({ shard }) => shard === firstShard(refused)));
+  await until(() => h.server.hosted.length === 1);
 });
 
 test("a source that does not know of the move yet is asked again", async (t) => {

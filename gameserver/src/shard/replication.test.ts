@@ -176,6 +176,39 @@ test("players who attach again in time are not missed, and their messages go on"
   assert.deepEqual(told.slice(4), ["drop", "resume"]);
 });
 
+test("inputs that come again around a move apply once, and those behind them go on", () => {
+  const applied: [string, unknown][] = [];
+  const source = new TestShard();
+  let place = "source";
+  source.hooks.move = (_ctx, _player, input) => applied.push([place, input["dx"]]);
+  const ann = source.join("ann");
+  const copy = source.shard.beginCopy();
+  const target = followerOf(source, copy);
+  ann.move(1, 0);
+  ann.move(-1, 0);
+  for (const { tick, delta } of source.ticks(1)) target.shard.follow(tick, delta);
+  // On its way when the source has made its last tick: nobody keeps an input.
+  ann.move(1, 0);
+  assert.ok(source.shard.isSettled);
+  place = "target";
+  target.shard.takeOver({ epoch: 9, timeline: 1 });
+  const back = target.resume(ann, { attempt: 5 });
+  target.tick();
+  assert.equal(back.welcome?.lastInput, 2);
+  // Packets repeat what the ones before them had: the second and third come again, the third late.
+  back.move(-1, 0, 2);
+  back.move(1, 0, 3);
+  back.move(-1, 0, 4);
+  back.move(1, 0, 3);
+  target.tick();
+  assert.deepEqual(applied, [
+    ["source", 1],
+    ["source", -1],
+    ["target", 1],
+    ["target", -1],
+  ]);
+});
+
 test("a crash of the new owner before players are back is a drop, as ever; its deltas tell the same state", () => {
   const told: string[] = [];
   const source = new TestShard();

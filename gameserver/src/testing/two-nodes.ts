@@ -64,14 +64,16 @@ export async function twoNodes(
   const owner = () => g.control.owner("arena");
   const world = () => tiny.seen("world", worldKey("arena"));
   let ids = 0;
-  const move = (to: string, fields: Partial<MigrationRecord> = {}) => {
-    const view = { ...claimView(tiny, "arena", to), migration: migration() };
+  const move = (to: string, fields: Partial<MigrationRecord> = {}, name = "arena") => {
+    const shard = firstShard(name);
+    const record = tiny.seen("migration", migrationKey(shard));
+    const view = { ...claimView(tiny, name, to), migration: record };
     const id = String(++ids).padStart(16, "0");
     const started = Date.now();
     const wish = { id, to, reason: "operator", started, deadlineMs: 30_000 } as const;
     const target = tiny.seen("node", nodeKey(to));
     const made = beginMigration(
-      SHARD,
+      shard,
       { ...view, target },
       { ...wish, ...fields },
       tiny.generation,
