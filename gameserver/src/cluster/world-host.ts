@@ -46,7 +46,8 @@ export interface HostedWorlds {
   /** Needed where worlds move or are mirrored while they run. */
   readonly moving?: MirroredWorlds;
   open(request: WorldRequest, baseDir: string): Promise<unknown>;
-  close(world: string): Promise<void>;
+  /** `handedOver`: another node goes on with its state. */
+  close(world: string, handedOver: boolean): Promise<void>;
   seal(): void;
   unseal(): void;
   abandon(): Promise<void>;
@@ -550,9 +551,9 @@ export class WorldHost implements GameserverControl {
     // Everything was lost meanwhile: what runs now is another one.
     if (!isCurrent()) return;
     // It has moved, or is somebody else's: what it leaves here is of no account.
-    if (records.seen("owner", ownerKey(shard)).record?.node !== control.node)
-      snapshots?.forget(shard);
-    await this.worlds?.close(world);
+    const { node } = records.seen("owner", ownerKey(shard)).record ?? {};
+    if (node !== control.node) snapshots?.forget(shard);
+    await this.worlds?.close(world, node !== undefined && node !== control.node);
     if (isKept) await snapshots?.finish(shard);
     else snapshots?.forget(shard);
   }

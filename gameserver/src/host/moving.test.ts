@@ -15,7 +15,7 @@ import {
   threads,
   ticksOf,
 } from "../testing/herd.ts";
-import { Move, until } from "../testing/sim-thread.ts";
+import { Move, SimThread, until } from "../testing/sim-thread.ts";
 
 test("a world that moves goes on as one that stayed: ticks, timers, random numbers, keys; its player sees no seam", async () => {
   const stay = threads();
@@ -37,7 +37,7 @@ test("a world that moves goes on as one that stayed: ticks, timers, random numbe
   // What the client says now is said again at the target.
   client.feed();
   await move.promote(SECOND, sealed.dueMs);
-  from.tell({ type: "close", shard: SHARD });
+  from.tell({ type: "close", shard: SHARD, handedOver: false });
   client.come(to, SECOND.epoch);
   await play(clock, client, 2_000);
   await from.answer("closed");
@@ -104,21 +104,71 @@ test("a move that is given up after the source has stopped leaves everything as 
   assert.deepEqual(to.of("log"), []);
 });
 
-test("the first tick at the target is made when it would have been made at the source", async () => {
+/** A world that is followed, so long after a tick. */
+async function followed(ms: number) {
   const { clock, from, to } = threads();
   await from.open(settingsOf({ ownership: FIRST }));
   const move = new Move(from, to, { shard: SHARD, epoch: FIRST.epoch, copy: 1 });
   await move.follow(settingsOf());
+  const before = ticksOf(from).length;
+  await until(clock, () => ticksOf(from).length > before);
+  clock.advance(ms);
   const ticks = ticksOf(from).length;
-  await until(clock, () => ticksOf(from).length > ticks);
-  clock.advance(30);
+  return { clock, from, to, move, ticks };
+}
+
+test("the first tick at the target is made when it would have been made at the source", async () => {
+  const { clock, to, move } = await followed(0);
   const sealed = await move.seal();
   const dueAt = clock.now() + sealed.dueMs;
-  assert.ok(sealed.dueMs > 5 && sealed.dueMs <= 20, `due in ${sealed.dueMs} ms`);
   clock.advance(5);
   await move.promote(SECOND, sealed.dueMs - 5);
   await until(clock, () => ticksOf(to).length > 0);
   assert.ok(Math.abs(clock.now() - dueAt) <= 5, `at ${clock.now()} instead of ${dueAt}`);
+});
+
+test("a world that moves makes the tick that is due soon: then there is the whole time until the next one", async () => {
+  for (const ms of [0, 30]) {
+    const { from, move, ticks } = await followed(ms);
+    const sealed = await move.seal();
+    assert.ok(sealed.dueMs >= 40 && sealed.dueMs <= 50, `due in ${sealed.dueMs} ms`);
+    assert.equal(ticksOf(from).length - ticks, ms === 0 ? 0 : 1);
+    assert.equal(ticksOf(from).at(-1), sealed.tick);
+  }
+});
+
+test("a move that is given up before the tick it waits for leaves the world alone", async () => {
+  const { clock, from, ticks } = await followed(30);
+  from.tell({ type: "seal-shard", shard: SHARD });
+  from.tell({ type: "unseal-shard", shard: SHARD });
+  await until(clock, () => ticksOf(from).length >= ticks + 5);
+  assert.deepEqual(from.of("sealed"), []);
+});
+
+test("a world that moves and must stand still meanwhile does not wait for its tick", async () => {
+  const { from, ticks } = await followed(30);
+  from.tell({ type: "seal-shard", shard: SHARD });
+  assert.deepEqual(from.of("sealed"), []);
+  from.tell({ type: "seal", sealed: true });
+  assert.equal(from.of("sealed").length, 1);
+  assert.equal(ticksOf(from).length, ticks);
+});
+
+test("a source whose state was handed over writes no snapshot of it, and its journal still ends there", async () => {
+  const { clock, disks, from, to } = threads();
+  await from.open(settingsOf({ ownership: FIRST }));
+  await until(clock, () => ticksOf(from).length > 10);
+  const move = new Move(from, to, { shard: SHARD, epoch: FIRST.epoch, copy: 1 });
+  await move.follow(settingsOf());
+  const sealed = await move.seal();
+  const snapshots = from.of("snapshot").length;
+  from.tell({ type: "close", shard: SHARD, handedOver: true });
+  await from.answer("closed");
+  assert.equal(from.of("snapshot").length, snapshots);
+  const again = new SimThread(clock, disks[0]);
+  await again.open(settingsOf({ ownership: { ...SECOND, lastTurn: FIRST.turn } }));
+  await until(clock, () => ticksOf(again).length > 0);
+  assert.equal(ticksOf(again)[0], sealed.tick + 1);
 });
 
 test("property: however often and whenever a world moves, there and back, it lives through what it would have at rest", async () => {
@@ -159,7 +209,7 @@ test("property: however often and whenever a world moves, there and back, it liv
         owner = { epoch: epoch + 3, world: 1, turn: turn + 1, lastTurn: undefined };
         await move.promote(owner, sealed.dueMs);
         client.come(there, owner.epoch);
-        here.tell({ type: "close", shard: SHARD });
+        here.tell({ type: "close", shard: SHARD, handedOver: false });
         await here.answer("closed");
         [here, there] = [there, here];
       }

@@ -38,7 +38,7 @@ test("whenever the target's process ends after the switch, its next one finds a 
     });
     assert.equal(back.timeline, THIRD.epoch);
     assert.ok(factsOf(again, "resume").length === 1);
-    again.tell({ type: "close", shard: SHARD });
+    again.tell({ type: "close", shard: SHARD, handedOver: false });
     await again.answer("closed");
     assert.deepEqual(await replicasOn(disks[1]), []);
   }
@@ -48,7 +48,7 @@ test("a world that came along and is closed in order goes on in its timeline", a
   const { clock, disks, to, client } = await moved();
   await play(clock, client, 1_000);
   const { timeline } = client;
-  to.tell({ type: "close", shard: SHARD });
+  to.tell({ type: "close", shard: SHARD, handedOver: false });
   await to.answer("closed");
   assert.deepEqual(await replicasOn(disks[1]), []);
   const again = new SimThread(clock, disks[1]);
@@ -68,7 +68,7 @@ test("a disk that fails after the switch stops no tick; it is said and tried aga
   to.report();
   assert.notEqual(to.of("stats").at(-1)?.shards[0]?.storageProblem, "");
   assert.equal((await replicasOn(disks[1])).length, 1, "the copy is all there is");
-  to.tell({ type: "close", shard: SHARD });
+  to.tell({ type: "close", shard: SHARD, handedOver: false });
   const { during } = await to.failure();
   assert.equal(during, "close");
   disks[1].setFaults({});

@@ -62,7 +62,8 @@ export interface ThreadSettings {
 
 export type ToThread =
   | { type: "open"; settings: WorldSettings }
-  | { type: "close"; shard: string }
+  /** `handedOver`: another node goes on with its state, which need not be saved here. */
+  | { type: "close"; shard: string; handedOver: boolean }
   /** Saves it and frees its memory, unless somebody is there by now; answered by "asleep" or "stays-awake". */
   | { type: "sleep"; shard: string }
   | { type: "swap"; shard: string; file: string; generation: number; ownership?: Ownership }

@@ -214,7 +214,7 @@ test("a world that is not kept leaves nothing on the disk where it goes", async 
   const sealed = await move.seal();
   await move.promote(SECOND, sealed.dueMs);
   await until(clock, () => ticksOf(to).length > 3);
-  to.tell({ type: "close", shard: SHARD });
+  to.tell({ type: "close", shard: SHARD, handedOver: false });
   await to.answer("closed");
   await assert.rejects(disks[1].process().list("/data"), /ENOENT/);
 });

@@ -52,7 +52,7 @@ test("a world at rest that is closed has its time counted: opened again, its tim
   const thread = new SimThread(clock, disk);
   await thread.open(settingsOf({ file: RINGS, ownership: FIRST }));
   clock.advance(6_000);
-  thread.tell({ type: "close", shard: SHARD });
+  thread.tell({ type: "close", shard: SHARD, handedOver: false });
   await thread.answer("closed");
   const later = new SimThread(clock, disk);
   await later.open(settingsOf({ file: RINGS, ownership: NEXT }));

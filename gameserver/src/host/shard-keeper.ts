@@ -63,16 +63,18 @@ export class ShardKeeper {
     this.written = undefined;
   }
 
-  /** Opens a storage while the shard runs; what fails is said and tried again. */
-  openBeside(opener: () => Promise<ShardStorage>): void {
+  /** Opens a storage while the shard runs, in `waitMs`; what fails is said and tried again. */
+  openBeside(opener: () => Promise<ShardStorage>, waitMs: number): void {
     const { clock, logger } = this.dependencies;
     this.opener = opener;
-    this.opening = this.open().catch((error: unknown) => {
-      this.problem = describeError(error);
-      logger.error("The files of a world cannot be opened: nothing of it is kept. Tried again.", {
-        error,
+    this.timer = clock.setTimer(waitMs, () => {
+      this.opening = this.open().catch((error: unknown) => {
+        this.problem = describeError(error);
+        logger.error("The files of a world cannot be opened: nothing of it is kept. Tried again.", {
+          error,
+        });
+        this.openBeside(opener, SNAPSHOT_RETRY_MS);
       });
-      this.timer = clock.setTimer(SNAPSHOT_RETRY_MS, () => this.openBeside(opener));
     });
   }
 
@@ -133,15 +135,20 @@ export class ShardKeeper {
     });
   }
 
-  /** Writes what is not written yet, marks the stop as one in order and closes the files. */
-  async stop(): Promise<void> {
+  /**
+   * Writes what is not written yet, marks the stop as one in order and closes the files. `handedOver`: another node
+   * goes on with the state, and would wait for a processor that writes a snapshot nobody needs; files that were still
+   * to be opened are not, and the journal ends where it does.
+   */
+  async stop(handedOver = false): Promise<void> {
+    if (handedOver) this.opener = undefined;
     await this.ready();
     this.timer?.cancel();
     const { storage } = this;
     if (storage === undefined) return;
     try {
       await this.settle();
-      if (this.snapshotTick !== this.tick) await this.write(storage);
+      if (this.snapshotTick !== this.tick && !handedOver) await this.write(storage);
       const clean = await storage.markClean(this.tick);
       const { written } = this;
       if (clean && written?.tick === this.tick) this.dependencies.onWritten?.(written, true);

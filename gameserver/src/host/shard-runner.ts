@@ -16,6 +16,7 @@ import { ShardKeeper } from "./shard-keeper.ts";
 import { ShardMeter } from "./shard-meter.ts";
 import { ShardPosts } from "./shard-posts.ts";
 import { nextRun, type StartedShard, startShard } from "./start-shard.ts";
+import { threadError } from "./thread-error.ts";
 import type { Ticking, TickLoop } from "./tick-loop.ts";
 import type { TickWatch } from "./tick-watch.ts";
 
@@ -33,6 +34,15 @@ export interface RunnerDependencies {
 
 /** A world wakes for somebody who waits: its first tick is due so soon, with what came for it meanwhile. */
 const WAKING_TICK_MS = 5;
+/** A world that moves has more time than it needs before a tick that is so far away … */
+const MOVE_MS = 150;
+/** … or by so much of the time between two ticks: then the last one was just made. */
+const UNTICKED = 0.8;
+/**
+ * The files of a world that was taken over are opened, and its first snapshot is made, so long after: until then its
+ * players come back, who would wait for the processor. A copy of shortly before the move is on the disk meanwhile.
+ */
+const FILES_AFTER_MS = 150;
 /** Between two lines about batches that are not of their form. */
 const MALFORMED_LOG_MS = 10_000;
 /**
@@ -71,6 +81,8 @@ export class ShardRunner implements Ticking {
   private stopped = false;
   /** Since when it stands still, on the clock: that time does not count. */
   private stillSince: number | undefined;
+  /** The next tick is to be the last one here. */
+  private stopping = false;
   /** Nothing was left to do after the last tick: the time until the next one is no delay. */
   private rested = false;
   /** Since when nobody is there, on the clock; as it was seen. */
@@ -147,7 +159,7 @@ export class ShardRunner implements Ticking {
       ...{ dueAt, intervalMs: 1000 / runner.tickRate },
     });
     runner.begin(dueAt);
-    if (opener !== undefined) runner.keeper.openBeside(opener);
+    if (opener !== undefined) runner.keeper.openBeside(opener, FILES_AFTER_MS);
     return runner;
   }
 
@@ -221,6 +233,8 @@ export class ShardRunner implements Ticking {
     const before = this.nextAt;
     this.nextAt = this.due();
     if (this.nextAt !== before) this.dependencies.loop.wake(this);
+    // The tick it was to stop behind does not come for now.
+    if (this.stopping && this.nextAt === Number.POSITIVE_INFINITY) this.stopNow();
   }
 
   private get isStill(): boolean {
@@ -290,6 +304,7 @@ export class ShardRunner implements Ticking {
     this.meter.tick(now - startedAt, result);
     this.rested = !this.shard.busy;
     this.nextAt = this.due();
+    if (this.stopping) this.stopNow();
   }
 
   private watched(run: () => TickResult): TickResult {
@@ -313,21 +328,33 @@ export class ShardRunner implements Ticking {
   }
 
   /**
-   * Makes no tick from here on, and says which was the last. What comes in waits as between two ticks.
+   * Makes no tick from here on, and says which was the last. What comes in waits as between two ticks. Players wait
+   * the least if who goes on has the whole time between two ticks to get ready: so it stops behind the next tick, unless
+   * that is far away.
    * @throws OperatingError while the shard is being replaced or ended
    */
   stop(): void {
     this.checkNotPaused();
+    const leftMs = this.nextAt - this.dependencies.clock.now();
+    this.stopping = !this.stopped && leftMs < Math.min(MOVE_MS, this.pace.intervalMs * UNTICKED);
+    if (!this.stopping) this.stopNow();
+  }
+
+  private stopNow(): void {
+    this.stopping = false;
     if (!this.stopped && !this.sealed) this.settle();
+    const { clock, post } = this.dependencies;
+    const { shard } = this.settings;
     const hash = this.shard.digest();
-    if (hash === undefined)
-      throw new OperatingError("shard-busy", "a shard is stopped only when it was copied");
+    if (hash === undefined) {
+      const error = new OperatingError("shard-busy", "a shard is stopped only when it was copied");
+      return post({ type: "failed", shard, during: "copy", error: threadError(error) });
+    }
     this.stopped = true;
     this.schedule();
-    const { clock, post } = this.dependencies;
     const { tick } = this.shard.store;
     const dueMs = Math.max(0, Math.round(this.pace.dueAt(tick + 1) - clock.now()));
-    post({ type: "sealed", shard: this.settings.shard, tick, ...hash, dueMs });
+    post({ type: "sealed", shard, tick, ...hash, dueMs });
   }
 
   /** Makes the ticks without which something would be lost where the shard goes on. */
@@ -348,6 +375,7 @@ export class ShardRunner implements Ticking {
 
   /** The move failed: goes on as if no time had passed. */
   resume(): void {
+    this.stopping = false;
     if (!this.stopped) return;
     this.stopped = false;
     this.schedule();
@@ -432,7 +460,7 @@ export class ShardRunner implements Ticking {
    * not load or does not fit, the old one goes on and the error is thrown.
    */
   async swap(file: string, generation: number, ownership?: Ownership): Promise<void> {
-    if (this.stopped)
+    if (this.stopped || this.stopping)
       throw new OperatingError(
         "shard-busy",
         `shard ${this.settings.shard} is on its way elsewhere`,
@@ -501,8 +529,12 @@ export class ShardRunner implements Ticking {
     return { storage, epoch };
   }
 
-  /** Stops ticking and writes the last state. @throws when it could not be written. */
-  async close(): Promise<void> {
+  /**
+   * Stops ticking and writes the last state; of one that was `handedOver`, only what its journal has yet to write.
+   * @throws when it could not be written.
+   */
+  async close(handedOver = false): Promise<void> {
+    this.stopping = false;
     if (!this.isStill) this.catchUp();
     this.paused = true;
     this.keeper.hold(true);
@@ -510,6 +542,6 @@ export class ShardRunner implements Ticking {
     this.nextAt = Number.POSITIVE_INFINITY;
     if (this.stopped) this.leaveQueue();
     else this.loseFollowers("it is being closed");
-    await this.keeper.stop();
+    await this.keeper.stop(handedOver);
   }
 }

@@ -180,20 +180,20 @@ export class ThreadPool {
   }
 
   /**
-   * Stops a shard and writes its last state; nothing to do for one that is not open. Whoever asks for it while it
-   * is being done gets the same.
+   * Stops a shard and writes its last state, unless it was `handedOver` to another node; nothing to do for one that is
+   * not open. Whoever asks for it while it is being done gets the same.
    * @throws OperatingError when that failed.
    */
-  close(shard: string): Promise<void> {
-    const closing = this.closing.get(shard) ?? this.closeNow(shard);
+  close(shard: string, handedOver = false): Promise<void> {
+    const closing = this.closing.get(shard) ?? this.closeNow(shard, handedOver);
     this.closing.set(shard, closing);
     return closing;
   }
 
-  private async closeNow(shard: string): Promise<void> {
+  private async closeNow(shard: string, handedOver: boolean): Promise<void> {
     try {
       await this.turns.idle(shard);
-      if (this.threadOf.has(shard)) await this.ask(shard, { type: "close", shard });
+      if (this.threadOf.has(shard)) await this.ask(shard, { type: "close", shard, handedOver });
     } finally {
       this.forget(shard);
       this.closing.delete(shard);

@@ -84,7 +84,7 @@ export class WorldThread {
         for (const runner of this.runners.values()) runner.seal(message.sealed);
         return;
       case "close":
-        this.attempt(message.shard, "close", () => this.close(message.shard));
+        this.attempt(message.shard, "close", () => this.close(message.shard, message.handedOver));
         return;
       case "sleep":
         this.attempt(message.shard, "sleep", () => this.sleep(message.shard));
@@ -164,10 +164,10 @@ export class WorldThread {
     this.post({ type: "swapped", shard, epoch: runner.epoch });
   }
 
-  private async close(shard: string): Promise<void> {
+  private async close(shard: string, handedOver: boolean): Promise<void> {
     const runner = this.runner(shard);
     this.runners.delete(shard);
-    await runner.close();
+    await runner.close(handedOver);
     this.post({ type: "closed", shard });
   }
 

@@ -261,6 +261,8 @@ export class MigrationTarget {
     const { proposal } = this;
     if (proposal?.attempt !== attempt) return;
     this.proposal = undefined;
+    // The watch has told it already: a replica is promoted once.
+    if (this.now === "promoting") return;
     // A conflict may be with this node's own switch, whose answer was lost: the watch tells.
     if (answer.type !== "done") return this.waitAgain();
     if (proposal.kind === "switch") return this.promote(answer.revision);

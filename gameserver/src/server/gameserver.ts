@@ -729,10 +729,11 @@ export class Gameserver {
   }
 
   /**
-   * Stops a world in order: nobody comes in any more, its last state is written. Nothing to do when it
-   * does not run here. @throws OperatingError when its state could not be written; it runs no more then, either.
+   * Stops a world in order: nobody comes in any more, its last state is written, unless it was `handedOver` to another
+   * node. Nothing to do when it does not run here.
+   * @throws OperatingError when its state could not be written; it runs no more then, either.
    */
-  async close(world: string): Promise<void> {
+  async close(world: string, handedOver = false): Promise<void> {
     const shard = `${world}/0`;
     const { ownership } = this.worlds.get(shard)?.settings ?? {};
     const slept = this.sleeping.stateOf(shard);
@@ -743,7 +744,7 @@ export class Gameserver {
     if (slept !== undefined && ownership !== undefined)
       this.dependencies.control?.endedAsleep?.(shard, ownership, slept.tick);
     try {
-      await this.pool.close(shard);
+      await this.pool.close(shard, handedOver);
     } finally {
       this.gate.forget(shard);
       this.dependencies.control?.gone(shard);
