@@ -88,6 +88,8 @@ test("a world sleeps when its last player has gone, stays this node's, and wakes
     "proxies find it here",
   );
   assert.deepEqual([...g.server.asleepShards], [SHARD]);
+  const lists = g.told.filter(({ type }) => type === "hosting");
+  assert.equal(lists.length, 1, "of a control plane, proxies are told once, when they link");
   const bob = await g.watch();
   assert.equal(owner().modified, modified, "it was not claimed again");
   assert.deepEqual([bob.epoch, bob.timeline], [modified, ann.timeline]);

@@ -129,6 +129,27 @@ describe("a claim", () => {
   });
 });
 
+test("shards are counted by their phase, until they are forgotten; a pause of one that is gone wakes nobody", () => {
+  open("arena");
+  create("cave");
+  const prepare = only(deliver(), "prepare");
+  assert.deepEqual([hosting.count("open"), hosting.count("preparing")], [1, 1]);
+  answer(only(done(prepare, "prepared"), "txn"), undefined);
+  assert.deepEqual([hosting.count("preparing"), hosting.count("rest")], [0, 1]);
+  assert.ok(hosting.nextAt < Number.POSITIVE_INFINITY, "it is tried again");
+  want("cave", "h");
+  want("arena", "h");
+  const close = only(deliver(), "close");
+  assert.equal(hosting.count("rest"), 0, "what failed here is somebody else's now");
+  assert.equal(hosting.nextAt, Number.POSITIVE_INFINITY);
+  const release = only(done(close, "closed"), "txn");
+  answer(release, apply(release.request));
+  deliver();
+  for (const phase of ["open", "closing", "releasing", "rest"] as const)
+    assert.equal(hosting.count(phase), 0, phase);
+  assert.ok(hosting.settled);
+});
+
 test("a reclaim without an answer: what runs is closed, and goes on at the epoch that the watch shows", () => {
   const first = open("arena");
   const reclaim = only(tell({ type: "renew", shard: "arena/0" }), "txn");
