@@ -28,8 +28,14 @@ export class FarControlPlane implements ControlPlane {
   private readonly asked = new Map<number, (said: Said) => void>();
   private readonly watches = new Map<number, WatchEvents>();
   private numbers = 0;
+  private isReady: () => void = () => undefined;
+  /** Everything is watched: this store's watches do not tell what came before them. */
+  readonly ready: Promise<void>;
 
   constructor() {
+    this.ready = new Promise((resolve) => {
+      this.isReady = resolve;
+    });
     this.worker.on("message", (said: Said) => {
       if (said.watch !== undefined && said.news !== undefined)
         this.watches.get(said.watch)?.changed(said.news);
@@ -76,6 +82,7 @@ export class FarControlPlane implements ControlPlane {
 
   async setState(state: "ready" | "draining" | "stopped"): Promise<void> {
     await this.ask({ type: "state", state });
+    if (state === "ready") this.isReady();
   }
 
   async stop(): Promise<void> {

@@ -58,6 +58,7 @@ async function start(dir: string): Promise<void> {
   host = await ServiceHost.start({ config, role: "gameserver" }, { logger: noopLogger });
   const links = network.node({ role: "gameserver", node: NODE });
   await createGameserverService({ config }, { host, links, control });
+  await control.ready;
   link = await network.node({ role: "proxy", node: "p" }).connect(NODE);
   // What nobody reads would pile up, until the link ends.
   link.channel(NODE_CHANNEL).onMessage(() => undefined);
