@@ -52,6 +52,8 @@ interface Measured extends CrowdRound {
   readonly owner: string;
   /** What the owner counted of output that waited for its mirror, in ms each; NaN when none did. */
   readonly waitMs: number;
+  /** Of the owner's process: a machine that is busy with other things makes fewer ticks. */
+  readonly cpuMsPerTick: number;
   /** Cores that the mirror's process used. */
   readonly mirrorCores: number;
 }
@@ -85,19 +87,25 @@ async function measure(
     seconds: Number(flags.seconds),
   };
   const mirrorCpu: number[] = [];
+  const ownerCpu: number[] = [];
+  const ticks: number[] = [];
   const cpuSeconds = async () => {
     mirrorCpu.push(await cpuOf(mirror));
-    return cpuOf(owner);
+    const own = await cpuOf(owner);
+    ownerCpu.push(own);
+    ticks.push(await ticksOf(owner));
+    return own;
   };
   const before = await waitsOf(owner);
   const measured = await crowdRound({ port, cpuSeconds }, load);
   const after = await waitsOf(owner);
-  const [mirrorBefore = Number.NaN, mirrorAfter = Number.NaN] = mirrorCpu;
+  const grown = ([from = Number.NaN, to = Number.NaN]: readonly number[]) => to - from;
   return {
     ...measured,
     ...{ durability, owner: owner.node },
     waitMs: ((after.seconds - before.seconds) * 1000) / (after.count - before.count),
-    mirrorCores: (mirrorAfter - mirrorBefore) / load.seconds,
+    mirrorCores: grown(mirrorCpu) / load.seconds,
+    cpuMsPerTick: (grown(ownerCpu) * 1000) / grown(ticks),
   };
 }
 
@@ -110,16 +118,23 @@ async function cpuOf(node: NodeProcess | undefined): Promise<number> {
   return (Number(fields[UTIME_FIELD]) + Number(fields[UTIME_FIELD + 1])) / TICKS_PER_SECOND;
 }
 
+/** Of the only world, so far. A busy process may take its time to answer. */
+async function ticksOf({ plan }: NodeProcess): Promise<number> {
+  const text = await (await fetch(`http://127.0.0.1:${plan.ports.health}/metrics`)).text();
+  return Number(/^atlasnet_world_ticks_total\{.*\} (\d+)/m.exec(text)?.[1]);
+}
+
 /** What the owner counted of output that waited for its mirror. */
 async function waitsOf(node: NodeProcess) {
   const seconds = await node.metric("atlasnet_mirror_wait_seconds_total");
   return { seconds, count: await node.metric("atlasnet_mirror_waits_total") };
 }
 
-function line({ durability, owner, load, serverCores, mirrorCores, waitMs }: Measured): void {
+function line(measured: Measured): void {
+  const { durability, owner, load, serverCores, cpuMsPerTick, mirrorCores, waitMs } = measured;
   const { messages, roundTripMs, generator, sequenceErrors, errors } = load;
   console.log(
-    `${durability.padEnd(8)} on ${owner}: ${round(serverCores, 3)} cores, the other one ` +
+    `${durability.padEnd(8)} on ${owner}: ${round(serverCores, 3)} cores, ${round(cpuMsPerTick)} ms per tick, the other one ` +
       `${round(mirrorCores, 3)} · round trip p50 ${roundTripMs?.p50} p99 ${roundTripMs?.p99} max ` +
       `${roundTripMs?.max} ms · waited for the mirror ${round(waitMs)} ms · ` +
       `${round((messages?.share ?? 0) * 100, 1)} % of ${messages?.askedRate} messages/s · generator ` +
@@ -141,6 +156,7 @@ function figuresOf(rounds: readonly Measured[]) {
   return {
     joined: values(({ load }) => load.clients.joined),
     ownerCores: values(({ serverCores }) => serverCores),
+    ownerMsPerTick: values(({ cpuMsPerTick }) => cpuMsPerTick),
     otherCores: values(({ mirrorCores }) => mirrorCores),
     roundTripP50Ms: values(({ load }) => load.roundTripMs?.p50 ?? Number.NaN),
     roundTripP99Ms: values(({ load }) => load.roundTripMs?.p99 ?? Number.NaN),
@@ -161,7 +177,7 @@ function costsOf(plain: readonly Measured[], mirrored: readonly Measured[]) {
     pairs.map(([one, other]) => round(pick(other) - pick(one), 2));
   return {
     cpuPercent: pairs.map(([one, other]) =>
-      round((other.serverCores / one.serverCores - 1) * 100, 1),
+      round((other.cpuMsPerTick / one.cpuMsPerTick - 1) * 100, 1),
     ),
     p50Ms: added(({ load }) => load.roundTripMs?.p50 ?? Number.NaN),
     p99Ms: added(({ load }) => load.roundTripMs?.p99 ?? Number.NaN),
@@ -172,7 +188,12 @@ function costsOf(plain: readonly Measured[], mirrored: readonly Measured[]) {
 function goalsOf(costs: ReturnType<typeof costsOf>, rounds: readonly Measured[]): Goal[] {
   const wrong = rounds.reduce((sum, { load }) => sum + load.sequenceErrors.total, 0);
   return [
-    atMost("CPU of the owner's process, more", GOAL_CPU_PERCENT, "%", median(costs.cpuPercent)),
+    atMost(
+      "CPU of the owner's process per tick, more",
+      GOAL_CPU_PERCENT,
+      "%",
+      median(costs.cpuPercent),
+    ),
     atMost("added latency, p50", GOAL_P50_MS, "ms", round(median(costs.p50Ms))),
     atMost("added latency, p99", GOAL_P99_MS, "ms", round(median(costs.p99Ms))),
     atMost("sequence errors", 0, "", wrong),
