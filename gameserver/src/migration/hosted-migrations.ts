@@ -5,9 +5,12 @@ import {
   type MigrationRecord,
   type ModuleSource,
   measureMove,
+  migrationKey,
+  mirrorKey,
   movedKey,
   type NodeRegistration,
   nodeKey,
+  ownerKey,
   type Revision,
   type SwitchView,
   seen,
@@ -57,10 +60,32 @@ export class HostedMigrations implements MigrationHome, MirrorHome {
     return this.dependencies.hosting.seen.switchOf(shard);
   }
 
+  /** Asked for at every tick of a mirrored world: a record is decoded when it is looked at. */
   mirrorView(shard: string): ReturnType<MirrorHome["mirrorView"]> {
     const { seen, records } = this.dependencies.hosting;
-    const view = seen.switchOf(shard);
-    return { ...view, ownerNode: records.seen("node", nodeKey(view.owner.record?.node ?? "")) };
+    return {
+      get mirror() {
+        return records.seen("mirror", mirrorKey(shard));
+      },
+      get owner() {
+        return records.seen("owner", ownerKey(shard));
+      },
+      get ownerNode() {
+        return records.seen("node", nodeKey(this.owner.record?.node ?? ""));
+      },
+      get migration() {
+        return records.seen("migration", migrationKey(shard));
+      },
+      get shard() {
+        return seen.switchOf(shard).shard;
+      },
+      get world() {
+        return seen.switchOf(shard).world;
+      },
+      get node() {
+        return seen.switchOf(shard).node;
+      },
+    };
   }
 
   epochHere(shard: string): Revision | undefined {
