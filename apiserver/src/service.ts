@@ -95,6 +95,7 @@ export async function createApiserverService(
         target: (shard, planned, module) => member.leader.moves.target(shard, planned, module),
         refusal: (shard, to, planned, module) =>
           member.leader.moves.refusal(shard, to, planned, module),
+        crowded: () => member.leader.moves.crowded(),
         reports: () => member.migrations.get(),
       },
       rebalance: member.rebalance,

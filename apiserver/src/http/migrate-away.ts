@@ -90,6 +90,8 @@ export async function migrateAway(
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       const { code, message } = error;
+      // It waits, as those beyond `atOnce` do.
+      if (code === "too-many-requests") break;
       refused.push({ shard, code, message });
     }
   }

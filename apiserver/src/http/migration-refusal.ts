@@ -4,6 +4,15 @@ import type { AskedMigration } from "./migrations.ts";
 
 export type MigrationRefusalCode = MigrationRefusal | "no-target";
 
+/** It could move, and enough others do. */
+export function tooMany(shard: string, problem: string): ApiError {
+  return new ApiError(
+    "too-many-requests",
+    `${shard}: ${problem}`,
+    "Ask again when some have arrived: `atlasnet migration ls` shows them. The bound is `placement.maxMoves` of the apiservers.",
+  );
+}
+
 /** The answer to what cannot be, with what to do. `underWay`: the migration that is in the way, if one is. */
 export function migrationRefused(
   { shard, to, module }: Pick<AskedMigration, "shard" | "to" | "module">,

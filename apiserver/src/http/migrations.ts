@@ -27,7 +27,7 @@ import {
 } from "@atlasnet/core";
 import type { PlannedWeights } from "../leader/move-advice.ts";
 import { misfit } from "./explain-placement.ts";
-import { type MigrationRefusalCode, migrationRefused } from "./migration-refusal.ts";
+import { type MigrationRefusalCode, migrationRefused, tooMany } from "./migration-refusal.ts";
 import type { MovePort } from "./ports.ts";
 import { propose, readRecord } from "./record-access.ts";
 import type { AskedModule } from "./record-schemas.ts";
@@ -187,6 +187,8 @@ async function judge(
     world.record?.enabled === true &&
     migration.record === undefined &&
     isOwned(owner, ownerNode, world.generation);
+  const crowded = isMovable ? moves?.crowded() : undefined;
+  if (crowded !== undefined) throw tooMany(shard, crowded);
   const { record: before } = world;
   if (module !== undefined && before !== undefined && !isMovable && migration.record === undefined)
     return {

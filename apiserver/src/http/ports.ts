@@ -103,6 +103,8 @@ export interface MovePort {
     planned: PlannedWeights,
     module?: ModuleSource,
   ): string | undefined;
+  /** Why no more worlds may set out at present, as a sentence; undefined: they may. */
+  crowded(): string | undefined;
   /** As nodes said last. Never rejects. */
   reports(): Promise<readonly ReportedMigration[]>;
 }

@@ -91,3 +91,18 @@ test("what keeps a world from a node is said", () => {
   assert.match(refusal("gs-9") ?? "", /has not registered/);
   assert.match(advice.refusal("other/0", "gs-2", NOTHING) ?? "", /not heard of other\/0/);
 });
+
+test("beyond so many migrations at a time no more begin", () => {
+  const { advice, cluster } = scene();
+  const { view } = cluster;
+  const shard = view.shards.get("arena/0");
+  assert.ok(shard !== undefined);
+  assert.equal(advice.crowded(), undefined);
+  const strict = new MoveAdvice(
+    { ...DEFAULT_PLACEMENT, maxMoves: 1 },
+    { view, leases: { holds: () => true }, leads: () => true },
+  );
+  assert.equal(strict.crowded(), undefined);
+  view.migrating.add(shard);
+  assert.match(String(strict.crowded()), /1 worlds are on their way already, of 1 at a time/);
+});

@@ -99,6 +99,17 @@ export class MoveAdvice {
       : "does not renew its lease at present: look at its clock, its network and its log";
   }
 
+  /**
+   * Why no more migrations may begin, as a sentence; undefined: they may. Those that were begun a moment ago may not be
+   * seen here yet: requests at the same time can go beyond the bound by as many as there are.
+   */
+  crowded(): string | undefined {
+    const { migrating } = this.dependencies.view;
+    const { maxMoves } = this.settings;
+    if (migrating.size < maxMoves) return undefined;
+    return `${migrating.size} worlds are on their way already, of ${maxMoves} at a time`;
+  }
+
   /** A node whose lease runs out is not yet declared lost, and takes nothing over any more. */
   private isHeard(node: NodeEntry): boolean {
     const { leads, leases } = this.dependencies;

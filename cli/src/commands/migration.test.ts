@@ -28,6 +28,7 @@ async function scene(t: TestContext, worlds: readonly string[] = ["arena"]) {
   const moves = {
     target: () => ({ ok: true, node: "gs-2" }) as const,
     refusal: (shard: string) => (shard === "stuck/0" ? "has no room for it" : undefined),
+    crowded: () => undefined,
     reports: async () => reported,
   };
   const api = await apiScene({}, { moves });

@@ -42,6 +42,7 @@ class FakeMoves {
   best: Target = { ok: true, node: "gs-2" };
   refusals = new Map<string, string>();
   reported: ReportedMigration[] = [];
+  tooMany: string | undefined;
   readonly planned: PlannedWeights[] = [];
   readonly modules: (ModuleSource | undefined)[] = [];
 
@@ -54,6 +55,10 @@ class FakeMoves {
   refusal(_shard: string, node: string, _planned: PlannedWeights, module?: ModuleSource) {
     this.modules.push(module);
     return this.refusals.get(node);
+  }
+
+  crowded() {
+    return this.tooMany;
   }
 
   async reports(): Promise<readonly ReportedMigration[]> {
@@ -361,6 +366,22 @@ test("a migration is cancelled by whoever asks first, and by nobody once it has 
   const { entries } = await ask("GET", "/v1/audit");
   const [entry] = entries;
   assert.deepEqual([entry.what, entry.result], ["migrations.cancel", "not-found"]);
+});
+
+test("beyond so many at a time no more begin: one is refused, those of a node wait", async (t) => {
+  const { ask, moves, open } = await scene(t);
+  await open("b", { weight: 1 });
+  moves.tooMany = "64 worlds are on their way already, of 64 at a time";
+  await assert.rejects(
+    ask("POST", "/v1/worlds/arena/migrate", {}),
+    code("too-many-requests", /64 worlds are on their way/),
+  );
+  const away = await ask("POST", "/v1/nodes/gs-1/migrate-away", { atOnce: 2, deadlineMs: 60_000 });
+  assert.deepEqual([away.begun, away.waiting, away.refused], [[], 2, []]);
+  moves.tooMany = undefined;
+  assert.equal((await ask("POST", "/v1/worlds/arena/migrate", {})).to, "gs-2");
+  moves.tooMany = "64 worlds are on their way already, of 64 at a time";
+  await assert.rejects(ask("POST", "/v1/worlds/arena/migrate", {}), code("migrating", /arena/));
 });
 
 test("a node is emptied some worlds at a time, by whoever asks again", async (t) => {

@@ -24,7 +24,12 @@ const shard = "arena/0";
 /** The arena ran on gs-1 and was mirrored on gs-2; gs-3 stands by. */
 async function scene(t: TestContext, fields: Partial<WorldRecord> = {}) {
   const moves: { best: Target } = { best: { ok: true, node: "gs-3" } };
-  const port = { target: () => moves.best, refusal: () => undefined, reports: async () => [] };
+  const port = {
+    target: () => moves.best,
+    refusal: () => undefined,
+    crowded: () => undefined,
+    reports: async () => [],
+  };
   const api = await apiScene({}, { moves: port });
   t.after(() => api.close());
   const { store } = api;
