@@ -1,7 +1,14 @@
-import type { LinkMessage, MovedRecord, PseudoRandom } from "@atlasnet/core";
+import {
+  type KeyValue,
+  type LinkMessage,
+  type MovedRecord,
+  type PseudoRandom,
+  replicaChannel,
+} from "@atlasnet/core";
 import type { SimPassage } from "@atlasnet/core/sim";
+import { MirrorSteps } from "./aim-mirrors.ts";
 
-/** Steps of a migration, each told of as it is reached. */
+/** Steps of a migration, and some of them of a mirror, each told of as it is reached. */
 const STEPS: { readonly [type in LinkMessage["type"]]?: string } = {
   "replica-open": "opens",
   "replica-copy": "copies",
@@ -24,6 +31,9 @@ export interface AimDependencies {
   readonly random: PseudoRandom;
   readonly gameservers: readonly string[];
   readonly proxies: readonly string[];
+  readonly worlds: readonly string[];
+  /** What is committed. */
+  item(key: string): KeyValue | undefined;
   later(ms: number, run: () => void): void;
   crash(node: string): void;
   pause(node: string): void;
@@ -34,24 +44,33 @@ export interface AimDependencies {
   elect(): void;
 }
 
-/** Strikes at migrations, step by step: chance alone seldom finds the moments that matter. */
+/** Strikes at migrations and mirrors, step by step: chance alone seldom finds the moments that matter. */
 export class Aim {
   /** By step. */
   readonly strikes = new Map<string, number>();
   private readonly options: AimOptions;
   private readonly deps: AimDependencies;
-  /** What each shard's migration reached last. */
+  /** What each shard's migration or mirror reached last. */
   private readonly reached = new Map<string, string>();
+  private readonly mirrors: MirrorSteps;
   private isOver = false;
 
   constructor(options: AimOptions, dependencies: AimDependencies) {
     this.options = options;
     this.deps = dependencies;
+    const { worlds, item } = dependencies;
+    this.mirrors = new MirrorSteps({
+      ...{ worlds, item },
+      reached: (step, one, other) => this.step(step, one, other),
+    });
   }
 
-  sent({ from, to, message }: SimPassage): void {
-    const step = STEPS[message.type];
-    if (step === undefined || !("shard" in message)) return;
+  sent(passage: SimPassage): void {
+    const { from, to, channel, message } = passage;
+    this.mirrors.sent(passage);
+    const name = STEPS[message.type];
+    if (name === undefined || !("shard" in message)) return;
+    const step = channel === replicaChannel(message.shard, "mirror") ? `mirror: ${name}` : name;
     if (this.reached.get(message.shard) === step) return;
     this.reached.set(message.shard, step);
     this.step(step, from, to);
@@ -60,6 +79,11 @@ export class Aim {
   /** A transaction ended it, and nobody knows the answer yet. */
   ended({ outcome, from, to }: MovedRecord): void {
     this.step(outcome === "moved" ? "has switched" : "is given up", from, to);
+  }
+
+  /** Something was committed. */
+  committed(): void {
+    this.mirrors.committed();
   }
 
   /** No more strikes. */

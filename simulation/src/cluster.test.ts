@@ -27,13 +27,29 @@ test("a cluster in trouble loses, doubles and reorders nothing, and is well agai
 });
 
 test("whatever happens at a step of a migration, it ends, and nothing is lost", async () => {
-  const plan = { ...BUSY, operator: 0.6, aim: 0.4, cut: 0, proxyCrash: 0, gameserverCrash: 0 };
+  const plan: Partial<Plan> = {
+    ...{ ...BUSY, durabilities: ["journal"], operator: 0.8, aim: 0.5 },
+    ...{ cut: 0, proxyCrash: 0, gameserverCrash: 0 },
+  };
   const { failures, totals } = await runSeeds({ first: 1, count: SEEDS, plan });
   const [failure] = failures;
   assert.equal(failure, undefined, `seed ${failure?.seed}: ${failure?.error.stack}`);
   const steps = ["opens", "copies", "is ready", "seals", "is sealed", "has switched", "is placed"];
   for (const step of steps) assert.ok((totals[`struck: ${step}`] ?? 0) > 0, step);
   for (const end of ["moved", "aborted"]) assert.ok((totals[end] ?? 0) > 0, end);
+});
+
+test("whatever happens at a step of a mirror, who goes on has all that anybody was told", async () => {
+  const plan: Partial<Plan> = {
+    ...{ ...BUSY, durabilities: ["mirror"], aim: 0.7, operator: 0 },
+    ...{ cut: 0, proxyCrash: 0, gameserverCrash: 0, threadDeath: 0 },
+  };
+  const { failures, totals } = await runSeeds({ first: 1, count: SEEDS, plan });
+  const [failure] = failures;
+  assert.equal(failure, undefined, `seed ${failure?.seed}: ${failure?.error.stack}`);
+  const steps = ["opens", "copies", "follows", "in sync", "proposes itself", "promoted", "cleared"];
+  for (const step of steps) assert.ok((totals[`struck: mirror: ${step}`] ?? 0) > 0, step);
+  assert.ok((totals["promoted"] ?? 0) > 0);
 });
 
 test("the same seed is the same run, another one another", async () => {

@@ -1,8 +1,6 @@
-import { fileURLToPath } from "node:url";
 import { SimViolation, Violations } from "@atlasnet/apiserver/sim";
 import { encodeRecord, worldKey } from "@atlasnet/core";
 import { SeededRandom, SimClock, SimNetwork, type SimPassage } from "@atlasnet/core/sim";
-import { worldRecord } from "@atlasnet/core/testing";
 import type { HistoryRecord } from "@atlasnet/history";
 import { Checkers } from "./checkers/all.ts";
 import { Moves } from "./checkers/moves.ts";
@@ -17,10 +15,8 @@ import { PublicNet } from "./players/public-net.ts";
 import { Processes } from "./processes.ts";
 import { Trace } from "./trace.ts";
 import { Trouble } from "./trouble.ts";
+import { worldsOf } from "./world/worlds.ts";
 
-// Both are loaded by now: gameservers would wait for real files otherwise, and nothing here waits for them.
-const CHECKER_WORLD = fileURLToPath(new URL("./world/fast-checker.js", import.meta.url));
-const SLOW_WORLD = fileURLToPath(new URL("./world/slow-checker.js", import.meta.url));
 const TROUBLE_EVERY_MS = 1_000;
 const LOOK_EVERY_MS = 500;
 const MAX_EVENTS = 50_000_000;
@@ -108,6 +104,7 @@ export class ClusterSimulation {
             (record) => this.trouble.ended(record),
           );
           this.checkers.committed();
+          this.trouble.committed();
         },
       },
     );
@@ -118,6 +115,7 @@ export class ClusterSimulation {
         ...{ clock, random, network, net, note },
         watch: this.checkers.watch,
         recorded: (record) => this.recorded(record),
+        lostThread: (node) => this.checkers.lostThread(node),
         fault: (where, error) => this.fault(where, error),
       },
     );
@@ -200,19 +198,11 @@ export class ClusterSimulation {
   }
 
   private async createWorlds(): Promise<void> {
-    for (const world of this.worlds) {
-      const record = worldRecord({
-        module: { source: "node", path: this.plan.slowWorlds ? SLOW_WORLD : CHECKER_WORLD },
-        config: {
-          beatTicks: 40,
-          ...(this.faults.has("state-beside-the-store") && { forgetful: true }),
-        },
-      });
+    for (const [world, record] of worldsOf(this.plan, this.faults))
       await this.apiservers.store.txn({
         compare: [],
         then: [{ type: "put", key: worldKey(world), value: encodeRecord("world", record) }],
       });
-    }
   }
 
   // What is seen

@@ -27,6 +27,10 @@ export const CLUSTER_FAULTS = [
   "acts-at-an-old-epoch",
   // 5.4
   "owner-by-decree",
+  // 5.5
+  "lets-out-what-its-mirror-lacks",
+  "ungates-before-it-cleared",
+  "mirror-never-silent",
 ] as const;
 
 export type ClusterFault = (typeof CLUSTER_FAULTS)[number];

@@ -1,4 +1,6 @@
-import type { PseudoRandom } from "@atlasnet/core";
+import type { PseudoRandom, WorldRecord } from "@atlasnet/core";
+
+type Durability = WorldRecord["durability"];
 
 /** What a run is like: drawn from its seed, so that runs differ in kind and not only in luck. Times in ms. */
 export interface Plan {
@@ -9,6 +11,8 @@ export interface Plan {
   readonly worlds: number;
   /** They tick four times a second instead of twenty. */
   readonly slowWorlds: boolean;
+  /** Of the first world, the second and so on; from the start again when there are more. */
+  readonly durabilities: readonly Durability[];
   readonly troubleMs: number;
   /** After healing, all has to be well again within this time. */
   readonly healMs: number;
@@ -73,5 +77,13 @@ export function drawPlan(random: PseudoRandom): Plan {
     snapshotIntervalMs: random.int(2_000, 20_000),
     journalSyncMs: random.int(50, 1_000),
     aim: some(0.6, 0.3),
+    durabilities: [drawDurability(random), drawDurability(random), drawDurability(random)],
   };
+}
+
+function drawDurability(random: PseudoRandom): Durability {
+  const chance = random.float();
+  if (chance < 0.45) return "mirror";
+  if (chance < 0.8) return "journal";
+  return chance < 0.93 ? "snapshot" : "none";
 }

@@ -23,15 +23,18 @@ const HASHES = ["3.3 who follows has the same hash"];
 const GHOSTS = ["3.4 a mirror is the world at a tick"];
 const COMMITTED = ["5.2 what leaves is of a committed tick"];
 const OWNERS = ["5.4 ownership by one's own transaction"];
+const MIRRORS = ["5.5 what leaves waits for the mirror"];
 const PROGRESS = ["progress after healing"];
 
 const CALM: Partial<Plan> = {
   ...{ gameserverCrash: 0, proxyCrash: 0, clientCrash: 0, apiserverCrash: 0, election: 0 },
   ...{ threadDeath: 0, cut: 0, isolation: 0, pause: 0, storeOutage: 0, operator: 0, aim: 0 },
   ...{ gameservers: 3, clients: 4, worlds: 1, slowWorlds: true, sayEveryMs: 800 },
-  troubleMs: 40_000,
+  ...{ troubleMs: 40_000, durabilities: ["journal"] },
 };
 const CRASHES: Partial<Plan> = { ...CALM, gameserverCrash: 0.05, snapshotIntervalMs: 5_000 };
+
+const MIRRORED: Partial<Plan> = { ...CALM, durabilities: ["mirror"], sayEveryMs: 300 };
 
 const CAUGHT: Readonly<Record<ClusterFault, Caught>> = {
   "state-beside-the-store": { rules: STORE, seeds: 2, plan: CALM },
@@ -74,6 +77,9 @@ const CAUGHT: Readonly<Record<ClusterFault, Caught>> = {
     seeds: 6,
     plan: { ...CALM, slowWorlds: false, operator: 0.6, delayMs: 30 },
   },
+  "lets-out-what-its-mirror-lacks": { rules: MIRRORS, seeds: 2, plan: MIRRORED },
+  "ungates-before-it-cleared": { rules: MIRRORS, seeds: 4, plan: { ...MIRRORED, pause: 0.1 } },
+  "mirror-never-silent": { rules: MIRRORS, seeds: 6, plan: { ...MIRRORED, aim: 1 } },
   "acts-at-an-old-epoch": { rules: EPOCHS, seeds: 4, plan: { ...CALM, operator: 0.3 } },
 };
 

@@ -43,6 +43,8 @@ export interface ProcessesDependencies {
   readonly watch: TickWatch;
   /** Something was said or heard at a client. */
   recorded(record: HistoryRecord): void;
+  /** A world thread of a gameserver dies. */
+  lostThread(node: string): void;
   note(event: string): void;
   /** A process has a fault of its own. */
   fault(where: string, error: unknown): void;
@@ -129,6 +131,7 @@ export class Processes {
 
   loseThread(slot: GameserverSlot): void {
     this.counts.threads += 1;
+    this.deps.lostThread(slot.id);
     slot.running?.loseThread();
   }
 

@@ -38,7 +38,7 @@ export class Trouble {
   constructor(options: TroubleOptions, dependencies: TroubleDependencies) {
     this.options = options;
     this.deps = dependencies;
-    const { random, clock, processes } = dependencies;
+    const { random, clock, processes, apiservers } = dependencies;
     const gameservers = processes.gameservers.map(({ id }) => id);
     this.operator = new Operator({
       random: random.fork("operator"),
@@ -51,6 +51,8 @@ export class Trouble {
         random: random.fork("aim"),
         gameservers,
         proxies: processes.proxies.map(({ id }) => id),
+        worlds: options.worlds,
+        item: (key) => apiservers.item(key),
         later: (ms, run) => clock.setTimer(ms, run),
         crash: (node) => processes.crash(node),
         pause: (node) => processes.pause(node),
@@ -100,6 +102,11 @@ export class Trouble {
   /** A migration was ended by a transaction. */
   ended(record: MovedRecord): void {
     this.aim.ended(record);
+  }
+
+  /** Something was committed. */
+  committed(): void {
+    this.aim.committed();
   }
 
   heal(): void {

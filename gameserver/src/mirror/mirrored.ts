@@ -50,6 +50,8 @@ export class Mirrored {
   private stream: { readonly id: string; readonly source: ReplicaSource } | undefined;
   private link: Link | undefined;
   private readonly freed: (() => void)[] = [];
+  /** The shard is to move to where its mirror is: that one goes first. */
+  private isMakingRoom = false;
   private isDropped = false;
 
   constructor(options: MirroredOptions, dependencies: MirroredDependencies) {
@@ -74,6 +76,15 @@ export class Mirrored {
 
   look(): void {
     this.tell({ type: "look" });
+    const { migration, mirror } = this.dependencies.home.mirrorView(this.shard);
+    const to = migration.record?.to;
+    if (to === undefined && this.isMakingRoom) {
+      this.isMakingRoom = false;
+      this.tell({ type: "stay" });
+    } else if (to !== undefined && to === mirror.record?.node && !this.isMakingRoom) {
+      this.isMakingRoom = true;
+      this.tell({ type: "free", reason: "the shard is to move there" });
+    }
   }
 
   message(link: Link, message: ToOwner): void {
@@ -112,7 +123,7 @@ export class Mirrored {
   }
 
   stay(): void {
-    this.tell({ type: "stay" });
+    if (!this.isMakingRoom) this.tell({ type: "stay" });
   }
 
   /** The shard runs here no more, or at another epoch. */

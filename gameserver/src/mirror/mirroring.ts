@@ -95,8 +95,11 @@ export class Mirroring {
   look(): void {
     this.tell({ type: "look" });
     const { home } = this.dependencies;
-    const { record } = home.mirrorView(this.shard).migration;
-    if (record?.to === home.node) this.giveUp("the shard is to move here");
+    const { migration, mirror } = home.mirrorView(this.shard);
+    const { record } = mirror;
+    // One in sync stays until its owner has cleared it (see Mirrored): it alone could go on if the owner died now.
+    const isInSync = record?.id === this.record.id && record.state === "in-sync";
+    if (migration.record?.to === home.node && !isInSync) this.giveUp("the shard is to move here");
     this.begin();
   }
 

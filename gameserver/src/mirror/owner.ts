@@ -203,6 +203,8 @@ export class MirrorOwner {
         return this.lose(`${event.reason} (${event.code})`);
       case "free":
         this.isLeaving = true;
+        // Whoever asks is answered, also when it was asked before.
+        this.isFreed = false;
         return this.lose(event.reason);
       case "stay":
         this.isLeaving = this.isFreed = false;

@@ -129,6 +129,28 @@ test("a mirrored world that is taken away is saved in its last state, and given 
   assert.equal(tiny.seen("snapshot", snapshotKey(SHARD)).record?.final, true);
 });
 
+test("a world's owner dies while it moves to its mirror: that has what anybody was told, and goes on", async (t) => {
+  let isCut = false;
+  const { g, h, ask, inSync, owner, move } = await mirroredNodes(t, (message) =>
+    isCut ? undefined : message,
+  );
+  const before = await g.watch();
+  ask("h");
+  await inSync();
+  const count = last(before.counts);
+  await until(() => last(before.counts) > count + 10);
+  // The owner hears of the move no more.
+  g.control.silent = true;
+  isCut = true;
+  move("h");
+  await g.stop();
+  await until(() => owner().record?.node === "h");
+  const after = await h.watch(before);
+  assert.deepEqual([after.session, after.timeline], [before.session, before.timeline]);
+  await until(() => last(after.counts) > last(before.counts) + 10);
+  assert.ok(inOrder([...before.counts, ...after.counts]), "no count is lost or said twice");
+});
+
 test("the thread of a mirrored world dies: the mirror, which has more than its disk, goes on", async (t) => {
   const dir = mkdtempSync(join(tmpdir(), "atlasnet-mirror-"));
   t.after(() => rmSync(dir, { recursive: true, force: true }));

@@ -9,9 +9,11 @@ import { CommittedOnly } from "./committed-only.ts";
 import { EncodedOnce } from "./encoded-once.ts";
 import { ExactlyOnce } from "./exactly-once.ts";
 import { GrowingEpochs } from "./growing-epochs.ts";
+import { MirrorGates } from "./mirror-gates.ts";
 import { NoGhosts, type View } from "./no-ghosts.ts";
 import { OneActor } from "./one-actor.ts";
 import { OwnTransactions } from "./own-transactions.ts";
+import { Promotions } from "./promotions.ts";
 import { SameHash } from "./same-hash.ts";
 import { StoreIsAll } from "./store-is-all.ts";
 import { WatchedTicks } from "./ticks.ts";
@@ -44,6 +46,8 @@ export class Checkers {
   private readonly committedOnly: CommittedOnly;
   private readonly epochs: GrowingEpochs;
   private readonly ownTransactions: OwnTransactions;
+  private readonly mirrorGates: MirrorGates;
+  private readonly promotions: Promotions;
 
   constructor({ worlds }: CheckersOptions, dependencies: CheckersDependencies) {
     const { violations, item, bootOf, spoil } = dependencies;
@@ -54,21 +58,29 @@ export class Checkers {
     this.noGhosts = new NoGhosts({ violations });
     this.exactlyOnce = new ExactlyOnce({ violations });
     this.bounds = new Bounds({ violations });
-    this.oneActor = new OneActor({ violations, item, bootOf });
+    const mirrorGates = new MirrorGates({ violations, worlds, item });
+    this.mirrorGates = mirrorGates;
+    const isOfTheMirror = (passage: SimPassage) => mirrorGates.isOfTheMirror(passage);
+    this.oneActor = new OneActor({ violations, item, bootOf, isOfTheMirror });
     this.committedOnly = new CommittedOnly({
       violations,
       followerOf: (shard, epoch) => sameHash.followerOf(shard, epoch),
     });
-    this.epochs = new GrowingEpochs({ violations });
+    this.epochs = new GrowingEpochs({ violations, isOfTheMirror });
     this.ownTransactions = new OwnTransactions({ violations, worlds, item });
+    this.promotions = new Promotions({
+      ...{ violations, worlds, item },
+      toldOf: (shard, epoch) => mirrorGates.toldOf(shard, epoch),
+    });
     this.watch = new WatchedTicks(
-      [this.storeIsAll, sameHash, this.noGhosts, this.ownTransactions],
+      [this.storeIsAll, sameHash, this.noGhosts, this.ownTransactions, this.promotions],
       spoil,
     );
   }
 
   /** A message left a node. */
   sent(passage: SimPassage): void {
+    this.mirrorGates.sent(passage);
     this.epochs.sent(passage);
     this.oneActor.sent(passage);
     this.ownTransactions.sent(passage);
@@ -84,6 +96,13 @@ export class Checkers {
 
   committed(): void {
     this.ownTransactions.committed();
+    this.mirrorGates.committed();
+    this.promotions.committed();
+  }
+
+  /** A world thread of a gameserver died. */
+  lostThread(node: string): void {
+    this.promotions.lostThread(node);
   }
 
   /** What a client's mirror shows now. */
@@ -104,6 +123,7 @@ export class Checkers {
   get figures(): { readonly [name: string]: number } {
     const { figures } = this.exactlyOnce.verdict;
     return {
+      promoted: this.promotions.promoted,
       ...{ said: figures.queued, delivered: figures.delivered, drops: figures.drops },
       ...{ rollbacks: figures.rollbacks, sessions: figures.sessions, welcomes: figures.welcomes },
       ...Object.fromEntries([...this.bounds.largest].map(([what, n]) => [`most ${what}`, n])),
@@ -116,6 +136,7 @@ export class Checkers {
       ...[this.storeIsAll, this.encodedOnce, this.sameHash, this.noGhosts],
       ...[this.exactlyOnce, this.bounds],
       ...[this.oneActor, this.committedOnly, this.epochs, this.ownTransactions],
+      ...[this.mirrorGates, this.promotions],
     ];
   }
 }

@@ -4,6 +4,12 @@ import type { HistoryRecord } from "@atlasnet/history";
 import { isAct } from "./acts.ts";
 import type { Checker } from "./checker.ts";
 
+export interface GrowingEpochsDependencies {
+  readonly violations: Violations;
+  /** It is of an ownership that a mirror has ended, which has all that it tells of (MirrorGates). */
+  readonly isOfTheMirror: (passage: SimPassage) => boolean;
+}
+
 /**
  * Rule 5.3: safety rests on epochs. What gameservers let out for a shard never goes back behind an epoch at which
  * somebody acted, and no client is welcomed into the past: every receiver refuses what is below the highest it has seen.
@@ -13,13 +19,16 @@ export class GrowingEpochs implements Checker {
   looked = 0;
   private readonly newest = new Map<string, number>();
   private readonly violations: Violations;
+  private readonly isOfTheMirror: (passage: SimPassage) => boolean;
 
-  constructor({ violations }: { readonly violations: Violations }) {
+  constructor({ violations, isOfTheMirror }: GrowingEpochsDependencies) {
     this.violations = violations;
+    this.isOfTheMirror = isOfTheMirror;
   }
 
-  sent({ from, message }: SimPassage): void {
-    if (!isAct(message)) return;
+  sent(passage: SimPassage): void {
+    const { from, message } = passage;
+    if (!isAct(message) || this.isOfTheMirror(passage)) return;
     this.looked += 1;
     const { shard, epoch } = message;
     this.grows(shard, epoch, `${from} says "${message.type}" for ${shard}`);

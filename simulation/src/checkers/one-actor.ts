@@ -11,11 +11,14 @@ export interface OneActorDependencies {
   item(key: string): KeyValue | undefined;
   /** The boot that the process of a node is registered with now. */
   bootOf(node: string): string | undefined;
+  /** It is of an ownership that a mirror has ended, which has all that it tells of (MirrorGates). */
+  isOfTheMirror(passage: SimPassage): boolean;
 }
 
 /**
  * Rule 5.1: at most one gameserver acts for a shard. Whoever lets something out is its committed owner at that very
- * moment, and alive as far as anybody has decided; so no two ever act at a time.
+ * moment, and alive as far as anybody has decided; so no two ever act at a time. When a mirror has taken the shard over,
+ * the one before may still say what the mirror has: that is one and the same history.
  */
 export class OneActor implements Checker {
   readonly rule = "5.1 one actor per shard";
@@ -26,12 +29,13 @@ export class OneActor implements Checker {
     this.deps = dependencies;
   }
 
-  sent({ from, message }: SimPassage): void {
+  sent(passage: SimPassage): void {
+    const { from, message } = passage;
     if (!isAct(message)) return;
     const { shard, epoch } = message;
     this.looked += 1;
     const problem = this.problem(from, shard, epoch);
-    if (problem !== undefined)
+    if (problem !== undefined && !this.deps.isOfTheMirror(passage))
       this.deps.violations.add(
         this.rule,
         `${from} says "${message.type}" for ${shard} at epoch ${epoch}, and ${problem}`,

@@ -1,4 +1,11 @@
-import { decodeRecord, type KeyValue, type RecordKind, type Records } from "@atlasnet/core";
+import {
+  decodeRecord,
+  type KeyValue,
+  type MirrorRecord,
+  type OwnerRecord,
+  type RecordKind,
+  type Records,
+} from "@atlasnet/core";
 
 /**
  * Reads records of a kind, each once: checkers look at the same few for every message. Undefined for what is not there or
@@ -6,7 +13,7 @@ import { decodeRecord, type KeyValue, type RecordKind, type Records } from "@atl
  */
 export function reader<K extends RecordKind>(
   kind: K,
-): (item: KeyValue | undefined) => Records[K] | undefined {
+): (item: Pick<KeyValue, "value"> | undefined) => Records[K] | undefined {
   const known = new WeakMap<Uint8Array, Records[K]>();
   return (item) => {
     if (item === undefined) return undefined;
@@ -24,3 +31,17 @@ export const nodeOf = reader("node");
 export const migrationOf = reader("migration");
 export const mirrorOf = reader("mirror");
 export const movedOf = reader("moved");
+export const snapshotOf = reader("snapshot");
+
+/** The mirror in sync of an ownership, if it has one: only that one may go on with it when the owner is gone. */
+export function mirrorInSync(
+  owner: KeyValue | undefined,
+  mirror: KeyValue | undefined,
+):
+  | { readonly owner: OwnerRecord; readonly mirror: MirrorRecord; readonly epoch: number }
+  | undefined {
+  const [owned, record] = [ownerOf(owner), mirrorOf(mirror)];
+  if (owner === undefined || owned?.state !== "owned") return undefined;
+  if (record?.state !== "in-sync" || record.epoch !== owner.modified) return undefined;
+  return { owner: owned, mirror: record, epoch: owner.modified };
+}

@@ -18,6 +18,7 @@ import type { ClusterFaults } from "../faults.ts";
 import type { Plan } from "../plan.ts";
 import { ControlTie } from "./control-tie.ts";
 import { Disturbance, deaf } from "./disturbance.ts";
+import { acknowledging, spoilGates } from "./mirror-faults.ts";
 import { SimWorker } from "./sim-worker.ts";
 
 const DATA_DIR = "/data";
@@ -64,7 +65,8 @@ export class SimGameserver {
   constructor({ id, plan, apiservers }: SimGameserverOptions, deps: SimGameserverDependencies) {
     this.id = id;
     this.deps = deps;
-    const { process, network, disk, random, faults } = deps;
+    const { process, disk, random, faults } = deps;
+    const network = faults.has("mirror-never-silent") ? acknowledging(deps.network) : deps.network;
     const logger = noopLogger;
     this.tie = new ControlTie(
       { self: { role: "gameserver", node: id }, leaseMs: plan.leaseMs, apiservers },
@@ -147,6 +149,7 @@ export class SimGameserver {
         onFault: (world, fault) => deps.fatal(new Error(`world ${world}: ${fault.message}`)),
       },
     );
+    spoilGates(this.gameserver, store, faults);
   }
 
   /** The boot that it is registered with now. */
