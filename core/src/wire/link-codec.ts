@@ -56,10 +56,9 @@ export const MAX_RAFT_BYTES = 8 * 1024 * 1024;
 export const MAX_CALL_BYTES = 8 * 1024 * 1024;
 /** Method of a call, code of an answer. */
 export const MAX_CALL_WORD_BYTES = 64;
-/** Values and depth of a definition, the deepest thing in a link message. */
 /** Six sections of a shard's state, 8 bytes for each. */
 const SECTION_HASHES_BYTES = 48;
-
+/** Values and depth of a definition, the deepest thing in a link message. */
 const SCAN_LIMITS = { maxDepth: 20, maxItems: 200_000 } as const;
 
 type Fields<M> = { readonly [K in Exclude<keyof M, "type">]-?: FieldCheck };

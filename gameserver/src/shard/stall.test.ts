@@ -154,6 +154,49 @@ test("wherever it stands still: messages and inputs count once, and the state is
   assert.ok(struck > 10);
 });
 
+test("a process that stands still again, before or while a handler is run again: it is run all the same, once", () => {
+  const run = (again: number) => {
+    const strikes = { left: 0 };
+    const called: string[] = [];
+    const guard = stalling(strikes);
+    let isWithin = false;
+    let struckFirst = false;
+    let step = 0;
+    const strike = () => {
+      strikes.left -= 1;
+      forever();
+    };
+    const test = new TestShard({
+      hooks: marking(called),
+      guard: (work) => {
+        isWithin = true;
+        const outcome = guard(work);
+        isWithin = false;
+        return outcome;
+      },
+    });
+    test.join("ann", { stream: streamOf(1) });
+    const { alarm } = test.hooks;
+    test.hooks.alarm = (...args) => {
+      Reflect.apply(alarm ?? forever, undefined, args);
+      if (struckFirst || strikes.left === 0) return;
+      struckFirst = true;
+      strike();
+    };
+    test.shard.store.addTimer(1, "alarm", null);
+    addStepPoints(test.shard.store, () => {
+      if (isWithin && struckFirst) step += 1;
+      if (isWithin && step === again && strikes.left > 0) strike();
+    });
+    strikes.left = again === 0 ? 0 : 2;
+    const { faults } = test.tick();
+    return { faults, hash: test.shard.hash(), left: strikes.left };
+  };
+  const smooth = run(0);
+  for (let again = 1; again <= 12; again++)
+    assert.deepEqual(run(again), { faults: [], hash: smooth.hash, left: 0 }, `step ${again}`);
+});
+
 test("who stands still again and again is too slow", () => {
   const strikes = { left: 0 };
   const test = new TestShard({ guard: stalling(strikes) });

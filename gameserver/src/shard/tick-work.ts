@@ -141,8 +141,9 @@ export class TickWork {
   takeBack(): void {
     const { current, handlers } = this;
     const { last, progress } = handlers;
-    // Otherwise it struck before `redo` had begun.
-    if (this.undone === undefined || last !== undefined) {
+    // What `redo` had not begun, or was at, begins again: it was found out before what that is.
+    const isToRedo = this.undone !== undefined && (last === undefined || progress !== "through");
+    if (!isToRedo) {
       const isWhole = current !== undefined && isUndoneWhole(current, handlers);
       if (isWhole) handlers.forgetNoted();
       if (isWhole && current.kind === "client") this.upstream.takeBack(current);

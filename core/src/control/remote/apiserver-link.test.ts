@@ -30,6 +30,7 @@ function scene(options: Partial<ApiserverLinkOptions> = {}) {
   const random = new SeededRandom("links");
   const network = new SimNetwork({}, { clock, random });
   const told: string[] = [];
+  const during = { disconnected: () => {} };
   const links: Link[] = [];
   const serve = async (node: string, fake: FakeApiserver = {}) => {
     await network.node({ role: "apiserver", node }).listen((link) => {
@@ -66,7 +67,10 @@ function scene(options: Partial<ApiserverLinkOptions> = {}) {
       ...{ clock, random, logger: noopLogger },
       events: {
         connected: ({ node }) => told.push(`+${node}`),
-        disconnected: (node) => told.push(`-${node}`),
+        disconnected: (node) => {
+          told.push(`-${node}`);
+          during.disconnected();
+        },
         refused: ({ message }) => told.push(message),
         members: (members) => told.push(members.map(({ address }) => address).join()),
       },
@@ -74,7 +78,7 @@ function scene(options: Partial<ApiserverLinkOptions> = {}) {
   );
   const pass = (ms: number) => clock.elapse(ms, settle);
   const linkedTo = () => link.connected?.node;
-  return { clock, network, link, linkedTo, links, told, serve, pass };
+  return { clock, network, link, linkedTo, links, told, during, serve, pass };
 }
 
 test("links to one that answers, says what it heard, and goes to another when it is gone", async () => {
@@ -148,6 +152,24 @@ test("one that says nothing any more is replaced in half a second, long before i
   link.stop();
   await pass(100);
   assert.equal(clock.pending, 0);
+});
+
+test("whoever stops while another one takes a silent one's place leaves no link behind", async () => {
+  const { link, linkedTo, links, during, serve, pass } = scene({ apiservers: ["api-1", "api-2"] });
+  const fakes = { "api-1": await serve("api-1"), "api-2": await serve("api-2") };
+  link.start();
+  await pass(5_000);
+  const fake = linkedTo() === "api-1" ? fakes["api-1"] : fakes["api-2"];
+  fake.hangs = true;
+  let open = 0;
+  during.disconnected = () => {
+    open = links.length;
+    for (const each of links) void each.closed.then(() => open--);
+    link.stop();
+  };
+  await pass(5_000);
+  assert.equal(links.length, 2);
+  assert.equal(open, 0);
 });
 
 test("one that is only late stays, and is doubted more and more seldom", async () => {

@@ -183,7 +183,9 @@ export class ApiserverLink implements ControlCalls {
   stop(): void {
     if (this.stopped) return;
     this.stopped = true;
-    this.standing?.link.close({ code: "closed", detail: "this node stops" });
+    const why: LinkClosed = { code: "closed", detail: "this node stops" };
+    this.standing?.link.close(why);
+    void this.replacement?.then((next) => next?.link.close(why));
     this.standing = undefined;
     this.stopAsking();
     this.pauses.endAll();
