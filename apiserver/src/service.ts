@@ -89,6 +89,7 @@ export async function createApiserverService(
       placement: {
         problems: (world) => member.leader.problems(world),
         failures: () => member.failures.get(),
+        asleep: (shards) => member.asleep.of(shards),
       },
       load: member.loads,
       moves: {

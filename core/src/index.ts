@@ -219,6 +219,7 @@ export {
 } from "./control/remote/apiserver-link.ts";
 export {
   type ApiserverMember,
+  ASLEEP_SINCE_VERSION,
   CONTROL_CALLS_VERSION,
   type HelloAnswer,
   type HelloRequest,
@@ -251,8 +252,10 @@ export {
 } from "./control/remote/remote-store.ts";
 export { LONG_POLL_MS } from "./control/remote/remote-watch.ts";
 export {
+  type AsleepSlice,
   boundedMigrations,
   boundedProblems,
+  MAX_ASLEEP_NAMES,
   MAX_MIGRATION_REPORTS,
   MAX_PROBLEM_LETTERS,
   MAX_SHARD_PROBLEMS,

@@ -87,6 +87,8 @@ export interface PlacementPort {
   problems(world: string): readonly string[] | undefined;
   /** What gameservers could not open, as they said last. Never rejects. */
   failures(): Promise<readonly ShardFailure[]>;
+  /** Those of the shards that sleep, as their gameservers said last. Never rejects. */
+  asleep(shards: readonly string[]): Promise<ReadonlySet<string>>;
 }
 
 /** Where worlds may be moved to, and how their migrations come along. */

@@ -278,6 +278,33 @@ test("the leader knows how migrations come along, as their nodes said last", asy
   assert.deepEqual(role.migrations(), [], "of another boot nothing is known yet");
 });
 
+test("the leader knows which shards sleep, of those that the node which said so owns", async (t) => {
+  const { group, run, node, world } = await scene(t);
+  const one = await node("gs-1");
+  await world("arena");
+  await group.elapse(500);
+  assert.equal(await run(one.claim("arena")), true);
+  await group.elapse(50);
+  const { role } = group.leading;
+  const asleep = () => role.asleep(["arena/0", "lobby/0"]);
+  assert.deepEqual(asleep(), []);
+  await run(one.renew([], [], { shards: ["arena/0", "lobby/0"] }));
+  assert.deepEqual(asleep(), ["arena/0"], "nobody owns the other");
+  assert.equal(group.get("b").role.asleep(["arena/0"]), undefined);
+  const two = new TestNode("gs-2", group);
+  assert.ok(await run(two.register()));
+  await run(two.renew([], [], { after: "arena/0", shards: [] }));
+  assert.deepEqual(asleep(), ["arena/0"], "what another node says is of its own");
+  await run(one.renew([], [], { after: "arena/0", shards: ["cave/0"] }));
+  assert.deepEqual(asleep(), ["arena/0"], "it is not in that part");
+  await run(one.renew());
+  assert.deepEqual(asleep(), [], "none sleeps");
+  await run(one.renew([], [], { shards: ["arena/0"] }));
+  assert.ok(await run(one.register()));
+  await group.elapse(50);
+  assert.deepEqual(asleep(), [], "of another boot nothing is known yet");
+});
+
 test("placement goes on after a time without a quorum", async (t) => {
   const { group, run, node, world } = await scene(t);
   const one = await node("gs-1");

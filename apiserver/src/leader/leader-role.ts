@@ -66,10 +66,11 @@ export class LeaderRole {
     this.leases = new LeaseKeeper({
       ...dependencies,
       leadership: this.leadership,
-      onHeard: (from, { load, problems, migrations }) => {
+      onHeard: (from, { load, problems, migrations, asleep }) => {
         this.view.report(from, load, clock.now());
         this.view.reportProblems(from, problems ?? []);
         this.view.reportMigrations(from, migrations ?? []);
+        this.view.reportAsleep(from, asleep);
       },
     });
     this.planner = new PlacementPlanner(settings, this.view, this.leases, node);
@@ -137,6 +138,12 @@ export class LeaderRole {
     return [...this.view.nodes.values()].flatMap(({ id, migrations }) =>
       migrations.map((each) => ({ node: id, ...each })),
     );
+  }
+
+  /** Those of these shards that sleep, as their owners said last; undefined unless this apiserver leads. */
+  asleep(shards: readonly string[]): readonly string[] | undefined {
+    if (this.leadership.reign === undefined) return undefined;
+    return shards.filter((shard) => this.view.isAsleep(shard));
   }
 
   /** What would be moved for balance at this moment; undefined unless this apiserver places. */

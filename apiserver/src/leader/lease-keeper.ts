@@ -27,7 +27,7 @@ export interface Renewals {
 }
 
 /** What a node says of itself with a renewal. */
-export type Heard = Pick<RenewalRequest, "load" | "problems" | "migrations">;
+export type Heard = Pick<RenewalRequest, "load" | "problems" | "migrations" | "asleep">;
 
 export interface LeaseKeeperDependencies {
   readonly store: Pick<ReplicatedStore, "range" | "watch" | "readBarrier" | "revision">;
@@ -96,7 +96,7 @@ export class LeaseKeeper implements Renewals, Leases {
 
   async renew(
     node: string,
-    { boot, number, load, problems, migrations }: RenewalRequest,
+    { boot, number, load, problems, migrations, asleep }: RenewalRequest,
   ): Promise<RenewalAnswer> {
     const { store, onHeard } = this.dependencies;
     const renewal = { node, boot, number };
@@ -108,7 +108,7 @@ export class LeaseKeeper implements Renewals, Leases {
       throw error;
     }
     this.counts[answer.ok ? "ok" : answer.code] += 1;
-    if (answer.ok) onHeard(node, { load, problems, migrations });
+    if (answer.ok) onHeard(node, { load, problems, migrations, asleep });
     return answer;
   }
 

@@ -64,13 +64,16 @@ test("a leader of before, which refuses what it does not know, is asked without 
   const asked: unknown[] = [];
   const { following } = pair({
     renew: async (_node, given) => {
-      asked.push(given.migrations);
-      if (given.migrations === undefined) return granted;
-      throw new ControlError("bad-request", "unknown field migrations");
+      asked.push([given.migrations, given.asleep]);
+      if (given.migrations === undefined && given.asleep === undefined) return granted;
+      throw new ControlError("bad-request", "unknown field");
     },
   });
+  const asleep = { shards: ["arena/0"] };
   assert.deepEqual(await following.renew("gs-1", { ...request, migrations }), granted);
-  assert.deepEqual(asked, [migrations, undefined]);
+  assert.deepEqual(await following.renew("gs-1", { ...request, asleep }), granted);
+  const none = [undefined, undefined];
+  assert.deepEqual(asked, [[migrations, undefined], none, [undefined, asleep], none]);
 });
 
 test("nobody leads, the leader is not reached, or another one leads: not-leader; unknown: an error", async () => {

@@ -52,12 +52,12 @@ export class GroupRenewals implements Renewals {
       const body = nodeRenewal.encode({ ...asked, node });
       return renewed(await calls.askLeader(leader.node, METHOD, body, timeoutMs), leader);
     };
-    const { migrations, ...known } = request;
-    if (migrations === undefined) return await ask(request);
+    const { migrations, asleep, ...known } = request;
+    if (migrations === undefined && asleep === undefined) return await ask(request);
     try {
       return await ask(request);
     } catch (error) {
-      // A leader of before does not know of migrations; no lease must be lost for that.
+      // A leader of before does not know of migrations or of sleep; no lease must be lost for that.
       if (error instanceof ControlError && error.code === "bad-request") return await ask(known);
       throw error;
     }

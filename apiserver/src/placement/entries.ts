@@ -10,6 +10,7 @@ import {
   type WantReason,
   type WorldRecord,
 } from "@atlasnet/core";
+import { AsleepShards } from "./asleep-shards.ts";
 import type { WorldKind } from "./world-kind.ts";
 
 /** A node of the view. It is there without a record while shards name it. */
@@ -26,6 +27,8 @@ export class NodeEntry {
   problems: readonly ShardProblem[] = [];
   /** How migrations that it takes part in came along, as it said with its last renewal. */
   migrations: readonly MigrationProgress[] = [];
+  /** Which of its shards sleep, as it said with its last renewals. */
+  readonly asleep = new AsleepShards();
   /** When the newest load report came. */
   loadAt = Number.NEGATIVE_INFINITY;
   /** Since when its reports say, without a break, that it is strained (BalanceSettings). */
@@ -46,6 +49,7 @@ export class NodeEntry {
     this.load = undefined;
     this.problems = [];
     this.migrations = [];
+    this.asleep.clear();
     this.loadAt = Number.NEGATIVE_INFINITY;
     this.strainedSince = undefined;
   }

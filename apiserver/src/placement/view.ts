@@ -1,4 +1,5 @@
 import {
+  type AsleepSlice,
   type Change,
   type DecodedRecord,
   decodeRecord,
@@ -111,6 +112,19 @@ export class ClusterView {
   reportMigrations(node: string, migrations: readonly MigrationProgress[]): void {
     const entry = this.nodes.get(node);
     if (entry !== undefined) entry.migrations = migrations;
+  }
+
+  /** A heartbeat said which shards sleep there, or a part of them; nothing is decided by it. */
+  reportAsleep(node: string, slice: AsleepSlice | undefined): void {
+    const entry = this.nodes.get(node);
+    if (slice === undefined) entry?.asleep.clear();
+    else entry?.asleep.learn(slice);
+  }
+
+  /** Its owner said so last. */
+  isAsleep(shard: string): boolean {
+    const entry = this.shards.get(shard);
+    return entry?.ownerHolds === true && entry.owner?.asleep.has(shard) === true;
   }
 
   /** Reported load, 0 to 1 and above; what is unknown counts as none. */

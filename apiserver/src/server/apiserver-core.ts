@@ -22,6 +22,7 @@ import {
   type ReplicatedStore,
   type TakenIn,
 } from "../store/replicated-store.ts";
+import { GroupAsleep } from "./group-asleep.ts";
 import { GroupFailures } from "./group-failures.ts";
 import { GroupLoads } from "./group-loads.ts";
 import { GroupMigrations } from "./group-migrations.ts";
@@ -66,6 +67,7 @@ export class ApiserverCore {
   readonly leader: LeaderRole;
   readonly loads: GroupLoads;
   readonly failures: GroupFailures;
+  readonly asleep: GroupAsleep;
   readonly migrations: GroupMigrations;
   readonly rebalance: GroupRebalance;
   /** Of leases, here or at the leader. */
@@ -100,6 +102,10 @@ export class ApiserverCore {
     this.failures = new GroupFailures(
       { timeoutMs },
       { calls, leader, own: () => this.leader.failures(), clock },
+    );
+    this.asleep = new GroupAsleep(
+      { timeoutMs },
+      { calls, leader, own: (shards) => this.leader.asleep(shards) },
     );
     this.migrations = new GroupMigrations(
       { timeoutMs },

@@ -5,6 +5,7 @@ import type { Renewals } from "../leader/lease-keeper.ts";
 import type { NodeLinks } from "../node-links/node-links.ts";
 import type { RaftStatus } from "../raft/core/types.ts";
 import type { ReplicatedStore } from "../store/replicated-store.ts";
+import type { GroupAsleep } from "./group-asleep.ts";
 import type { GroupFailures } from "./group-failures.ts";
 import type { GroupMigrations } from "./group-migrations.ts";
 
@@ -16,6 +17,8 @@ export interface ControlMember {
   readonly loads: LoadPort;
   /** What gameservers could not open, here or at the leader. */
   readonly failures: Pick<GroupFailures, "get">;
+  /** Which shards sleep, as nodes told this apiserver or the leader. */
+  readonly asleep: Pick<GroupAsleep, "of">;
   /** How migrations come along, as nodes told this apiserver or the leader. */
   readonly migrations: Pick<GroupMigrations, "get">;
   readonly rebalance: RebalancePort;

@@ -3,6 +3,7 @@ import type { Renewals } from "../leader/lease-keeper.ts";
 import type { NodeLinks } from "../node-links/node-links.ts";
 import type { ReplicatedStore } from "../store/replicated-store.ts";
 import type { ApiserverCore } from "./apiserver-core.ts";
+import type { GroupAsleep } from "./group-asleep.ts";
 import type { GroupFailures } from "./group-failures.ts";
 import type { GroupLoads } from "./group-loads.ts";
 import type { GroupMigrations } from "./group-migrations.ts";
@@ -28,6 +29,11 @@ export abstract class CoreMember {
   /** What gameservers could not open, here or at the leader. */
   get failures(): GroupFailures {
     return this.core.failures;
+  }
+
+  /** Which shards sleep, as nodes told this apiserver or the leader. */
+  get asleep(): GroupAsleep {
+    return this.core.asleep;
   }
 
   /** How migrations come along, as nodes told this apiserver or the leader. */

@@ -35,9 +35,11 @@ export async function openConsulMember(
     },
   );
   registerConsulMetrics(host.meter, member);
-  const { store, leader, loads, failures, migrations, rebalance, renewals, nodes, client } = member;
+  const { store, leader, loads, failures, asleep, migrations } = member;
+  const { rebalance, renewals, nodes, client } = member;
   return {
-    ...{ store, leader, loads, failures, migrations, rebalance, renewals, nodes, client },
+    ...{ store, leader, loads, failures, asleep, migrations },
+    ...{ rebalance, renewals, nodes, client },
     cluster: apiserversView(member, book),
     raft: new NoRaft(),
     status: undefined,

@@ -75,10 +75,11 @@ export async function openRaftMember(
     barrier: () => member.store.readBarrier(),
   });
   registerGroupMetrics(host.meter, member, log.log);
-  const { store, leader, loads, failures, migrations, renewals, nodes, client, admin, runner } =
-    member;
+  const { store, leader, loads, failures, asleep, migrations, renewals, nodes } = member;
+  const { client, admin, runner } = member;
   return {
-    ...{ store, leader, loads, failures, migrations, renewals, nodes, client, raft: admin },
+    ...{ store, leader, loads, failures, asleep, migrations, renewals, nodes },
+    ...{ client, raft: admin },
     rebalance: member.rebalance,
     cluster: membersView(() => runner.status, book),
     get status() {

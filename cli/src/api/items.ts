@@ -43,6 +43,8 @@ export const placementSchema = v.looseObject({
   state: v.string(),
   owner: v.optional(v.looseObject({ node: v.string(), state: v.string(), epoch: v.number() })),
   wanted: v.optional(v.string()),
+  /** Its memory is freed until somebody comes. */
+  asleep: v.optional(v.boolean()),
   /** It is on its way, live. */
   migration: v.optional(v.looseObject({ id: v.string(), from: v.string(), to: v.string() })),
   /** Who mirrors it, or is asked to. */

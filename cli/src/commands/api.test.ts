@@ -165,7 +165,11 @@ test("worlds are created, listed with where they run, shown and removed", async 
 test("world show says why a gameserver did not open a world", async (t) => {
   const failure = { node: "gs-1", shard: "arena/0", problem: "no such file: /srv/nope.mjs" };
   const { good } = await scene(t, {
-    placement: { problems: () => undefined, failures: async () => [failure] },
+    placement: {
+      problems: () => undefined,
+      failures: async () => [failure],
+      asleep: async () => new Set(),
+    },
   });
   for (const world of ["arena", "other"])
     await good("world", "create", world, "--module", "./nope.mjs");

@@ -31,7 +31,13 @@ async function scene(t: TestContext, worlds: readonly string[] = ["arena"]) {
     crowded: () => undefined,
     reports: async () => reported,
   };
-  const api = await apiScene({}, { moves });
+  const asleep = new Set<string>();
+  const placement = {
+    problems: () => undefined,
+    failures: async () => [],
+    asleep: async () => asleep,
+  };
+  const api = await apiScene({}, { moves, placement });
   const workingDir = await mkdtemp(join(tmpdir(), "atlasnet-cli-"));
   t.after(async () => {
     await api.close();
@@ -88,7 +94,7 @@ async function scene(t: TestContext, worlds: readonly string[] = ["arena"]) {
   const start = (args: readonly string[], more: Parameters<typeof startCommand>[1] = {}) =>
     startCommand(args, { env, workingDir, ...more });
   const run = (...args: string[]) => start(args).done;
-  return { start, run, end, migrationOf, reported };
+  return { start, run, end, migrationOf, reported, asleep };
 }
 
 const figures = { bytes: 2 ** 19, totalBytes: 2 ** 20, lagTicks: 0 };
@@ -168,6 +174,25 @@ test("a world that stays is an error with the reason; for programs the end is JS
   assert.match(talk, /arena stays on gs-1: gs-2 is gone\..*\(migration-aborted\)/);
   const { outcome, by } = JSON.parse(out);
   assert.deepEqual([outcome, by], ["aborted", "gs-1"]);
+});
+
+test("world ls says which worlds sleep; one that is on its way is awake for that", async (t) => {
+  const { run, asleep } = await scene(t, ["arena", "lobby"]);
+  asleep.add("arena/0");
+  const { out } = await run("world", "ls");
+  assert.match(out, /^arena +owned, asleep +gs-1 /m);
+  assert.match(out, /^lobby +owned +gs-1 /m);
+  const json: readonly { placements: readonly { asleep?: boolean }[] }[] = JSON.parse(
+    (await run("world", "ls", "-o", "json")).out,
+  );
+  assert.deepEqual(
+    json.map(({ placements }) => placements[0]?.asleep),
+    [true, undefined],
+  );
+  assert.match((await run("world", "show", "arena")).out, /asleep: true/);
+  assert.equal((await run("world", "migrate", "arena")).code, 0);
+  assert.match((await run("world", "ls")).out, /^arena +owned, moving to gs-2 /m);
+  assert.doesNotMatch((await run("world", "show", "arena")).out, /asleep/);
 });
 
 test("without --wait it is only asked for; the second operator is refused; ls, cancel and the end", async (t) => {

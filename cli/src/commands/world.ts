@@ -180,8 +180,9 @@ function table(io: CliIo, worlds: readonly Placed[]): string {
 
 function stateText(placement: Placement | undefined): string {
   if (placement === undefined) return "unknown";
-  const { state, migration } = placement;
-  return migration === undefined ? state : `${state}, moving to ${migration.to}`;
+  const { state, asleep, migration } = placement;
+  if (migration !== undefined) return `${state}, moving to ${migration.to}`;
+  return asleep === true ? `${state}, asleep` : state;
 }
 
 /** What a crash may cost, and for a mirrored world who follows it. */

@@ -1,7 +1,7 @@
 import type { ControlStore, Revision } from "./control-store.ts";
 import type { Sealed } from "./lease.ts";
 import type { NodeState } from "./records.ts";
-import type { MigrationProgress, ShardProblem } from "./remote/renewal.ts";
+import type { AsleepSlice, MigrationProgress, ShardProblem } from "./remote/renewal.ts";
 
 /**
  * A node's tie to the control plane: its registration, its lease, and the control store. Behind it stand the
@@ -22,14 +22,15 @@ export interface ControlPlane {
    * registration; it waits for as long as no apiserver answers, or another boot holds this node's name.
    * @throws an error that says what to do when waiting cannot help (refused certificate, wrong cluster).
    *
-   * `load`, `problems` (of shards that could not be opened here) and `migrations` (that this node takes part in)
-   * are asked for with each renewal.
+   * `load`, `problems` (of shards that could not be opened here), `migrations` (that this node takes part in) and
+   * `asleep` (the next part of its shards that sleep) are asked for with each renewal.
    */
   start(
     events: ControlPlaneEvents,
     load: () => NodeLoad,
     problems?: () => Iterable<ShardProblem>,
     migrations?: () => Iterable<MigrationProgress>,
+    asleep?: () => AsleepSlice | undefined,
   ): Promise<void>;
   /**
    * Something of what renewals tell has changed that somebody waits to see: one is sent soon. It may be called as

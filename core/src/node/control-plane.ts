@@ -10,7 +10,7 @@ import { NodeSession } from "../control/member/node-session.ts";
 import type { NodeDescription } from "../control/member/register.ts";
 import type { NodeState } from "../control/records.ts";
 import { RemoteStore } from "../control/remote/remote-store.ts";
-import type { MigrationProgress, ShardProblem } from "../control/remote/renewal.ts";
+import type { AsleepSlice, MigrationProgress, ShardProblem } from "../control/remote/renewal.ts";
 import type { Peer } from "../link/link.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
@@ -164,6 +164,7 @@ class LinkedControlPlane implements NodeControlPlane {
     load: () => NodeLoad,
     problems?: () => Iterable<ShardProblem>,
     migrations?: () => Iterable<MigrationProgress>,
+    asleep?: () => AsleepSlice | undefined,
   ): Promise<void> {
     try {
       await this.tie.start();
@@ -171,7 +172,7 @@ class LinkedControlPlane implements NodeControlPlane {
       // It may come before or after somebody waits for it.
       refused.catch(() => undefined);
       await Promise.race([
-        this.session.start(counted(events, this.counts), load, problems, migrations),
+        this.session.start(counted(events, this.counts), load, problems, migrations, asleep),
         refused,
       ]);
     } catch (error) {

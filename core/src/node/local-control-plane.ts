@@ -11,7 +11,7 @@ import { NodeSession } from "../control/member/node-session.ts";
 import { readOwnRecord } from "../control/member/own-key.ts";
 import type { NodeDescription } from "../control/member/register.ts";
 import type { NodeState } from "../control/records.ts";
-import type { MigrationProgress, ShardProblem } from "../control/remote/renewal.ts";
+import type { AsleepSlice, MigrationProgress, ShardProblem } from "../control/remote/renewal.ts";
 import { counted } from "./control-plane-metrics.ts";
 import type { Health } from "./health-server.ts";
 import type { ServiceHost } from "./service-host.ts";
@@ -75,8 +75,9 @@ export class LocalControlPlane implements ControlPlane {
     load: () => NodeLoad,
     problems?: () => Iterable<ShardProblem>,
     migrations?: () => Iterable<MigrationProgress>,
+    asleep?: () => AsleepSlice | undefined,
   ): Promise<void> {
-    return this.session.start(counted(events, this.counts), load, problems, migrations);
+    return this.session.start(counted(events, this.counts), load, problems, migrations, asleep);
   }
 
   hurry(): void {

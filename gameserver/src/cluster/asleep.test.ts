@@ -87,7 +87,7 @@ test("a world sleeps when its last player has gone, stays this node's, and wakes
     [{ shard: SHARD, epoch: modified }],
     "proxies find it here",
   );
-  assert.deepEqual([...g.server.asleepShards], [SHARD]);
+  assert.deepEqual(g.control.asleep?.(), { shards: [SHARD] }, "the control plane hears of it");
   const lists = g.told.filter(({ type }) => type === "hosting");
   assert.equal(lists.length, 1, "of a control plane, proxies are told once, when they link");
   const bob = await g.watch();
@@ -95,6 +95,7 @@ test("a world sleeps when its last player has gone, stays this node's, and wakes
   assert.deepEqual([bob.epoch, bob.timeline], [modified, ann.timeline]);
   assert.ok((bob.counts[0] ?? 0) > last(ann.counts), "it goes on where it was");
   assert.equal(g.server.asleep, 0);
+  assert.equal(g.control.asleep?.(), undefined);
   g.leave(bob);
   await asleep();
   const before = tiny.seen("world", worldKey("arena"));

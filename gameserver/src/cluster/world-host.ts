@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import {
+  type AsleepSlice,
   type Change,
   type Clock,
   ControlError,
@@ -53,6 +54,8 @@ export interface HostedWorlds {
   abandon(): Promise<void>;
   /** Somebody wants a shard, which may sleep. */
   wake?(shard: string): void;
+  /** The next part of the shards that sleep here; undefined: none does. */
+  reportAsleep?(): AsleepSlice | undefined;
 }
 
 export interface WorldHostDependencies {
@@ -173,6 +176,7 @@ export class WorldHost implements GameserverControl {
       load,
       () => this.hosting.problems(),
       () => migrations?.progress() ?? [],
+      () => worlds.reportAsleep?.(),
     );
   }
 

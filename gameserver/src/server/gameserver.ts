@@ -1,4 +1,5 @@
 import type {
+  AsleepSlice,
   Clock,
   Link,
   LinkListener,
@@ -241,8 +242,9 @@ export class Gameserver {
     return this.sleeping.count;
   }
 
-  get asleepShards(): Iterable<string> {
-    return this.sleeping.names();
+  /** The next part of their shards, for the control plane; undefined: there are none. */
+  reportAsleep(): AsleepSlice | undefined {
+    return this.sleeping.report();
   }
 
   get wakes(): Readonly<WakeFigures> {

@@ -1,5 +1,6 @@
-import type { Clock, Logger, Timer } from "@atlasnet/core";
+import type { AsleepSlice, Clock, Logger, Timer } from "@atlasnet/core";
 import { messageOf } from "@atlasnet/core/node";
+import { AsleepReport } from "../sleep/asleep-report.ts";
 import { Sleeper, type SleeperEffect, type SleeperEvent } from "../sleep/sleeper.ts";
 import type { SleptState, WakingState } from "../sleep/slept-state.ts";
 import { HeldMessages } from "./held-messages.ts";
@@ -34,6 +35,10 @@ export interface WakeFigures {
 export class SleepingWorlds {
   private readonly dependencies: SleepingWorldsDependencies;
   private readonly sleeper = new Sleeper();
+  private readonly reports = new AsleepReport({
+    names: () => this.sleeper.names(),
+    isAsleep: (shard) => this.stateOf(shard) !== undefined,
+  });
   private readonly held = new Map<string, HeldMessages>();
   private timer: Timer | undefined;
   private stopped = false;
@@ -47,8 +52,9 @@ export class SleepingWorlds {
     return this.sleeper.asleep;
   }
 
-  names(): Iterable<string> {
-    return this.sleeper.names();
+  /** The next part of those that sleep, for people; undefined: none does. */
+  report(): AsleepSlice | undefined {
+    return this.reports.next();
   }
 
   /** As what it sleeps; undefined: it is awake, or on its way there or back. */

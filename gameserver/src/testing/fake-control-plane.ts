@@ -1,4 +1,5 @@
 import {
+  type AsleepSlice,
   type Change,
   type ControlPlane,
   type ControlPlaneEvents,
@@ -34,6 +35,7 @@ export class FakeControlPlane implements ControlPlane {
   load: (() => NodeLoad) | undefined;
   problems: (() => Iterable<ShardProblem>) | undefined;
   migrations: (() => Iterable<MigrationProgress>) | undefined;
+  asleep: (() => AsleepSlice | undefined) | undefined;
   /** How often there was news. */
   hurries = 0;
   /** Takes in nothing any more, and answers nothing. */
@@ -70,11 +72,13 @@ export class FakeControlPlane implements ControlPlane {
     load: () => NodeLoad,
     problems?: () => Iterable<ShardProblem>,
     migrations?: () => Iterable<MigrationProgress>,
+    asleep?: () => AsleepSlice | undefined,
   ): Promise<void> {
     this.events = events;
     this.load = load;
     this.problems = problems;
     this.migrations = migrations;
+    this.asleep = asleep;
     this.register();
   }
 

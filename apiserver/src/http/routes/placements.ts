@@ -44,6 +44,8 @@ const placementSchema = v.strictObject({
   ),
   wanted: v.optional(v.string()),
   reason: v.optional(v.string()),
+  /** It has no players and no memory, as its owner said last; it wakes when somebody comes. */
+  asleep: v.optional(v.literal(true)),
   /** It is on its way, live. */
   migration: v.optional(
     v.strictObject({ id: v.string(), from: v.string(), to: v.string(), started: v.string() }),
@@ -98,7 +100,8 @@ export function placementRoutes({ store, logger, placement }: RouteParts): Route
           placements.push(...(await placementsOf(world, seen(record, item), facts)));
         }
         const last = items.at(-1)?.key.slice(WORLDS.length);
-        return { revision, placements, more, ...(last === undefined ? {} : { last }) };
+        const told = await withSleep(placements, placement);
+        return { revision, placements: told, more, ...(last === undefined ? {} : { last }) };
       },
     }),
     jsonRoute({
@@ -116,7 +119,8 @@ export function placementRoutes({ store, logger, placement }: RouteParts): Route
         const { revision } = await store.range({ key: worldKey(world), consistency: "local" });
         const failures = await failuresOf(placement);
         const facts = { store, logger, placement, failures, nodes, revision };
-        return { placements: await placementsOf(world, record, facts) };
+        const placements = await placementsOf(world, record, facts);
+        return { placements: await withSleep(placements, placement) };
       },
     }),
   ];
@@ -208,6 +212,20 @@ function mirrorJson(
   return record !== undefined && isOfNow
     ? { mirror: { node: record.node, state: record.state } }
     : {};
+}
+
+/** Said of those that their owner runs, and is not moving. */
+async function withSleep(
+  placements: readonly PlacementJson[],
+  placement: PlacementPort | undefined,
+): Promise<PlacementJson[]> {
+  const mayBe = ({ state, migration }: PlacementJson) =>
+    state === "owned" && migration === undefined;
+  const asked = placements.filter(mayBe).map(({ shard }) => shard);
+  const asleep = await placement?.asleep(asked);
+  return placements.map((each) =>
+    mayBe(each) && asleep?.has(each.shard) === true ? { ...each, asleep: true } : each,
+  );
 }
 
 async function failuresOf(

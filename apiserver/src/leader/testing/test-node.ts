@@ -1,5 +1,6 @@
 import {
   ABSENT,
+  type AsleepSlice,
   type ClaimView,
   ControlError,
   type ControlErrorCode,
@@ -88,11 +89,12 @@ export class TestNode {
   async renew(
     problems?: readonly ShardProblem[],
     migrations?: readonly MigrationProgress[],
+    asleep?: AsleepSlice,
   ): Promise<RenewalAnswer | "failed"> {
     const { group, id, boot } = this;
     const number = this.lease.renewing();
     const answer = await group.leading.role.leases
-      .renew(id, { boot, number, load: LOAD, problems, migrations })
+      .renew(id, { boot, number, load: LOAD, problems, migrations, asleep })
       .catch(failed);
     if (answer !== "failed" && answer.ok && boot === this.boot)
       this.lease.granted(answer.number, answer.leaseMs);

@@ -15,6 +15,7 @@ import { decodeRecord } from "../record-codec.ts";
 import { nodeKey } from "../record-keys.ts";
 import type { NodeRecord } from "../records.ts";
 import {
+  type AsleepSlice,
   boundedMigrations,
   boundedProblems,
   type MigrationProgress,
@@ -50,6 +51,8 @@ export interface MembershipDependencies {
   problems(): Iterable<ShardProblem>;
   /** That this node takes part in, any number. */
   migrations(): Iterable<MigrationProgress>;
+  /** The next part of those that sleep here: see ControlPlane. */
+  asleep(): AsleepSlice | undefined;
   /** A renewal was granted. */
   granted(): void;
   /** Once: the control plane gave away what this registration has, for a reason for people. */
@@ -176,6 +179,7 @@ export class Membership {
     const { lease, renewals, load, granted } = this.deps;
     const problems = boundedProblems(this.deps.problems());
     const migrations = boundedMigrations(this.deps.migrations());
+    const asleep = this.deps.asleep();
     const { leaseMs, registration } = this.options;
     const number = lease.renewing();
     this.sentAt = this.deps.clock.now();
@@ -186,6 +190,7 @@ export class Membership {
           ...{ boot: registration.boot, number, load: load() },
           ...(problems.length === 0 ? {} : { problems }),
           ...(migrations.length === 0 ? {} : { migrations }),
+          ...(asleep === undefined ? {} : { asleep }),
         },
         leaseMs,
       )

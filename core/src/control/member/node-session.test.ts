@@ -88,12 +88,14 @@ function scene(seed: number | string, { pace = 1, node = "gs-1", leaseMs = LEASE
   };
   const problems = new Map<string, string>();
   const migrations: MigrationProgress[] = [];
+  const asleep: string[] = [];
   const start = () =>
     session.start(
       events,
       () => NO_LOAD,
       () => [...problems].map(([shard, problem]) => ({ shard, problem })),
       () => migrations,
+      () => ({ shards: [...asleep] }),
     );
   const elapse = (ms: number) => clock.elapse(ms, settle);
   const drive = <T>(work: Promise<T>) => clock.drive(work, settle);
@@ -105,6 +107,7 @@ function scene(seed: number | string, { pace = 1, node = "gs-1", leaseMs = LEASE
     told,
     problems,
     migrations,
+    asleep,
     fatal,
     session,
     make,
@@ -147,6 +150,16 @@ test("renewals say what a node could not open, for as long as that is so", async
   problems.clear();
   await elapse(LEASE_MS);
   assert.equal(control.problems, undefined);
+  await session.stop();
+  control.stop();
+});
+
+test("each renewal takes the next part of those that sleep", async () => {
+  const { session, control, asleep, start, drive, elapse } = scene(1);
+  await drive(start());
+  asleep.push("arena/0");
+  await elapse(LEASE_MS);
+  assert.deepEqual(control.asleep, { shards: ["arena/0"] });
   await session.stop();
   control.stop();
 });

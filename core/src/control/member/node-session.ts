@@ -11,7 +11,7 @@ import type {
 import type { ControlStore } from "../control-store.ts";
 import { DEFAULT_LEASE_OPTIONS, Lease, type LeaseOptions, type Sealed } from "../lease.ts";
 import type { NodeState } from "../records.ts";
-import type { MigrationProgress, ShardProblem } from "../remote/renewal.ts";
+import type { AsleepSlice, MigrationProgress, ShardProblem } from "../remote/renewal.ts";
 import type { Boots } from "./boots.ts";
 import { changeState, gone } from "./change-state.ts";
 import { Membership, type RenewalPort } from "./membership.ts";
@@ -61,6 +61,7 @@ export class NodeSession implements ControlPlane {
   private load: () => NodeLoad = () => NO_LOAD;
   private problems: () => Iterable<ShardProblem> = () => [];
   private migrations: () => Iterable<MigrationProgress> = () => [];
+  private asleep: () => AsleepSlice | undefined = () => undefined;
   private membership: Membership | undefined;
   private current: NodeRegistration | undefined;
   private checks: Timer | undefined;
@@ -103,12 +104,14 @@ export class NodeSession implements ControlPlane {
     load: () => NodeLoad,
     problems: () => Iterable<ShardProblem> = () => [],
     migrations: () => Iterable<MigrationProgress> = () => [],
+    asleep: () => AsleepSlice | undefined = () => undefined,
   ): Promise<void> {
     if (this.events !== undefined) throw new Error("a node's session is started once");
     this.events = events;
     this.load = load;
     this.problems = problems;
     this.migrations = migrations;
+    this.asleep = asleep;
     this.checkAgain();
     this.deps.renewals.onLeader?.(() => this.membership?.ledAnew());
     const first = await this.register(false);
@@ -178,6 +181,7 @@ export class NodeSession implements ControlPlane {
         load: () => this.load(),
         problems: () => this.problems(),
         migrations: () => this.migrations(),
+        asleep: () => this.asleep(),
         granted: () => this.granted(),
         lost: (why) => void this.lost(why),
       },

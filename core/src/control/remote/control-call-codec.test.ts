@@ -85,6 +85,10 @@ const messages = {
       },
     ],
   }),
+  renewalWithAsleep: tried(codecs.renewalRequest, {
+    ...renewal,
+    asleep: { after: "arena/0", through: "lobby/0", shards: ["cave/0", "lobby/0"] },
+  }),
   nodeRenewal: tried(codecs.nodeRenewal, { node: "gs-1", ...renewal }),
   renewalGranted: tried(codecs.renewalAnswer, { ok: true, number: 77, leaseMs: 5000 }),
   renewalDenied: tried(codecs.renewalAnswer, { ok: false, code: "lost" }),
@@ -110,7 +114,7 @@ function goldenOf(version: number): object {
 }
 
 test("every message comes out as it went in, as the bytes of its version", () => {
-  const golden = { ...goldenOf(1), ...goldenOf(2) };
+  const golden = { ...goldenOf(1), ...goldenOf(2), ...goldenOf(3) };
   const now = Object.fromEntries(
     Object.entries(messages).map(([name, { bytes }]) => [name, hexOf(bytes)]),
   );

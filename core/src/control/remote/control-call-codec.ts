@@ -33,6 +33,7 @@ import {
   variants,
 } from "../request-checks.ts";
 import {
+  MAX_ASLEEP_NAMES,
   MAX_MIGRATION_REPORTS,
   MAX_PROBLEM_LETTERS,
   MAX_SHARD_PROBLEMS,
@@ -46,12 +47,14 @@ import {
  * names below. docs/links.md has the table. Fields that are not known are refused: a field that comes later
  * raises CONTROL_CALLS_VERSION, and is sent to who said so only.
  *
- * Version 2 has `migrations` in renewals.
+ * Version 2 has `migrations` in renewals, version 3 `asleep`.
  */
-export const CONTROL_CALLS_VERSION = 2;
+export const CONTROL_CALLS_VERSION = 3;
 export const OLDEST_CONTROL_CALLS_VERSION = 1;
 /** The version that renewals have `migrations` since. */
 export const MIGRATIONS_SINCE_VERSION = 2;
+/** The version that renewals have `asleep` since. */
+export const ASLEEP_SINCE_VERSION = 3;
 
 /** Apiservers of a cluster that are told. */
 export const MAX_APISERVERS = 64;
@@ -190,6 +193,7 @@ export const watchNews = codec<WatchNews>(
   }),
 );
 
+const shardName = text(1, MAX_SHARD_BYTES);
 const renewalFields = {
   boot: text(1, MAX_BOOT_BYTES),
   number: unsigned,
@@ -203,14 +207,14 @@ const renewalFields = {
   problems: optional(
     listOf(
       MAX_SHARD_PROBLEMS,
-      exactly({ shard: text(1, MAX_SHARD_BYTES), problem: text(1, 3 * MAX_PROBLEM_LETTERS) }),
+      exactly({ shard: shardName, problem: text(1, 3 * MAX_PROBLEM_LETTERS) }),
     ),
   ),
   migrations: optional(
     listOf(
       MAX_MIGRATION_REPORTS,
       exactly({
-        shard: text(1, MAX_SHARD_BYTES),
+        shard: shardName,
         id: text(1, MAX_MIGRATION_ID_BYTES),
         phase: word(...MIGRATION_PHASES),
         bytes: unsigned,
@@ -218,6 +222,13 @@ const renewalFields = {
         lagTicks: unsigned,
       }),
     ),
+  ),
+  asleep: optional(
+    exactly({
+      after: optional(shardName),
+      through: optional(shardName),
+      shards: listOf(MAX_ASLEEP_NAMES, shardName),
+    }),
   ),
 };
 export const renewalRequest = codec<RenewalRequest>("renew", exactly(renewalFields));

@@ -163,14 +163,20 @@ test("an apiserver of before is not told what it does not know", async () => {
     },
   ];
   const told: unknown[] = [];
-  for (script.version = 1; script.version <= 2; script.version++) {
+  const asleep = { through: "arena/0", shards: ["arena/0"] };
+  for (script.version = 1; script.version <= 3; script.version++) {
     script.will("renew", (body) => {
-      told.push(renewalRequest.decode(body).migrations);
+      const { migrations, asleep } = renewalRequest.decode(body);
+      told.push([migrations, asleep]);
       return ok(renewalAnswer.encode({ ok: true, number: 1, leaseMs: 500 }));
     });
-    await run(store.renew({ boot: "b", number: 1, load, migrations }, 100));
+    await run(store.renew({ boot: "b", number: 1, load, migrations, asleep }, 100));
   }
-  assert.deepEqual(told, [undefined, migrations]);
+  assert.deepEqual(told, [
+    [undefined, undefined],
+    [migrations, undefined],
+    [migrations, asleep],
+  ]);
 });
 
 test("an apiserver at which renewals find no leader for long is left", async () => {

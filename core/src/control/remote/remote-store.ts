@@ -17,6 +17,7 @@ import { failedWatch } from "../failed-watch.ts";
 import { SharedPauses } from "../pauses.ts";
 import { checkWatch } from "../request-checks.ts";
 import {
+  ASLEEP_SINCE_VERSION,
   MIGRATIONS_SINCE_VERSION,
   rangeAnswer,
   rangeRequest,
@@ -250,9 +251,12 @@ function isUndecided({ code }: ControlError): boolean {
   return code === "timeout" || code === "no-quorum";
 }
 
-/** An apiserver of before refuses what it does not know, and a lease is worth more than a progress bar. */
+/** An apiserver of before refuses what it does not know, and a lease is worth more than what people are shown. */
 function asOfVersion(version: number, request: RenewalRequest): RenewalRequest {
-  if (version >= MIGRATIONS_SINCE_VERSION) return request;
-  const { migrations: _, ...known } = request;
-  return known;
+  const { migrations, asleep, ...known } = request;
+  return {
+    ...known,
+    ...(version >= MIGRATIONS_SINCE_VERSION && migrations !== undefined ? { migrations } : {}),
+    ...(version >= ASLEEP_SINCE_VERSION && asleep !== undefined ? { asleep } : {}),
+  };
 }

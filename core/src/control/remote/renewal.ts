@@ -13,6 +13,19 @@ export interface RenewalRequest {
    * of the calls.
    */
   readonly migrations?: readonly MigrationProgress[] | undefined;
+  /** Which of its shards sleep, a part of them at a time; absent: none. Since version 3 of the calls. */
+  readonly asleep?: AsleepSlice | undefined;
+}
+
+/**
+ * Of the names behind `after`, up to and with `through`, in the order of UTF-16 units, these sleep and no others. A bound
+ * that is absent is none.
+ */
+export interface AsleepSlice {
+  readonly after?: string | undefined;
+  readonly through?: string | undefined;
+  /** At most MAX_ASLEEP_NAMES. */
+  readonly shards: readonly string[];
 }
 
 /** How far a migration is, as one of its two gameservers sees it. */
@@ -59,6 +72,9 @@ export const MAX_PROBLEM_LETTERS = 256;
 
 /** Migrations of a node that are told; of more, the others are shown without progress. */
 export const MAX_MIGRATION_REPORTS = 64;
+
+/** Sleeping shards that one renewal names; of more, the next renewals name the next ones, in turn. */
+export const MAX_ASLEEP_NAMES = 512;
 
 /** Migrations as a renewal takes them: too many of them must not cost a lease. */
 export function boundedMigrations(

@@ -20,6 +20,7 @@ import { markLost } from "../../node-changes.ts";
 import { nodeKey } from "../../record-keys.ts";
 import type { NodeRecord, Seen } from "../../records.ts";
 import type {
+  AsleepSlice,
   MigrationProgress,
   RenewalAnswer,
   RenewalRequest,
@@ -88,6 +89,7 @@ export class SimControl {
   node = "gs-1";
   /** As the last renewal said them. */
   problems: readonly ShardProblem[] | undefined;
+  asleep: AsleepSlice | undefined;
   migrations: readonly MigrationProgress[] | undefined;
   /** Renewals that came here. */
   renewals = 0;
@@ -189,9 +191,11 @@ export class SimControl {
     number,
     problems,
     migrations,
+    asleep,
   }: RenewalRequest): Promise<RenewalAnswer> {
     this.problems = problems;
     this.migrations = migrations;
+    this.asleep = asleep;
     this.renewals += 1;
     const received = await this.ask(() => ({
       refusal: this.refusal(boot),
