@@ -118,7 +118,7 @@ const CAUGHT: Readonly<Record<ControlFault, Caught>> = {
   "epoch-of-view": { rules: ACTORS, seeds: 3 },
   "never-releases": { rules: PROGRESS, seeds: 8, first: 2, plan: BUSY_OPERATOR },
   "claims-never": { rules: PROGRESS, seeds: 3 },
-  "moves-for-nothing": { rules: ["no move without a cause", ...PROGRESS], seeds: 6 },
+  "moves-for-nothing": { rules: ["no move without a cause", ...PROGRESS], seeds: 8, first: 8 },
   "wishes-come-late": {
     rules: ["no move without a cause", ...PROGRESS],
     seeds: 8,

@@ -78,13 +78,14 @@ const ALSO_SEEN: readonly (readonly [RaftFault, BySeeds])[] = [
     {
       seeds: 60,
       plan: {
+        nodes: 3,
         crash: 0.03,
         delay: 12,
         loss: 0.1,
         duplicate: 0.3,
         change: 0,
         preVote: false,
-        cut: 0.05,
+        cut: 0.08,
       },
     },
   ],
