@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { abortMigration } from "@atlasnet/core";
 import { until } from "../testing/counting-node.ts";
 import { mirroredNodes } from "../testing/mirrored-nodes.ts";
-import { inOrder, last } from "../testing/two-nodes.ts";
+import { inOrder, last, SHARD } from "../testing/two-nodes.ts";
 
 /** What the louder module says is told apart by being larger. */
 const LOUD = 1e9;
@@ -74,6 +75,32 @@ test("a mirrored world gets new code where it is: what waited for the mirror lea
   await until(() => again.counts.length > 10);
   const loud = [...after.counts, ...again.counts].map((n) => n - LOUD);
   assert.ok(inOrder([...before.counts, ...loud]));
+});
+
+test("a world that is to be without a mirror stays so when a move to its mirror's node comes to nothing", async (t) => {
+  let deltas = 0;
+  const { g, tiny, ask, inSync, mirror, migration, move } = await mirroredNodes(t, (message) => {
+    if (message.type === "replica-delta") deltas += 1;
+    // The move waits for its copy.
+    return message.type === "replica-piece" && migration().record ? undefined : message;
+  });
+  await g.watch();
+  ask("h");
+  await inSync();
+  await g.mirrors?.free(SHARD, "its module is changed");
+  assert.equal(mirror(), undefined);
+  ask("h");
+  move("h");
+  await until(() => g.migrating !== undefined);
+  const aborted = abortMigration(SHARD, migration(), { by: "g", problem: "cancelled", ended: 1 });
+  assert.ok(aborted.ok && tiny.txn(aborted.txn).succeeded);
+  await until(() => g.migrating === undefined);
+  ask("h");
+  deltas = 0;
+  await until(() => deltas > 20);
+  assert.equal(mirror()?.state, "asked");
+  g.mirrors?.stay(SHARD);
+  await inSync();
 });
 
 test("a world that sleeps wakes to be mirrored, and stays awake for its mirror", async (t) => {

@@ -52,6 +52,8 @@ export class Mirrored {
   private readonly freed: (() => void)[] = [];
   /** The shard is to move to where its mirror is: that one goes first. */
   private isMakingRoom = false;
+  /** It is about to be closed, or changed: until `stay`. */
+  private isToBeFree = false;
   private isDropped = false;
 
   constructor(options: MirroredOptions, dependencies: MirroredDependencies) {
@@ -80,7 +82,7 @@ export class Mirrored {
     const to = migration.record?.to;
     if (to === undefined && this.isMakingRoom) {
       this.isMakingRoom = false;
-      this.tell({ type: "stay" });
+      this.stayIfWanted();
     } else if (to !== undefined && to === mirror.record?.node && !this.isMakingRoom) {
       this.isMakingRoom = true;
       this.tell({ type: "free", reason: "the shard is to move there" });
@@ -115,6 +117,7 @@ export class Mirrored {
   /** Resolves once no mirror has a say in it, and none will until `stay`; or nothing more comes of this. */
   free(reason: string): Promise<void> {
     if (this.isDropped) return Promise.resolve();
+    this.isToBeFree = true;
     return new Promise((resolve) => {
       this.freed.push(resolve);
       this.tell({ type: "free", reason });
@@ -123,7 +126,12 @@ export class Mirrored {
   }
 
   stay(): void {
-    if (!this.isMakingRoom) this.tell({ type: "stay" });
+    this.isToBeFree = false;
+    this.stayIfWanted();
+  }
+
+  private stayIfWanted(): void {
+    if (!this.isMakingRoom && !this.isToBeFree) this.tell({ type: "stay" });
   }
 
   /** The shard runs here no more, or at another epoch. */

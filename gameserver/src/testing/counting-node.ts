@@ -18,6 +18,7 @@ import { ByteReader, compileDefinition, defineWorld, text } from "@atlasnet/worl
 import { WorldHost } from "../cluster/world-host.ts";
 import { WorldModules } from "../cluster/world-modules.ts";
 import { MigrationHost } from "../migration/migration-host.ts";
+import type { MirrorHost } from "../mirror/mirror-host.ts";
 import { Gameserver } from "../server/gameserver.ts";
 import type { StoreOfShard } from "../snapshots/snapshot-store.ts";
 import { WorldSnapshots } from "../snapshots/world-snapshots.ts";
@@ -167,6 +168,10 @@ export class CountingNode {
   /** How far the first migration is that this node takes part in. */
   get migrating(): MigrationProgress | undefined {
     return [...(this.migrations?.progress() ?? [])][0];
+  }
+
+  get mirrors(): MirrorHost | undefined {
+    return this.migrations?.mirrors;
   }
 
   get epoch(): number | undefined {
