@@ -5,6 +5,7 @@ import { pathToFileURL } from "node:url";
 import util from "node:util";
 import { build } from "./lib/build.mjs";
 import { main, ScriptError } from "./lib/run.mjs";
+import { seedsInJobs } from "./lib/seed-jobs.mjs";
 import { root } from "./lib/workspace.mjs";
 
 const help = `npm run sim -- raft|control|cluster [options]
@@ -13,6 +14,7 @@ const help = `npm run sim -- raft|control|cluster [options]
   --first S      the seed of the first (default: 1)
   --fault NAME   break a rule on purpose, to see that it is noticed; "list" names them, "all" tries each
   --keep-going   go on after a failure
+  --jobs N       so many processes at a time, up to 64 (default: 1)
   --no-build     use what is built`;
 
 /** A suite's `run-seeds.js`, the module that lists its planted faults, and that list's name. */
@@ -34,6 +36,8 @@ const SUITES = {
   },
 };
 
+const MAX_JOBS = 64;
+
 await main(async () => {
   const { values, positionals } = util.parseArgs({
     allowPositionals: true,
@@ -43,6 +47,7 @@ await main(async () => {
       seed: { type: "string" },
       fault: { type: "string" },
       "keep-going": { type: "boolean", default: false },
+      jobs: { type: "string", default: "1" },
       "no-build": { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
@@ -58,8 +63,14 @@ await main(async () => {
   for (const name of ["seeds", "first"])
     if (!/^\d{1,9}$/.test(values[name]) || (name === "seeds" && Number(values.seeds) === 0))
       throw new ScriptError(`--${name}: found "${values[name]}", allowed: a whole number`);
+  const jobs = Number(values.jobs);
+  if (!/^\d{1,2}$/.test(values.jobs) || jobs < 1 || jobs > MAX_JOBS)
+    throw new ScriptError(`--jobs: found "${values.jobs}", allowed: 1 to ${MAX_JOBS}`);
   if (!values["no-build"]) await build();
-  const { runSeeds } = await load(suite.runner);
+  const { runSeeds } =
+    jobs === 1
+      ? await load(suite.runner)
+      : { runSeeds: seedsInJobs({ runner: path.join(root, suite.runner), jobs }) };
   const known = (await load(suite.faults))[suite.list];
   // Between two simulated events whatever can go on by itself does.
   const settle = () => new Promise((resolve) => setImmediate(resolve));

@@ -16,6 +16,7 @@ export const CLUSTER_FAULTS = [
   "attach-skips-a-message",
   "old-state-taken-for-exact",
   "rollback-not-announced",
+  "mirror-a-tick-behind",
   // 4.2
   "proxy-never-slow",
   // 5.1

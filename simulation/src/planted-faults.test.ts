@@ -14,6 +14,7 @@ interface Caught {
 }
 
 const ONCE = ["4.1 exactly once, in order"];
+const GOES_ON = ["4.1 a mirror goes on without going back"];
 const BOUNDS = ["4.2 everything is bounded"];
 const ACTORS = ["5.1 one actor per shard"];
 const EPOCHS = ["5.3 epochs only grow"];
@@ -37,7 +38,12 @@ const CRASHES: Partial<Plan> = { ...CALM, gameserverCrash: 0.05, snapshotInterva
 const MIRRORED: Partial<Plan> = { ...CALM, durabilities: ["mirror"], sayEveryMs: 300 };
 
 const CAUGHT: Readonly<Record<ClusterFault, Caught>> = {
-  "state-beside-the-store": { rules: STORE, seeds: 2, plan: CALM },
+  // The rule is looked at in ticks in which nothing comes from outside.
+  "state-beside-the-store": {
+    rules: STORE,
+    seeds: 2,
+    plan: { ...CALM, worlds: 3, sayEveryMs: 3_000 },
+  },
   "topic-per-player": { rules: ENCODED, seeds: 2, plan: CALM },
   "change-not-in-the-delta": { rules: HASHES, seeds: 2, plan: CALM },
   "leaves-not-told": { rules: GHOSTS, seeds: 2, plan: CALM },
@@ -77,9 +83,22 @@ const CAUGHT: Readonly<Record<ClusterFault, Caught>> = {
     seeds: 6,
     plan: { ...CALM, slowWorlds: false, operator: 0.6, delayMs: 30 },
   },
+  "mirror-a-tick-behind": {
+    rules: GOES_ON,
+    seeds: 6,
+    plan: { ...MIRRORED, gameserverCrash: 0.05, sayEveryMs: 1_000 },
+  },
   "lets-out-what-its-mirror-lacks": { rules: MIRRORS, seeds: 2, plan: MIRRORED },
   "ungates-before-it-cleared": { rules: MIRRORS, seeds: 4, plan: { ...MIRRORED, pause: 0.1 } },
-  "mirror-never-silent": { rules: MIRRORS, seeds: 6, plan: { ...MIRRORED, aim: 1 } },
+  // An owner that its mirror does not hear, and that the mirror reaches.
+  "mirror-never-silent": {
+    rules: MIRRORS,
+    seeds: 6,
+    plan: {
+      ...{ ...MIRRORED, worlds: 3, gameservers: 2, apiservers: 1, proxies: 1, clients: 3 },
+      ...{ cut: 0.25, sayEveryMs: 3_000 },
+    },
+  },
   "acts-at-an-old-epoch": { rules: EPOCHS, seeds: 4, plan: { ...CALM, operator: 0.3 } },
 };
 

@@ -38,16 +38,27 @@ function clearedBy(operation: Operation): string | undefined {
   return parsed?.kind === "mirror" ? parsed.shard : undefined;
 }
 
-/** A network on which a node acknowledges all that it hears of shards that it follows, whether it still may or not. */
-export function acknowledging(network: LinkNetwork): LinkNetwork {
+interface Acknowledging {
+  /** What a tick changed is taken in when the next one comes. */
+  readonly late: boolean;
+}
+
+/** The network of a node whose mirrors acknowledge what they may not, or have not. */
+export function spoilMirrors(network: LinkNetwork, faults: ClusterFaults): LinkNetwork {
+  if (faults.has("mirror-never-silent")) return acknowledging(network, { late: false });
+  return faults.has("mirror-a-tick-behind") ? acknowledging(network, { late: true }) : network;
+}
+
+/** A node acknowledges all that it hears of shards that it follows, whether it still may or not. */
+function acknowledging(network: LinkNetwork, how: Acknowledging): LinkNetwork {
   return {
-    connect: async (node) => acknowledgingLink(await network.connect(node)),
-    listen: (handler) => network.listen((link) => handler(acknowledgingLink(link))),
+    connect: async (node) => acknowledgingLink(await network.connect(node), how),
+    listen: (handler) => network.listen((link) => handler(acknowledgingLink(link, how))),
   };
 }
 
 /** One object for each link: nodes compare them. */
-function acknowledgingLink(link: Link): Link {
+function acknowledgingLink(link: Link, how: Acknowledging): Link {
   const channels = new Map<string, Channel>();
   return {
     peer: link.peer,
@@ -59,32 +70,54 @@ function acknowledgingLink(link: Link): Link {
     onDatagram: (handler) => link.onDatagram(handler),
     close: (reason) => link.close(reason),
     channel: (name, options) => {
-      const known = channels.get(name) ?? acknowledgingChannel(link.channel(name, options));
+      const known = channels.get(name) ?? acknowledgingChannel(link.channel(name, options), how);
       channels.set(name, known);
       return known;
     },
   };
 }
 
-function acknowledgingChannel(channel: Channel): Channel {
+function acknowledgingChannel(channel: Channel, { late }: Acknowledging): Channel {
   let copy = 0;
+  /** Of the copy, that it has taken in. */
+  let bytes = 0;
+  /** The last tick that it has acknowledged out of turn. */
+  let said = 0;
+  let held: (() => void) | undefined;
   return {
     name: channel.name,
-    send: (message) => channel.send(message),
+    // What it really has is behind what it said, and its owner would notice.
+    send: (message) => {
+      if (message.type === "replica-ack") ({ bytes } = message);
+      const isBehind = message.type === "replica-ack" && message.tick < said;
+      return (late && isBehind) || channel.send(message);
+    },
     onDrain: (handler) => channel.onDrain(handler),
     onMessage: (handler) =>
       channel.onMessage((message) => {
-        handler(message);
-        if (message.type === "replica-copy") copy = message.copy;
-        const said = answerTo(message, copy);
-        if (said !== undefined && channel.name === replicaChannel(said.shard, "mirror"))
-          channel.send(said);
+        if (message.type === "replica-copy") {
+          ({ copy } = message);
+          bytes = 0;
+          said = 0;
+          held = undefined;
+        }
+        const answer = answerTo(message, { copy, bytes });
+        if (answer === undefined || channel.name !== replicaChannel(answer.shard, "mirror"))
+          return handler(message);
+        held?.();
+        held = () => handler(message);
+        if (!late) {
+          held();
+          held = undefined;
+        }
+        said = answer.tick;
+        channel.send(answer);
       }),
   };
 }
 
-function answerTo(message: LinkMessage, copy: number) {
+function answerTo(message: LinkMessage, has: { readonly copy: number; readonly bytes: number }) {
   if (message.type !== "replica-delta") return undefined;
   const { shard, epoch, tick } = message;
-  return { type: "replica-ack", shard, epoch, copy, bytes: 0, tick } as const;
+  return { type: "replica-ack", shard, epoch, ...has, tick } as const;
 }

@@ -18,7 +18,7 @@ import type { ClusterFaults } from "../faults.ts";
 import type { Plan } from "../plan.ts";
 import { ControlTie } from "./control-tie.ts";
 import { Disturbance, deaf } from "./disturbance.ts";
-import { acknowledging, spoilGates } from "./mirror-faults.ts";
+import { spoilGates, spoilMirrors } from "./mirror-faults.ts";
 import { SimWorker } from "./sim-worker.ts";
 
 const DATA_DIR = "/data";
@@ -66,7 +66,7 @@ export class SimGameserver {
     this.id = id;
     this.deps = deps;
     const { process, disk, random, faults } = deps;
-    const network = faults.has("mirror-never-silent") ? acknowledging(deps.network) : deps.network;
+    const network = spoilMirrors(deps.network, faults);
     const logger = noopLogger;
     this.tie = new ControlTie(
       { self: { role: "gameserver", node: id }, leaseMs: plan.leaseMs, apiservers },
