@@ -3,11 +3,12 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import test, { type TestContext } from "node:test";
 import { ControlError, OperatingError } from "@atlasnet/core";
 import { systemClock, systemRandom } from "@atlasnet/core/node";
+import { SimClock } from "@atlasnet/core/sim";
 import { follow } from "@atlasnet/core/testing";
 import { createTestCa } from "@atlasnet/identity/testing";
 import { apiScene } from "../http/testing/scene.ts";
 import { parseApiAddresses } from "./address.ts";
-import { ApiClient } from "./api-client.ts";
+import { ApiClient, HEDGE_MS } from "./api-client.ts";
 import { ControlClient } from "./control-client.ts";
 
 async function scene(t: TestContext, ...given: Parameters<typeof apiScene>) {
@@ -109,6 +110,71 @@ test("a change without an id is not sent twice", async (t) => {
     (error) => error instanceof ControlError && error.code === "unreachable",
   );
   assert.equal(asked, 1);
+});
+
+/** What sockets have to say at once. */
+const settle = () =>
+  new Promise<void>((resolve) => {
+    setImmediate(resolve);
+  });
+
+/** Takes requests, and never says a word, like a process that was stopped. */
+async function silent(t: TestContext) {
+  let asked = 0;
+  const waiting = new Set<() => void>();
+  const address = await fake(t, () => {
+    asked += 1;
+    for (const each of waiting) each();
+  });
+  const heard = (count: number) =>
+    new Promise<void>((resolve) => {
+      const look = () => {
+        if (asked >= count) resolve();
+      };
+      waiting.add(look);
+      look();
+    });
+  return { address, heard };
+}
+
+test("an apiserver that stands still is not waited for: the next one is asked as well, with the same id, and first from then on", async (t) => {
+  const s = await scene(t);
+  const { address, heard } = await silent(t);
+  const clock = new SimClock();
+  const client = new ApiClient(
+    // Nothing is tried again: only who is asked beside it can answer.
+    { addresses: [address, ...s.addresses], token: s.token, retryMs: 0 },
+    { clock, random: systemRandom },
+  );
+  t.after(() => client.close());
+  const body = { world: "arena", module: { source: "node", path: "./arena.js" } };
+  const created = client.request({ method: "POST", path: "/v1/worlds", body, id: "one" });
+  await heard(1);
+  await clock.elapse(HEDGE_MS, settle);
+  await created;
+  // No time passes here: whoever stands still would not be answered.
+  const listed = await client.request({ method: "GET", path: "/v1/worlds" });
+  assert.match(JSON.stringify(listed), /"arena"/);
+});
+
+test("what may not be sent twice waits for its answer, and is asked of nobody else", async (t) => {
+  const { address, heard } = await silent(t);
+  let asked = 0;
+  const other = await fake(t, (_request, response) => {
+    asked += 1;
+    response.end("{}");
+  });
+  const clock = new SimClock();
+  const client = new ApiClient({ addresses: [address, other] }, { clock, random: systemRandom });
+  t.after(() => client.close());
+  const gone = assert.rejects(client.request({ method: "POST", path: "/v1/tokens", body: {} }), {
+    code: "unreachable",
+  });
+  await heard(1);
+  await clock.elapse(HEDGE_MS, settle);
+  await clock.elapse(10 * HEDGE_MS, settle);
+  await gone;
+  assert.equal(asked, 0);
 });
 
 test("without a quorum it is tried elsewhere; what is decided is not", async (t) => {

@@ -6,6 +6,7 @@ import {
   type LeaderInfo,
   MAX_RETRY_MS,
   type Random,
+  type Timer,
 } from "@atlasnet/core";
 import { ApiError, isApiErrorCode } from "../http/api-error.ts";
 import { parseApiAddresses } from "./address.ts";
@@ -37,6 +38,11 @@ export interface ApiRequest {
 const DEFAULT_RETRY_MS = 10_000;
 /** One address has this long: longer than an apiserver takes to say that there is no quorum. */
 const ATTEMPT_MS = 5_000;
+/**
+ * An address that has said nothing for so long may stand still: what may be sent twice is asked of the next one as well,
+ * and the first answer counts. Longer than an apiserver usually waits for another leader, so that few requests are doubled.
+ */
+export const HEDGE_MS = 500;
 const MIN_PAUSE_MS = 20;
 const MAX_PAUSE_MS = 1_000;
 /** A range of MAX_RANGE_BYTES in base64 and more. */
@@ -141,17 +147,14 @@ export class ApiClient {
     const mayRepeat = request.method === "GET" || request.id !== undefined;
     for (let tries = 1, pauseMs = MIN_PAUSE_MS, refusals = 0; ; tries++) {
       const at = this.current;
-      const attempt = patience?.abort ?? new AbortController();
-      const timer = this.clock.setTimer(ATTEMPT_MS, () => {
-        if (patience === undefined) attempt.abort();
-      });
       try {
-        const message = await this.open(request, {
-          at,
-          idleMs: patience?.idleMs ?? ATTEMPT_MS,
-          signal: attempt.signal,
-        });
-        return { body: await read(message) };
+        if (patience !== undefined) {
+          const { abort, idleMs } = patience;
+          return {
+            body: await read(await this.open(request, { at, idleMs, signal: abort.signal })),
+          };
+        }
+        return { body: await this.ask(request, { at, read, hedged: mayRepeat }) };
       } catch (error) {
         const refused = isRefused(error);
         refusals = refused ? refusals + 1 : 0;
@@ -160,12 +163,65 @@ export class ApiClient {
         if (!again || nobody || this.clock.now() + pauseMs > deadline) throw this.told(error);
         // Only if nobody else has moved on meanwhile.
         if (this.current === at) this.current = (at + 1) % this.addresses.length;
-      } finally {
-        timer.cancel();
       }
       if (tries % this.addresses.length !== 0) continue;
       await this.pause(pauseMs);
       pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS);
+    }
+  }
+
+  /** One address, and where `hedged` the next one beside it once that is silent. Whoever answers is asked from then on. */
+  private async ask<T>(
+    request: ApiRequest,
+    {
+      at,
+      read,
+      hedged,
+    }: { at: number; read: (message: IncomingMessage) => Promise<T>; hedged: boolean },
+  ): Promise<T> {
+    let beside: Timer | undefined;
+    const running = new Set<AbortController>();
+    const giveUp = () => {
+      for (const attempt of running) attempt.abort();
+    };
+    const once = async (address: number) => {
+      const attempt = new AbortController();
+      running.add(attempt);
+      try {
+        const { signal } = attempt;
+        const message = await this.open(request, { at: address, idleMs: ATTEMPT_MS, signal });
+        // It answers; a long answer is no reason to ask for another one.
+        beside?.cancel();
+        return await read(message);
+      } finally {
+        // Its connection is kept for the next request.
+        running.delete(attempt);
+      }
+    };
+    const timer = this.clock.setTimer(ATTEMPT_MS, giveUp);
+    try {
+      const first = once(at);
+      if (!hedged || this.addresses.length === 1) return await first;
+      const next = (at + 1) % this.addresses.length;
+      const second = new Promise<T>((resolve, reject) => {
+        beside = this.clock.setTimer(HEDGE_MS, () => {
+          once(next)
+            .then((body) => {
+              // Only if nobody else has moved on meanwhile.
+              if (this.current === at) this.current = next;
+              resolve(body);
+            })
+            .catch((error: unknown) => {
+              if (!isRetried(error)) reject(error);
+            });
+        });
+      });
+      return await Promise.race([first, second]);
+    } finally {
+      timer.cancel();
+      beside?.cancel();
+      // Of two the one that is not needed any more.
+      giveUp();
     }
   }
 
