@@ -80,12 +80,14 @@ export class PlacementFollower {
   }
 
   private lookForClaims(): void {
-    const { clock, placements } = this.dependencies;
+    const { clock, logger, placements } = this.dependencies;
     if (this.isStopped || this.claimTimer !== undefined || placements.claims.length === 0) return;
     this.claimTimer = clock.setTimer(CLAIM_MS, () => {
       this.checkClaims()
         // Without an answer nothing is disproved: it is asked again.
-        .catch(() => undefined)
+        .catch((error: unknown) =>
+          logger.debug("what gameservers say that they own could not be looked up", { error }),
+        )
         .finally(() => {
           this.claimTimer = undefined;
           this.lookForClaims();
