@@ -62,6 +62,11 @@ export interface Counted {
   /** Of each message, in order. */
   readonly seqs: readonly number[];
   readonly counts: readonly number[];
+  /**
+   * What an owner said that still came after the player had come again elsewhere: proxies and clients drop it, and it
+   * is the same as what the player is told there, or somebody acted who may not (see `oneStory`).
+   */
+  readonly late: readonly { readonly seq: number; readonly count: number }[];
 }
 
 /** A whole gameserver of a cluster in this process, whose worlds count their ticks. */
@@ -77,6 +82,8 @@ export class CountingNode {
   private readonly network: InProcessNetwork;
   private link: Link | undefined;
   private attaches = 0;
+  /** Of players who came again elsewhere. */
+  private static readonly gone = new WeakSet<Counted["late"]>();
 
   constructor({
     node,
@@ -192,6 +199,8 @@ export class CountingNode {
     assert.ok(channel !== undefined);
     const counts: number[] = [];
     const seqs: number[] = [];
+    const late: { seq: number; count: number }[] = [];
+    if (before !== undefined) CountingNode.gone.add(before.late);
     let attached: Extract<LinkMessage, { type: "attached" }> | undefined;
     const attach = Math.max(++this.attaches, (before?.attach ?? 0) + 1);
     this.attaches = attach;
@@ -202,8 +211,12 @@ export class CountingNode {
       if (message.type !== "downstream") return;
       for (const { messages } of readBatch(message.batch).sessions.values())
         for (const { seq, payload } of messages) {
-          seqs.push(seq);
-          counts.push(Number(said?.codec.decode(new ByteReader(payload))["text"]));
+          const count = Number(said?.codec.decode(new ByteReader(payload))["text"]);
+          if (CountingNode.gone.has(late)) late.push({ seq, count });
+          else {
+            seqs.push(seq);
+            counts.push(count);
+          }
         }
     });
     const account = before?.account ?? `${this.control.node}${attach}`;
@@ -219,7 +232,7 @@ export class CountingNode {
     assert.ok(attached !== undefined);
     const { epoch } = attached;
     return {
-      ...{ account, attach, epoch, seqs, counts },
+      ...{ account, attach, epoch, seqs, counts, late },
       ...{ session: attached.session, timeline: attached.timeline },
     };
   }

@@ -17,7 +17,7 @@ import {
 } from "@atlasnet/core";
 import { claimView, TinyStore } from "@atlasnet/core/testing";
 import { openSnapshotStore } from "../snapshots/snapshot-store.ts";
-import { CountingNode, until } from "./counting-node.ts";
+import { type Counted, CountingNode, until } from "./counting-node.ts";
 
 export const SHARD = firstShard("arena");
 
@@ -90,3 +90,17 @@ export const last = (counts: readonly number[]) => counts.at(-1) ?? 0;
 /** Of consecutive numbers, from the first one on. */
 export const inOrder = (numbers: readonly number[]) =>
   numbers.every((number, at) => number === (numbers[0] ?? 0) + at);
+
+/**
+ * A player who came again and again, as it was told: nothing is missing or said twice, and what an owner of before
+ * still said after that is what the next one says, too. The last visit is to have counted on for a while.
+ */
+export function oneStory(...visits: readonly Counted[]): boolean {
+  const counts = visits.flatMap((visit) => visit.counts);
+  const seqs = visits.flatMap((visit) => visit.seqs);
+  const told = new Map(seqs.map((seq, at) => [seq, counts[at]]));
+  const late = visits.flatMap((visit) => visit.late);
+  return (
+    inOrder(counts) && inOrder(seqs) && late.every(({ seq, count }) => told.get(seq) === count)
+  );
+}
