@@ -98,7 +98,13 @@ const messages: { [T in LinkMessage["type"]]: Extract<LinkMessage, { type: T }> 
   "replica-ack": { type: "replica-ack", ...replica, copy: 3, bytes: 2 ** 33, tick: 0 },
   "replica-ready": { type: "replica-ready", ...replica, copy: 3 },
   "replica-done": { type: "replica-done", ...replica, owner: 2 ** 40 + 1 },
-  "replica-close": { type: "replica-close", ...replica, code: "hash-differs", reason: "at tick 9" },
+  "replica-close": {
+    type: "replica-close",
+    ...replica,
+    id: "0011223344556677",
+    code: "hash-differs",
+    reason: "at tick 9",
+  },
   "replica-copy": {
     type: "replica-copy",
     ...replica,

@@ -134,6 +134,7 @@ const catalogue: Catalogue = {
   "replica-done": { ...aboutShard, owner: unsigned },
   "replica-close": {
     ...aboutShard,
+    id: name,
     code: word(
       "unknown-ticket",
       "ended",

@@ -334,6 +334,8 @@ export interface ReplicaClose {
   type: "replica-close";
   shard: string;
   epoch: number;
+  /** Of the `replica-open` whose stream it ends: one of before that crosses a new `replica-open` ends nothing. */
+  id: string;
   code: ReplicaCloseCode;
   /** For people. */
   reason: string;

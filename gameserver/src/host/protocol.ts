@@ -81,7 +81,7 @@ export type ToThread =
   | { type: "read-copy"; shard: string; copy: number; offset: number; maxBytes: number }
   | { type: "end-copy"; shard: string; copy: number }
   /**
-   * No tick from here on; answered by "sealed" behind all that the last tick let out. What comes in meanwhile waits:
+   * No tick from here on; answered by "sealed" behind all that the last tick let out, or "failed" during "seal". What comes in meanwhile waits:
    * it is handled after "unseal-shard", and gone with the shard if it is closed.
    */
   | { type: "seal-shard"; shard: string }
@@ -123,7 +123,8 @@ export interface ReplicaState {
 
 export type FromThread =
   | { type: "opened"; shard: string; epoch: number; tickRate: number; definition: string }
-  | { type: "failed"; shard: string; during: Attempt; error: ThreadError }
+  /** `copy`: during "copy", the one that it is about; absent: all copies of the shard. */
+  | { type: "failed"; shard: string; during: Attempt; copy?: number; error: ThreadError }
   | { type: "swapped"; shard: string; epoch: number }
   | { type: "closed"; shard: string }
   /** Nobody has been there for `sleepAfterMs`; said again every second while that is so. */
@@ -194,7 +195,7 @@ export type ReplicaNews = Extract<
 >;
 
 /** What may fail. A replica that fails is gone: nothing is left of it. */
-export type Attempt = "open" | "swap" | "close" | "sleep" | "copy" | "replica" | "promote";
+export type Attempt = "open" | "swap" | "close" | "sleep" | "copy" | "seal" | "replica" | "promote";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 

@@ -348,7 +348,7 @@ export class ShardRunner implements Ticking {
     const hash = this.shard.digest();
     if (hash === undefined) {
       const error = new OperatingError("shard-busy", "a shard is stopped only when it was copied");
-      return post({ type: "failed", shard, during: "copy", error: threadError(error) });
+      return post({ type: "failed", shard, during: "seal", error: threadError(error) });
     }
     this.stopped = true;
     this.schedule();

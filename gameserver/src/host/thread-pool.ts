@@ -315,5 +315,5 @@ function errorOf(error: ThreadError): OperatingError {
 }
 
 function isOfReplica(during: Attempt): boolean {
-  return during === "copy" || during === "replica";
+  return during === "copy" || during === "seal" || during === "replica";
 }

@@ -99,18 +99,26 @@ export class WorldThread {
         this.runners.get(message.shard)?.respond(message.response);
         return;
       case "copy":
-        this.attempt(message.shard, "copy", () => this.runner(message.shard).copy(message.copy));
+        this.attempt(
+          message.shard,
+          "copy",
+          () => this.runner(message.shard).copy(message.copy),
+          message.copy,
+        );
         return;
       case "read-copy":
-        this.attempt(message.shard, "copy", () =>
-          this.runner(message.shard).readCopy(message.copy, message.offset, message.maxBytes),
+        this.attempt(
+          message.shard,
+          "copy",
+          () => this.runner(message.shard).readCopy(message.copy, message.offset, message.maxBytes),
+          message.copy,
         );
         return;
       case "end-copy":
         this.runners.get(message.shard)?.endCopy(message.copy);
         return;
       case "seal-shard":
-        this.attempt(message.shard, "copy", () => this.runner(message.shard).stop());
+        this.attempt(message.shard, "seal", () => this.runner(message.shard).stop());
         return;
       case "hold-shard":
         this.runners.get(message.shard)?.hold(message.held);
@@ -126,9 +134,16 @@ export class WorldThread {
     }
   }
 
-  private attempt(shard: string, during: Attempt, work: () => void | Promise<void>): void {
+  /** `copy`: which one the work is about, if it is about one. */
+  private attempt(
+    shard: string,
+    during: Attempt,
+    work: () => void | Promise<void>,
+    copy?: number,
+  ): void {
+    const about = { shard, during, ...(copy !== undefined && { copy }) };
     const failed = (error: unknown) =>
-      this.post({ type: "failed", shard, during, error: threadError(error) });
+      this.post({ type: "failed", ...about, error: threadError(error) });
     try {
       work()?.catch(failed);
     } catch (error) {

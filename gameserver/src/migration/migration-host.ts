@@ -260,7 +260,7 @@ export class MigrationHost {
         : this.toOutgoing(link, shard, message);
     if (isTaken || message.type !== "replica-open") return;
     const reason = `there is no such ${use} of this shard, as far as this node knows`;
-    const refusal = closing(shard, message.epoch, "unknown-ticket", reason);
+    const refusal = closing(message, "unknown-ticket", reason);
     this.links.lane(use).send(link, shard, refusal);
   }
 

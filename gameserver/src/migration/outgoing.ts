@@ -163,8 +163,8 @@ export class Outgoing {
         return this.tell({ type: "sealed" });
       }
       case "failed":
-        if (news.during === "copy")
-          this.toStream({ type: "copy-failed", problem: news.error.message });
+        if (news.during === "copy" || news.during === "seal")
+          this.toStream({ type: "copy-failed", copy: news.copy, problem: news.error.message });
     }
   }
 
@@ -178,31 +178,35 @@ export class Outgoing {
     const problem = ticketProblem(open, link.peer.node, home.view(shard), me);
     if (problem !== undefined) {
       this.waiting = undefined;
-      return this.refuse(link, open.epoch, problem.code, problem.reason);
+      return this.refuse(link, open, problem.code, problem.reason);
     }
     if (this.stream?.over === true) {
       this.waiting = undefined;
-      return this.refuse(link, open.epoch, "ended", "this migration is being aborted");
+      return this.refuse(link, open, "ended", "this migration is being aborted");
     }
     if (!home.runsAt(shard, record.epoch)) return;
     if (this.stream === undefined) {
       if (!mayCopy()) return;
       const { bytesPerSecond } = this.options;
       this.stream = new ReplicaSource(
-        { shard, epoch: record.epoch, bytesPerSecond },
+        { shard, epoch: record.epoch, id: record.id, bytesPerSecond },
         this.dependencies.stream,
       );
     }
     this.waiting = undefined;
     if (this.link !== undefined && this.link !== link)
-      this.refuse(this.link, record.epoch, "superseded", "another link serves the same ticket");
+      this.refuse(this.link, open, "superseded", "another link serves the same ticket");
     this.link = link;
     this.toStream({ type: "opened", open });
   }
 
-  private refuse(link: Link, epoch: number, code: ReplicaCloseCode, reason: string): void {
-    const { shard } = this;
-    this.dependencies.links.send(link, shard, closing(shard, epoch, code, reason));
+  private refuse(
+    link: Link,
+    open: Pick<ReplicaOpen, "shard" | "epoch" | "id">,
+    code: ReplicaCloseCode,
+    reason: string,
+  ): void {
+    this.dependencies.links.send(link, this.shard, closing(open, code, reason));
   }
 
   private time(): void {
@@ -302,16 +306,15 @@ export class Outgoing {
   }
 }
 
-/** A `replica-close`. */
+/** A `replica-close` of what `open` asked for. */
 export function closing(
-  shard: string,
-  epoch: number,
+  { shard, epoch, id }: Pick<ReplicaOpen, "shard" | "epoch" | "id">,
   code: ReplicaCloseCode,
   reason: string,
 ): ReplicaClose {
   return {
     type: "replica-close",
-    ...{ shard, epoch, code },
+    ...{ shard, epoch, id, code },
     reason: clipText(reason, MAX_REASON_BYTES),
   };
 }

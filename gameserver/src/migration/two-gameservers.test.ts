@@ -136,14 +136,15 @@ test("of two moves at the same time to a node with room for one, the node refuse
 
 test("a source that does not know of the move yet is asked again", async (t) => {
   let refusals = 0;
+  let id = "";
   const { g, h, move, moved } = await twoNodes(t, (message) => {
     if (message.type !== "replica-copy" || ++refusals > 2) return message;
     const { shard, epoch } = message;
     const reason = "planted";
-    return { type: "replica-close", shard, epoch, code: "unknown-ticket", reason };
+    return { type: "replica-close", shard, epoch, id, code: "unknown-ticket", reason };
   });
   const before = await g.watch();
-  move("h");
+  id = move("h");
   await until(() => moved() !== undefined);
   assert.deepEqual([moved()?.outcome, moved()?.problem], ["moved", ""]);
   assert.ok(refusals > 2);

@@ -110,7 +110,7 @@ export class Mirrored {
         return this.toStream({ type: "thread", message: news });
       case "failed":
         if (news.during === "copy")
-          this.toStream({ type: "copy-failed", problem: news.error.message });
+          this.toStream({ type: "copy-failed", copy: news.copy, problem: news.error.message });
     }
   }
 
@@ -150,7 +150,7 @@ export class Mirrored {
     const { shard, epoch } = this;
     const { id } = open;
     const problem = mirrorTicketProblem(open, link.peer.node, home.mirrorView(shard), epoch);
-    if (problem !== undefined) return this.refuse(link, problem);
+    if (problem !== undefined) return this.refuse(link, id, problem);
     const { stream } = this;
     if (stream !== undefined && !stream.source.over && stream.id !== id) {
       this.handle({ type: "copying" });
@@ -160,10 +160,13 @@ export class Mirrored {
     this.handle({ type: "opened", id });
     const { phase } = this.core;
     if (phase === "clearing" || phase === "over")
-      return this.refuse(link, { code: "ended", reason: "this mirror is being given up" });
+      return this.refuse(link, id, { code: "ended", reason: "this mirror is being given up" });
     if (stream === undefined || stream.source.over) this.begin(id);
     if (this.link !== undefined && this.link !== link)
-      this.refuse(this.link, { code: "superseded", reason: "another link serves the same ticket" });
+      this.refuse(this.link, id, {
+        code: "superseded",
+        reason: "another link serves the same ticket",
+      });
     this.link = link;
     this.toStream({ type: "opened", open });
   }
@@ -171,14 +174,17 @@ export class Mirrored {
   private begin(id: string): void {
     const { shard, epoch } = this;
     const { bytesPerSecond } = this.options;
-    const source = new ReplicaSource({ shard, epoch, bytesPerSecond }, this.dependencies.stream);
+    const source = new ReplicaSource(
+      { shard, epoch, id, bytesPerSecond },
+      this.dependencies.stream,
+    );
     this.link = undefined;
     this.stream = { id, source };
   }
 
-  private refuse(link: Link, { code, reason }: TicketProblem): void {
+  private refuse(link: Link, id: string, { code, reason }: TicketProblem): void {
     const { shard, epoch } = this;
-    this.dependencies.links.send(link, shard, closing(shard, epoch, code, reason));
+    this.dependencies.links.send(link, shard, closing({ shard, epoch, id }, code, reason));
   }
 
   private time(): void {

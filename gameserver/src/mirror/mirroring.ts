@@ -135,6 +135,8 @@ export class Mirroring {
   message(link: Link, message: ToReplica): void {
     if (link !== this.link) return;
     if (message.type === "replica-close") {
+      // Of a mirror before this one.
+      if (message.id !== this.record.id) return;
       this.toStream({ type: "link-lost" });
       return this.tell({ type: "closed" });
     }

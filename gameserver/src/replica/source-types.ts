@@ -6,6 +6,8 @@ export interface ReplicaSourceOptions {
   readonly shard: string;
   /** Of the ownership that is followed. */
   readonly epoch: number;
+  /** Of the record that allows it: the migration's, or the mirror's. */
+  readonly id: string;
   /** The rest has its defaults in bounds.ts. */
   readonly bytesPerSecond?: number;
   readonly windowBytes?: number;
@@ -31,8 +33,8 @@ export type SourceEvent =
   | { readonly type: "link-lost" }
   | { readonly type: "message"; readonly message: Exclude<ToOwner, ReplicaOpen> }
   | { readonly type: "thread"; readonly message: SourceFact }
-  /** The world thread has no copy to give ("failed" during "copy"), or is gone. */
-  | { readonly type: "copy-failed"; readonly problem: string }
+  /** The world thread has no copy to give ("failed" during "copy"), or is gone. Without `copy`: whichever it is. */
+  | { readonly type: "copy-failed"; readonly copy?: number | undefined; readonly problem: string }
   /** A mirror is told that the owner is there, and acknowledges what it has. */
   | { readonly type: "pulse" }
   /** The stream ends by this side's will: the follower is told, the copy is dropped. */

@@ -35,7 +35,15 @@ class Fixture {
 
   constructor(options: Partial<ReplicaSourceOptions> = {}) {
     this.source = new ReplicaSource(
-      { shard, epoch, pieceBytes: 4, windowBytes: 8, bytesPerSecond: 1_000_000, ...options },
+      {
+        shard,
+        epoch,
+        id: "1f",
+        pieceBytes: 4,
+        windowBytes: 8,
+        bytesPerSecond: 1_000_000,
+        ...options,
+      },
       {
         nextCopy: () => ++this.copies,
         checksum: (bytes) => crc32(bytes),
@@ -95,7 +103,7 @@ function inWords(effects: readonly SourceEffect[]): string[] {
     else if (message.type === "replica-delta") words.push(message.previous, message.tick);
     else if (message.type === "replica-sealed") words.push(message.tick, message.dueMs);
     else if (message.type === "replica-pulse") words.push(message.copy);
-    else words.push(message.code, message.reason);
+    else words.push(message.id, message.code, message.reason);
     return words.join(" ").trimEnd();
   });
 }
@@ -259,7 +267,7 @@ for (const [bound, options] of [
     const reason = `the follower is more than ${bound} behind, after 2 copies`;
     assert.deepEqual(words, [
       "thread: end-copy 6",
-      `replica-close too-slow ${reason}`,
+      `replica-close 1f too-slow ${reason}`,
       `failed too-slow: ${reason}`,
     ]);
   });
@@ -278,7 +286,7 @@ test("a lost link is waited for, and then it ends; who asks again is told so", (
   f.now = 1500;
   const reason = "no link to the follower for 500 ms";
   assert.deepEqual(f.tell({ type: "time" }), ["thread: end-copy 5", `failed failed: ${reason}`]);
-  assert.deepEqual(f.tell(OPEN), [`replica-close failed ${reason}`]);
+  assert.deepEqual(f.tell(OPEN), [`replica-close 1f failed ${reason}`]);
 });
 
 /** What the follower says that it cannot have meant. */
@@ -322,7 +330,7 @@ for (const [what, say, problem] of REFUSED)
   test(`refused: ${what}`, () => {
     const f = new Fixture().copied();
     const words = say(f);
-    const close = `replica-close ${problem.replace(": ", " ")}`;
+    const close = `replica-close 1f ${problem.replace(": ", " ")}`;
     assert.deepEqual(
       words.toSorted(),
       [close, "thread: end-copy 5", `failed ${problem}`].toSorted(),
@@ -337,6 +345,7 @@ test("a world thread that does not give what was asked for ends it", () => {
     [(f) => f.thread(deltaOf(101, 102)), /the delta of tick 102 follows tick 101, not 100/],
     [(f) => f.thread(sealedAt(101)), /sealed at tick 101, the last delta is of 100/],
     [(f) => f.tell({ type: "copy-failed", problem: "out of memory" }), /out of memory/],
+    [(f) => f.tell({ type: "copy-failed", copy: 5, problem: "out of memory" }), /out of memory/],
   ];
   for (const [say, reason] of wrong) {
     const f = new Fixture().copied();
@@ -346,9 +355,17 @@ test("a world thread that does not give what was asked for ends it", () => {
   }
 });
 
+test("a copy that fails for another follower of the shard does not end this one", () => {
+  const f = new Fixture().copied();
+  assert.deepEqual(f.tell({ type: "copy-failed", copy: 4, problem: "out of memory" }), []);
+  assert.equal(f.source.progress.copy, 5);
+});
+
 test("the follower's end, and one's own", () => {
   const byPeer = new Fixture().copied();
-  const about = { shard, epoch, code: "wrong-module", reason: "upgrade threw" } as const;
+  const about = { shard, epoch, id: "1f", code: "wrong-module", reason: "upgrade threw" } as const;
+  const former = { type: "replica-close", ...about, id: "1e" } as const;
+  assert.deepEqual(byPeer.tell({ type: "message", message: former }), [], "of another stream");
   const closed = byPeer.source.handle(
     { type: "message", message: { type: "replica-close", ...about } },
     1000,
@@ -358,5 +375,5 @@ test("the follower's end, and one's own", () => {
   assert.deepEqual(inWords(closed), ["thread: end-copy 5", "failed wrong-module: upgrade threw"]);
   const byShell = new Fixture().copied();
   const end = { type: "end", code: "ended", reason: "aborted" } as const;
-  assert.deepEqual(byShell.tell(end), ["replica-close ended aborted", "thread: end-copy 5"]);
+  assert.deepEqual(byShell.tell(end), ["replica-close 1f ended aborted", "thread: end-copy 5"]);
 });

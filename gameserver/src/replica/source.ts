@@ -38,7 +38,7 @@ interface Seal extends StateHash {
  * A replica stream on the owner's side: one follower of one shard, over one link after another. Pure: `handle` takes
  * what happened and the time, and returns what is to be done; `nextAt` says when `time` is to be told.
  *
- *     const source = new ReplicaSource({ shard, epoch }, { nextCopy, checksum, counts });
+ *     const source = new ReplicaSource({ shard, epoch, id }, { nextCopy, checksum, counts });
  *     for (const effect of source.handle({ type: "opened", open }, clock.now())) …
  *
  * 1. Whoever makes it has checked the follower's ticket, and does so for every link anew.
@@ -138,6 +138,8 @@ export class ReplicaSource {
       case "thread":
         return this.fact(event.message);
       case "copy-failed":
+        // Another follower's, or one that was ended here.
+        if (event.copy !== undefined && event.copy !== this.asked) return;
         this.asked = 0;
         return this.fail("failed", event.problem);
       case "pulse":
@@ -180,6 +182,8 @@ export class ReplicaSource {
   private message(message: SourceMessage): void {
     if (!this.isLinked) return;
     if (message.type === "replica-close") {
+      // Of a stream before this one, as a mirror's that was given up for another.
+      if (message.id !== this.options.id) return;
       this.isLinked = false;
       this.fail(message.code, message.reason, true);
     } else if (message.epoch !== this.options.epoch)
@@ -349,8 +353,8 @@ export class ReplicaSource {
   }
 
   private sayEnd(): void {
-    const { shard, epoch } = this.options;
-    this.send({ type: "replica-close", shard, epoch, ...this.ended });
+    const { shard, epoch, id } = this.options;
+    this.send({ type: "replica-close", shard, epoch, id, ...this.ended });
   }
 
   private finish(): void {

@@ -338,7 +338,7 @@ for (const [what, before, messages, problem] of REFUSED)
     const hadReplica =
       f.counts.piecesReceived > 0 || effects.some(({ type }) => type === "replica");
     const told = inWords(effects).find((words) => words.startsWith("replica-close"));
-    assert.ok(told?.startsWith(`replica-close ${code} ${reason}`), told);
+    assert.ok(told?.startsWith(`replica-close 1f ${code} ${reason}`), told);
     if (hadReplica) assert.ok(inWords(effects).includes("thread: drop-replica"));
     assert.ok(f.target.over);
     assert.deepEqual(f.hear(copyOf(9)), []);
@@ -377,7 +377,7 @@ test("a hash that differs ends it, with the tick", () => {
   const reason = `the states of tick 104 differ: hash ${here} here, ${there} at the owner`;
   assert.deepEqual(words, [
     "replica-ack 1 4 104",
-    `replica-close hash-differs ${reason}`,
+    `replica-close 1f hash-differs ${reason}`,
     "thread: drop-replica",
     `failed hash-differs: ${reason}`,
   ]);
@@ -467,7 +467,10 @@ test("a lost link is waited for, and then it ends", () => {
 test("whoever has the owner's last state goes on without the owner", () => {
   const f = new Fixture({ resumeMs: 500 }).following();
   f.hear(sealedAt(103));
-  assert.deepEqual(f.hear({ type: "replica-close", ...about, code: "ended", reason: "" }), []);
+  assert.deepEqual(
+    f.hear({ type: "replica-close", ...about, id: "1f", code: "ended", reason: "" }),
+    [],
+  );
   f.tell({ type: "link-lost" });
   assert.equal(f.target.nextAt, Number.POSITIVE_INFINITY);
   assert.ok(!f.target.over);
@@ -478,7 +481,9 @@ test("whoever has the owner's last state goes on without the owner", () => {
 
 test("the owner's end, the thread's, and one's own", () => {
   const byPeer = new Fixture().following();
-  const close: ToReplica = { type: "replica-close", ...about, code: "ended", reason: "aborted" };
+  const closing = { type: "replica-close", ...about, code: "ended", reason: "aborted" } as const;
+  assert.deepEqual(byPeer.hear({ ...closing, id: "1e" }), [], "of another stream");
+  const close: ToReplica = { ...closing, id: "1f" };
   assert.deepEqual(byPeer.hear(close), [
     { type: "thread", message: { type: "drop-replica", shard } },
     { type: "failed", code: "ended", reason: "aborted", byPeer: true },
@@ -486,12 +491,12 @@ test("the owner's end, the thread's, and one's own", () => {
   const byThread = new Fixture().following();
   const failed = { type: "replica-failed", code: "wrong-module", problem: "no such file" } as const;
   assert.deepEqual(inWords(byThread.tell(failed)), [
-    "replica-close wrong-module no such file",
+    "replica-close 1f wrong-module no such file",
     "failed wrong-module: no such file",
   ]);
   const byShell = new Fixture().following();
   const words = inWords(byShell.tell({ type: "end", code: "failed", reason: "x".repeat(3000) }));
-  assert.match(words[0] ?? "", /^replica-close failed x{1000}/);
+  assert.match(words[0] ?? "", /^replica-close 1f failed x{1000}/);
   assert.ok((words[0]?.length ?? 0) < 1100, "longer than a link takes");
   assert.deepEqual(words.slice(1), ["thread: drop-replica"]);
 });

@@ -164,6 +164,8 @@ export class ReplicaTarget {
     // Whoever has the owner's last state is not stopped by the owner any more, only by the record.
     if (!this.isLinked || this.isSame) return;
     if (message.type === "replica-close") {
+      // Of a stream before this one, sent before its owner had heard of this.
+      if (message.id !== this.options.id) return;
       this.isLinked = false;
       return this.fail(message.code, message.reason, true);
     }
@@ -382,9 +384,10 @@ export class ReplicaTarget {
   }
 
   private end(code: ReplicaCloseCode, reason: string): void {
-    const { shard, epoch } = this.options;
+    const { shard, epoch, id } = this.options;
     const clipped = clipText(reason, MAX_REASON_BYTES);
-    if (this.isLinked) this.send({ type: "replica-close", shard, epoch, code, reason: clipped });
+    if (this.isLinked)
+      this.send({ type: "replica-close", shard, epoch, id, code, reason: clipped });
     this.isOver = true;
     this.drop();
   }

@@ -225,14 +225,14 @@ export class StreamModel {
 
   constructor({ stateBytes, source, resumeMs }: StreamModelOptions) {
     this.owner = new OwnerThread(stateBytes);
-    const about = { shard: SHARD, epoch: EPOCH };
+    const about = { shard: SHARD, epoch: EPOCH, id: "1f" };
     const checksum = (bytes: Uint8Array) => crc32(bytes);
     this.source = new ReplicaSource(
       { ...about, pieceBytes: 40, windowBytes: 100, bytesPerSecond: 50_000, resumeMs, ...source },
       { nextCopy: () => (this.copies += 1), checksum, counts: this.sourceCounts },
     );
     this.target = new ReplicaTarget(
-      { ...about, id: "1f", boot: "b", keeps: true, resumeMs },
+      { ...about, boot: "b", keeps: true, resumeMs },
       { checksum, counts: this.targetCounts },
     );
   }
