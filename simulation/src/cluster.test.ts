@@ -52,6 +52,21 @@ test("whatever happens at a step of a mirror, who goes on has all that anybody w
   assert.ok((totals["promoted"] ?? 0) > 0);
 });
 
+test("proxies that are rolled and worlds that sleep cost nobody anything", async () => {
+  const calm = { gameserverCrash: 0, threadDeath: 0, proxyCrash: 0, clientCrash: 0, pause: 0 };
+  const plan: Partial<Plan> = {
+    ...{ ...BUSY, ...calm, cut: 0, aim: 0, isolation: 0, operator: 0, storeOutage: 0 },
+    ...{ durabilities: ["journal", "snapshot"], worlds: 2, clients: 6 },
+    ...{ proxyRoll: 0.05, sleepAfterSeconds: 2, nap: 0.1 },
+  };
+  const { failures, totals } = await runSeeds({ first: 1, count: SEEDS, plan });
+  const [failure] = failures;
+  assert.equal(failure, undefined, `seed ${failure?.seed}: ${failure?.error.stack}`);
+  for (const what of ["proxyRolls", "asleep", "looks a world that slept goes on as it was"])
+    assert.ok((totals[what] ?? 0) >= SEEDS, `${what}: ${JSON.stringify(totals)}`);
+  assert.equal(totals["rollbacks"], 0);
+});
+
 test("the same seed is the same run, another one another", async () => {
   const plan = { ...BUSY, troubleMs: 10_000 };
   const traces: string[] = [];

@@ -65,7 +65,8 @@ export class ClusterSimulation {
   ) {
     const random = new SeededRandom(`cluster/${seed}`);
     this.faults = faults;
-    this.plan = { ...drawPlan(random), ...plan };
+    const later = new SeededRandom(`cluster/${seed}/later`);
+    this.plan = { ...drawPlan(random, later), ...plan };
     this.worlds = names("w", this.plan.worlds);
     this.trace = new Trace({ keep: traceTail });
     const { clock, worlds } = this;
@@ -116,13 +117,17 @@ export class ClusterSimulation {
         watch: this.checkers.watch,
         recorded: (record) => this.recorded(record),
         lostThread: (node) => this.checkers.lostThread(node),
+        fellAsleep: (shard, node) => {
+          note(`${node} ${shard} sleeps`);
+          this.checkers.fellAsleep(shard, node);
+        },
         fault: (where, error) => this.fault(where, error),
       },
     );
     const { processes } = this;
     this.trouble = new Trouble(
       { plan: this.plan, faults, worlds },
-      { clock, random, network, net, apiservers, processes, note },
+      { clock, random, later, network, net, apiservers, processes, note },
     );
     processes.addPlayers();
   }

@@ -32,6 +32,8 @@ export const CLUSTER_FAULTS = [
   "lets-out-what-its-mirror-lacks",
   "ungates-before-it-cleared",
   "mirror-never-silent",
+  // Sleep
+  "wakes-for-nobody",
 ] as const;
 
 export type ClusterFault = (typeof CLUSTER_FAULTS)[number];

@@ -43,11 +43,18 @@ export interface Plan {
   readonly journalSyncMs: number;
   /** Chance that something happens at a step of a migration. */
   readonly aim: number;
+  /** Chance per second that a proxy is told to end: its clients go on through the other ones, and it comes back. */
+  readonly proxyRoll: number;
+  /** Worlds without players sleep after so many seconds; 0: never. */
+  readonly sleepAfterSeconds: number;
+  /** Chance per second that all players of a world leave it for a while. */
+  readonly nap: number;
 }
 
-export function drawPlan(random: PseudoRandom): Plan {
-  const some = (chance: number, most: number) =>
-    random.float() < chance ? random.float() * most : 0;
+/** `later` has the draws that came after the first seeds were looked at: those of `random` stay what they were. */
+export function drawPlan(random: PseudoRandom, later: PseudoRandom): Plan {
+  const some = (chance: number, most: number, from = random) =>
+    from.float() < chance ? from.float() * most : 0;
   return {
     gameservers: random.int(2, 3),
     proxies: 2,
@@ -78,6 +85,9 @@ export function drawPlan(random: PseudoRandom): Plan {
     journalSyncMs: random.int(50, 1_000),
     aim: some(0.6, 0.3),
     durabilities: [drawDurability(random), drawDurability(random), drawDurability(random)],
+    proxyRoll: some(0.5, 0.03, later),
+    sleepAfterSeconds: later.float() < 0.4 ? later.int(1, 4) : 0,
+    nap: some(0.5, 0.04, later),
   };
 }
 

@@ -25,11 +25,13 @@ const GHOSTS = ["3.4 a mirror is the world at a tick"];
 const COMMITTED = ["5.2 what leaves is of a committed tick"];
 const OWNERS = ["5.4 ownership by one's own transaction"];
 const MIRRORS = ["5.5 what leaves waits for the mirror"];
+const SLEEP = ["a world that slept goes on as it was"];
 const PROGRESS = ["progress after healing"];
 
 const CALM: Partial<Plan> = {
   ...{ gameserverCrash: 0, proxyCrash: 0, clientCrash: 0, apiserverCrash: 0, election: 0 },
   ...{ threadDeath: 0, cut: 0, isolation: 0, pause: 0, storeOutage: 0, operator: 0, aim: 0 },
+  ...{ proxyRoll: 0, sleepAfterSeconds: 0, nap: 0 },
   ...{ gameservers: 3, clients: 4, worlds: 1, slowWorlds: true, sayEveryMs: 800 },
   ...{ troubleMs: 40_000, durabilities: ["journal"] },
 };
@@ -98,6 +100,11 @@ const CAUGHT: Readonly<Record<ClusterFault, Caught>> = {
       ...{ ...MIRRORED, worlds: 3, gameservers: 2, apiservers: 1, proxies: 1, clients: 3 },
       ...{ cut: 0.25, sayEveryMs: 3_000 },
     },
+  },
+  "wakes-for-nobody": {
+    rules: SLEEP,
+    seeds: 3,
+    plan: { ...CALM, sleepAfterSeconds: 1, nap: 0.2, worlds: 2 },
   },
   "acts-at-an-old-epoch": { rules: EPOCHS, seeds: 4, plan: { ...CALM, operator: 0.3 } },
 };

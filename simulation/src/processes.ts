@@ -45,6 +45,8 @@ export interface ProcessesDependencies {
   recorded(record: HistoryRecord): void;
   /** A world thread of a gameserver dies. */
   lostThread(node: string): void;
+  /** A shard of a gameserver has no more memory. */
+  fellAsleep(shard: string, node: string): void;
   note(event: string): void;
   /** A process has a fault of its own. */
   fault(where: string, error: unknown): void;
@@ -63,7 +65,7 @@ export class Processes {
     clientCrashes: 0,
     pauses: 0,
     threads: 0,
-    rolls: 0,
+    ...{ rolls: 0, proxyRolls: 0, breaks: 0 },
   };
   private readonly options: ProcessesOptions;
   private readonly deps: ProcessesDependencies;
@@ -154,6 +156,28 @@ export class Processes {
     });
   }
 
+  /** A proxy is told to end, sends its clients to the others, and comes back. */
+  rollProxy(node: string): void {
+    const slot = this.proxies.find(({ id }) => id === node);
+    const { running, process } = slot ?? {};
+    if (slot === undefined || running === undefined || process === undefined) return;
+    this.counts.proxyRolls += 1;
+    const end = () => {
+      if (slot.process !== process || !process.isAlive) return;
+      this.end(slot);
+      this.deps.net.died(slot.id);
+      this.again(slot, () => this.startProxy(slot));
+    };
+    running.stop().then(end, (error: unknown) => this.deps.fault(node, error));
+  }
+
+  /** All players of a world say goodbye, and come back later. */
+  leave(world: string, forMs: number): void {
+    this.counts.breaks += 1;
+    this.deps.note(`everybody leaves ${world}`);
+    for (const { running } of this.players) if (running?.world === world) running.leave(forMs);
+  }
+
   crashPlayer(slot: Slot<SimPlayer>): void {
     this.counts.clientCrashes += 1;
     this.end(slot);
@@ -194,6 +218,7 @@ export class Processes {
         random: this.life(id),
         faults,
         watch,
+        fellAsleep: (shard) => this.deps.fellAsleep(shard, id),
         fatal: (error) => fault(id, error),
       },
     );

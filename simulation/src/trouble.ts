@@ -17,6 +17,8 @@ export interface TroubleOptions {
 export interface TroubleDependencies {
   readonly clock: SimClock;
   readonly random: SeededRandom;
+  /** For what came after the first seeds were looked at: `random` draws for the rest what it did. */
+  readonly later: SeededRandom;
   readonly network: SimNetwork;
   readonly net: PublicNet;
   readonly apiservers: SimApiservers;
@@ -92,6 +94,7 @@ export class Trouble {
     if (happens(plan.operator)) this.perform(this.operator.next());
     if (happens(plan.storeOutage)) this.failBucket();
     this.cutSomething();
+    this.takeBreaks();
   }
 
   /** A message leaves a node: it may be a step that is struck at. */
@@ -155,6 +158,16 @@ export class Trouble {
     clock.setTimer(random.int(1_000, 20_000), () => {
       for (const apiserver of apiservers.ids) network.heal(node, apiserver);
     });
+  }
+
+  /** Proxies are rolled, and worlds are left alone for a while. */
+  private takeBreaks(): void {
+    const { plan, worlds } = this.options;
+    const { later, processes } = this.deps;
+    for (const { id } of processes.proxies)
+      if (later.float() < plan.proxyRoll) processes.rollProxy(id);
+    for (const world of worlds)
+      if (later.float() < plan.nap) processes.leave(world, later.int(2_000, 15_000));
   }
 
   private cutSomething(): void {

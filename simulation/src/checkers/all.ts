@@ -15,6 +15,7 @@ import { OneActor } from "./one-actor.ts";
 import { OwnTransactions } from "./own-transactions.ts";
 import { Promotions } from "./promotions.ts";
 import { SameHash } from "./same-hash.ts";
+import { Sleep } from "./sleep.ts";
 import { StoreIsAll } from "./store-is-all.ts";
 import { WatchedTicks } from "./ticks.ts";
 
@@ -48,6 +49,7 @@ export class Checkers {
   private readonly ownTransactions: OwnTransactions;
   private readonly mirrorGates: MirrorGates;
   private readonly promotions: Promotions;
+  private readonly sleep: Sleep;
 
   constructor({ worlds }: CheckersOptions, dependencies: CheckersDependencies) {
     const { violations, item, bootOf, spoil } = dependencies;
@@ -72,8 +74,16 @@ export class Checkers {
       ...{ violations, worlds, item },
       toldOf: (shard, epoch) => mirrorGates.toldOf(shard, epoch),
     });
+    this.sleep = new Sleep({
+      ...{ violations, item },
+      followerOf: (shard, epoch) => sameHash.followerOf(shard, epoch),
+    });
     this.watch = new WatchedTicks(
-      [this.storeIsAll, sameHash, this.noGhosts, this.ownTransactions, this.promotions],
+      // What slept is looked at before others follow it anew.
+      [
+        ...[this.sleep, this.storeIsAll, sameHash, this.noGhosts],
+        ...[this.ownTransactions, this.promotions],
+      ],
       spoil,
     );
   }
@@ -86,6 +96,7 @@ export class Checkers {
     this.ownTransactions.sent(passage);
     this.encodedOnce.sent(passage);
     this.committedOnly.sent(passage);
+    this.sleep.sent(passage);
   }
 
   /** A client has said or heard something. */
@@ -103,6 +114,11 @@ export class Checkers {
   /** A world thread of a gameserver died. */
   lostThread(node: string): void {
     this.promotions.lostThread(node);
+  }
+
+  /** A shard of a gameserver has no more memory. */
+  fellAsleep(shard: string, node: string): void {
+    this.sleep.fellAsleep(shard, node);
   }
 
   /** What a client's mirror shows now. */
@@ -124,6 +140,7 @@ export class Checkers {
     const { figures } = this.exactlyOnce.verdict;
     return {
       promoted: this.promotions.promoted,
+      asleep: this.sleep.fallen,
       ...{ said: figures.queued, delivered: figures.delivered, drops: figures.drops },
       ...{ rollbacks: figures.rollbacks, sessions: figures.sessions, welcomes: figures.welcomes },
       ...Object.fromEntries([...this.bounds.largest].map(([what, n]) => [`most ${what}`, n])),
@@ -136,7 +153,7 @@ export class Checkers {
       ...[this.storeIsAll, this.encodedOnce, this.sameHash, this.noGhosts],
       ...[this.exactlyOnce, this.bounds],
       ...[this.oneActor, this.committedOnly, this.epochs, this.ownTransactions],
-      ...[this.mirrorGates, this.promotions],
+      ...[this.mirrorGates, this.promotions, this.sleep],
     ];
   }
 }

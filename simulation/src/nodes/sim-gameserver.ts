@@ -46,6 +46,8 @@ export interface SimGameserverDependencies {
   readonly bucket: Disk;
   readonly random: SeededRandom;
   readonly faults: ClusterFaults;
+  /** A shard of it has no more memory. */
+  fellAsleep(shard: string): void;
   /** Sees every tick of its shards. */
   readonly watch: TickWatch;
   /** The process ends by itself: a fault of its own, or nothing that it may go on with. */
@@ -146,6 +148,11 @@ export class SimGameserver {
         },
         onStats: (stats) => this.load.record(stats, process.now()),
         onPlaced: () => {},
+        onAsleep: (shard) => {
+          deps.fellAsleep(shard);
+          if (faults.has("wakes-for-nobody"))
+            process.setTimer(0, () => this.gameserver.wake(shard));
+        },
         onFault: (world, fault) => deps.fatal(new Error(`world ${world}: ${fault.message}`)),
       },
     );

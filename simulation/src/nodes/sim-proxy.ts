@@ -15,6 +15,9 @@ import type { ClusterFaults } from "../faults.ts";
 import { ControlTie } from "./control-tie.ts";
 import { simTicketKeys } from "./ticket-keys.ts";
 
+/** So long a process that is told to end has for its clients to go elsewhere. */
+const DRAIN_MS = 10_000;
+
 /** Small, so that runs of a minute reach them. */
 export const SIM_LIMITS: ProxyLimits = {
   ...defaultLimits,
@@ -46,6 +49,7 @@ export class SimProxy {
   private readonly follower: PlacementFollower;
   private readonly membership: Membership;
   private readonly load: LoadMeter;
+  private readonly tie: ControlTie;
 
   constructor({ id, leaseMs, apiservers, endpoints }: SimProxyOptions, deps: SimProxyDependencies) {
     const { process: clock, network, random, faults } = deps;
@@ -56,6 +60,7 @@ export class SimProxy {
       { self: { role: "proxy", node: id }, leaseMs, apiservers },
       { network, clock, random: random.fork("tie"), fatal },
     );
+    this.tie = tie;
     const placements = new WatchedPlacements();
     this.follower = new PlacementFollower({
       ...{ store: tie.store, placements, clock, logger },
@@ -84,6 +89,17 @@ export class SimProxy {
     await this.service.start();
     this.membership.start(() => this.load.load());
     this.follower.start();
+  }
+
+  /** As on SIGTERM: its clients are asked to go on through another proxy before it ends. */
+  async stop(): Promise<void> {
+    this.membership.drain();
+    await this.service.drain(DRAIN_MS);
+    await this.membership.stop();
+    this.follower.stop();
+    await this.service.stop();
+    await this.tie.session.stop();
+    this.tie.stop();
   }
 
   /** Who listens to a new connection; undefined when there is no room for it. */

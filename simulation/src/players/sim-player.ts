@@ -39,7 +39,11 @@ export class SimPlayer {
   private readonly deps: SimPlayerDependencies;
   private readonly client: Client;
   private session: CheckedSession | undefined;
-  private joined: { readonly entities: ReadonlyMap<number, object> } | undefined;
+  private joined:
+    | { readonly entities: ReadonlyMap<number, object>; leave(): Promise<void> }
+    | undefined;
+  /** It stays away until then, by its clock. */
+  private awayUntil = 0;
   private joins = 0;
   private isClosing = false;
   /** No more messages. */
@@ -74,6 +78,13 @@ export class SimPlayer {
   /** It says nothing new from here on, and then asks for the account of everything. */
   quiet(): void {
     this.isQuiet = true;
+  }
+
+  /** It says goodbye to its world, and comes back after `forMs`. */
+  leave(forMs: number): void {
+    this.awayUntil = this.process.now() + forMs;
+    // Without an answer it is gone all the same.
+    this.joined?.leave().catch((error: unknown) => this.deps.fault(asError(error)));
   }
 
   /** Why it is not known yet what became of all it said; undefined: all is proved. */
@@ -125,7 +136,8 @@ export class SimPlayer {
       }
       this.session = undefined;
       this.joined = undefined;
-      await process.sleep(REJOIN_PAUSE_MS * random.float());
+      const away = Math.max(0, this.awayUntil - process.now());
+      await process.sleep(away + REJOIN_PAUSE_MS * random.float());
     }
   }
 

@@ -13,7 +13,7 @@ const BEAT_TICKS = 40;
 
 /** The worlds of a run, by name. */
 export function worldsOf(
-  { worlds, durabilities, slowWorlds }: Plan,
+  { worlds, durabilities, slowWorlds, sleepAfterSeconds }: Plan,
   faults: ClusterFaults,
 ): readonly (readonly [string, WorldRecord])[] {
   return names("w", worlds).map((world, at) => [
@@ -24,6 +24,7 @@ export function worldsOf(
         beatTicks: BEAT_TICKS,
         ...(faults.has("state-beside-the-store") && { forgetful: true }),
       },
+      ...(sleepAfterSeconds > 0 && { sleepAfterSeconds }),
       durability: durabilities[at % durabilities.length] ?? "journal",
     }),
   ]);
