@@ -128,6 +128,29 @@ test("what others did is given up before a world opens, not after", async (t) =>
   assert.deepEqual([record()?.node, record()?.epoch], ["g", owner().modified]);
 });
 
+test("nodes that are lost in turn before anything was recorded: each goes on from its own files, and tells so", async (t) => {
+  const { g, h, record } = await scene(t);
+  holdRecords(g);
+  holdRecords(h);
+  const before = await g.watch();
+  await until(() => last(before.counts) > 60);
+  await g.control.lose();
+  g.control.want("arena", "h");
+  const after = await h.watch();
+  assert.equal(after.timeline, h.epoch, "it began anew");
+  assert.ok((after.counts[0] ?? 0) < last(before.counts));
+  await until(() => last(after.counts) > 10);
+  await h.control.lose();
+  g.control.register();
+  g.control.want("arena", "g");
+  const back = await g.watch();
+  assert.equal(record(), undefined);
+  // No record says that the other one acted; that it may have, the owner's history does: nothing goes back in silence.
+  assert.equal(back.timeline, g.epoch);
+  assert.ok(back.timeline > after.timeline);
+  assert.ok((back.counts[0] ?? 0) > last(after.counts), "its own files");
+});
+
 test("a damaged snapshot: the world is given back with the reason, and does not start empty", async (t) => {
   const { g, h, record, owner, objects } = await scene(t);
   const before = await g.watch();
