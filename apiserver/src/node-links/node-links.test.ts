@@ -3,6 +3,7 @@ import { test } from "node:test";
 import {
   AskedCalls,
   type CallAnswer,
+  CONTROL_CALLS_VERSION,
   CONTROL_CHANNEL,
   ControlError,
   decodeRefusal,
@@ -86,8 +87,8 @@ test("a node of another cluster, or of another time, is refused in words", async
   const refusal = async (hello: Parameters<typeof helloRequest.encode>[0]) =>
     decodeRefusal((await ask("hello", helloRequest.encode(hello))).body).message;
   assert.match(await refusal({ versions, software: "x", cluster: "other" }), /cluster test/);
-  const later = { oldest: 3, newest: 4 };
-  assert.match(await refusal({ versions: later, software: "x" }), /versions 1 to 2/);
+  const later = { oldest: CONTROL_CALLS_VERSION + 1, newest: CONTROL_CALLS_VERSION + 2 };
+  assert.match(await refusal({ versions: later, software: "x" }), /versions 1 to 3/);
   scene.stop();
 });
 
