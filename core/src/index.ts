@@ -104,6 +104,7 @@ export {
   type MirrorView,
   type PromotionView,
   promoteMirror,
+  withdrawMirror,
 } from "./control/mirror-changes.ts";
 export { parseNodeAddress } from "./control/node-address.ts";
 export {

@@ -23,6 +23,7 @@ import {
   shardKey,
   switchShard,
   type TxnRequest,
+  withdrawMirror,
   worldKey,
 } from "@atlasnet/core";
 import {
@@ -72,7 +73,8 @@ function scene() {
   const epoch = view().owner.modified;
   const confirm = made(confirmMirror(shard, view().mirror, { epoch }));
   propose(confirm);
-  const clear = made(clearMirror(shard, view().mirror, { epoch }));
+  const clear = made(clearMirror(shard, view(), { epoch }));
+  const withdraw = made(withdrawMirror(shard, view().mirror, { ...me(MIRROR.node), follows: id }));
   const promote = made(promoteMirror(shard, view(), { ...me(MIRROR.node), follows: id }));
   const release = made(releaseShard(shard, view().owner, me(OWNER.node), view().mirror));
   const moving = migrationView(store, "arena", OTHER.node);
@@ -85,6 +87,7 @@ function scene() {
     ask: asked.txn,
     confirm,
     clear,
+    withdraw,
     promote,
     release,
     switched,
@@ -107,16 +110,16 @@ const puts = (request: TxnRequest, key: string, value: Uint8Array): TxnRequest =
 
 test("gameservers confirm, clear, release with and promote mirrors; nobody else does, and none asks", () => {
   const { ask, ...requests } = scene();
-  const { confirm, clear, promote, release, switched } = requests;
+  const { confirm, clear, withdraw, promote, release, switched } = requests;
   for (const request of [confirm, clear, release])
     assert.equal(txnProblem(OWNER, request), undefined);
-  assert.equal(txnProblem(MIRROR, promote), undefined);
+  for (const request of [promote, withdraw]) assert.equal(txnProblem(MIRROR, request), undefined);
   assert.equal(txnProblem(OTHER, switched), undefined, "a switch ends the source's mirror");
-  for (const request of [confirm, clear, promote, release])
+  for (const request of [confirm, clear, withdraw, promote, release])
     assert.ok(!may({ role: "proxy", node: "gs-2" }, request));
   for (const peer of [OWNER, MIRROR, OTHER]) {
     assert.ok(!may(peer, ask));
-    for (const { then } of [confirm, clear, promote]) {
+    for (const { then } of [confirm, clear, withdraw, promote]) {
       assert.ok(!may(peer, { compare: [], then: [], otherwise: then }));
       assert.ok(!may(peer, { compare: [], then }));
     }
@@ -138,6 +141,18 @@ test("what an owner does about its mirror compares its ownership and the record"
   assert.match(txnProblem(OWNER, puts(confirm, mirrorKey(shard), asks)) ?? "", /asks nobody/);
   const more: Operation = { type: "delete", key: shardKey(shard) };
   assert.ok(!may(OWNER, { ...clear, then: [...clear.then, more] }));
+});
+
+test("a mirror is cleared by its owner under its lease, withdrawn by itself, and by nobody else", () => {
+  const { clear, withdraw } = scene();
+  const { leases: _, ...unleased } = clear;
+  assert.match(txnProblem(OWNER, unleased) ?? "", /own lease/);
+  const isBytes = (each: Compare) => each.type === "value";
+  assert.match(txnProblem(OWNER, without(clear, isBytes)) ?? "", /as bytes/);
+  for (const peer of [MIRROR, OTHER])
+    assert.match(txnProblem(peer, { ...clear, leases: [peer.node] }) ?? "", /gs-1 owns it/);
+  for (const peer of [OWNER, OTHER]) assert.ok(!may(peer, withdraw), peer.node);
+  assert.ok(!may(MIRROR, without(withdraw, isBytes)));
 });
 
 test("a mirror takes over whole, as itself, under its lease, from the epoch that it follows", () => {

@@ -12,7 +12,9 @@ import { comparedRecord, comparesRevision, operationsOn, written } from "./reque
 /**
  * What a gameserver may do about mirrors, as far as one request shows it:
  *
- * - confirm that one is in sync, and clear it, as the owner: by a transaction that compares the ownership, and the record;
+ * - confirm that one is in sync, as the owner: by a transaction that compares the ownership, and the record;
+ * - clear it, as the owner and under its lease: the ownership is compared as bytes, so that the request itself proves it;
+ * - withdraw it, as the mirror: the record is compared as bytes;
  * - release a shard together with its mirror;
  * - promote, as the mirror: owner, wish and mirror at once, in a transaction that compares the record as bytes, so that
  *   the request itself proves who the mirror is, and the ownership that this record names.
@@ -22,7 +24,7 @@ import { comparedRecord, comparesRevision, operationsOn, written } from "./reque
  */
 
 const CONFIRMS = "put mirror";
-const CLEARS = "delete mirror";
+const CLEARS_OR_WITHDRAWS = "delete mirror";
 const RELEASES = "delete mirror, put owner";
 const PROMOTES = "delete mirror, put owner, put shard";
 const KINDS: ReadonlySet<string> = new Set(["mirror", "shard"]);
@@ -43,16 +45,16 @@ export function mirrorProblem(peer: Peer, shard: string, request: TxnRequest): s
   switch (operationsOn(shard, request.then)) {
     case CONFIRMS:
       return confirmProblem(shard, request);
-    case CLEARS:
-      return compares(request, where) && compares(request, ownerKey(shard))
+    case CLEARS_OR_WITHDRAWS:
+      return comparedRecord("mirror", where, request)?.node === peer.node
         ? undefined
-        : `${where}: a mirror is cleared by a transaction that compares it and ${ownerKey(shard)}`;
+        : clearProblem(peer, shard, request);
     case RELEASES:
       return releaseProblem(shard, request);
     case PROMOTES:
       return promoteProblem(peer, shard, request);
     default:
-      return `${where}: a gameserver does one of this, and no more: ${[CONFIRMS, CLEARS, RELEASES, PROMOTES].join("; ")}`;
+      return `${where}: a gameserver does one of this, and no more: ${[CONFIRMS, CLEARS_OR_WITHDRAWS, RELEASES, PROMOTES].join("; ")}`;
   }
 }
 
@@ -67,6 +69,18 @@ function confirmProblem(shard: string, request: TxnRequest): string | undefined 
   return comparesRevision(request, ownerKey(shard), record.epoch)
     ? undefined
     : `${where}: a mirror is confirmed by a transaction that compares ${ownerKey(shard)} with the epoch ${record.epoch}`;
+}
+
+function clearProblem({ node }: Peer, shard: string, request: TxnRequest): string | undefined {
+  const where = mirrorKey(shard);
+  const owner = comparedRecord("owner", ownerKey(shard), request);
+  if (owner === undefined || !compares(request, where) || !compares(request, ownerKey(shard)))
+    return `${where}: a mirror is cleared by a transaction that compares it, and ${ownerKey(shard)} as bytes as well`;
+  if (owner.node !== node)
+    return `${where}: ${owner.node} owns it, and neither that one nor the mirror is ${node}`;
+  return request.leases?.includes(node) === true
+    ? undefined
+    : `${where}: ${node} clears a mirror under its own lease only, which "leases" has to name`;
 }
 
 function releaseProblem(shard: string, request: TxnRequest): string | undefined {

@@ -370,7 +370,8 @@ export class SimCluster {
         if (this.now >= begun + MIGRATION_MS) this.run(confirmMirror(shard, mirror, record));
       }
       if (record.state !== "in-sync") continue;
-      if (acts && !follows) this.run(clearMirror(shard, mirror, { epoch: record.epoch }));
+      if (acts && !follows)
+        this.run(clearMirror(shard, { mirror, owner }, { epoch: record.epoch }));
       if (acts || node === undefined || !follows) continue;
       const view = claimView(store, parsed.world, node.id);
       const { generation } = store;

@@ -13,6 +13,7 @@ import {
   clearMirror,
   confirmMirror,
   promoteMirror,
+  withdrawMirror,
 } from "./mirror-changes.ts";
 import { changeNodeState, markLost, registerNode } from "./node-changes.ts";
 import { claimShard, isAlive, isOwned, reclaimShard, releaseShard } from "./ownership.ts";
@@ -29,7 +30,12 @@ const NODES = ["a", "b", "c"] as const;
 type NodeName = (typeof NODES)[number];
 type View = ReturnType<typeof mirrorView>;
 
-type Fault = "gates-late" | "ungates-early" | "acknowledges-on" | "claims-anyway";
+type Fault =
+  | "gates-late"
+  | "ungates-early"
+  | "acknowledges-on"
+  | "claims-anyway"
+  | "clears-when-lost";
 
 interface Process {
   readonly boot: string;
@@ -49,6 +55,7 @@ const step = fc.record({
   action: fc.oneof(
     fc.constantFrom("expire", "lose", "claim", "reclaim", "release", "die", "abandon", "take"),
     fc.constantFrom("enter", "read", "ask", "follow", "confirm", "clear", "promote", "drain"),
+    fc.constantFrom("withdraw", "clear"),
     // These are what it is about.
     fc.constantFrom("tick", "tick", "mirror", "mirror", "promote", "enter", "read"),
   ),
@@ -119,10 +126,10 @@ class Model {
       case "clear": {
         if (epoch === undefined) return;
         if (this.fault === "ungates-early") process.gate = undefined;
-        const done = this.propose(clearMirror(shard, view.mirror, { epoch }));
-        if (done !== undefined) process.gate = undefined;
-        return;
+        return this.clear(process, epoch);
       }
+      case "withdraw":
+        return this.withdraw(name, process);
       case "tick":
         return this.tick(name, process);
       case "promote":
@@ -231,6 +238,29 @@ class Model {
     this.promoted += 1;
   }
 
+  private clear(process: Process, epoch: number): void {
+    const { store } = this;
+    const { view } = process;
+    const { owner, ownerNode, mirror } = mirrorView(store, "arena", "a");
+    const isOwner = isOwned(owner, ownerNode, store.generation);
+    const made = clearMirror(shard, view, { epoch });
+    if (!made.ok) return;
+    const { leases, ...unleased } = made.txn;
+    const txn = this.fault === "clears-when-lost" ? unleased : made.txn;
+    if (this.propose({ ok: true, txn }) === undefined) return;
+    process.gate = undefined;
+    assert.ok(isOwner || mirror.record?.state !== "in-sync", "cleared by one who was lost");
+  }
+
+  /** Its copy is gone. */
+  private withdraw(name: NodeName, process: Process): void {
+    const { follows, boot, view } = process;
+    if (follows === undefined || view.mirror.record?.id !== follows.id) return;
+    follows.silent = true;
+    const me = { node: name, boot, follows: follows.id };
+    this.propose(withdrawMirror(shard, view.mirror, me));
+  }
+
   /** The control plane, of a world that may begin again when owner and mirror are lost. */
   private abandon(): void {
     const { owner, ownerNode, mirror, mirrorNode } = mirrorView(this.store, "arena", "a");
@@ -281,6 +311,7 @@ for (const [fault, noticed] of [
   ["ungates-early", /told \d+, promoted at|act$/],
   ["acknowledges-on", /told \d+, promoted at|act$/],
   ["claims-anyway", /has what is newer/],
+  ["clears-when-lost", /cleared by one who was lost/],
 ] as const)
   test(`${fault} is noticed`, () => {
     const { failed, message } = holds(fault);

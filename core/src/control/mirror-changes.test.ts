@@ -14,6 +14,7 @@ import {
   clearMirror,
   confirmMirror,
   promoteMirror,
+  withdrawMirror,
 } from "./mirror-changes.ts";
 import { changeNodeState, cordonNode, markLost, registerNode } from "./node-changes.ts";
 import { claimShard, isMirrored, reclaimShard, releaseShard } from "./ownership.ts";
@@ -50,8 +51,10 @@ const ask = (id = "b", seen = view(id)) =>
   propose(askMirror(shard, seen, { id: newId(), node: id, generation: store.generation }));
 const confirm = (seen = mirror(), epoch = owner().modified) =>
   propose(confirmMirror(shard, seen, { epoch }));
-const clear = (seen = mirror(), epoch = owner().modified) =>
-  propose(clearMirror(shard, seen, { epoch }));
+const clear = (seen = { mirror: mirror(), owner: owner() }) =>
+  propose(clearMirror(shard, seen, { epoch: seen.owner.modified }));
+const withdraw = (id = "b", seen = mirror(), follows = seen.record?.id ?? "") =>
+  propose(withdrawMirror(shard, seen, { ...me(id), follows }));
 const promote = (id = "b", seen = view(id), follows = seen.mirror.record?.id ?? "") =>
   propose(promoteMirror(shard, seen, { ...me(id), follows }));
 const abandon = () => store.txn(abandonMirror(shard, mirror())).revision;
@@ -147,8 +150,8 @@ test("nothing about a mirror happens when anything of what it was decided by has
       return () => confirm(seen, epoch);
     },
     clear: () => {
-      const [seen, epoch] = [mirror(), owner().modified];
-      return () => clear(seen, epoch);
+      const seen = { mirror: mirror(), owner: owner() };
+      return () => clear(seen);
     },
     promote: () => {
       const seen = view("b");
@@ -229,10 +232,42 @@ test("a claim and a confirmation exclude each other, as do a promotion and a cle
   }
   for (const first of ["promote", "clear"] as const) {
     inSync();
-    const [toPromote, seen, epoch] = [view("b"), mirror(), owner().modified];
-    const acts = { promote: () => promote("b", toPromote), clear: () => clear(seen, epoch) };
+    const [toPromote, seen] = [view("b"), { mirror: mirror(), owner: owner() }];
+    const acts = { promote: () => promote("b", toPromote), clear: () => clear(seen) };
     assert.equal(typeof acts[first](), "number", first);
     assert.equal(acts[first === "clear" ? "promote" : "clear"](), "failed", first);
+  }
+});
+
+test("an owner that was taken for lost clears no mirror: that one has the newest state", () => {
+  inSync();
+  const seen = { mirror: mirror(), owner: owner() };
+  lose("a");
+  assert.equal(clear(seen), "failed");
+  assert.equal(typeof promote(), "number");
+});
+
+test("a mirror withdraws its own record, and the shard begins again as one that has none", () => {
+  inSync();
+  assert.equal(withdraw("c"), "ended", "nobody else's");
+  assert.equal(withdraw("b", mirror(), newId()), "ended", "nor a later one");
+  const seen = mirror();
+  lose("a");
+  store.txn(wantShard(store, "arena", "c"));
+  assert.equal(claim("c"), "mirrored");
+  store.leases.delete("b");
+  assert.equal(typeof withdraw(), "number", "who gives up needs no lease");
+  assert.equal(typeof claim("c"), "number");
+  assert.equal(withdraw("b", seen), "failed", "it is gone already");
+});
+
+test("a mirror that has withdrawn is promoted no more, and one that was promoted withdraws nothing", () => {
+  for (const first of ["promote", "withdraw"] as const) {
+    inSync();
+    const [toPromote, seen] = [view("b"), mirror()];
+    const acts = { promote: () => promote("b", toPromote), withdraw: () => withdraw("b", seen) };
+    assert.equal(typeof acts[first](), "number", first);
+    assert.equal(acts[first === "withdraw" ? "promote" : "withdraw"](), "failed", first);
   }
 });
 

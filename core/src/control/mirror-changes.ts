@@ -21,9 +21,12 @@ import { modifiedIs, type Proposal, refused, type TxnParts, when } from "./txn-p
  * 2. **The owner gates on the mirror before `confirmMirror`, and until `clearMirror` has committed** (rule 5.5).
  * 3. `promoteMirror` is the fence: a mirror stops acknowledging before it proposes itself, so that the owner lets
  *    nothing out any more, whatever its lease says. It acts once it knows that it has committed.
+ *    `withdrawMirror` ends the same silence when what it had is gone, or its node is: the record is gone before its copy
+ *    is missed, so that the shard is never left to a mirror that cannot take it over.
  * 4. While a mirror is in sync for the newest ownership, nobody else claims the shard (`isMirrored`): from a file
- *    or a snapshot it would go back. Only the control plane may give such a mirror up, when its node is gone as well
- *    and the world allows it, or an operator says so.
+ *    or a snapshot it would go back. Its owner clears it, under its lease: one that was taken for lost decides nothing
+ *    any more. Otherwise only the control plane may give such a mirror up, when its node is gone as well and the world
+ *    allows it, or an operator says so.
  */
 
 export interface MirrorView {
@@ -112,19 +115,59 @@ export function confirmMirror(
   };
 }
 
-/** The owner goes on without the mirror: it must not let anything out before this has committed. */
+/**
+ * The owner goes on without the mirror: it must not let anything out before this has committed. Under its lease: whoever
+ * was taken for lost would take the newest state there is from the world.
+ */
 export function clearMirror(
   shard: string,
-  mirror: Seen<MirrorRecord>,
+  { mirror, owner }: Pick<PromotionView, "mirror" | "owner">,
   { epoch, id }: { readonly epoch: number; readonly id?: string },
 ): Proposal<"ended"> {
   if (mirror.record === undefined) return refused("ended", "it has no mirror");
+  const { record } = owner;
+  if (record?.state !== "owned" || owner.modified !== epoch)
+    return refused("ended", "the shard is at another epoch");
   return {
     ok: true,
     txn: {
       ...(id === undefined ? {} : { id }),
       ...when(
-        [modifiedIs(ownerKey(shard), epoch), modifiedIs(mirrorKey(shard), mirror.modified)],
+        [
+          modifiedIs(ownerKey(shard), epoch),
+          // Shows an apiserver, which looks at the request alone, who the owner is.
+          { type: "value", key: ownerKey(shard), equals: encodeRecord("owner", record) },
+          modifiedIs(mirrorKey(shard), mirror.modified),
+        ],
+        [{ type: "delete", key: mirrorKey(shard) }],
+      ),
+      leases: [record.node],
+    },
+  };
+}
+
+/**
+ * The mirror ends what it cannot keep: its copy is gone, or its node goes. It has stopped acknowledging before. An owner
+ * that lives goes on without it; otherwise the shard begins again by the rules for one without a mirror. It needs no
+ * lease: who gives up harms nobody. `follows`: as for `promoteMirror`.
+ */
+export function withdrawMirror(
+  shard: string,
+  mirror: Seen<MirrorRecord>,
+  me: Omit<Claimant, "generation"> & { readonly follows: string },
+): Proposal<"ended"> {
+  const { record } = mirror;
+  if (record?.node !== me.node || record.boot !== me.boot || record.id !== me.follows)
+    return refused("ended", `${me.node} is not its mirror any more`);
+  return {
+    ok: true,
+    txn: {
+      ...(me.id === undefined ? {} : { id: me.id }),
+      ...when(
+        [
+          modifiedIs(mirrorKey(shard), mirror.modified),
+          { type: "value", key: mirrorKey(shard), equals: encodeRecord("mirror", record) },
+        ],
         [{ type: "delete", key: mirrorKey(shard) }],
       ),
     },

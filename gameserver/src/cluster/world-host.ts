@@ -292,7 +292,9 @@ export class WorldHost implements GameserverControl {
     if (this.registration === undefined) return;
     this.say("draining").catch((error: unknown) => this.notSaid("draining", error));
     this.dependencies.migrations?.mirrors.refuseMore("this node is stopping");
-    await this.movedAway(clock.now() + deadlineMs * MOVE_AWAY_SHARE);
+    const awayBy = clock.now() + deadlineMs * MOVE_AWAY_SHARE;
+    await this.movedAway(awayBy);
+    await this.mirroredElsewhere(awayBy, left());
     this.tell({ type: "draining" });
     // One that asks for a new epoch waits for the control plane: it is saved in the end, whatever comes.
     const busy = ["open", "opening", "closing"] as const;
@@ -337,8 +339,11 @@ export class WorldHost implements GameserverControl {
         { worlds },
       );
     migrations.refuseMore("this node is stopping");
-    const phases = ["claimed", "opening", "open", "renewing", "closing", "arriving"] as const;
-    const isEmpty = () => phases.every((phase) => this.hosting.count(phase) === 0);
+    const phases = ["claimed", "opening", "open", "renewing", "closing"] as const;
+    // Whose mirror this is, is waited for afterwards.
+    const isEmpty = () =>
+      phases.every((phase) => this.hosting.count(phase) === 0) &&
+      this.hosting.count("arriving") <= migrations.mirrors.arriving;
     let quietSince = clock.now();
     while (clock.now() < deadline && clock.now() - quietSince < MOVE_AWAY_QUIET_MS) {
       if (await this.until(isEmpty, MOVE_AWAY_LOOK_MS)) return;
@@ -349,6 +354,35 @@ export class WorldHost implements GameserverControl {
     this.logger.warn("Worlds that did not move away in time are closed: players wait for them.", {
       worlds: this.hosting.count("open"),
     });
+  }
+
+  /**
+   * What is mirrored here stays until the control plane has asked another node, or `deadline`; what nobody else takes is
+   * withdrawn then, so that its owner does not wait for it. A mirror whose owner is suspected meanwhile takes over.
+   */
+  private async mirroredElsewhere(deadline: number, leftMs: number): Promise<void> {
+    const { clock } = this.dependencies;
+    const { mirrors } = this.dependencies.migrations ?? {};
+    if (mirrors === undefined || mirrors.kept === 0) return;
+    await this.until(() => this.hosting.seen.isDraining, MOVE_AWAY_QUIET_MS);
+    let quietSince = clock.now();
+    let kept = mirrors.kept;
+    while (
+      this.hosting.seen.hasOthers &&
+      clock.now() < deadline &&
+      clock.now() - quietSince < MOVE_AWAY_QUIET_MS
+    ) {
+      if (await this.until(() => mirrors.kept === 0, MOVE_AWAY_LOOK_MS)) return;
+      if (this.state === "stopped") return;
+      if (mirrors.kept < kept) quietSince = clock.now();
+      kept = mirrors.kept;
+    }
+    mirrors.giveUp("this node is stopping");
+    if (await this.until(() => mirrors.kept === 0, Math.min(leftMs, RELEASE_WAIT_MS))) return;
+    this.logger.warn(
+      "Worlds that are mirrored here could not be withdrawn in time: their owners clear them.",
+      { worlds: mirrors.kept },
+    );
   }
 
   /** No effects from here on. Idempotent; the control plane stays its creator's. */

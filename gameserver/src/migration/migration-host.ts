@@ -177,6 +177,7 @@ export class MigrationHost {
   }
 
   stop(): void {
+    this.mirrors.stop();
     this.lost();
     this.isStopped = true;
     this.links.stop();

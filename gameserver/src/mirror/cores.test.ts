@@ -175,6 +175,9 @@ class FollowerScene {
 }
 
 function followerWord(effect: FollowerEffect): string {
+  if (effect.type === "withdraws") return `withdraws: ${effect.reason}`;
+  if (effect.type === "txn")
+    return `txn ${effect.request.then.length === 1 ? "withdraw" : "promote"}`;
   if (effect.type === "promote") return `promote ${effect.epoch}`;
   if (effect.type === "suspected") return `suspected: ${effect.reason}`;
   if (effect.type === "over") return `over: ${effect.outcome}`;
@@ -186,7 +189,7 @@ test("a mirror falls silent, then proposes itself, and acts once that has commit
   assert.deepEqual(s.pass(350), []);
   s.tell({ type: "heard" });
   assert.deepEqual(s.pass(350), []);
-  assert.deepEqual(s.pass(50), ["silence", "suspected: it said nothing for 400 ms", "txn"]);
+  assert.deepEqual(s.pass(50), ["silence", "suspected: it said nothing for 400 ms", "txn promote"]);
   const unknown = { type: "failed", problem: "planted", unknown: true } as const;
   assert.deepEqual(s.tell({ type: "answered", attempt: 1, answer: unknown }), []);
   s.view = { ...s.view, owner: ownedBy("b", 20), mirror: ABSENT };
@@ -206,17 +209,14 @@ for (const [why, happens] of [
 ] as const)
   test(`an owner is suspected at once: ${why}`, () => {
     const s = new FollowerScene().following();
-    assert.deepEqual(happens(s), ["silence", `suspected: ${why}`, "txn"]);
+    assert.deepEqual(happens(s), ["silence", `suspected: ${why}`, "txn promote"]);
   });
 
-test("nobody is suspected by one who is not in sync, has not the state, or stood still himself", () => {
+test("nobody is suspected by one who is not in sync, or stood still himself", () => {
   const s = new FollowerScene().following();
   s.now += 5_000;
   assert.deepEqual(s.tell({ type: "time" }), []);
   s.view = { ...s.view, mirror: seenAt(asked, 11) };
-  assert.deepEqual(s.pass(1_000), []);
-  s.tell({ type: "copying" });
-  s.view = { ...s.view, mirror: seenAt(inSync, 12) };
   assert.deepEqual(s.pass(1_000), []);
 });
 
@@ -224,7 +224,7 @@ test("after a conflict, a mirror that has heard the owner since follows again; o
   const s = new FollowerScene().following();
   s.pass(400);
   assert.deepEqual(s.tell({ type: "answered", attempt: 1, answer: { type: "conflict" } }), []);
-  assert.deepEqual(s.pass(100), ["txn"]);
+  assert.deepEqual(s.pass(100), ["txn promote"]);
   s.tell({ type: "heard" });
   const words = s.tell({ type: "answered", attempt: 2, answer: { type: "conflict" } });
   assert.deepEqual(words, ["reopen"]);
@@ -238,11 +238,62 @@ test("an owner that ends the stream is asked again, and what is here stays; a re
   assert.deepEqual(s.tell({ type: "closed" }), []);
   assert.deepEqual(s.pass(100), ["reopen"]);
   s.tell({ type: "failed", code: "failed", reason: "its thread died" });
-  assert.deepEqual(s.pass(1_000), ["follow"], "without the state it suspects nobody");
+  assert.deepEqual(s.pass(200), ["follow"]);
+  s.view = { ...s.view, mirror: seenAt(asked, 11) };
+  assert.deepEqual(s.pass(1_000), [], "nothing depends on it yet");
   assert.deepEqual(s.tell({ type: "give-up", problem: "this node is stopping" }), [
     "drop",
     "over: ended",
   ]);
+});
+
+test("a mirror in sync whose copy is gone is silent, and withdraws, once the owner says nothing", () => {
+  const s = new FollowerScene().following();
+  s.tell({ type: "failed", code: "failed", reason: "its thread died" });
+  const words = s.pass(400);
+  const reason = "it has no copy, and it said nothing for 400 ms";
+  assert.deepEqual(words, ["follow", "silence", `withdraws: ${reason}`, "txn withdraw"]);
+  const unknown = { type: "failed", problem: "planted", unknown: true } as const;
+  assert.deepEqual(s.tell({ type: "answered", attempt: 1, answer: unknown }), []);
+  assert.deepEqual(s.pass(100), ["txn withdraw"]);
+  s.view = { ...s.view, mirror: ABSENT };
+  assert.deepEqual(s.tell({ type: "look" }), ["drop", "over: ended"]);
+});
+
+test("a mirror in sync that begins with nothing, after its node was taken for lost, withdraws", () => {
+  const s = new FollowerScene();
+  const words = s.pass(400).filter((word) => word.startsWith("txn"));
+  assert.deepEqual(words, ["txn withdraw"]);
+  const done = { type: "done", revision: 20 } as const;
+  const ended = s.tell({ type: "answered", attempt: 1, answer: done });
+  assert.deepEqual(ended, ["drop", "over: withdrawn"]);
+});
+
+test("a copy that goes while its promotion is under way is withdrawn, unless that has committed", () => {
+  const lost: FollowerEvent = { type: "failed", code: "failed", reason: "its thread died" };
+  const s = new FollowerScene().following();
+  assert.equal(s.pass(400).at(-1), "txn promote");
+  assert.deepEqual(s.tell(lost), []);
+  const unknown = { type: "failed", problem: "planted", unknown: true } as const;
+  s.tell({ type: "answered", attempt: 1, answer: unknown });
+  assert.deepEqual(s.pass(100), ["txn withdraw"]);
+  s.view = { ...s.view, owner: ownedBy("b", 20), mirror: ABSENT };
+  assert.deepEqual(s.tell({ type: "look" }), ["promote 20"]);
+});
+
+test("a node that leaves withdraws what it has in sync, and takes over from an owner that is suspected", () => {
+  const leaves: FollowerEvent = { type: "give-up", problem: "this node is stopping" };
+  const s = new FollowerScene().following();
+  const words = ["silence", "withdraws: this node is stopping", "txn withdraw"];
+  assert.deepEqual(s.tell(leaves), words);
+  assert.equal(s.core.phase, "suspecting");
+  const suspects = new FollowerScene().following();
+  suspects.pass(400);
+  assert.deepEqual(suspects.tell(leaves), []);
+  const refused = { type: "failed", problem: "planted", unknown: false } as const;
+  suspects.tell({ type: "heard" });
+  const next = suspects.tell({ type: "answered", attempt: 1, answer: refused });
+  assert.deepEqual(next, ["reopen", ...words], "the owner is there after all");
 });
 
 test("a ticket is good for the record's node and boot, at the epoch of both", () => {

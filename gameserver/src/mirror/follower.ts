@@ -10,6 +10,7 @@ import {
   type Revision,
   type Seen,
   type TxnRequest,
+  withdrawMirror,
 } from "@atlasnet/core";
 import type { TxnAnswer } from "../placement/hosting-types.ts";
 import { pauseOf, TXN_PAUSES } from "../placement/pauses.ts";
@@ -33,7 +34,7 @@ export type FollowerEvent =
   | { readonly type: "closed" }
   /** The stream came to an end on this side: the replica is gone. */
   | { readonly type: "failed"; readonly code: ReplicaCloseCode; readonly reason: string }
-  /** This node takes part no more. */
+  /** This node takes part no more: one in sync is withdrawn first. */
   | { readonly type: "give-up"; readonly problem: string }
   | { readonly type: "answered"; readonly attempt: number; readonly answer: TxnAnswer }
   /** It ticks here now; or it does not, and is opened as after any failure. */
@@ -58,12 +59,16 @@ export type FollowerEffect =
   | { readonly type: "drop"; readonly code: ReplicaCloseCode; readonly reason: string }
   /** For people and figures. */
   | { readonly type: "suspected"; readonly reason: string }
+  | { readonly type: "withdraws"; readonly reason: string }
   /** Nothing more comes of this mirror. `promoted`: the shard is this node's; with a `problem`, without its replica. */
   | {
       readonly type: "over";
-      readonly outcome: "promoted" | "ended";
+      readonly outcome: MirrorOutcome;
       readonly problem: string;
     };
+
+/** `withdrawn`: this boot's own transaction has ended the record. */
+export type MirrorOutcome = "promoted" | "withdrawn" | "ended";
 
 export type FollowerPhase =
   /** For its turn. */
@@ -72,7 +77,7 @@ export type FollowerPhase =
   | "following"
   /** Something failed: it begins again after a pause. */
   | "pausing"
-  /** Nothing is acknowledged any more; `promoteMirror` may have committed. */
+  /** Nothing is acknowledged any more; `promoteMirror` or `withdrawMirror` may have committed. */
   | "suspecting"
   /** The shard is this node's. */
   | "promoting"
@@ -96,8 +101,10 @@ export interface MirrorFollowerOptions {
 /**
  * The mirror's side. Pure: events and the time in, effects out.
  *
- * 1. It suspects only while the watch shows it in sync, and only with the whole state.
- * 2. It stops to acknowledge before it proposes `promoteMirror`, and goes on only when that is known not to have
+ * 1. It suspects only while the watch shows it in sync. With the whole state it proposes `promoteMirror`; without, because
+ *    its thread died or this node was taken for lost, `withdrawMirror`: the shard must not be left to one that cannot
+ *    go on with it. It withdraws as well when this node leaves and the owner is not suspected.
+ * 2. It stops to acknowledge before it proposes either, and goes on only when both are known not to have
  *    committed: after conflicts alone, with the record still there, and the owner heard since.
  * 3. It is promoted once that is known to have committed: by the answer, or because the watch shows this boot as the owner.
  * 4. A stall of this process is not held against the owner.
@@ -115,11 +122,21 @@ export class MirrorFollower {
   private retryAt = Number.POSITIVE_INFINITY;
   private retries = 0;
   private attempt = 0;
+  /** What `attempt` proposed. */
+  private isPromotion = false;
   private attempts = 0;
   private failures = 0;
   private txnAt = 0;
   /** A proposal had no answer. */
   private isUnknown = false;
+  /** What is here takes in more, once it is told to. */
+  private hasStream = false;
+  /** The watch shows it in sync. */
+  private isInSync = false;
+  /** Why this node takes part no more. */
+  private leaving: string | undefined;
+  /** This node leaves an owner that is not suspected: it is not promoted, whether or not it could be. */
+  private isWithdrawing = false;
 
   /** `now` in ms, on any clock that does not go back. `view`: what the watch shows now. */
   constructor(options: MirrorFollowerOptions, view: () => FollowedView, now: number) {
@@ -139,19 +156,12 @@ export class MirrorFollower {
 
   /** When `time` has to be told next, in ms. */
   get nextAt(): number {
-    switch (this.now) {
-      case "following": {
-        // Often enough that a stall of this process is told from a silence of the owner.
-        const lookAt = this.time + this.options.suspectMs / 4;
-        return this.hasState ? Math.min(lookAt, this.retryAt) : this.retryAt;
-      }
-      case "pausing":
-        return this.retryAt;
-      case "suspecting":
-        return this.attempt === 0 ? this.txnAt : Number.POSITIVE_INFINITY;
-      default:
-        return Number.POSITIVE_INFINITY;
-    }
+    if (this.isEnding) return Number.POSITIVE_INFINITY;
+    if (this.now === "suspecting")
+      return this.attempt === 0 ? this.txnAt : Number.POSITIVE_INFINITY;
+    // Often enough that a stall of this process is told from a silence of the owner.
+    const lookAt = this.time + this.options.suspectMs / 4;
+    return this.hasState || this.isInSync ? Math.min(lookAt, this.retryAt) : this.retryAt;
   }
 
   handle(event: FollowerEvent, now: number): readonly FollowerEffect[] {
@@ -220,7 +230,9 @@ export class MirrorFollower {
     const ended = this.whyEnded(view);
     if (ended !== undefined) return this.end(ended);
     if (this.time >= this.retryAt) this.followAgain();
-    if (this.now === "following") this.suspect(view);
+    this.isInSync = isMirrored(view.mirror, view.owner, this.options.me.generation);
+    if (this.now !== "suspecting") this.suspect(view);
+    if (this.now !== "suspecting" && this.leaving !== undefined) this.leave(this.leaving);
     if (this.now === "suspecting") this.propose(view);
   }
 
@@ -243,8 +255,8 @@ export class MirrorFollower {
     return record.id === this.record.id ? undefined : "another mirror takes its place";
   }
 
-  private suspect({ mirror, owner, ownerNode }: FollowedView): void {
-    if (!this.hasState || !isMirrored(mirror, owner, this.options.me.generation)) return;
+  private suspect({ owner, ownerNode }: FollowedView): void {
+    if (!this.isInSync) return;
     const { suspectMs } = this.options;
     const boot = owner.record?.boot ?? "";
     const reason = !isAlive(ownerNode.record, boot)
@@ -255,25 +267,45 @@ export class MirrorFollower {
           ? `it said nothing for ${Math.round(this.time - this.heardAt)} ms`
           : undefined;
     if (reason === undefined) return;
+    this.beSilent();
+    if (this.hasState) this.effects.push({ type: "suspected", reason });
+    else this.effects.push({ type: "withdraws", reason: `it has no copy, and ${reason}` });
+  }
+
+  /** Whoever is in sync is needed until its record is gone: the owner may die now. */
+  private leave(problem: string): void {
+    if (!this.isInSync) return this.end(problem);
+    this.beSilent();
+    this.isWithdrawing = true;
+    this.effects.push({ type: "withdraws", reason: problem });
+  }
+
+  private beSilent(): void {
     this.now = "suspecting";
+    this.isWithdrawing = false;
     this.retryAt = Number.POSITIVE_INFINITY;
     this.isUnknown = false;
     this.wasHeard = false;
     this.failures = 0;
     this.txnAt = this.time;
-    this.effects.push({ type: "silence" }, { type: "suspected", reason });
+    this.effects.push({ type: "silence" });
   }
 
   private propose(view: FollowedView): void {
     if (this.attempt !== 0 || this.time < this.txnAt) return;
-    // A proposal without an answer may have been applied: the watch tells.
-    if (!this.hasState) return this.isUnknown ? this.waitAgain() : this.end("its replica is gone");
     const { shard, me } = this.options;
-    const id = `${me.boot}-promote-${this.record.id}-${this.attempts + 1}`;
-    const made = promoteMirror(shard, view, { ...me, id, follows: this.record.id });
+    const follows = this.record.id;
+    const promotes = this.hasState && !this.isWithdrawing;
+    const id = `${me.boot}-${promotes ? "promote" : "withdraw"}-${follows}-${this.attempts + 1}`;
+    const claimant = { ...me, id, follows };
+    // A promotion that was proposed before, and had no answer, excludes a withdrawal: the watch tells which it was.
+    const made = promotes
+      ? promoteMirror(shard, view, claimant)
+      : withdrawMirror(shard, view.mirror, claimant);
     if (!made.ok) return this.waitAgain();
     this.attempts += 1;
     this.attempt = this.attempts;
+    this.isPromotion = promotes;
     this.effects.push({ type: "txn", attempt: this.attempt, request: made.txn });
   }
 
@@ -281,10 +313,12 @@ export class MirrorFollower {
     if (attempt !== this.attempt) return;
     this.attempt = 0;
     if (this.now !== "suspecting") return;
-    if (answer.type === "done") return this.promote(answer.revision);
+    if (answer.type === "done" && this.isPromotion) return this.promote(answer.revision);
+    if (answer.type === "done") return this.end("it was withdrawn", "withdrawn");
     if (answer.type === "failed" && answer.unknown) this.isUnknown = true;
     if (this.isUnknown || !this.wasHeard) return this.waitAgain();
     // Not one of its proposals was applied or can be, and the owner is there: the watch tells if it has cleared it.
+    if (!this.hasStream) return this.pause();
     this.now = "following";
     this.heardAt = this.time;
     this.effects.push({ type: "reopen" });
@@ -298,6 +332,7 @@ export class MirrorFollower {
   private follow(): void {
     this.now = "following";
     this.hasState = false;
+    this.hasStream = true;
     this.isOwnerGone = false;
     this.effects.push({ type: "follow" });
   }
@@ -305,6 +340,7 @@ export class MirrorFollower {
   /** The replica is gone. While it may have been promoted, the shard may be this node's nevertheless. */
   private failed(): void {
     this.hasState = false;
+    this.hasStream = false;
     if (this.now === "following") this.pause();
   }
 
@@ -325,9 +361,8 @@ export class MirrorFollower {
   }
 
   private giveUp(problem: string): void {
-    // The watch tells whose it is.
-    if (this.now === "suspecting" || this.isEnding) return;
-    this.end(problem);
+    // If it is about to take over, the watch tells whose it is.
+    this.leaving = problem;
   }
 
   private promote(epoch: Revision): void {
@@ -335,12 +370,12 @@ export class MirrorFollower {
     this.effects.push({ type: "promote", epoch });
   }
 
-  private end(problem: string): void {
+  private end(problem: string, outcome: "withdrawn" | "ended" = "ended"): void {
     this.effects.push({ type: "drop", code: "ended", reason: problem });
-    this.over("ended", problem);
+    this.over(outcome, problem);
   }
 
-  private over(outcome: "promoted" | "ended", problem: string): void {
+  private over(outcome: MirrorOutcome, problem: string): void {
     this.now = "over";
     this.effects.push({ type: "over", outcome, problem });
   }

@@ -3,6 +3,7 @@ import type { Meter } from "@opentelemetry/api";
 import type { ReplicaNews } from "../host/protocol.ts";
 import type { ReplicaLane } from "../migration/replica-links.ts";
 import type { ReplicaSourceDependencies } from "../replica/source-types.ts";
+import type { MirrorOutcome } from "./follower.ts";
 import type { MirroredWorlds, MirrorHome } from "./mirror-home.ts";
 import { MirrorWatch } from "./mirror-watch.ts";
 import { Mirrored } from "./mirrored.ts";
@@ -47,7 +48,9 @@ export class MirrorHost {
   private readonly mirroring = new Map<string, Mirroring>();
   /** Shards with a record that concerns this node, of which nothing has come yet. */
   private readonly waiting = new Set<string>();
-  private readonly remembered = new Set<string>();
+  /** How they ended, by the id of the record. */
+  private readonly remembered = new Map<string, MirrorOutcome>();
+  private isRefusing = false;
   private home: MirrorHome | undefined;
   private worlds: MirroredWorlds | undefined;
 
@@ -135,9 +138,31 @@ export class MirrorHost {
     this.mirrored.get(shard)?.stay();
   }
 
-  /** This node mirrors nothing more. */
+  /** This node mirrors nothing new. What it has in sync stays: its owners may die as long as nobody else has it. */
   refuseMore(problem: string): void {
+    this.isRefusing = true;
+    for (const each of [...this.mirroring.values()]) if (!each.isInSync) each.giveUp(problem);
+  }
+
+  /** Worlds that are mirrored here still, after `refuseMore`. */
+  get kept(): number {
+    return this.mirroring.size;
+  }
+
+  /** Shards that are kept free for a mirror's replica here. */
+  get arriving(): number {
+    return [...this.mirroring.values()].filter(({ hasBegun }) => hasBegun).length;
+  }
+
+  /** After `refuseMore`: what is left is withdrawn, or taken over if its owner is suspected; `kept` tells when it is done. */
+  giveUp(problem: string): void {
     for (const each of [...this.mirroring.values()]) each.giveUp(problem);
+  }
+
+  /** Nothing comes of it any more. */
+  stop(): void {
+    this.isRefusing = true;
+    this.lost();
   }
 
   /** Everything was taken from this node. */
@@ -196,7 +221,10 @@ export class MirrorHost {
     const { links, clock, stream } = this.dependencies;
     const registration = home?.registration;
     if (home === undefined || worlds === undefined || registration === undefined) return false;
-    if (record === undefined || this.remembered.has(record.id)) return true;
+    if (record === undefined || this.isRefusing) return true;
+    // One in sync whose replica went with all else that was here must not be left like that: it is withdrawn.
+    const before = this.remembered.get(record.id);
+    if (before !== undefined && (before !== "ended" || record.state !== "in-sync")) return true;
     const { owner } = home.mirrorView(shard);
     if (owner.modified !== record.epoch || owner.record === undefined) return false;
     const { boot, generation } = registration;
@@ -207,7 +235,7 @@ export class MirrorHost {
       {
         ...{ home, worlds, links, clock, watch, stream },
         mayBegin: () => this.copiesIn < MAX_MIRROR_COPIES_IN,
-        ended: () => this.ended(each),
+        ended: (outcome) => this.ended(each, outcome),
       },
     );
     this.mirroring.set(shard, each);
@@ -221,10 +249,10 @@ export class MirrorHost {
     return count;
   }
 
-  private ended(each: Mirroring): void {
+  private ended(each: Mirroring, outcome: MirrorOutcome): void {
     if (this.mirroring.get(each.shard) === each) this.mirroring.delete(each.shard);
-    this.remembered.add(each.record.id);
-    for (const id of this.remembered) {
+    this.remembered.set(each.record.id, outcome);
+    for (const id of this.remembered.keys()) {
       if (this.remembered.size <= MAX_REMEMBERED) break;
       this.remembered.delete(id);
     }

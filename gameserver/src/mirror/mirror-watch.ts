@@ -1,5 +1,6 @@
 import type { Logger } from "@atlasnet/core";
 import type { Counter, Meter } from "@opentelemetry/api";
+import type { MirrorOutcome } from "./follower.ts";
 
 export interface MirrorWatchDependencies {
   readonly meter: Meter;
@@ -12,6 +13,7 @@ export class MirrorWatch {
   private readonly begun: Counter;
   private readonly lost: Counter;
   private readonly promotions: Counter;
+  private readonly withdrawals: Counter;
 
   constructor({ meter, logger }: MirrorWatchDependencies) {
     this.logger = logger;
@@ -24,6 +26,10 @@ export class MirrorWatch {
     this.promotions = meter.createCounter("atlasnet_mirror_promotions_total", {
       description:
         "Worlds that this node has mirrored and taken over, by whether it had them still",
+    });
+    this.withdrawals = meter.createCounter("atlasnet_mirror_withdrawals_total", {
+      description:
+        "Mirrors in sync that this node gave up by itself: it had lost the copy, or was stopping",
     });
   }
 
@@ -61,13 +67,21 @@ export class MirrorWatch {
     );
   }
 
+  withdraws(shard: string, owner: string, reason: string): void {
+    this.withdrawals.add(1);
+    this.logger.warn(
+      "A world's mirror here is withdrawn: its owner goes on without one; if that is gone, it begins from what was saved.",
+      { shard, owner, reason },
+    );
+  }
+
   over(
     shard: string,
     owner: string,
-    { outcome, problem }: { readonly outcome: "promoted" | "ended"; readonly problem: string },
+    { outcome, problem }: { readonly outcome: MirrorOutcome; readonly problem: string },
   ): void {
     const facts = { shard, owner };
-    if (outcome === "ended")
+    if (outcome !== "promoted")
       return this.logger.info("A world is mirrored here no more.", { ...facts, problem });
     this.promotions.add(1, { replica: problem === "" ? "kept" : "lost" });
     if (problem === "") return this.logger.info("A mirrored world runs here now.", facts);

@@ -23,6 +23,7 @@ import {
   type FollowerEvent,
   type FollowerPhase,
   MirrorFollower,
+  type MirrorOutcome,
 } from "./follower.ts";
 import type { MirroredWorlds, MirrorHome } from "./mirror-home.ts";
 import type { MirrorWatch } from "./mirror-watch.ts";
@@ -46,7 +47,7 @@ export interface MirroringDependencies {
   /** Whether one more may begin now. */
   mayBegin(): boolean;
   /** It is over. */
-  ended(): void;
+  ended(outcome: MirrorOutcome): void;
 }
 
 /** A shard that runs elsewhere and is mirrored here: drives the core and the replica's stream, and does what they ask for. */
@@ -86,23 +87,34 @@ export class Mirroring {
     return this.core.phase;
   }
 
+  /** The shard is kept free for it here. */
+  get hasBegun(): boolean {
+    return this.arrival.hasBegun;
+  }
+
   /** It takes in a copy of the world. */
   get isCopying(): boolean {
     return this.arrival.hasBegun && this.stream?.progress.whole !== true;
+  }
+
+  /** What it has may be needed, as the watch shows it. */
+  get isInSync(): boolean {
+    const { record } = this.dependencies.home.mirrorView(this.shard).mirror;
+    return record?.id === this.record.id && record.state === "in-sync";
   }
 
   /** The watch has shown something, or another one is over. */
   look(): void {
     this.tell({ type: "look" });
     const { home } = this.dependencies;
-    const { migration, mirror } = home.mirrorView(this.shard);
-    const { record } = mirror;
+    const { migration } = home.mirrorView(this.shard);
     // One in sync stays until its owner has cleared it (see Mirrored): it alone could go on if the owner died now.
-    const isInSync = record?.id === this.record.id && record.state === "in-sync";
-    if (migration.record?.to === home.node && !isInSync) this.giveUp("the shard is to move here");
+    if (migration.record?.to === home.node && !this.isInSync)
+      this.giveUp("the shard is to move here");
     this.begin();
   }
 
+  /** One in sync is withdrawn. */
   giveUp(problem: string): void {
     this.tell({ type: "give-up", problem });
   }
@@ -110,7 +122,7 @@ export class Mirroring {
   /** Everything was taken from this node: what is here goes, and nothing is said. */
   drop(): void {
     if (this.isDropped) return;
-    this.end();
+    this.end("ended");
     this.arrival.leave().catch((error: unknown) => this.dependencies.watch.broken(error));
   }
 
@@ -273,11 +285,13 @@ export class Mirroring {
         this.toStream({ type: "end", code: effect.code, reason: effect.reason });
         this.turn.run(() => this.arrival.leave().catch((error: unknown) => watch.broken(error)));
         return;
+      case "withdraws":
+        return watch.withdraws(shard, this.options.owner, effect.reason);
       case "suspected":
         return watch.suspected(shard, this.options.owner, effect.reason);
       case "over":
         watch.over(shard, this.options.owner, effect);
-        return this.turn.run(() => this.end());
+        return this.turn.run(() => this.end(effect.outcome));
     }
   }
 
@@ -319,13 +333,13 @@ export class Mirroring {
     return problem;
   }
 
-  private end(): void {
+  private end(outcome: MirrorOutcome): void {
     if (this.isDropped) return;
     this.isDropped = true;
     this.alarm.set(Number.POSITIVE_INFINITY);
     const { links, ended } = this.dependencies;
     links.unserve(this.shard);
     if (this.needsLink) links.release(this.options.owner);
-    ended();
+    ended(outcome);
   }
 }

@@ -276,7 +276,7 @@ export class MirrorOwner {
   private propose(): void {
     if (!this.owesTxn || this.attempt !== 0 || this.time < this.txnAt) return;
     const { shard, epoch, boot } = this.options;
-    const { mirror } = this.view();
+    const { mirror, owner } = this.view();
     const isSeen = mirror.record?.id === this.mirror?.id;
     if (this.now === "confirming" && isSeen && mirror.record?.state === "in-sync")
       return this.inSync();
@@ -284,7 +284,7 @@ export class MirrorOwner {
     const made =
       this.now === "confirming"
         ? confirmMirror(shard, mirror, { epoch, id })
-        : clearMirror(shard, mirror, { epoch, id });
+        : clearMirror(shard, { mirror, owner }, { epoch, id });
     // The view does not show how it was decided yet.
     if (!made.ok || !isSeen) return this.waitAgain();
     this.attempts += 1;

@@ -99,6 +99,39 @@ test("a mirrored world moves to its mirror and back: its players miss nothing", 
   assert.ok(oneStory(before, after, again));
 });
 
+test("a mirror whose node drains is there until its record is gone: an owner that dies meanwhile is replaced", async (t) => {
+  const { g, h, tiny, ask, inSync, owner } = await mirroredNodes(t);
+  const before = await g.watch();
+  ask("h");
+  await inSync();
+  const count = last(before.counts);
+  await until(() => last(before.counts) > count + 10);
+  // It hears that there is another gameserver, which might be asked.
+  await g.control.setState("ready");
+  const drained = h.host.drain();
+  await until(() => h.control.states.includes("draining"));
+  g.control.silent = true;
+  await g.stop();
+  await until(() => owner().record?.node === "h");
+  await drained;
+  assert.equal(owner().record?.state, "released");
+  const { record } = tiny.seen("snapshot", snapshotKey(SHARD));
+  assert.deepEqual([record?.node, record?.final], ["h", true], "it is saved where it went on");
+});
+
+test("a mirror that nobody else can be is withdrawn before its node stops, and its world goes on", async (t) => {
+  const { g, h, ask, inSync, owner, mirror } = await mirroredNodes(t);
+  const { counts, epoch } = await g.watch();
+  ask("h");
+  await inSync();
+  await h.host.drain();
+  assert.equal(mirror(), undefined);
+  assert.deepEqual([owner().record?.node, owner().modified], ["g", epoch]);
+  const count = last(counts);
+  await until(() => last(counts) > count + 20);
+  assert.ok(inOrder(counts));
+});
+
 test("links that end in the middle are opened again, and the mirror stays", async (t) => {
   const ends = new Set(["replica-copy", "replica-piece"]);
   const { g, ask, inSync, mirror } = await mirroredNodes(t, (message) =>
