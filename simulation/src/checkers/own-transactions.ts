@@ -50,6 +50,10 @@ export class OwnTransactions implements TickChecker {
       const before = this.before.get(shard);
       this.before.set(shard, now);
       if (before?.owner?.modified !== now.owner?.modified) this.changed(shard, before, now);
+      // Given up by a transaction: it may go on, and a mirror that takes it over later ends nothing of the migration.
+      const sealed = `${shard} ${now.owner?.modified}`;
+      const id = this.sealed.get(sealed);
+      if (id !== undefined && migrationOf(now.migration)?.id !== id) this.sealed.delete(sealed);
     }
   }
 
