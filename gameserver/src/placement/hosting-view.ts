@@ -3,6 +3,7 @@ import {
   type ClaimView,
   claimShard,
   generationOf,
+  isMirrored,
   type MigrationRecord,
   type MirrorRecord,
   migrationKey,
@@ -47,6 +48,13 @@ export class HostingView {
 
   mirrorOf(shard: string): Seen<MirrorRecord> {
     return this.records.seen("mirror", mirrorKey(shard));
+  }
+
+  /** Its mirror is in sync: when nothing runs here any more, that one goes on with it. */
+  isMirrored(entry: HostedShard): boolean {
+    const { generation } = this.registration ?? {};
+    const mirror = this.mirrorOf(entry.shard);
+    return generation !== undefined && isMirrored(mirror, this.newestOwner(entry), generation);
   }
 
   /** What a switch of a migration to this node is decided by. */

@@ -7,6 +7,7 @@ import {
   firstShard,
   type MigrationRecord,
   migrationKey,
+  mirrorKey,
   nodeKey,
   ownerKey,
   shardKey,
@@ -64,6 +65,8 @@ function only<T extends HostingEffect["type"]>(effects: readonly HostingEffect[]
   return effect as Extract<HostingEffect, { type: T }>;
 }
 
+const typesOf = (effects: readonly HostingEffect[]) =>
+  effects.flatMap(({ type }) => (type === "report" ? [] : [type]));
 const apply = (request: TxnRequest) => store.txn(request).revision;
 const done = (
   { shard, attempt }: { shard: string; attempt: number },
@@ -195,6 +198,22 @@ test("a record of a newer version changes nothing about what runs", () => {
   answer(release, apply(release.request));
   assert.ok(hosting.settled);
   assert.equal(store.seen("owner", ownerKey("arena/0")).record?.state, "released");
+});
+
+test("what died here is not given back while its mirror is in sync: that has what nobody here has kept", () => {
+  const epoch = open("arena");
+  const shard = firstShard("arena");
+  const { created: world } = store.seen("world", worldKey("arena"));
+  const mirror = { id: "00000000000000aa", world, epoch, node: "h", boot: "h1" };
+  put(mirrorKey(shard), encodeRecord("mirror", { ...mirror, state: "in-sync" }));
+  deliver();
+  tell({ type: "died", shard, problem: "planted" });
+  assert.deepEqual(typesOf(tell({ type: "draining" })), []);
+  now = hosting.nextAt;
+  assert.deepEqual(typesOf(tell({ type: "time" })), []);
+  store.txn({ compare: [], then: [{ type: "delete", key: mirrorKey(shard) }] });
+  const { purpose } = only(deliver(), "txn");
+  assert.equal(purpose, "release");
 });
 
 test("after a restore from a backup revisions of keys may be lower, and it still claims", () => {

@@ -246,6 +246,9 @@ export class Hosting {
         // A gameserver runs the first shard of a world, so far the only one.
         if (parsed.shard === firstShard(parsed.world)) this.shardChanged(parsed);
         return;
+      case "mirror":
+        this.look(this.shards.get(parsed.shard));
+        return;
       case "node":
         for (const entry of this.shards.values())
           if (
@@ -308,7 +311,9 @@ export class Hosting {
     if (view.isMine(entry)) {
       const why = view.whyGiveUp(entry, outbox.now);
       if (why !== undefined) {
-        if (outbox.now >= entry.txnAt) this.releasing.release(entry, why);
+        // Nothing runs here, and its mirror may have what nobody has kept: it goes on with that by itself.
+        if (outbox.now >= entry.txnAt && !view.isMirrored(entry))
+          this.releasing.release(entry, why);
       } else if (retries.mayTry(entry)) this.toPrepare.add(entry);
       return;
     }
