@@ -3,6 +3,7 @@ import {
   type ClaimView,
   claimShard,
   generationOf,
+  isAlive,
   isMirrored,
   type MigrationRecord,
   type MirrorRecord,
@@ -50,11 +51,22 @@ export class HostingView {
     return this.records.seen("mirror", mirrorKey(shard));
   }
 
-  /** Its mirror is in sync: when nothing runs here any more, that one goes on with it. */
+  /** A mirror of this ownership is in sync: it may have what nobody has kept here. */
   isMirrored(entry: HostedShard): boolean {
     const { generation } = this.registration ?? {};
     const mirror = this.mirrorOf(entry.shard);
     return generation !== undefined && isMirrored(mirror, this.newestOwner(entry), generation);
+  }
+
+  /**
+   * Nothing of it runs here any more, and its mirror goes on with it by itself. When that one is gone as well, going
+   * back takes the world's leave, or an operator's.
+   */
+  isLeftToMirror(entry: HostedShard): boolean {
+    const { record } = this.mirrorOf(entry.shard);
+    if (record === undefined || !this.isMirrored(entry)) return false;
+    const { record: node } = this.records.seen("node", nodeKey(record.node));
+    return isAlive(node, record.boot) || this.worldOf(entry).record?.failover !== "automatic";
   }
 
   /** What a switch of a migration to this node is decided by. */

@@ -200,20 +200,37 @@ test("a record of a newer version changes nothing about what runs", () => {
   assert.equal(store.seen("owner", ownerKey("arena/0")).record?.state, "released");
 });
 
-test("what died here is not given back while its mirror is in sync: that has what nobody here has kept", () => {
-  const epoch = open("arena");
+describe("a shard whose thread died while its mirror was in sync", () => {
   const shard = firstShard("arena");
-  const { created: world } = store.seen("world", worldKey("arena"));
-  const mirror = { id: "00000000000000aa", world, epoch, node: "h", boot: "h1" };
-  put(mirrorKey(shard), encodeRecord("mirror", { ...mirror, state: "in-sync" }));
-  deliver();
-  tell({ type: "died", shard, problem: "planted" });
-  assert.deepEqual(typesOf(tell({ type: "draining" })), []);
-  now = hosting.nextAt;
-  assert.deepEqual(typesOf(tell({ type: "time" })), []);
-  store.txn({ compare: [], then: [{ type: "delete", key: mirrorKey(shard) }] });
-  const { purpose } = only(deliver(), "txn");
-  assert.equal(purpose, "release");
+
+  function died(failover: "automatic" | "manual"): void {
+    const epoch = open("arena");
+    const { created: world } = store.seen("world", worldKey("arena"));
+    const mirror = { id: "00000000000000aa", world, epoch, node: "h", boot: "h1" };
+    put(worldKey("arena"), encodeRecord("world", worldRecord({ failover })));
+    put(nodeKey("h"), encodeRecord("node", { ...NODE, boot: "h1" }));
+    put(mirrorKey(shard), encodeRecord("mirror", { ...mirror, state: "in-sync" }));
+    deliver();
+    assert.deepEqual(typesOf(tell({ type: "died", shard, problem: "planted" })), []);
+  }
+
+  test("is left to it, also by a node that stops: it has what nobody has kept here", () => {
+    died("automatic");
+    assert.deepEqual(typesOf(tell({ type: "draining" })), []);
+    store.txn({ compare: [], then: [{ type: "delete", key: mirrorKey(shard) }] });
+    assert.equal(only(deliver(), "txn").purpose, "release");
+  });
+
+  for (const [failover, purposes] of [
+    ["manual", []],
+    ["automatic", ["release"]],
+  ] as const)
+    test(`${failover} failover: when that one is gone as well, it is given back: ${purposes.length > 0}`, () => {
+      died(failover);
+      put(nodeKey("h"), encodeRecord("node", { ...NODE, boot: "h2" }));
+      const asked = deliver().flatMap((each) => (each.type === "txn" ? [each.purpose] : []));
+      assert.deepEqual(asked, purposes);
+    });
 });
 
 test("after a restore from a backup revisions of keys may be lower, and it still claims", () => {

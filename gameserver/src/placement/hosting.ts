@@ -253,7 +253,8 @@ export class Hosting {
         for (const entry of this.shards.values())
           if (
             parsed.node === this.view.node ||
-            this.view.ownerOf(entry).record?.node === parsed.node
+            this.view.ownerOf(entry).record?.node === parsed.node ||
+            this.view.mirrorOf(entry.shard).record?.node === parsed.node
           )
             this.look(entry);
     }
@@ -309,11 +310,11 @@ export class Hosting {
     retries.forgiveChanged(entry);
     if (view.registration === undefined || view.isBehind(entry)) return;
     if (view.isMine(entry)) {
-      const why = view.whyGiveUp(entry, outbox.now);
+      if (view.isLeftToMirror(entry)) return;
+      const lost = view.isMirrored(entry) ? "its mirror is gone as well" : undefined;
+      const why = view.whyGiveUp(entry, outbox.now) ?? lost;
       if (why !== undefined) {
-        // Nothing runs here, and its mirror may have what nobody has kept: it goes on with that by itself.
-        if (outbox.now >= entry.txnAt && !view.isMirrored(entry))
-          this.releasing.release(entry, why);
+        if (outbox.now >= entry.txnAt) this.releasing.release(entry, why);
       } else if (retries.mayTry(entry)) this.toPrepare.add(entry);
       return;
     }

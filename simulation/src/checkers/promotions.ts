@@ -50,6 +50,8 @@ export class Promotions implements TickChecker {
   private readonly before = new Map<string, Before>();
   /** Mirrors, by their ids, whose copies went with a world thread. */
   private readonly copiesLost = new Set<string>();
+  /** Mirrors, by their ids, whose owners' states went with a world thread. */
+  private readonly statesLost = new Set<string>();
   /** By shard and epoch. */
   private readonly owed = new Map<string, Owed>();
   /** By shard and epoch. */
@@ -79,8 +81,10 @@ export class Promotions implements TickChecker {
 
   /** A world thread of a node died: copies that it had are no more. */
   lostThread(node: string): void {
-    for (const { inSync } of this.before.values())
+    for (const { inSync } of this.before.values()) {
       if (inSync?.mirror.node === node) this.copiesLost.add(inSync.mirror.id);
+      if (inSync?.owner.node === node) this.statesLost.add(inSync.mirror.id);
+    }
     for (const [key, owed] of this.owed) if (owed.node === node) this.owed.delete(key);
   }
 
@@ -105,10 +109,13 @@ export class Promotions implements TickChecker {
     const item = this.deps.item(ownerKey(shard));
     const now = ownerOf(item);
     const [next] = [mirror, to].filter((one) => one?.node === now?.node && one?.boot === now?.boot);
-    if (next === undefined)
+    if (next === undefined) {
+      // Both are gone: it goes back, as the worlds of these runs may.
+      if (this.statesLost.has(mirror.id) && !this.isThere(mirror)) return;
       return this.report(
         `${now?.node} has ${shard} after ${owner.node}, and ${mirror.node} was its mirror in sync`,
       );
+    }
     if (next === mirror) this.promoted += 1;
     if (next === mirror && this.copiesLost.has(mirror.id)) return;
     this.owed.set(`${shard} ${item?.modified}`, {
