@@ -91,7 +91,7 @@ export function planRun(remains: Remains, ownership?: Ownership): RunState {
 }
 
 /** Whether the files hold the state that the shard was last seen in, by anybody. */
-function goesOn(remains: Remains, { world, lastTurn, sinceTurn }: Ownership): boolean {
+export function goesOn(remains: Remains, { world, lastTurn, sinceTurn }: Ownership): boolean {
   if (!isClean(remains)) return false;
   const owner = remains.run?.owner;
   // Nobody had it in this cluster: what ran here before goes on.

@@ -14,6 +14,7 @@ import {
 import { RECORD_OVERHEAD_BYTES } from "./journal-file.ts";
 import { JournalWriter } from "./journal-writer.ts";
 import {
+  goesOn,
   isSameWorld,
   type Ownership,
   planRun,
@@ -190,6 +191,12 @@ export class ShardStorage {
   isOf(ownership: Ownership): boolean {
     assert.ok(this.remains !== undefined, "isOf comes after recover");
     return isSameWorld(this.remains, ownership);
+  }
+
+  /** After `recover`: whether the files hold the state that the shard was last seen in, by anybody. */
+  goesOn(ownership: Ownership): boolean {
+    assert.ok(this.remains !== undefined, "goesOn comes after recover");
+    return goesOn(this.remains, ownership);
   }
 
   /**

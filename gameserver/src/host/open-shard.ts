@@ -114,7 +114,7 @@ export async function openStorage(
   const replica =
     ownership === undefined || fresh ? undefined : await replicas.read(ownership.world);
   if (replica !== undefined && replicaCounts(replica, local, recorded)) {
-    checkDispute(settings);
+    checkDispute(settings, false);
     const { timeline, tick } = replica.header;
     const { world, shard } = settings;
     logger.warn("The copy of the world that came from another node is its newest state here.", {
@@ -130,7 +130,7 @@ export async function openStorage(
         "state-elsewhere",
         `the newest state of world ${settings.world} is in the snapshot store`,
       );
-    checkDispute(settings);
+    checkDispute(settings, ownership !== undefined && storage.goesOn(ownership));
   }
   if (fresh || isOther) {
     await storage.discard();
@@ -146,16 +146,20 @@ export async function openStorage(
 }
 
 /**
- * Somebody else may have gone on from the recorded snapshot: players were told what files here know nothing of. That
- * branch must be over before anything is told of this one, or its node would take it up again after this one.
+ * This shard begins a branch: somebody else may have gone on from the recorded snapshot, or hold a copy of a move or as
+ * a mirror with what the files here have lost. Players were told of that. It must be over before anything is told of
+ * this branch, or its node would take it up again after this one. `goesOn`: it is no branch, nothing was lost.
  */
-function checkDispute({ world, ownership, recorded, othersGivenUp }: WorldSettings): void {
-  if (recorded === undefined || othersGivenUp === true) return;
-  if (ownership !== undefined && ownership.lastTurn === undefined)
-    throw new OperatingError(
-      "state-disputed",
-      `others may have run world ${world} since its state here was written`,
-    );
+function checkDispute(
+  { world, ownership, recorded, othersGivenUp }: WorldSettings,
+  goesOn: boolean,
+): void {
+  if (recorded === undefined || ownership === undefined) return;
+  if (goesOn || othersGivenUp === true) return;
+  throw new OperatingError(
+    "state-disputed",
+    `others may have newer states of world ${world} than the one here`,
+  );
 }
 
 /**

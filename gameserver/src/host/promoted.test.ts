@@ -13,6 +13,7 @@ import {
   settingsOf,
   simDisk,
   THIRD,
+  threads,
   ticksOf,
 } from "../testing/herd.ts";
 import { Move, SimThread, until } from "../testing/sim-thread.ts";
@@ -115,6 +116,45 @@ test("a copy that was left behind counts only where nothing newer is known", asy
   const newer = await reopen({ epoch: FIRST.epoch, tick: tick + 1 });
   assert.equal(newer.post.type === "failed" ? newer.post.error.code : "", "state-elsewhere");
   assert.deepEqual(await replicasOn(disk), [], "it is of no use any more");
+});
+
+test("who goes on from less than it had first gives up the copies of it that others kept", async () => {
+  const { clock, disks, from, to } = threads();
+  await from.open(settingsOf({ ownership: FIRST }));
+  await until(clock, () => ticksOf(from).length > 20);
+  const move = new Move(from, to, { shard: SHARD, epoch: FIRST.epoch, copy: 1 });
+  await move.follow(settingsOf());
+  await move.keep();
+  // Both end: the copy is left behind, and what the source had not synced is gone. Nobody else had it in between.
+  for (const disk of disks) disk.crash("power");
+  const recorded = { epoch: FIRST.epoch, tick: 1 };
+  const back = settingsOf({ ownership: { ...SECOND, lastTurn: FIRST.turn }, recorded });
+  const again = new SimThread(clock, disks[0]);
+  again.tell({ type: "open", settings: { ...back } });
+  const refused = await again.either("opened");
+  assert.equal(refused.type === "failed" ? refused.error.code : "", "state-disputed");
+  assert.deepEqual(ticksOf(again), [], "nobody is told of another branch than the copy's");
+  await again.open({ ...back, othersGivenUp: true });
+  await until(clock, () => ticksOf(again).length > 0);
+  // The record is of the new owner's epoch by then.
+  const late = new SimThread(clock, disks[1]);
+  const taken = { epoch: SECOND.epoch, tick: 1 };
+  const ownership = { ...THIRD, lastTurn: undefined };
+  late.tell({ type: "open", settings: settingsOf({ ownership, recorded: taken }) });
+  const old = await late.either("opened");
+  assert.equal(old.type === "failed" ? old.error.code : "", "state-elsewhere");
+});
+
+test("who stopped in order and goes on where it was disputes nothing", async () => {
+  const { clock, disks, from } = threads();
+  await from.open(settingsOf({ ownership: FIRST }));
+  await until(clock, () => ticksOf(from).length > 20);
+  from.tell({ type: "close", shard: SHARD, handedOver: false });
+  await from.answer("closed");
+  const again = new SimThread(clock, disks[0]);
+  const recorded = { epoch: FIRST.epoch, tick: 1 };
+  const ownership = { ...SECOND, lastTurn: FIRST.turn };
+  assert.equal(await again.open(settingsOf({ ownership, recorded })), SECOND.epoch);
 });
 
 test("a copy that was left behind is not another world's of the same name", async () => {
