@@ -4,7 +4,7 @@ import { LOAD_TRANSPORTS, type LoadTransport } from "@atlasnet/loadgen";
 import { type CrowdRound, crowdRound } from "./crowd/crowd-round.ts";
 import { atMost, between, type Goal, machine, printReport } from "./lib/report.ts";
 import { ServerProcess } from "./lib/server-process.ts";
-import { median, round } from "./lib/statistics.ts";
+import { median, round, spread } from "./lib/statistics.ts";
 import { CELL, EXTENT, VIEW } from "./worlds/crowd-world.ts";
 
 /** How many players one machine holds, the load generator being on it, too. */
@@ -106,14 +106,7 @@ function goals({ clients, tickRate, maxP99Ms, rounds }: MeasuredPart): Goal[] {
 }
 
 function figures({ clients, rounds }: MeasuredPart) {
-  const values = (pick: (round: CrowdRound) => number) => {
-    const all = rounds.map(pick);
-    return {
-      median: round(median(all), 3),
-      min: round(Math.min(...all), 3),
-      max: round(Math.max(...all), 3),
-    };
-  };
+  const values = (pick: (round: CrowdRound) => number) => spread(rounds.map(pick));
   return {
     clients,
     joined: values(({ load }) => load.clients.joined),

@@ -5,7 +5,7 @@ import { LOAD_TRANSPORTS, type LoadTransport } from "@atlasnet/loadgen";
 import { type NodeProcess, ProcessCluster, until } from "atlasnet/testing";
 import { type CrowdRound, crowdRound } from "./crowd/crowd-round.ts";
 import { atMost, type Goal, machine, printReport } from "./lib/report.ts";
-import { median, round } from "./lib/statistics.ts";
+import { median, round, spread } from "./lib/statistics.ts";
 import { CELL, EXTENT, VIEW } from "./worlds/crowd-world.ts";
 
 /**
@@ -145,14 +145,7 @@ function line(measured: Measured): void {
 }
 
 function figuresOf(rounds: readonly Measured[]) {
-  const values = (pick: (round: Measured) => number) => {
-    const all = rounds.map(pick);
-    return {
-      median: round(median(all), 3),
-      min: round(Math.min(...all), 3),
-      max: round(Math.max(...all), 3),
-    };
-  };
+  const values = (pick: (round: Measured) => number) => spread(rounds.map(pick));
   return {
     joined: values(({ load }) => load.clients.joined),
     ownerCores: values(({ serverCores }) => serverCores),

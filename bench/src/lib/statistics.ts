@@ -20,6 +20,15 @@ export function round(value: number, digits = 2): number {
   return Number(value.toFixed(digits));
 }
 
+/** What rounds came to; three digits. */
+export function spread(values: readonly number[]) {
+  return {
+    median: round(median(values), 3),
+    min: round(Math.min(...values), 3),
+    max: round(Math.max(...values), 3),
+  };
+}
+
 /** Counts of milliseconds, in bins of a quarter; what is longer than a second is in the last bin. */
 export class Histogram {
   private readonly bins = new Uint32Array(4001);

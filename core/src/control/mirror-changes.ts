@@ -146,30 +146,31 @@ export function clearMirror(
   };
 }
 
+/** A mirror. `follows`: the id of the record by which it followed: what it followed by an earlier one is of before. */
+interface MirrorClaimant extends Claimant {
+  readonly follows: string;
+}
+
 /**
  * The mirror ends what it cannot keep: its copy is gone, or its node goes. It has stopped acknowledging before. An owner
  * that lives goes on without it; otherwise the shard begins again by the rules for one without a mirror. It needs no
- * lease: who gives up harms nobody. `follows`: as for `promoteMirror`.
+ * lease: who gives up harms nobody.
  */
 export function withdrawMirror(
   shard: string,
   mirror: Seen<MirrorRecord>,
-  me: Omit<Claimant, "generation"> & { readonly follows: string },
+  me: Omit<MirrorClaimant, "generation">,
 ): Proposal<"ended"> {
   const { record } = mirror;
-  if (record?.node !== me.node || record.boot !== me.boot || record.id !== me.follows)
+  if (record === undefined || !isFollowedBy(record, me))
     return refused("ended", `${me.node} is not its mirror any more`);
   return {
     ok: true,
     txn: {
       ...(me.id === undefined ? {} : { id: me.id }),
-      ...when(
-        [
-          modifiedIs(mirrorKey(shard), mirror.modified),
-          { type: "value", key: mirrorKey(shard), equals: encodeRecord("mirror", record) },
-        ],
-        [{ type: "delete", key: mirrorKey(shard) }],
-      ),
+      ...when(stillMirrors(shard, mirror.modified, record), [
+        { type: "delete", key: mirrorKey(shard) },
+      ]),
     },
   };
 }
@@ -183,14 +184,11 @@ export interface PromotionView {
   readonly node: Seen<NodeRecord>;
 }
 
-/**
- * The mirror makes itself owner; it has stopped acknowledging before. The revision is the epoch. `follows`: the id of the
- * record by which it followed: what it followed by an earlier one is of before.
- */
+/** The mirror makes itself owner; it has stopped acknowledging before. The revision is the epoch. */
 export function promoteMirror(
   shard: string,
   view: PromotionView,
-  me: Claimant & { readonly follows: string },
+  me: MirrorClaimant,
 ): Proposal<"ended" | "no-world" | "not-registered" | "not-ready"> {
   const { world, owner, mirror, node } = view;
   const { record } = mirror;
@@ -198,9 +196,7 @@ export function promoteMirror(
     return refused("no-world", "there is no such world, or it is disabled");
   if (
     record === undefined ||
-    record.node !== me.node ||
-    record.boot !== me.boot ||
-    record.id !== me.follows ||
+    !isFollowedBy(record, me) ||
     !isMirrored(mirror, owner, me.generation)
   )
     return refused("ended", `${me.node} is not its mirror in sync any more`);
@@ -217,9 +213,7 @@ export function promoteMirror(
       ...(me.id === undefined ? {} : { id: me.id }),
       ...when(
         [
-          modifiedIs(mirrorKey(shard), mirror.modified),
-          // Shows an apiserver, which looks at the request alone, who the mirror is.
-          { type: "value", key: mirrorKey(shard), equals: encodeRecord("mirror", record) },
+          ...stillMirrors(shard, mirror.modified, record),
           modifiedIs(ownerKey(shard), owner.modified),
           modifiedIs(shardKey(shard), view.shard.modified),
           modifiedIs(worldKey(worldNameOf(shard)), world.modified),
@@ -245,6 +239,18 @@ export function abandonMirror(
     [modifiedIs(mirrorKey(shard), mirror.modified)],
     [{ type: "delete", key: mirrorKey(shard) }],
   );
+}
+
+function isFollowedBy(record: MirrorRecord, me: Omit<MirrorClaimant, "generation">): boolean {
+  return record.node === me.node && record.boot === me.boot && record.id === me.follows;
+}
+
+/** As bytes, too: an apiserver, which looks at the request alone, is shown who the mirror is. */
+function stillMirrors(shard: string, modified: number, record: MirrorRecord) {
+  return [
+    modifiedIs(mirrorKey(shard), modified),
+    { type: "value", key: mirrorKey(shard), equals: encodeRecord("mirror", record) },
+  ] as const;
 }
 
 /** Its node drains: it is asked to go, and lives. */

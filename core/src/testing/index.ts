@@ -24,3 +24,4 @@ export { nodeRecord } from "./node-record.ts";
 export { reached } from "./reached.ts";
 export { TinyStore } from "./tiny-store.ts";
 export { worldRecord } from "./world-record.ts";
+export { wrappedLink } from "./wrapped-link.ts";

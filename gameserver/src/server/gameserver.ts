@@ -282,7 +282,7 @@ export class Gameserver {
       file: this.texts.share(resolveModule(request.module, baseDir)),
       generation: 0,
       config: request.config,
-      durability: this.texts.share(request.durability),
+      durability: request.durability,
       fresh: request.fresh,
       graceSeconds: request.graceSeconds,
       maxSessions: this.options.maxSessionsPerWorld,

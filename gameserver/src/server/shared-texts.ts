@@ -6,10 +6,9 @@ export class SharedTexts {
   private readonly texts = new Map<string, string>();
 
   /** The same text. */
-  share<T extends string>(text: T): T {
+  share(text: string): string {
     const known = this.texts.get(text);
-    // Equal, so it is of that type.
-    if (known !== undefined) return known as T;
+    if (known !== undefined) return known;
     if (this.texts.size >= MAX_TEXTS) this.texts.clear();
     this.texts.set(text, text);
     return text;

@@ -29,6 +29,20 @@ function stalling(strikes: { left: number }): Guard {
   };
 }
 
+/** A guard that knows whether something runs in it at the moment. */
+function noticing(guard: Guard): { readonly guard: Guard; readonly isWithin: () => boolean } {
+  let isWithin = false;
+  return {
+    isWithin: () => isWithin,
+    guard: (work) => {
+      isWithin = true;
+      const outcome = guard(work);
+      isWithin = false;
+      return outcome;
+    },
+  };
+}
+
 /** A world in which each handler leaves its mark, and draws a random number. */
 function marking(called: string[] = []): Hooks {
   const mark = (name: string): ((ctx: ModuleContext) => void) => {
@@ -108,24 +122,15 @@ test("wherever it stands still: messages and inputs count once, and the state is
   const run = (at: number) => {
     const strikes = { left: 0 };
     const called: string[] = [];
-    const guard = stalling(strikes);
+    const { guard, isWithin } = noticing(stalling(strikes));
     let step = 0;
-    let isWithin = false;
-    const test = new TestShard({
-      hooks: marking(called),
-      guard: (work) => {
-        isWithin = true;
-        const outcome = guard(work);
-        isWithin = false;
-        return outcome;
-      },
-    });
+    const test = new TestShard({ hooks: marking(called), guard });
     test.join("ann", { stream: streamOf(1) });
     test.join("bob", { stream: streamOf(2) });
     happened(test);
     addStepPoints(test.shard.store, () => {
-      if (isWithin) step += 1;
-      if (!isWithin || step !== at) return;
+      if (isWithin()) step += 1;
+      if (!isWithin() || step !== at) return;
       strikes.left -= 1;
       forever();
     });
@@ -158,23 +163,14 @@ test("a process that stands still again, before or while a handler is run again:
   const run = (again: number) => {
     const strikes = { left: 0 };
     const called: string[] = [];
-    const guard = stalling(strikes);
-    let isWithin = false;
+    const { guard, isWithin } = noticing(stalling(strikes));
     let struckFirst = false;
     let step = 0;
     const strike = () => {
       strikes.left -= 1;
       forever();
     };
-    const test = new TestShard({
-      hooks: marking(called),
-      guard: (work) => {
-        isWithin = true;
-        const outcome = guard(work);
-        isWithin = false;
-        return outcome;
-      },
-    });
+    const test = new TestShard({ hooks: marking(called), guard });
     test.join("ann", { stream: streamOf(1) });
     const { alarm } = test.hooks;
     test.hooks.alarm = (...args) => {
@@ -185,8 +181,8 @@ test("a process that stands still again, before or while a handler is run again:
     };
     test.shard.store.addTimer(1, "alarm", null);
     addStepPoints(test.shard.store, () => {
-      if (isWithin && struckFirst) step += 1;
-      if (isWithin && step === again && strikes.left > 0) strike();
+      if (isWithin() && struckFirst) step += 1;
+      if (isWithin() && step === again && strikes.left > 0) strike();
     });
     strikes.left = again === 0 ? 0 : 2;
     const { faults } = test.tick();

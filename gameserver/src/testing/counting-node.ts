@@ -13,7 +13,7 @@ import {
   shardChannel,
 } from "@atlasnet/core";
 import { NodeDisk, noopMeter, systemClock } from "@atlasnet/core/node";
-import type { TinyStore } from "@atlasnet/core/testing";
+import { type TinyStore, wrappedLink } from "@atlasnet/core/testing";
 import { ByteReader, compileDefinition, defineWorld, text } from "@atlasnet/world";
 import { WorldHost } from "../cluster/world-host.ts";
 import { WorldModules } from "../cluster/world-modules.ts";
@@ -245,28 +245,15 @@ export async function until(holds: () => boolean): Promise<void> {
 
 /** A link whose messages are heard in another way than they were sent. */
 function heard(link: Link, hears: (message: LinkMessage) => LinkMessage | undefined): Link {
-  return {
-    peer: link.peer,
-    generation: link.generation,
-    closed: link.closed,
-    maxDatagramBytes: link.maxDatagramBytes,
-    speaks: (type) => link.speaks(type),
-    sendDatagram: (bytes) => link.sendDatagram(bytes),
-    onDatagram: (handler) => link.onDatagram(handler),
-    close: (reason) => link.close(reason),
-    channel: (name, options) => {
-      const channel = link.channel(name, options);
-      return {
-        name,
-        send: (message) => channel.send(message),
-        onDrain: (handler) => channel.onDrain(handler),
-        onMessage: (handler) =>
-          channel.onMessage((message) => {
-            const instead = hears(message);
-            if (instead === undefined) link.close({ code: "peer-gone", detail: "planted" });
-            else handler(instead);
-          }),
-      };
-    },
-  };
+  return wrappedLink(link, (channel) => ({
+    name: channel.name,
+    send: (message) => channel.send(message),
+    onDrain: (handler) => channel.onDrain(handler),
+    onMessage: (handler) =>
+      channel.onMessage((message) => {
+        const instead = hears(message);
+        if (instead === undefined) link.close({ code: "peer-gone", detail: "planted" });
+        else handler(instead);
+      }),
+  }));
 }

@@ -5,7 +5,7 @@ import {
   type LinkNetwork,
   type Peer,
 } from "@atlasnet/core";
-import type { LinkNetworks } from "@atlasnet/core/testing";
+import { type LinkNetworks, wrappedLink } from "@atlasnet/core/testing";
 
 /** A message on its way, seen where it is sent. */
 export interface Passing {
@@ -63,28 +63,15 @@ export class CutNetwork implements LinkNetworks {
     const pair = pairOf(from, to);
     const standing = this.links.get(pair) ?? new Set();
     this.links.set(pair, standing.add(link));
-    return {
-      peer: link.peer,
-      generation: link.generation,
-      closed: link.closed,
-      maxDatagramBytes: link.maxDatagramBytes,
-      speaks: (type) => link.speaks(type),
-      close: (reason) => link.close(reason),
-      sendDatagram: (bytes) => link.sendDatagram(bytes),
-      onDatagram: (handler) => link.onDatagram(handler),
-      channel: (name, options) => {
-        const channel = link.channel(name, options);
-        return {
-          name,
-          send: (message) => {
-            this.watch({ from, to, message });
-            return channel.send(message);
-          },
-          onMessage: (handler) => channel.onMessage(handler),
-          onDrain: (handler) => channel.onDrain(handler),
-        };
+    return wrappedLink(link, (channel) => ({
+      name: channel.name,
+      send: (message) => {
+        this.watch({ from, to, message });
+        return channel.send(message);
       },
-    };
+      onMessage: (handler) => channel.onMessage(handler),
+      onDrain: (handler) => channel.onDrain(handler),
+    }));
   }
 }
 

@@ -9,6 +9,7 @@ import {
   type RemoteStore,
   replicaChannel,
 } from "@atlasnet/core";
+import { wrappedLink } from "@atlasnet/core/testing";
 import type { Gameserver } from "@atlasnet/gameserver";
 import type { ClusterFaults } from "../faults.ts";
 
@@ -60,21 +61,11 @@ function acknowledging(network: LinkNetwork, how: Acknowledging): LinkNetwork {
 /** One object for each link: nodes compare them. */
 function acknowledgingLink(link: Link, how: Acknowledging): Link {
   const channels = new Map<string, Channel>();
-  return {
-    peer: link.peer,
-    generation: link.generation,
-    maxDatagramBytes: link.maxDatagramBytes,
-    closed: link.closed,
-    speaks: (type) => link.speaks(type),
-    sendDatagram: (bytes) => link.sendDatagram(bytes),
-    onDatagram: (handler) => link.onDatagram(handler),
-    close: (reason) => link.close(reason),
-    channel: (name, options) => {
-      const known = channels.get(name) ?? acknowledgingChannel(link.channel(name, options), how);
-      channels.set(name, known);
-      return known;
-    },
-  };
+  return wrappedLink(link, (channel) => {
+    const known = channels.get(channel.name) ?? acknowledgingChannel(channel, how);
+    channels.set(channel.name, known);
+    return known;
+  });
 }
 
 function acknowledgingChannel(channel: Channel, { late }: Acknowledging): Channel {
