@@ -19,6 +19,8 @@ import { worldsOf } from "./world/worlds.ts";
 
 const TROUBLE_EVERY_MS = 1_000;
 const LOOK_EVERY_MS = 500;
+/** What a look at the time takes: what was ahead at one look may be past at the next. */
+const LOOK_MS = 1e-5;
 const MAX_EVENTS = 50_000_000;
 const BACKLOG = "bytes that waited for a client";
 /** One write is looked at as a whole: what its parts come to waits when the last of them is added. */
@@ -39,7 +41,7 @@ export interface ClusterResult {
 export class ClusterSimulation {
   readonly trace: Trace;
   readonly violations: Violations;
-  private readonly clock = new SimClock();
+  private readonly clock = new SimClock({ lookMs: LOOK_MS });
   private readonly plan: Plan;
   private readonly faults: ClusterFaults;
   private readonly worlds: readonly string[];

@@ -17,6 +17,8 @@ import { Watcher } from "./watcher.ts";
 
 const TROUBLE_EVERY_MS = 100;
 const LOOK_EVERY_MS = 100;
+/** What a look at the time takes: what was ahead at one look may be past at the next. */
+const LOOK_MS = 1e-5;
 /** Nothing may move for so long once all is well. */
 const QUIET_MS = 3000;
 const MAX_EVENTS = 5_000_000;
@@ -42,7 +44,7 @@ interface GameserverSlot {
  * is the same run, event by event.
  */
 export class ControlSimulation {
-  private readonly sim = new SimClock();
+  private readonly sim = new SimClock({ lookMs: LOOK_MS });
   private readonly random: SeededRandom;
   private readonly plan: Plan;
   private readonly faults: ControlFaults;

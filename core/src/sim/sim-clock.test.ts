@@ -21,6 +21,20 @@ test("timers fire in order of time, then of setting, and time is theirs", () => 
   assert.equal(clock.pending, 0);
 });
 
+test("each look takes as long as the clock was told, and makes nothing late or early by more", () => {
+  const clock = new SimClock({ lookMs: 0.5 });
+  assert.deepEqual([clock.now(), clock.now()], [0.5, 1]);
+  const seen: number[] = [];
+  clock.setTimer(1, () => seen.push(clock.now()));
+  clock.now();
+  clock.now();
+  clock.now();
+  clock.advance(0);
+  assert.deepEqual(seen, [3], "it was due at 2, and the look before it was at 2.5");
+  clock.advance(1);
+  assert.equal(clock.now(), 4.5);
+});
+
 test("a cancelled timer does not fire, and does not stay", () => {
   const clock = new SimClock();
   for (let i = 0; i < 1000; i++) clock.setTimer(1000 + i, () => assert.fail()).cancel();

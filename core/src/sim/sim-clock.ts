@@ -10,9 +10,19 @@ interface Event {
 /** Events one `advance` or `drive` may take before it is called a loop. */
 const MAX_EVENTS = 10_000_000;
 
+export interface SimClockOptions {
+  /** Milliseconds since 1970 at its start. Default: the beginning of 2030. */
+  wallStart?: number;
+  /**
+   * What a look at the time takes, in ms; default 0. Above that, two looks differ, as they do on a machine: what was
+   * ahead at the first may be past at the second.
+   */
+  lookMs?: number;
+}
+
 /**
- * Virtual time. It stands still until it is advanced; then timers fire in the order of their time,
- * and of their setting when times are equal. So a run depends on nothing but its inputs.
+ * Virtual time. It stands still until it is advanced, but for what looking at it takes; then timers fire in the order
+ * of their time, and of their setting when times are equal. So a run depends on nothing but its inputs.
  */
 export class SimClock implements Clock {
   private time = 0;
@@ -21,12 +31,15 @@ export class SimClock implements Clock {
   /** Binary heap on (at, order). */
   private heap: Event[] = [];
   private readonly wallStart: number;
+  private readonly lookMs: number;
 
-  constructor(options: { wallStart?: number } = {}) {
+  constructor(options: SimClockOptions = {}) {
     this.wallStart = options.wallStart ?? Date.UTC(2030, 0, 1);
+    this.lookMs = options.lookMs ?? 0;
   }
 
   now(): number {
+    this.time += this.lookMs;
     return this.time;
   }
 
@@ -76,7 +89,7 @@ export class SimClock implements Clock {
       if (count >= MAX_EVENTS) throw new Error(`more than ${MAX_EVENTS} events in ${ms} ms`);
       this.step();
     }
-    this.time = end;
+    this.time = Math.max(this.time, end);
   }
 
   /**

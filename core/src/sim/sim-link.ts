@@ -8,6 +8,9 @@ import { decodeLinkMessage, encodeLinkMessage } from "../wire/link-codec.ts";
 import type { LinkMessage } from "../wire/link-messages.ts";
 import { LINK_VERSIONS } from "../wire/link-version.ts";
 
+/** Two messages of a lane arrive so far apart at least: more than adding up times is wrong by, which would swap them. */
+const APART_MS = 1e-6;
+
 /** A message on its way, as it is sent. */
 export interface SimPassage {
   readonly from: string;
@@ -247,7 +250,7 @@ export class SimNetwork implements Carrier {
     const side = wire.ends[0] === from ? 0 : 1;
     const to = wire.ends[side === 0 ? 1 : 0];
     const now = this.clock.now();
-    const at = Math.max(now + this.delay(), wire.due[side].get(lane) ?? 0);
+    const at = Math.max(now + this.delay(), (wire.due[side].get(lane) ?? 0) + APART_MS);
     wire.due[side].set(lane, at);
     const there = wire.nodes[side === 0 ? 1 : 0];
     const taken = () =>

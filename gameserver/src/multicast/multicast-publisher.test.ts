@@ -15,6 +15,17 @@ import { MAX_DATAGRAMS_PER_SECOND, MulticastPublisher } from "./multicast-publis
 const SHARD = { shard: "w/0", epoch: 1 };
 const SECTION = Uint8Array.of(0x01);
 
+const OPTIONS = {
+  node: "g",
+  // Where nobody listens, on this machine only.
+  group: "239.255.77.2",
+  port: 9,
+  interface: "127.0.0.1",
+  topics: [],
+  allowPrivate: false,
+  tcp: "127.0.0.1:1",
+};
+
 /** A batch with one topic; with `attach`, that one's first, and full state in it. */
 function batchOf(tick: number, attach?: number): Uint8Array {
   const writer = new ByteWriter();
@@ -41,14 +52,8 @@ test("datagrams above the bound per second are numbered and kept, but not sent",
   });
   const publisher = new MulticastPublisher(
     {
-      node: "g",
-      // Where nobody listens, on this machine only.
-      group: "239.255.77.2",
-      port: 9,
-      interface: "127.0.0.1",
+      ...OPTIONS,
       topics: ["w/board"],
-      allowPrivate: false,
-      tcp: "127.0.0.1:1",
     },
     { links: network.node({ role: "proxy", node: "g/multicast" }), clock, logger: noopLogger },
   );
@@ -76,4 +81,17 @@ test("datagrams above the bound per second are numbered and kept, but not sent",
   while (stats.datagrams === MAX_DATAGRAMS_PER_SECOND)
     await new Promise((resolve) => setImmediate(resolve));
   assert.equal(stats.heldBack, 10);
+});
+
+test("a publisher that is behind announces at once, and goes on at its pace", async (t) => {
+  // Every look at the time is later than the next announcement would be.
+  const clock = new SimClock({ lookMs: 1_500 });
+  const network = new InProcessNetwork();
+  network.node({ role: "gameserver", node: "g" }).listen(() => {});
+  const links = network.node({ role: "proxy", node: "g/multicast" });
+  const publisher = new MulticastPublisher(OPTIONS, { links, clock, logger: noopLogger });
+  t.after(() => publisher.stop());
+  await publisher.start();
+  for (let turn = 0; turn < 5; turn++) clock.step();
+  assert.equal(publisher.stats.announcements, 6);
 });

@@ -164,8 +164,9 @@ export class MulticastPublisher {
     );
     for (const watch of this.worlds.values()) this.publish(watch.signsOfLife());
     // Seconds that a stopped process slept through are left out.
-    this.announceAt = Math.max(this.announceAt + ANNOUNCE_MS, clock.now());
-    this.timer = clock.setTimer(this.announceAt - clock.now(), () => this.announce());
+    const now = clock.now();
+    this.announceAt = Math.max(this.announceAt + ANNOUNCE_MS, now);
+    this.timer = clock.setTimer(this.announceAt - now, () => this.announce());
   }
 
   private get mayAct(): boolean {

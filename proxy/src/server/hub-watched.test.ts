@@ -22,8 +22,7 @@ import type { ShardClient, ShardPort } from "./shard-port.ts";
 const SHARD = "arena/0";
 
 /** A proxy's hub over placements that a store tells, the gameservers g1 and g2, and one who plays. */
-async function scene() {
-  const clock = new SimClock();
+async function scene(clock = new SimClock()) {
   const random = new SeededRandom(3);
   const network = new SimNetwork({ idleTimeoutMs: 1000, connectTimeoutMs: 50 }, { clock, random });
   const counters = new ProxyCounters();
@@ -401,6 +400,25 @@ test("a link to where nobody here wants is not opened", async () => {
   new TestPlayer(hub).join();
   await elapse(100);
   assert.equal(links.get("g2")?.length, 1);
+  hub.stop();
+});
+
+test("who may be routed a moment after another is, although that moment is over by then", async () => {
+  const { clock, store, hub, complete, elapse } = await scene(new SimClock({ lookMs: 0.01 }));
+  store.own("arena", "g1");
+  complete();
+  await elapse(100);
+  const now = clock.now();
+  const players = [15, 15.001, 15.002].map((ms) => {
+    const player = new TestPlayer(hub);
+    hub.route(player, "arena", now + ms);
+    return player;
+  });
+  await elapse(100);
+  assert.deepEqual(
+    players.map(({ port }) => port !== undefined),
+    [true, true, true],
+  );
   hub.stop();
 });
 

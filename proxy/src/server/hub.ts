@@ -124,7 +124,7 @@ export class Hub {
     if (this.look !== undefined && this.look.at <= at) return;
     const { clock } = this.dependencies;
     this.look?.timer.cancel();
-    const timer = clock.setTimer(at - clock.now(), () => {
+    const timer = clock.setTimer(Math.max(0, at - clock.now()), () => {
       this.look = undefined;
       // Timers may come early: then once more.
       if (clock.now() < at) return this.lookAgain(at);

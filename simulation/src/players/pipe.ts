@@ -2,6 +2,8 @@ import type { Clock } from "@atlasnet/core";
 
 /** Bytes that are on their way, or wait for a reader, at most; what is beyond them waits at the writer. */
 const WINDOW_BYTES = 2 * 1024;
+/** Two pieces arrive so far apart at least: more than adding up times is wrong by, which would swap them. */
+const APART_MS = 1e-6;
 
 interface Piece {
   readonly bytes: number;
@@ -73,7 +75,7 @@ export class Pipe {
       this.waitingBytes -= piece.bytes;
       this.window += piece.bytes;
       const now = clock.now();
-      this.lastAt = Math.max(this.lastAt, now + this.deps.delay());
+      this.lastAt = Math.max(this.lastAt + APART_MS, now + this.deps.delay());
       clock.setTimer(this.lastAt - now, () => {
         if (this.over) return;
         this.arrived.push(piece);
