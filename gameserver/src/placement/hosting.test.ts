@@ -200,6 +200,20 @@ test("a record of a newer version changes nothing about what runs", () => {
   assert.equal(store.seen("owner", ownerKey("arena/0")).record?.state, "released");
 });
 
+test("shards that died a moment apart all come again, also when something else comes as their pauses end", () => {
+  for (const world of ["arena", "cave"]) open(world);
+  for (const world of ["arena", "cave"]) {
+    tell({ type: "died", shard: firstShard(world), problem: "its thread died" });
+    now += 0.1;
+  }
+  now = hosting.nextAt;
+  const first = only(tell({ type: "time" }), "prepare");
+  assert.equal(first.shard, "arena/0");
+  // The module is at hand: this comes before the other one's timer, and behind the end of its pause.
+  now += 1;
+  assert.equal(only(done(first, "prepared"), "prepare").shard, "cave/0");
+});
+
 describe("a shard whose thread died while its mirror was in sync", () => {
   const shard = firstShard("arena");
 

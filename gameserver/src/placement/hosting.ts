@@ -152,6 +152,7 @@ export class Hosting {
 
   /** `now` in ms, on any clock that does not go back. */
   handle(event: HostingEvent, now: number): readonly HostingEffect[] {
+    const before = this.outbox.now;
     this.outbox.begin(now);
     switch (event.type) {
       case "registered":
@@ -181,6 +182,8 @@ export class Hosting {
       default:
         this.answer(event);
     }
+    // Whatever the event: the timer is set anew behind each, and `nextAt` does not name what is over already.
+    for (const entry of this.retries.over(before)) this.look(entry);
     this.fill();
     return this.outbox.take();
   }

@@ -29,6 +29,13 @@ export class Retries {
     return next;
   }
 
+  /** Shards of which a pause is over that was not yet at `before`, when the event before this one came, in ms. */
+  over(before: number): readonly HostedShard[] {
+    const { now } = this.outbox;
+    const isOver = (at: number) => before < at && at <= now;
+    return [...this.pausing].filter(({ txnAt, retryAt }) => isOver(txnAt) || isOver(retryAt));
+  }
+
   forgotten(entry: HostedShard): void {
     this.pausing.delete(entry);
   }
