@@ -130,3 +130,33 @@ test("a type that changed without upgrade is refused by name; upgrade may drop a
   assert.equal(JSON.stringify(cow?.$components[0]), '{"milk":"5 l"}');
   assert.equal(rest.length, 0);
 });
+
+/** A shard that is made of nothing but the snapshot of another, and the deltas since. */
+function copyOf(spec: Partial<WorldSpec>, snapshot: Uint8Array, deltas: readonly Uint8Array[]) {
+  const { shard } = make(spec);
+  shard.restore(snapshot, deltas);
+  return shard;
+}
+
+const seen = ({ store }: Shard) =>
+  [...store.entities.all()].map(({ id, $topic, $index }) => [id, $topic, $index]);
+
+test("a state that was carried over is whole before its first tick: who is made of it has all, where it is seen", () => {
+  const changed = { clientMessages: { pet: {} } };
+  const next = make(changed, {
+    tick(ctx: { entity(id: number): { despawn(): void } }) {
+      ctx.entity(2).despawn();
+    },
+  });
+  carryOver({ snapshot: lived(), deltas: [] }, next.shard, next.module, "barn", guard);
+  const snapshot = next.shard.snapshot();
+  const copy = copyOf(changed, snapshot, []);
+  assert.deepEqual(seen(copy), [
+    [1, -1, 0],
+    [2, 1, 0],
+  ]);
+  // What leaves in the first tick leaves whoever follows.
+  const { delta, faults } = next.shard.tick();
+  assert.deepEqual(faults, []);
+  assert.deepEqual(seen(copyOf(changed, snapshot, [delta])), [[1, -1, 0]]);
+});

@@ -149,26 +149,18 @@ export class Shard {
   /** Takes in a state that was made for this definition out of another one's. */
   adopt(fill: (store: Store) => void): void {
     fill(this.store);
+    this.topics.settle(this.store.entities.all());
     this.resumeState();
-    this.enterAnew();
   }
 
   /** Like `takeOver`, with a state that was made for this definition out of another one's. */
   succeed(fill: (store: Store) => void, run: { epoch: number; timeline: number }): void {
     fill(this.store);
+    this.topics.settle(this.store.entities.all());
     this.store.clearChanges();
     this.topics.restore(this.store.entities.all());
     this.life.expectAll();
     this.assume(run);
-    this.enterAnew();
-  }
-
-  /** Topics and indexes of the old definition mean nothing here: everybody enters anew. */
-  private enterAnew(): void {
-    for (const entity of this.store.entities.all()) {
-      this.store.entities.changed(entity);
-      entity.$spawned = true;
-    }
   }
 
   /** Takes in a state as it is, without resuming it. @throws DecodeError */

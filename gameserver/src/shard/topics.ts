@@ -59,6 +59,22 @@ export class Topics {
     this.publicBits = bits(false);
   }
 
+  /**
+   * Gives entities a place that have none yet, as if they had entered before: what is kept of the state, or followed
+   * from here on, is whole before the first tick. `restore` comes then.
+   */
+  settle(entities: Iterable<ShardEntity>): void {
+    const counts = new Map<number, number>();
+    for (const entity of entities) {
+      const topic = this.topicOf(entity);
+      entity.$topic = topic;
+      if (topic === NO_TOPIC) continue;
+      const index = counts.get(topic) ?? 0;
+      entity.$index = index;
+      counts.set(topic, index + 1);
+    }
+  }
+
   /** Takes in a restored state: every entity stands where its record says. */
   restore(entities: Iterable<ShardEntity>): void {
     for (const entity of entities) {
