@@ -67,6 +67,18 @@ test("proxies that are rolled and worlds that sleep cost nobody anything", async
   assert.equal(totals["rollbacks"], 0);
 });
 
+test("worlds come to other versions while whatever happens, and to none that cannot go on with them", async () => {
+  const plan: Partial<Plan> = {
+    ...{ ...BUSY, troubleMs: 20_000, upgrade: 0.8, aim: 0.2, operator: 0.1 },
+    ...{ gameservers: 3, oldHost: true, durabilities: ["journal", "mirror"], worlds: 2 },
+  };
+  const { failures, totals } = await runSeeds({ first: 1, count: SEEDS, plan });
+  const [failure] = failures;
+  assert.equal(failure, undefined, `seed ${failure?.seed}: ${failure?.error.stack}`);
+  for (const what of ["upgraded", "upgradesAborted"])
+    assert.ok((totals[what] ?? 0) >= SEEDS, `${what}: ${JSON.stringify(totals)}`);
+});
+
 test("the same seed is the same run, another one another", async () => {
   const plan = { ...BUSY, troubleMs: 10_000 };
   const traces: string[] = [];

@@ -156,10 +156,10 @@ export class ClusterSimulation {
   }
 
   private get figures(): { readonly [name: string]: number } {
-    const { moved, aborted } = this.moves;
+    const { moved, aborted, upgradesAborted } = this.moves;
     return {
       ...this.processes.counts,
-      ...{ messages: this.messages, moved, aborted },
+      ...{ messages: this.messages, moved, aborted, upgradesAborted },
       ...this.trouble.figures,
       ...this.checkers.figures,
     };

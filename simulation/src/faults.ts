@@ -32,6 +32,9 @@ export const CLUSTER_FAULTS = [
   "lets-out-what-its-mirror-lacks",
   "ungates-before-it-cleared",
   "mirror-never-silent",
+  // Upgrades
+  "lets-out-its-trial",
+  "goes-on-after-a-failed-trial",
   // Sleep
   "wakes-for-nobody",
 ] as const;

@@ -49,6 +49,10 @@ export interface Plan {
   readonly sleepAfterSeconds: number;
   /** Chance per second that all players of a world leave it for a while. */
   readonly nap: number;
+  /** Chance per second that an operator brings a world to another version of its module. */
+  readonly upgrade: number;
+  /** The last of three gameservers has only the version that worlds are made with. */
+  readonly oldHost: boolean;
 }
 
 /** `later` has the draws that came after the first seeds were looked at: those of `random` stay what they were. */
@@ -88,6 +92,8 @@ export function drawPlan(random: PseudoRandom, later: PseudoRandom): Plan {
     proxyRoll: some(0.5, 0.03, later),
     sleepAfterSeconds: later.float() < 0.4 ? later.int(1, 4) : 0,
     nap: some(0.5, 0.04, later),
+    upgrade: some(0.5, 0.06, later),
+    oldHost: later.float() < 0.3,
   };
 }
 

@@ -26,12 +26,13 @@ const COMMITTED = ["5.2 what leaves is of a committed tick"];
 const OWNERS = ["5.4 ownership by one's own transaction"];
 const MIRRORS = ["5.5 what leaves waits for the mirror"];
 const SLEEP = ["a world that slept goes on as it was"];
+const UPGRADES = ["an upgrade is tried first, and then there is only forward"];
 const PROGRESS = ["progress after healing"];
 
 const CALM: Partial<Plan> = {
   ...{ gameserverCrash: 0, proxyCrash: 0, clientCrash: 0, apiserverCrash: 0, election: 0 },
   ...{ threadDeath: 0, cut: 0, isolation: 0, pause: 0, storeOutage: 0, operator: 0, aim: 0 },
-  ...{ proxyRoll: 0, sleepAfterSeconds: 0, nap: 0 },
+  ...{ proxyRoll: 0, sleepAfterSeconds: 0, nap: 0, upgrade: 0, oldHost: false },
   ...{ gameservers: 3, clients: 4, worlds: 1, slowWorlds: true, sayEveryMs: 800 },
   ...{ troubleMs: 40_000, durabilities: ["journal"] },
 };
@@ -101,6 +102,8 @@ const CAUGHT: Readonly<Record<ClusterFault, Caught>> = {
       ...{ cut: 0.25, sayEveryMs: 3_000 },
     },
   },
+  "lets-out-its-trial": { rules: UPGRADES, seeds: 3, plan: { ...CALM, upgrade: 0.3 } },
+  "goes-on-after-a-failed-trial": { rules: UPGRADES, seeds: 3, plan: { ...CALM, upgrade: 0.3 } },
   "wakes-for-nobody": {
     rules: SLEEP,
     seeds: 3,

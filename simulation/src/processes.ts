@@ -10,11 +10,13 @@ import { SimProxy } from "./nodes/sim-proxy.ts";
 import type { Plan } from "./plan.ts";
 import type { PublicNet } from "./players/public-net.ts";
 import { SimPlayer } from "./players/sim-player.ts";
-import { fastDefinition } from "./world/fast-checker.ts";
-import { slowDefinition } from "./world/slow-checker.ts";
+import { definitionsOf, editionFile } from "./world/editions.ts";
 
 /** A restart after a crash takes so long at most, in ms. */
 export const RESTART_MS = 4_000;
+
+/** So many gameservers have every version: a world that came to a new one has somewhere to go. */
+const NEWER_HOSTS = 2;
 
 /** A process's place: its machine stays when it dies. */
 export interface Slot<T> {
@@ -209,7 +211,7 @@ export class Processes {
     const { plan, faults, apiservers } = this.options;
     const { network, watch, fault } = this.deps;
     const running = new SimGameserver(
-      { id, plan, apiservers },
+      { id, plan, apiservers, modules: this.modulesOf(slot) },
       {
         process,
         network: network.node({ role: "gameserver", node: id }),
@@ -224,6 +226,13 @@ export class Processes {
     );
     slot.running = running;
     this.go(id, process, running.start());
+  }
+
+  /** Undefined: all. */
+  private modulesOf(slot: GameserverSlot): readonly string[] | undefined {
+    const { plan } = this.options;
+    const isOld = plan.oldHost && this.gameservers.indexOf(slot) >= NEWER_HOSTS;
+    return isOld ? [editionFile("first", plan)] : undefined;
   }
 
   private crashGameserver(slot: GameserverSlot): void {
@@ -280,7 +289,7 @@ export class Processes {
       {
         id: `${id}`,
         world: `w${1 + (this.players.indexOf(slot) % plan.worlds)}`,
-        definition: plan.slowWorlds ? slowDefinition : fastDefinition,
+        definitions: definitionsOf(plan),
         urls,
         sayEveryMs: plan.sayEveryMs,
         writer: life,

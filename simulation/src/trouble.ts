@@ -7,6 +7,7 @@ import { type Deed, Operator } from "./operator.ts";
 import type { Plan } from "./plan.ts";
 import type { PublicNet } from "./players/public-net.ts";
 import { type Processes, RESTART_MS } from "./processes.ts";
+import { editionFile } from "./world/editions.ts";
 
 export interface TroubleOptions {
   readonly plan: Plan;
@@ -40,10 +41,11 @@ export class Trouble {
   constructor(options: TroubleOptions, dependencies: TroubleDependencies) {
     this.options = options;
     this.deps = dependencies;
-    const { random, clock, processes, apiservers } = dependencies;
+    const { random, later, clock, processes, apiservers } = dependencies;
     const gameservers = processes.gameservers.map(({ id }) => id);
     this.operator = new Operator({
       random: random.fork("operator"),
+      later: later.fork("operator"),
       worlds: options.worlds,
       nodes: gameservers,
     });
@@ -95,6 +97,7 @@ export class Trouble {
     if (happens(plan.storeOutage)) this.failBucket();
     this.cutSomething();
     this.takeBreaks();
+    if (this.deps.later.float() < plan.upgrade) this.perform(this.operator.upgrade());
   }
 
   /** A message leaves a node: it may be a step that is struck at. */
@@ -140,12 +143,15 @@ export class Trouble {
       this.options.faults.has("owner-by-decree")
         ? apiservers.decree(world, to)
         : apiservers.migrate(world, to);
-    const done =
-      deed.type === "migrate"
-        ? move(deed.world, deed.to)
-        : apiservers.cordon(deed.node, deed.cordoned);
+    const doing = () => {
+      if (deed.type === "migrate") return move(deed.world, deed.to);
+      if (deed.type === "cordon") return apiservers.cordon(deed.node, deed.cordoned);
+      const path = editionFile(deed.edition, this.options.plan);
+      // All of a world's versions can be brought to this one, and only to this one.
+      return apiservers.upgrade(deed.world, deed.to, path, { tried: deed.edition !== "renewed" });
+    };
     // There may be nothing to move, nobody to take it, or no leader to ask: operators are told, and go on.
-    done.catch(() => {
+    doing().catch(() => {
       this.counts.refused += 1;
     });
   }

@@ -1,6 +1,6 @@
 /** Parts of apiservers and of their simulation, for simulations of whole clusters. */
 
-export { migrate } from "../http/migrations.ts";
+export { type Migrations, migrate, upgrade } from "../http/migrations.ts";
 export { LeaderRole } from "../leader/leader-role.ts";
 export { NodeLinks } from "../node-links/node-links.ts";
 export {

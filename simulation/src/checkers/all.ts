@@ -18,6 +18,7 @@ import { SameHash } from "./same-hash.ts";
 import { Sleep } from "./sleep.ts";
 import { StoreIsAll } from "./store-is-all.ts";
 import { WatchedTicks } from "./ticks.ts";
+import { Upgrades } from "./upgrades.ts";
 
 export interface CheckersOptions {
   readonly worlds: readonly string[];
@@ -50,6 +51,7 @@ export class Checkers {
   private readonly mirrorGates: MirrorGates;
   private readonly promotions: Promotions;
   private readonly sleep: Sleep;
+  private readonly upgrades: Upgrades;
 
   constructor({ worlds }: CheckersOptions, dependencies: CheckersDependencies) {
     const { violations, item, bootOf, spoil } = dependencies;
@@ -78,10 +80,14 @@ export class Checkers {
       ...{ violations, item },
       followerOf: (shard, epoch) => sameHash.followerOf(shard, epoch),
     });
+    this.upgrades = new Upgrades({
+      ...{ violations, worlds, item },
+      followerOf: (shard, epoch) => sameHash.followerOf(shard, epoch),
+    });
     this.watch = new WatchedTicks(
       // What slept is looked at before others follow it anew.
       [
-        ...[this.sleep, this.storeIsAll, sameHash, this.noGhosts],
+        ...[this.sleep, this.upgrades, this.storeIsAll, sameHash, this.noGhosts],
         ...[this.ownTransactions, this.promotions],
       ],
       spoil,
@@ -109,6 +115,7 @@ export class Checkers {
     this.ownTransactions.committed();
     this.mirrorGates.committed();
     this.promotions.committed();
+    this.upgrades.committed();
   }
 
   /** A world thread of a gameserver died. */
@@ -141,6 +148,7 @@ export class Checkers {
     return {
       promoted: this.promotions.promoted,
       asleep: this.sleep.fallen,
+      upgraded: this.upgrades.upgraded,
       ...{ said: figures.queued, delivered: figures.delivered, drops: figures.drops },
       ...{ rollbacks: figures.rollbacks, sessions: figures.sessions, welcomes: figures.welcomes },
       ...Object.fromEntries([...this.bounds.largest].map(([what, n]) => [`most ${what}`, n])),
@@ -153,7 +161,7 @@ export class Checkers {
       ...[this.storeIsAll, this.encodedOnce, this.sameHash, this.noGhosts],
       ...[this.exactlyOnce, this.bounds],
       ...[this.oneActor, this.committedOnly, this.epochs, this.ownTransactions],
-      ...[this.mirrorGates, this.promotions, this.sleep],
+      ...[this.mirrorGates, this.promotions, this.sleep, this.upgrades],
     ];
   }
 }

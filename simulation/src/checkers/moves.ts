@@ -5,6 +5,8 @@ import { movedOf } from "./records.ts";
 export class Moves {
   moved = 0;
   aborted = 0;
+  /** Of those that were to bring another version. */
+  upgradesAborted = 0;
   private readonly worlds: readonly string[];
   private readonly last = new Map<string, string>();
 
@@ -20,6 +22,7 @@ export class Moves {
       this.last.set(world, record.id);
       if (record.outcome === "moved") this.moved += 1;
       else this.aborted += 1;
+      if (record.outcome !== "moved" && record.reason === "upgraded") this.upgradesAborted += 1;
       ended(record);
     }
   }

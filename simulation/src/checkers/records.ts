@@ -32,6 +32,7 @@ export const migrationOf = reader("migration");
 export const mirrorOf = reader("mirror");
 export const movedOf = reader("moved");
 export const snapshotOf = reader("snapshot");
+export const worldOf = reader("world");
 
 /** The mirror in sync of an ownership, if it has one: only that one may go on with it when the owner is gone. */
 export function mirrorInSync(

@@ -1,4 +1,5 @@
 import {
+  ANY_MODULE,
   ApiserverLink,
   bootsInMemory,
   type Clock,
@@ -14,6 +15,8 @@ export interface ControlTieOptions {
   readonly self: Peer & { readonly role: "gameserver" | "proxy" };
   readonly leaseMs: number;
   readonly apiservers: readonly string[];
+  /** That a gameserver has; default: whatever anybody names. */
+  readonly modules?: readonly string[] | undefined;
 }
 
 export interface ControlTieDependencies {
@@ -31,7 +34,10 @@ export class ControlTie {
   readonly store: RemoteStore;
   private readonly link: ApiserverLink;
 
-  constructor({ self, leaseMs, apiservers }: ControlTieOptions, deps: ControlTieDependencies) {
+  constructor(
+    { self, leaseMs, apiservers, modules = [ANY_MODULE] }: ControlTieOptions,
+    deps: ControlTieDependencies,
+  ) {
     const { network, clock, random } = deps;
     const common = { clock, random, logger: noopLogger };
     this.link = new ApiserverLink(
@@ -50,7 +56,7 @@ export class ControlTie {
           role: self.role,
           labels: {},
           capacity: { weight: 100, sessions: 0, memoryBytes: 0 },
-          modules: ["*"],
+          modules,
           address: `${self.node}:2556`,
           fingerprint: "00".repeat(32),
         }),

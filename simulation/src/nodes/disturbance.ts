@@ -1,8 +1,14 @@
 import type { ControlPlaneEvents, ToProxy, ToShard } from "@atlasnet/core";
 import type { FromThread, Shard, ToThread } from "@atlasnet/gameserver/sim";
 import type { ClusterFaults } from "../faults.ts";
+import { ranRequest } from "../world/edition.ts";
+import { editionOf } from "../world/editions.ts";
 import { ofTheNextTick, topicTwice, withoutLeaves } from "./spoiled-batch.ts";
 
+type Replica = Extract<ToThread, { type: "replica" }>;
+
+/** No shard has asked so often. */
+const TRIAL_REQUEST = 1_000_000;
 /** In one tick of so many, something changes that is not noted. */
 const UNNOTED_TICKS = 20;
 
@@ -30,6 +36,8 @@ export class Disturbance {
   /** The first epoch that each shard had here. */
   private readonly firstEpochs = new Map<string, number>();
   private readonly timelines = new Map<string, number>();
+  /** Replicas whose module is tried before they may take over, by shard. */
+  private readonly trials = new Map<string, Replica>();
 
   constructor(faults: ClusterFaults) {
     this.faults = faults;
@@ -42,15 +50,29 @@ export class Disturbance {
       if (settings.fetched !== undefined)
         return { ...message, settings: { ...settings, fetched: { exact: true } } };
     }
+    if (message.type === "replica") {
+      this.trials.delete(message.settings.shard);
+      if (message.source.otherModule) this.trials.set(message.settings.shard, message);
+      if (faults.has("goes-on-after-a-failed-trial"))
+        return { ...message, source: { ...message.source, otherModule: false } };
+    }
     if (message.type === "messages" && faults.has("attach-skips-a-message"))
       return { ...message, messages: message.messages.map(skipping) };
     return message;
   }
 
-  /** `tell` tells the thread something that nobody else told it. */
-  fromThread(message: FromThread, tell: (message: ToThread) => void): FromThread {
+  /** `tell` tells the thread something that nobody else told it, `say` tells the main thread. */
+  fromThread(
+    message: FromThread,
+    {
+      tell,
+      say,
+    }: { readonly tell: (message: ToThread) => void; readonly say: (message: FromThread) => void },
+  ): FromThread {
     if (message.type === "sealed" && this.faults.has("source-goes-on"))
       tell({ type: "unseal-shard", shard: message.shard });
+    const tried = message.type === "replica-kept" ? this.trials.get(message.shard) : undefined;
+    if (tried !== undefined && this.faults.has("lets-out-its-trial")) say(askedFor(tried));
     if (message.type !== "out") return message;
     const messages = message.messages.map(({ peer, message: out }) => ({
       peer,
@@ -83,6 +105,15 @@ export class Disturbance {
     }
     return message;
   }
+}
+
+/** What the first tick of the module asked for when it was tried. */
+function askedFor({ settings, source, state }: Replica): FromThread {
+  const { world, shard, file } = settings;
+  return {
+    ...{ type: "request", shard, epoch: source.epoch, tick: state.tick, id: TRIAL_REQUEST },
+    ...{ service: "kv.cluster", payload: ranRequest(world, editionOf(file) ?? "") },
+  };
 }
 
 function skipping(message: ToShard): ToShard {

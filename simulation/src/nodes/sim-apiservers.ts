@@ -2,12 +2,16 @@ import { ReplicatedStore } from "@atlasnet/apiserver";
 import {
   LeaderRole,
   type LogEntry,
+  type Migrations,
   migrate,
   NodeLinks,
   SIM_PLACEMENT,
   StateMachine,
+  upgrade,
 } from "@atlasnet/apiserver/sim";
 import {
+  ControlError,
+  type ControlStore,
   cordonNode,
   decodeRecord,
   encodeRecord,
@@ -16,6 +20,7 @@ import {
   nodeKey,
   noopLogger,
   ownerKey,
+  parseRecordKey,
   seen,
 } from "@atlasnet/core";
 import type { SeededRandom, SimClock, SimNetwork } from "@atlasnet/core/sim";
@@ -113,17 +118,27 @@ export class SimApiservers {
 
   /** What an operator's request does. @throws ApiError with the reason why not, ControlError */
   async migrate(world: string, to: string): Promise<void> {
+    await migrate(this.migrations, asked(world, to));
+  }
+
+  /**
+   * What an operator's `world upgrade` does, to the module of a path. `tried`: only by a move, which tries it; a world
+   * that does not run is left alone. @throws ApiError with the reason why not, ControlError
+   */
+  async upgrade(
+    world: string,
+    to: string,
+    path: string,
+    { tried }: { readonly tried: boolean },
+  ): Promise<void> {
+    const { migrations } = this;
+    const parts = tried ? { ...migrations, store: leavesWorlds(migrations.store) } : migrations;
+    await upgrade(parts, { ...asked(world, to), module: { source: "node", path } });
+  }
+
+  private get migrations(): Migrations {
     const { clock, random } = this.deps;
-    await migrate(
-      { store: this.store, clock, random, moves: undefined },
-      {
-        shard: firstShard(world),
-        to,
-        deadlineMs: MIGRATION_MS,
-        by: "an operator",
-        request: undefined,
-      },
-    );
+    return { store: this.store, clock, random, moves: undefined };
   }
 
   /** The control plane makes a node the owner, instead of asking it: what it must not do. @throws ControlError */
@@ -165,4 +180,27 @@ export class SimApiservers {
     this.fronts.set(node, front);
     await network.node({ role: "apiserver", node }).listen((link) => front.accept(link));
   }
+}
+
+function asked(world: string, to: string) {
+  return {
+    ...{ shard: firstShard(world), to, deadlineMs: MIGRATION_MS },
+    ...{ by: "an operator", request: undefined },
+  };
+}
+
+/** A store that changes no world's record. */
+function leavesWorlds(store: ControlStore): ControlStore {
+  return {
+    range: (request) => store.range(request),
+    watch: (request, events) => store.watch(request, events),
+    leader: () => store.leader(),
+    txn: async (request) => {
+      const isOfWorld = request.then.some(
+        (each) => "key" in each && parseRecordKey(each.key)?.kind === "world",
+      );
+      if (isOfWorld) throw new ControlError("bad-request", "this request tries a module first");
+      return store.txn(request);
+    },
+  };
 }

@@ -36,6 +36,8 @@ export interface SimGameserverOptions {
   readonly id: string;
   readonly plan: Plan;
   readonly apiservers: readonly string[];
+  /** That it has; absent: all. */
+  readonly modules?: readonly string[] | undefined;
 }
 
 export interface SimGameserverDependencies {
@@ -64,14 +66,20 @@ export class SimGameserver {
   private readonly workers = new Set<SimWorker>();
   private readonly load = new LoadMeter();
 
-  constructor({ id, plan, apiservers }: SimGameserverOptions, deps: SimGameserverDependencies) {
+  constructor(
+    { id, plan, apiservers, modules: has }: SimGameserverOptions,
+    deps: SimGameserverDependencies,
+  ) {
     this.id = id;
     this.deps = deps;
     const { process, disk, random, faults } = deps;
     const network = spoilMirrors(deps.network, faults);
     const logger = noopLogger;
     this.tie = new ControlTie(
-      { self: { role: "gameserver", node: id }, leaseMs: plan.leaseMs, apiservers },
+      {
+        ...{ self: { role: "gameserver", node: id }, leaseMs: plan.leaseMs, apiservers },
+        modules: has,
+      },
       { network, clock: process, random: random.fork("tie"), fatal: (error) => deps.fatal(error) },
     );
     const { session: control, store } = this.tie;

@@ -67,8 +67,9 @@ export class SimWorker implements WorldWorker {
 
   private told(message: FromThread): void {
     const { disturbance } = this.deps;
-    const sent = disturbance?.fromThread(message, (more) => this.tell(more)) ?? message;
-    this.later(sent, (arrived) => this.listeners.message?.(arrived));
+    const say = (sent: FromThread) =>
+      this.later(sent, (arrived) => this.listeners.message?.(arrived));
+    say(disturbance?.fromThread(message, { tell: (more) => this.tell(more), say }) ?? message);
   }
 
   on<E extends keyof Listeners>(event: E, listener: Listeners[E]): void {

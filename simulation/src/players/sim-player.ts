@@ -9,7 +9,8 @@ import type { PublicNet } from "./public-net.ts";
 export interface SimPlayerOptions {
   readonly id: string;
   readonly world: string;
-  readonly definition: typeof definition;
+  /** Of versions of the world: it goes on to the next one when the world has another. */
+  readonly definitions: readonly (typeof definition)[];
   /** Addresses of proxies. */
   readonly urls: readonly string[];
   /** Between two of its messages, on average, in ms. */
@@ -45,6 +46,8 @@ export class SimPlayer {
   /** It stays away until then, by its clock. */
   private awayUntil = 0;
   private joins = 0;
+  /** Joins that were refused because the world has another definition. */
+  private mismatches = 0;
   private isClosing = false;
   /** No more messages. */
   private isQuiet = false;
@@ -108,7 +111,7 @@ export class SimPlayer {
   }
 
   private async join(): Promise<void> {
-    const { id, world, writer, definition: built } = this.options;
+    const { id, world, writer } = this.options;
     const { sink, now, process, random } = this.deps;
     while (process.isAlive && !this.isClosing) {
       this.joins += 1;
@@ -117,7 +120,7 @@ export class SimPlayer {
         { sink, now },
       );
       try {
-        const joined = await this.client.join(built, {
+        const joined = await this.client.join(this.definition, {
           world,
           resume: "never",
           timeoutMs: JOIN_TIMEOUT_MS,
@@ -133,12 +136,21 @@ export class SimPlayer {
         await new Promise<void>((resolve) => joined.onClose(() => resolve()));
       } catch (error) {
         if (!(error instanceof JoinError)) throw error;
+        if (error.code === "schema-mismatch") this.mismatches += 1;
       }
       this.session = undefined;
       this.joined = undefined;
       const away = Math.max(0, this.awayUntil - process.now());
       await process.sleep(away + REJOIN_PAUSE_MS * random.float());
     }
+  }
+
+  /** The one that it tries now. */
+  private get definition(): typeof definition {
+    const { definitions } = this.options;
+    const tried = definitions[this.mismatches % definitions.length];
+    if (tried === undefined) throw new Error("a client is built with a definition");
+    return tried;
   }
 
   private askAgain(session: CheckedSession): void {

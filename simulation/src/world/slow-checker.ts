@@ -1,6 +1,7 @@
 import { world as checker, definition } from "@atlasnet/history/world";
 import { implementWorld } from "@atlasnet/world";
 import { withCompany } from "./company.ts";
+import { asEdition } from "./edition.ts";
 
 /** Ticks of the slow world in a second: a run of some hours has no time for more. */
 export const SLOW_TICK_RATE = 4;
@@ -11,4 +12,7 @@ export const slowDefinition: typeof definition = {
   data: { ...definition.data, tickRate: SLOW_TICK_RATE },
 };
 
-export const world = implementWorld(slowDefinition, withCompany(checker.behaviour));
+export const world = implementWorld(
+  slowDefinition,
+  asEdition("first", withCompany(checker.behaviour)),
+);

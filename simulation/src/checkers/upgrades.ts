@@ -1,0 +1,133 @@
+import type { Violations } from "@atlasnet/apiserver/sim";
+import { firstShard, type KeyValue, ownerKey, worldKey } from "@atlasnet/core";
+import type { Shard } from "@atlasnet/gameserver/sim";
+import { EDITION_KEY, ranKey } from "../world/edition.ts";
+import { EDITIONS, type Edition, editionOf, mayFollow } from "../world/editions.ts";
+import { RENEWED_BY } from "../world/renewed.ts";
+import { shownOf } from "./no-ghosts.ts";
+import { ownerOf, worldOf } from "./records.ts";
+import type { MadeTick, TickChecker } from "./ticks.ts";
+
+export interface UpgradesDependencies {
+  readonly violations: Violations;
+  readonly worlds: readonly string[];
+  /** What is committed at this very moment, of all clocks. */
+  item(key: string): KeyValue | undefined;
+  /** What the deltas of a shard at an epoch tell up to now. */
+  followerOf(shard: string, epoch: number): Shard | undefined;
+}
+
+/** What a world's records said when something was committed last. */
+interface Before {
+  readonly epoch: number;
+  readonly edition: Edition;
+}
+
+/**
+ * Section 7: another module is tried on a copy before the switch, and after it there is only forward. A version whose
+ * trial fails is never recorded; nothing that a version asks for is to be seen before the record names it; every tick is
+ * made by the version that the record named when its owner became that; and the first one behind a switch goes on from
+ * the last one before, with nothing changed but what `upgrade` does.
+ */
+export class Upgrades implements TickChecker {
+  readonly rule = "an upgrade is tried first, and then there is only forward";
+  looked = 0;
+  /** By switches; a world that does not run has its record changed, no more. */
+  upgraded = 0;
+  private readonly deps: UpgradesDependencies;
+  private readonly before = new Map<string, Before>();
+  /** The version that the record named when an ownership began, by shard and epoch. */
+  private readonly named = new Map<string, Edition>();
+  /** The epoch of the last switch that brought another version, by shard. */
+  private readonly switched = new Map<string, number>();
+  /** What the first tick of a switch goes on from, by shard and epoch. */
+  private readonly owed = new Map<string, Before>();
+  /** Worlds and versions that a record has named. */
+  private readonly recorded = new Set<string>();
+
+  constructor(dependencies: UpgradesDependencies) {
+    this.deps = dependencies;
+  }
+
+  /** Something was committed. */
+  committed(): void {
+    for (const world of this.deps.worlds) this.look(world);
+  }
+
+  private look(world: string): void {
+    const { item } = this.deps;
+    const record = worldOf(item(worldKey(world)));
+    const edition = record?.module.source === "node" ? editionOf(record.module.path) : undefined;
+    if (edition === undefined) return;
+    this.recorded.add(ranKey(world, edition));
+    for (const each of EDITIONS) {
+      const ran = ranKey(world, each);
+      if (!this.recorded.has(ran) && item(ran) !== undefined)
+        this.report(`${world} is said to have run "${each}", and was never to run it`);
+    }
+    const shard = firstShard(world);
+    const owner = item(ownerKey(shard));
+    const epoch = owner?.modified ?? 0;
+    const before = this.before.get(world);
+    if (before?.epoch === epoch && before.edition === edition) return;
+    this.before.set(world, { epoch, edition });
+    this.looked += 1;
+    if (before !== undefined && before.edition !== edition) {
+      if (!mayFollow(before.edition, edition))
+        this.report(`${world}, which ran "${before.edition}", is to run "${edition}"`);
+      if (before.epoch !== epoch) {
+        this.upgraded += 1;
+        this.switched.set(shard, epoch);
+        this.owed.set(`${shard} ${epoch}`, before);
+      }
+    }
+    if (before?.epoch !== epoch && ownerOf(owner)?.state === "owned")
+      this.named.set(`${shard} ${epoch}`, edition);
+  }
+
+  needsState({ options }: Shard): boolean {
+    return this.owed.has(`${options.shard} ${options.epoch}`);
+  }
+
+  ticked({ shard: made, result, before, another }: MadeTick): void {
+    const { shard, epoch } = made.options;
+    const key = `${shard} ${epoch}`;
+    const where = `tick ${result.tick} of ${shard} at epoch ${epoch}`;
+    const named = this.named.get(key);
+    const is = made.store.kv.get(EDITION_KEY);
+    if (named !== is) this.report(`${where} is made by "${is}", and "${named}" is recorded`);
+    const switched = this.switched.get(shard) ?? 0;
+    if (epoch < switched) this.report(`${where} comes after the switch at ${switched}`);
+    const owed = this.owed.get(key);
+    if (owed === undefined || before === undefined || named === undefined) return;
+    this.owed.delete(key);
+    const last = this.deps.followerOf(shard, owed.epoch);
+    if (last === undefined) return;
+    this.looked += 1;
+    const carried = another();
+    const loading = carried.beginLoad();
+    loading.take(before);
+    loading.finish();
+    const isRenewed = named === "renewed" && owed.edition !== named;
+    const [was, now] = [textOf(last, isRenewed ? RENEWED_BY : 0), textOf(carried, 0)];
+    if (was !== now) this.report(`${where}: it goes on from ${now}, and was ${was}`);
+  }
+
+  private report(detail: string): void {
+    this.deps.violations.add(this.rule, detail);
+  }
+}
+
+/** All of a state that an upgrade leaves as it is, with its entities `by` more than they are. */
+function textOf({ store }: Shard, by: number): string {
+  return JSON.stringify({
+    tick: store.tick,
+    keys: [...store.kv.keys()].sort().map((key) => [key, store.kv.get(key)]),
+    entities: [...store.entities.all()].map((entity) => [entity.id, shownOf(entity) + by]),
+    sessions: [...store.sessions.all()].map(({ id, stream, appliedSeq, outSeq, outbox }) => ({
+      ...{ id, stream, appliedSeq, outSeq },
+      kept: outbox.map(({ seq }) => seq),
+    })),
+    requests: [...store.requests.values()].map(({ id }) => id),
+  });
+}
