@@ -123,6 +123,7 @@ export {
   type ClaimRefusal,
   type ClaimView,
   claimShard,
+  givenUp,
   isAlive,
   isMirrored,
   isOwned,

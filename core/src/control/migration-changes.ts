@@ -1,7 +1,7 @@
 import { clipText } from "../wire/text.ts";
 import { type Compare, generationOf, type Operation } from "./control-store.ts";
 import type { Claimant } from "./ownership.ts";
-import { isAlive, isOwned } from "./ownership.ts";
+import { isAlive, isOwned, nextOwner } from "./ownership.ts";
 import { encodeRecord } from "./record-codec.ts";
 import {
   migrationKey,
@@ -150,7 +150,7 @@ export function switchShard(
     return refused("not-registered", `${me.node} is not registered with the boot ${me.boot}`);
   if (node.record.state !== "ready")
     return refused("not-ready", `${me.node} is ${node.record.state}`);
-  const next = { world: record.world, node: me.node, boot: me.boot, state: "owned" } as const;
+  const next = nextOwner(owner.record, { ...me, world: record.world });
   const wanted: ShardRecord = { wanted: me.node, reason: wantReasonOf(record) };
   const upgrade = upgradeParts(worldNameOf(shard), world.record, record);
   return {

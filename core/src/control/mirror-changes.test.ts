@@ -106,11 +106,46 @@ test("a mirror is asked for, confirmed by the owner, and takes the shard over", 
   const promoted = promote();
   assert.equal(owner().modified, promoted);
   assert.deepEqual(owner().record, {
-    ...{ world: world().created, node: "b", boot: "b1", state: "owned" },
+    ...{ world: world().created, node: "b", boot: "b1", state: "owned", promotedOver: epoch },
   });
   assert.deepEqual(view("b").shard.record, { wanted: "b", reason: "failover" });
   assert.equal(mirror().record, undefined);
   assert.equal(ask("a"), store.revision, "the next one may follow");
+});
+
+test("what a promotion has ended stays ended, whoever owns the world after that; not of another one of its name", () => {
+  inSync();
+  const ended = owner().modified;
+  const promoted = Number(promote());
+  const stays = () => assert.equal(owner().record?.promotedOver, ended);
+  stays();
+  assert.equal(
+    typeof propose(reclaimShard(shard, claimView(store, "arena", "b"), me("b"))),
+    "number",
+  );
+  stays();
+  const moving = migrationView(store, "arena", "c");
+  propose(beginMigration(shard, moving, migrationWish(1, { to: "c" }), store.generation));
+  propose(switchShard(shard, migrationView(store, "arena", "c"), me("c"), 2_000));
+  assert.equal(owner().record?.node, "c");
+  stays();
+  propose(releaseShard(shard, owner(), me("c")));
+  stays();
+  store.txn(wantShard(store, "arena", "a"));
+  assert.equal(typeof claim("a"), "number");
+  stays();
+  const epoch = owner().modified;
+  ask();
+  confirm();
+  promote();
+  assert.equal(owner().record?.promotedOver, epoch, "the newest of them");
+  assert.ok(epoch > promoted);
+  propose(releaseShard(shard, owner(), me("b")));
+  propose(removeWorld("arena", world()));
+  propose(createWorld("arena", world(), WORLD));
+  store.txn(wantShard(store, "arena", "a"));
+  assert.equal(typeof claim("a"), "number");
+  assert.equal(owner().record?.promotedOver, undefined);
 });
 
 test("a mirror is asked for only of what is owned, at another node that takes something new", () => {

@@ -1,5 +1,5 @@
 import { generationOf } from "./control-store.ts";
-import { type Claimant, isAlive, isMirrored, isOwned } from "./ownership.ts";
+import { type Claimant, isAlive, isMirrored, isOwned, nextOwner } from "./ownership.ts";
 import { encodeRecord } from "./record-codec.ts";
 import { mirrorKey, nodeKey, ownerKey, shardKey, worldKey, worldNameOf } from "./record-keys.ts";
 import type {
@@ -205,7 +205,11 @@ export function promoteMirror(
     return refused("not-registered", `${me.node} is not registered with the boot ${me.boot}`);
   if (node.record.state !== "ready" && node.record.state !== "draining")
     return refused("not-ready", `${me.node} is ${node.record.state}`);
-  const next = { world: record.world, node: me.node, boot: me.boot, state: "owned" } as const;
+  // What the owner's disk has beyond this mirror's state never was let out: it must not come back after what follows.
+  const next: OwnerRecord = {
+    ...nextOwner(owner.record, { ...me, world: record.world }),
+    promotedOver: owner.modified,
+  };
   const wanted: ShardRecord = { wanted: me.node, reason: "failover" };
   return {
     ok: true,

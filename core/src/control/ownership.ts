@@ -1,4 +1,4 @@
-import { generationOf, type Operation } from "./control-store.ts";
+import { generationOf, type Operation, type Revision } from "./control-store.ts";
 import { encodeRecord } from "./record-codec.ts";
 import { mirrorKey, nodeKey, ownerKey, shardKey, worldKey, worldNameOf } from "./record-keys.ts";
 import {
@@ -97,6 +97,24 @@ export function isMirrored(
   return record.epoch === owner.modified && generationOf(owner.modified) === generation;
 }
 
+/** What a promotion gave up in a world stays given up with whoever owns the shard next. */
+export function givenUp(
+  last: OwnerRecord | undefined,
+  world: Revision,
+): Pick<OwnerRecord, "promotedOver"> {
+  return last?.world === world && last.promotedOver !== undefined
+    ? { promotedOver: last.promotedOver }
+    : {};
+}
+
+/** The record of a new owner in the place of `last`. */
+export function nextOwner(
+  last: OwnerRecord | undefined,
+  { world, node, boot }: Pick<OwnerRecord, "world" | "node" | "boot">,
+): OwnerRecord {
+  return { world, node, boot, state: "owned", ...givenUp(last, world) };
+}
+
 /** The transaction by which a gameserver makes itself owner; its revision is the epoch. */
 export function claimShard(shard: string, view: ClaimView, me: Claimant): Proposal<ClaimRefusal> {
   const { world, owner, ownerNode, node, mirror } = view;
@@ -132,7 +150,7 @@ export function claimShard(shard: string, view: ClaimView, me: Claimant): Propos
   // It is dead because of its node's record: that must still be so when the claim is applied.
   if (last?.state === "owned" && last.node !== me.node)
     compare.push(modifiedIs(nodeKey(last.node), ownerNode.modified));
-  const record = { world: world.created, node: me.node, boot: me.boot, state: "owned" } as const;
+  const record = nextOwner(last, { ...me, world: world.created });
   return {
     ok: true,
     txn: {

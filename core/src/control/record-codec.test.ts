@@ -181,6 +181,12 @@ test("a world may say when it sleeps; records of before are read without it", ()
   });
 });
 
+test("an owner's record may say what a promotion has ended; those of before are read without it", () => {
+  const record = { ...records.owner, promotedOver: 2 ** 40 + 12 };
+  assert.deepEqual(decodeRecord("owner", encodeRecord("owner", record)), { ok: true, record });
+  assert.equal(recordProblem("owner", { ...record, promotedOver: -1 })?.field, "promotedOver");
+});
+
 test("fields are checked one by one, and absent or unknown ones are refused by name", () => {
   const wrong = [Symbol("no"), -1, 1.5, "x y".repeat(400), [[]], { a: 1 }, new Uint8Array(3)];
   for (const kind of kinds) {

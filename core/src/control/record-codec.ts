@@ -196,7 +196,13 @@ const catalogue: { readonly [K in RecordKind]: Fields<Records[K]> } = {
       "operator",
     ),
   },
-  owner: { world: unsigned, node: nodeName, boot, state: word("owned", "released") },
+  owner: {
+    world: unsigned,
+    node: nodeName,
+    boot,
+    state: word("owned", "released"),
+    promotedOver: optional(unsigned),
+  },
   module: { digest, entry: moduleEntry, bytes: integer(1, MAX_MODULE_BYTES) },
   snapshot: {
     world: unsigned,

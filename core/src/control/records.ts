@@ -137,6 +137,12 @@ export interface OwnerRecord {
   readonly boot: string;
   /** `released`: nobody owns it, and this node was the last. */
   readonly state: "owned" | "released";
+  /**
+   * The newest ownership that a mirror's promotion ended, if there was one; every later record of the shard names it as
+   * well. The files of that owner may be ahead of what its mirror went on with: they, and all earlier ones, are of a
+   * branch that was given up, from the promotion on.
+   */
+  readonly promotedOver?: Revision;
 }
 
 /**

@@ -27,6 +27,8 @@ export interface Ownership {
   sinceTurn?: number;
   /** The owner before this one gave the shard back, after it had stopped. Absent: it did not, or there was none. */
   released?: true;
+  /** As in the owner's record. */
+  promotedOver?: number;
 }
 
 /** A snapshot of another node, which took the place of what the files held. */

@@ -1,11 +1,11 @@
 import {
-  type MigrationRecord,
   OperatingError,
   type ReplicaCloseCode,
   type Revision,
   type WorldRecord,
 } from "@atlasnet/core";
 import type { ReplicaNews, ToThread } from "../host/protocol.ts";
+import type { MovedFrom } from "../placement/hosting-view.ts";
 import { problemOf } from "../problem-of.ts";
 import type { TargetEffect, TargetEvent } from "../replica/target-types.ts";
 import type { WorldRequest } from "../server/gameserver.ts";
@@ -24,7 +24,7 @@ export interface ArrivalDependencies {
 /** The transaction by which a shard became this node's. */
 export interface Taken {
   readonly epoch: Revision;
-  readonly of: Pick<MigrationRecord, "world">;
+  readonly of: MovedFrom;
   readonly dueMs: number;
   /** When it wrote the world's record, if it did. */
   readonly recorded?: Revision | undefined;

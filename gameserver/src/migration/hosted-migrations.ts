@@ -2,7 +2,6 @@ import {
   type ControlPlane,
   decodeRecord,
   type Logger,
-  type MigrationRecord,
   type ModuleSource,
   measureMove,
   migrationKey,
@@ -22,6 +21,7 @@ import type { Ownership } from "../durability/plan-run.ts";
 import type { MirrorHome } from "../mirror/mirror-home.ts";
 import type { Hosting } from "../placement/hosting.ts";
 import type { HostingEvent, TxnAnswer } from "../placement/hosting-types.ts";
+import type { MovedFrom } from "../placement/hosting-view.ts";
 import type { WorldRequest } from "../server/gameserver.ts";
 import type { WorldSnapshots } from "../snapshots/world-snapshots.ts";
 import type { MigrationHome } from "./migration-home.ts";
@@ -133,7 +133,7 @@ export class HostedMigrations implements MigrationHome, MirrorHome {
     return { world: name, module, ...settings, fresh: false };
   }
 
-  ownershipOf(shard: string, epoch: Revision, of: Pick<MigrationRecord, "world">): Ownership {
+  ownershipOf(shard: string, epoch: Revision, of: MovedFrom): Ownership {
     return this.dependencies.hosting.seen.movedHere(shard, epoch, of);
   }
 

@@ -349,7 +349,7 @@ export class Incoming {
   private async promote(epoch: number, dueMs: number): Promise<string | undefined> {
     const { record } = this;
     const problem = await this.arrival.promote(
-      { epoch, of: record, dueMs, recorded: record.module && epoch },
+      { epoch, of: { world: record.world }, dueMs, recorded: record.module && epoch },
       { isThere: this.stream?.over === false, isDropped: () => this.isDropped },
     );
     if (problem === undefined) this.toStream({ type: "done", owner: epoch });

@@ -1,5 +1,4 @@
 import type {
-  MigrationRecord,
   NodeRegistration,
   Revision,
   ShardSealed,
@@ -11,6 +10,7 @@ import type {
 import type { Ownership } from "../durability/plan-run.ts";
 import type { ToThread } from "../host/protocol.ts";
 import type { TxnAnswer } from "../placement/hosting-types.ts";
+import type { MovedFrom } from "../placement/hosting-view.ts";
 import type { WorldRequest } from "../server/gameserver.ts";
 
 /** What migrations need of the node: its records, its registration, its way to the control plane, its modules. */
@@ -31,7 +31,7 @@ export interface MigrationHome {
   /** What it is to run as, with its module here. @throws OperatingError that says what to do */
   prepare(shard: string, world: WorldRecord): Promise<WorldRequest>;
   /** As which this node owns what the switch at `epoch` gave it. */
-  ownershipOf(shard: string, epoch: Revision, of: Pick<MigrationRecord, "world">): Ownership;
+  ownershipOf(shard: string, epoch: Revision, of: MovedFrom): Ownership;
   /** It is about to run: what it writes is for the snapshot store. */
   expect(shard: string, world: WorldRecord): void;
   /** It runs here. `recorded`: when the world's record became this one, if the watch may not have shown that yet. */

@@ -325,8 +325,9 @@ export class Mirroring {
 
   /** The promotion has committed. Undefined: it runs; otherwise why it does not. */
   private async promote(epoch: number): Promise<string | undefined> {
+    const { world, epoch: promotedOver } = this.record;
     const problem = await this.arrival.promote(
-      { epoch, of: this.record, dueMs: 0 },
+      { epoch, of: { world, promotedOver }, dueMs: 0 },
       { isThere: this.stream?.over === false, isDropped: () => this.isDropped },
     );
     if (problem === undefined) this.toStream({ type: "done", owner: epoch });

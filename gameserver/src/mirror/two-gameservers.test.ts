@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { snapshotKey } from "@atlasnet/core";
-import { until } from "../testing/counting-node.ts";
+import { holdRecords, until } from "../testing/counting-node.ts";
 import { mirroredNodes } from "../testing/mirrored-nodes.ts";
 import { inOrder, last, oneStory, SHARD } from "../testing/two-nodes.ts";
 
@@ -30,6 +30,9 @@ test("a world's owner dies: its mirror goes on, and nothing that anybody was tol
     h.told.filter(({ type }) => type === "placed"),
     [{ type: "placed", world: "arena", shard: SHARD, epoch: after.epoch }],
   );
+  await h.host.drain();
+  const { state, promotedOver } = owner().record ?? {};
+  assert.deepEqual([state, promotedOver], ["released", before.epoch], "the next owner knows, too");
 });
 
 test("an owner that its mirror cannot reach is owner no more, and has let nothing out since", async (t) => {
@@ -58,6 +61,29 @@ test("an owner that its mirror cannot reach is owner no more, and has let nothin
   const again = await g.watch(after);
   await until(() => last(again.counts) > last(after.counts) + 10);
   assert.ok(oneStory(before, after, again));
+});
+
+test("what an owner had beyond its mirror does not come back when that one is lost before it records anything", async (t) => {
+  let isCut = false;
+  const { g, h, tiny, ask, inSync, owner } = await mirroredNodes(t, (message) =>
+    isCut ? undefined : message,
+  );
+  const before = await g.watch();
+  await until(() => tiny.seen("snapshot", snapshotKey(SHARD)).record !== undefined);
+  await until(() => last(before.counts) > 60);
+  ask("h");
+  await inSync();
+  const held = holdRecords(h);
+  isCut = true;
+  await until(() => owner().record?.node === "h");
+  const after = await h.watch(before);
+  await until(() => held.length > 0 && g.epoch === undefined);
+  await h.control.lose();
+  g.control.want("arena", "g");
+  const back = await g.watch(after);
+  assert.ok(back.timeline > before.timeline, "it went back, and says so");
+  // To the recorded snapshot: that is of both branches. Its own files hold ticks that nobody was told of.
+  assert.ok((back.counts[0] ?? 0) < 60, `it goes on at ${back.counts[0]}`);
 });
 
 test("a world whose mirror dies or leaves goes on without it, at its epoch", async (t) => {

@@ -1,4 +1,4 @@
-import { claimShard, ownerKey, reclaimShard, type TxnRequest } from "@atlasnet/core";
+import { claimShard, givenUp, ownerKey, reclaimShard, type TxnRequest } from "@atlasnet/core";
 import type { Ownership } from "../durability/plan-run.ts";
 import type { HostedShard } from "./hosted-shard.ts";
 import type { TxnAnswer } from "./hosting-types.ts";
@@ -45,7 +45,8 @@ export class Claiming {
     if (entry.proposed?.turn === turn)
       return this.owned(entry, { ...entry.proposed, epoch: modified });
     const world = record?.world ?? 0;
-    this.owned(entry, { epoch: modified, world, turn, lastTurn: undefined });
+    const given = givenUp(record, world);
+    this.owned(entry, { epoch: modified, world, turn, lastTurn: undefined, ...given });
   }
 
   private reclaim(entry: HostedShard): void {
@@ -69,7 +70,12 @@ export class Claiming {
     if (proposal?.ok !== true || entry.ownership === undefined)
       return outbox.notRenewed(entry.shard);
     const { world, turn } = entry.ownership;
-    const next = { world, turn: turn + 1, ...entry.goesOn(turn) };
+    const next = {
+      world,
+      turn: turn + 1,
+      ...entry.goesOn(turn),
+      ...givenUp(seen.owner.record, world),
+    };
     this.propose(entry, "reclaim", proposal.txn, next);
   }
 

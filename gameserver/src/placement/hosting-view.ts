@@ -3,6 +3,7 @@ import {
   type ClaimView,
   claimShard,
   generationOf,
+  givenUp,
   isAlive,
   isMirrored,
   type MigrationRecord,
@@ -27,6 +28,9 @@ import type { Ownership } from "../durability/plan-run.ts";
 import { ClusterRecords } from "./cluster-records.ts";
 import type { HostedShard } from "./hosted-shard.ts";
 import { runsAs } from "./runs-as.ts";
+
+/** What a shard that comes while it runs was before: of a promotion, also which ownership that has ended. */
+export type MovedFrom = Pick<OwnerRecord, "world" | "promotedOver">;
 
 /** What the records and this node's registration say of a shard: whose it is, and what may become of it. */
 export class HostingView {
@@ -160,7 +164,10 @@ export class HostingView {
   own(entry: HostedShard): Seen<OwnerRecord> {
     const { ownership } = entry;
     const { boot = "" } = this.registration ?? {};
-    const record = { world: ownership?.world ?? 0, node: this.node, boot, state: "owned" } as const;
+    const record: OwnerRecord = {
+      ...{ world: ownership?.world ?? 0, node: this.node, boot, state: "owned" },
+      ...(ownership?.promotedOver !== undefined && { promotedOver: ownership.promotedOver }),
+    };
     return { record, created: 0, modified: entry.floor };
   }
 
@@ -211,12 +218,13 @@ export class HostingView {
     }
   }
 
-  /** As which this node owns what has moved here, by the switch that had `epoch`. */
-  movedHere(shard: string, epoch: Revision, { world }: Pick<MigrationRecord, "world">): Ownership {
-    const { modified } = this.records.seen("owner", ownerKey(shard));
+  /** As which this node owns what has moved here, by the switch or the promotion that had `epoch`. */
+  movedHere(shard: string, epoch: Revision, { world, promotedOver }: MovedFrom): Ownership {
+    const { record, modified } = this.records.seen("owner", ownerKey(shard));
     const version = this.records.version(ownerKey(shard));
     const turn = modified < epoch ? version + 1 : version;
-    return { epoch, world, turn, lastTurn: undefined };
+    const given = promotedOver === undefined ? givenUp(record, world) : { promotedOver };
+    return { epoch, world, turn, lastTurn: undefined, ...given };
   }
 
   /** Whose turn it would be after a claim, and whose it was. */
@@ -226,7 +234,8 @@ export class HostingView {
     const isHere =
       record?.node === this.node && generationOf(modified) === this.registration?.generation;
     const released = record?.state === "released" && { released: true as const };
-    const turn = { world: this.worldOf(entry).created, turn: version + 1, ...released };
+    const world = this.worldOf(entry).created;
+    const turn = { world, turn: version + 1, ...released, ...givenUp(record, world) };
     if (record === undefined) return { ...turn, lastTurn: "none" };
     if (!isHere) return { ...turn, lastTurn: undefined };
     return { ...turn, ...entry.goesOn(record.state === "owned" ? version : version - 1) };

@@ -271,6 +271,28 @@ test("after a restore from a backup revisions of keys may be lower, and it still
   assert.equal(ownership.lastTurn, undefined, "the backup does not know who had it last");
 });
 
+test("what a promotion has ended is known to whoever owns the shard later, and said again when it is given back", () => {
+  create("arena");
+  const world = store.seen("world", worldKey("arena")).created;
+  const record = () => store.seen("owner", ownerKey("arena/0")).record;
+  const last = { world, node: "h", boot: "h1", state: "released", promotedOver: 3 } as const;
+  put(ownerKey("arena/0"), encodeRecord("owner", last));
+  const claim = only(done(only(deliver(), "prepare"), "prepared"), "txn");
+  const open = only(answer(claim, apply(claim.request)), "open");
+  assert.equal(open.ownership.promotedOver, 3);
+  assert.equal(record()?.promotedOver, 3);
+  done(open, "opened");
+  deliver();
+  const renewed = only(tell({ type: "renew", shard: "arena/0" }), "txn");
+  const again = only(answer(renewed, apply(renewed.request)), "renewed");
+  assert.equal(again.ownership?.promotedOver, 3);
+  deliver();
+  want("arena", "h");
+  const release = only(done(only(deliver(), "close"), "closed"), "txn");
+  apply(release.request);
+  assert.deepEqual(record(), { ...last, node: "g", boot: "g1" });
+});
+
 describe("a shard that moves while it runs", () => {
   const migration = (world: string, epoch: number): MigrationRecord => ({
     id: "0123456789abcdef",
@@ -308,6 +330,8 @@ describe("a shard that moves while it runs", () => {
     const epoch = store.revision;
     const ownership = hosting.seen.movedHere("arena/0", epoch, migration("arena", before));
     assert.deepEqual(ownership, { epoch, world, turn: 4, lastTurn: undefined });
+    const of = { world, promotedOver: before };
+    assert.equal(hosting.seen.movedHere("arena/0", epoch, of).promotedOver, before);
     tell({ type: "adopted", shard: "arena/0", ownership, record: worldRecord(), recorded: 0 });
     assert.deepEqual(tell({ type: "time" }), [], "the view still wants it elsewhere");
     assert.ok(hosting.runsAt("arena/0", epoch));

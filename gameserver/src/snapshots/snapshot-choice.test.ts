@@ -19,6 +19,19 @@ test("at the epoch of the snapshot, the files of its run count unless they are b
   assert.equal(localCounts(local(6, 9), { epoch: 6, tick: 10 }), false);
 });
 
+test("files of an owner over whom a mirror was promoted do not count, nor do earlier ones", () => {
+  const recorded = { epoch: 6, tick: 10, promotedOver: 8 };
+  assert.equal(localCounts(local(8, 9_000), recorded), false);
+  assert.equal(localCounts(local(7, 9_000), recorded), false);
+  assert.equal(
+    localCounts(local(9, 12), recorded),
+    true,
+    "the mirror's own, and of who came after",
+  );
+  // Whoever came after has recorded something by now.
+  assert.equal(localCounts(local(10, 12), { ...recorded, epoch: 10 }), true);
+});
+
 test("files that lost their newest do not count where the snapshot is newer", () => {
   assert.equal(localCounts(local(7, 9, ["x"]), { epoch: 6, tick: 10 }), false);
   assert.equal(localCounts(local(7, 11, ["x"]), { epoch: 6, tick: 10 }), true);

@@ -8,6 +8,8 @@ export interface RecordedState {
   /** Of the ownership that recorded it. */
   readonly epoch: number;
   readonly tick: number;
+  /** The newest ownership that a promotion ended, as the shard's owner record says. */
+  readonly promotedOver?: number | undefined;
 }
 
 /** What a node's own files of a shard hold. */
@@ -27,11 +29,15 @@ export interface LocalState {
  * and so does whoever makes a snapshot. So of two states the one of the later epoch counts: files of an earlier one are of a
  * branch that was given up, whatever their ticks are. At the same epoch they are that snapshot's own run.
  *
+ * A mirror that takes over runs before it can record that. Its promotion itself says which epoch it has ended: files of
+ * that one may be ahead of what the mirror went on with, and do not count either.
+ *
  * @param local undefined: none, or those of another world of the same name
  */
 export function localCounts(local: LocalState | undefined, recorded: RecordedState): boolean {
   if (local?.owner === undefined || local.tip === undefined) return false;
   if (local.owner.epoch < recorded.epoch) return false;
+  if (local.owner.epoch <= (recorded.promotedOver ?? 0)) return false;
   if (local.owner.epoch > recorded.epoch && local.damaged.length === 0) return true;
   return local.tip.tick >= recorded.tick;
 }

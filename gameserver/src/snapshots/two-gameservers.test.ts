@@ -6,7 +6,7 @@ import { type TestContext, test } from "node:test";
 import { FakeBucket } from "@atlasnet/artifacts/testing";
 import { snapshotKey } from "@atlasnet/core";
 import { TinyStore } from "@atlasnet/core/testing";
-import { CountingNode, until } from "../testing/counting-node.ts";
+import { CountingNode, holdRecords, until } from "../testing/counting-node.ts";
 import { openSnapshotStore } from "./snapshot-store.ts";
 
 const SHARD = "arena/0";
@@ -88,18 +88,6 @@ test("what was not recorded when a node is lost is gone, also for that node, and
   assert.ok(![before.timeline, after.timeline].includes(back.timeline));
   assert.ok((back.counts[0] ?? 0) < last(before.counts), "files of a branch that was given up");
 });
-
-/** Snapshots that a node records wait until they are let go. */
-function holdRecords({ control: { store } }: CountingNode) {
-  const held: (() => void)[] = [];
-  const { txn } = store;
-  store.txn = async (request) => {
-    const isRecord = request.then?.some((op) => "key" in op && op.key === snapshotKey(SHARD));
-    if (isRecord === true) await new Promise<void>((resolve) => held.push(resolve));
-    return txn(request);
-  };
-  return held;
-}
 
 test("what others did is given up before a world opens, not after", async (t) => {
   const { g, h, record, owner } = await scene(t);

@@ -83,7 +83,9 @@ export class WorldSnapshots {
     const { record } = await this.recorder.read(shard);
     if (record === undefined || record.world !== ownership.world) return undefined;
     const { epoch, newest } = record;
-    return { record, recorded: { epoch, tick: newest.tick }, exact: isExact(record, ownership) };
+    const { promotedOver } = ownership;
+    const recorded = { epoch, tick: newest.tick, promotedOver };
+    return { record, recorded, exact: isExact(record, ownership) };
   }
 
   /** Brings it to this node's disk. @throws OperatingError that says what to do: the world must not start empty. */

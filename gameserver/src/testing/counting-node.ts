@@ -11,6 +11,7 @@ import {
   NODE_CHANNEL,
   noopLogger,
   shardChannel,
+  snapshotKey,
 } from "@atlasnet/core";
 import { NodeDisk, noopMeter, systemClock } from "@atlasnet/core/node";
 import { type TinyStore, wrappedLink } from "@atlasnet/core/testing";
@@ -236,6 +237,18 @@ export class CountingNode {
       ...{ session: attached.session, timeline: attached.timeline },
     };
   }
+}
+
+/** Snapshots that a node records of the counting world wait until they are let go. */
+export function holdRecords({ control: { store } }: CountingNode): readonly (() => void)[] {
+  const held: (() => void)[] = [];
+  const { txn } = store;
+  store.txn = async (request) => {
+    const isRecord = request.then?.some((op) => "key" in op && op.key === snapshotKey("arena/0"));
+    if (isRecord === true) await new Promise<void>((resolve) => held.push(resolve));
+    return txn(request);
+  };
+  return held;
 }
 
 /** Waits for a state that another thread brings about. */
