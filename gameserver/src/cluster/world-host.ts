@@ -574,10 +574,11 @@ export class WorldHost implements GameserverControl {
   private async close({
     shard,
     attempt,
+    reason,
     then,
   }: Extract<HostingEffect, { type: "close" }>): Promise<void> {
     const world = worldOfShard(shard) ?? shard;
-    const { snapshots, control } = this.dependencies;
+    const { snapshots, control, migrations } = this.dependencies;
     const { records } = this.hosting;
     const isKept = then === "release" && this.durabilityOf(world) !== "none";
     const { wanted } = records.seen("shard", shardKey(shard)).record ?? {};
@@ -585,9 +586,11 @@ export class WorldHost implements GameserverControl {
     if (isKept && wanted !== undefined && wanted !== control.node)
       await snapshots?.reachable(shard, () => this.state === "running" && isCurrent());
     // From here on it is saved in its last state, which is to be recorded: its mirror is needed no more.
-    await this.dependencies.migrations?.mirrors.free(shard, "it is closed");
+    await migrations?.mirrors.free(shard, "it is closed");
     // Everything was lost meanwhile: what runs now is another one.
     if (!isCurrent()) return;
+    // It may be sealed for a move that comes to nothing: it does not go on then, and nobody is told that it does.
+    migrations?.gone(shard, reason);
     // It has moved, or is somebody else's: what it leaves here is of no account.
     const { node } = records.seen("owner", ownerKey(shard)).record ?? {};
     if (node !== control.node) snapshots?.forget(shard);

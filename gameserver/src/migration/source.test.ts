@@ -23,6 +23,10 @@ function scene() {
       if (type === "copying") return source.handle({ type, again: false }, 1);
       if (type === "copied" || type === "ready" || type === "caught-up" || type === "look")
         return source.handle({ type }, 1);
+      if (type === "gone" || type === "give-up")
+        return source.handle({ type, problem: "this node is stopping" }, 1);
+      if (type === "answered")
+        return source.handle({ type, attempt: 1, answer: { type: "done", revision: 31 } }, 1);
       throw new Error(`${type} is not of this scene`);
     });
   /** The record is gone, and the owner's is another one. */
@@ -49,4 +53,20 @@ test("another owner without a seal: it was given back and has not moved, whoever
     ownerAt(31);
     assert.deepEqual(outcomes(tell("look")), ["aborted"], before.join());
   }
+});
+
+test("what is closed while it is sealed does not go on when its move is ended", () => {
+  const abort = (...before: SourceEvent["type"][]) => {
+    const { tell } = scene();
+    tell("copying", "copied", "ready", "caught-up");
+    assert.deepEqual(
+      tell(...before).map(({ type }) => type),
+      ["txn"],
+      "whoever follows may have taken it over: the stream does not end yet",
+    );
+    return tell("answered").map(({ type }) => type);
+  };
+  assert.deepEqual(abort("give-up"), ["unseal", "end", "over"]);
+  assert.deepEqual(abort("gone"), ["end", "over"]);
+  assert.deepEqual(abort("give-up", "gone"), ["end", "over"]);
 });

@@ -28,7 +28,7 @@ export type SourceEvent =
   | { readonly type: "failed"; readonly code: ReplicaCloseCode; readonly reason: string }
   /** The shard stands still. */
   | { readonly type: "sealed" }
-  /** The shard runs here no more. */
+  /** The shard runs here no more, or is about to be closed; unless it has moved, it does not go on by itself. */
   | { readonly type: "gone"; readonly problem: string }
   /** An operator, or a stop of this node, wants it to end. */
   | { readonly type: "give-up"; readonly problem: string }
@@ -85,7 +85,7 @@ export interface SourceDependencies {
  * 2. A sealed shard goes on only when an abort is known to have committed: by the answer to this node's own
  *    transaction, or because the record is gone while the owner is still the one that it was begun for. Neither a
  *    deadline nor a lost link is enough; they only make it propose the abort.
- * 3. Before the seal, an abort ends the copy and nothing else.
+ * 3. Before the seal, an abort ends the copy and nothing else. What was closed while it was sealed stays closed.
  * 4. It ends by itself: after the record's deadline since this node has seen it, and after `maxSealedMs` of standing still.
  */
 export class MigrationSource {
@@ -98,6 +98,8 @@ export class MigrationSource {
   private isReady = false;
   private isCaughtUp = false;
   private sealedAt: number | undefined;
+  /** There is nothing to unseal any more. */
+  private isGone = false;
   /** Why it is to be aborted; undefined: it is not. */
   private problem: string | undefined;
   /** The transaction under way; 0: none. */
@@ -165,8 +167,7 @@ export class MigrationSource {
       case "failed":
         return this.giveUp(`${event.reason} (${event.code})`, event.code);
       case "gone":
-        // There is nothing to unseal any more.
-        if (this.now === "sealed") this.now = "aborting";
+        this.isGone = true;
         return this.giveUp(event.problem, "failed");
       case "give-up":
         return this.giveUp(event.problem, "failed");
@@ -248,11 +249,8 @@ export class MigrationSource {
   }
 
   private aborted(problem: string): void {
-    if (this.now === "sealed") {
-      this.effects.push({ type: "unseal" }, { type: "end", code: "ended", reason: problem });
-    } else if (this.now !== "aborting") {
-      this.effects.push({ type: "end", code: "ended", reason: problem });
-    }
+    if (this.now === "sealed" && !this.isGone) this.effects.push({ type: "unseal" });
+    if (this.now !== "aborting") this.effects.push({ type: "end", code: "ended", reason: problem });
     this.over("aborted", problem);
   }
 

@@ -4,7 +4,9 @@ import {
   abortMigration,
   firstShard,
   type LinkMessage,
+  migrationKey,
   movedKey,
+  SHARDS,
   snapshotKey,
 } from "@atlasnet/core";
 import { until } from "../testing/counting-node.ts";
@@ -230,4 +232,39 @@ test("a node that stops has its worlds moved away while they run; what does not 
   // Nobody is left to take it.
   await h.host.drain(20_000);
   assert.equal(owner().record?.state, "released");
+});
+
+test("what is sealed for a move when its node stops is closed as it is: nobody is told that it goes on", async (t) => {
+  const { g, h, move, moved, owner } = await twoNodes(t);
+  const { counts } = await g.watch();
+  await until(() => last(counts) > 5);
+  h.control.silent = true;
+  // The abort has committed, and this node hears of it when its world is given back already.
+  const { store } = g.control;
+  const { txn } = store;
+  const answers: (() => void)[] = [];
+  let isHeld = true;
+  store.txn = async (request) => {
+    const result = await txn(request);
+    const ends = request.then.some((each) => "key" in each && each.key === migrationKey(SHARD));
+    if (ends && isHeld) await new Promise<void>((answer) => answers.push(answer));
+    return result;
+  };
+  move("h");
+  await until(() => g.told.some(({ type }) => type === "shard-sealed"));
+  g.control.late = SHARDS;
+  const drained = g.host.drain(200);
+  await until(() => owner().record?.state === "released" && answers.length > 0);
+  assert.equal(moved()?.outcome, "aborted");
+  isHeld = false;
+  for (const answer of answers) answer();
+  g.control.catchUp();
+  await drained;
+  await until(() => g.migrating === undefined);
+  // What it said has come by then.
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(
+    g.told.map(({ type }) => type).filter((type) => type.startsWith("shard-")),
+    ["shard-sealed"],
+  );
 });

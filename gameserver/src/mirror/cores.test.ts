@@ -33,8 +33,8 @@ function ownedBy(node: string, modified = EPOCH): Seen<OwnerRecord> {
   return seenAt({ world: 1, node, boot: `${node}1`, state: "owned" }, modified);
 }
 
-function nodeOf(fields: Partial<NodeRecord>): Seen<NodeRecord> {
-  return seenAt({ ...nodeRecord({ state: "ready", ...fields }), cordoned: false }, 5);
+function nodeOf(fields: Partial<NodeRecord>, modified = 5): Seen<NodeRecord> {
+  return seenAt({ ...nodeRecord({ state: "ready", ...fields }), cordoned: false }, modified);
 }
 
 class OwnerScene {
@@ -279,6 +279,34 @@ test("a copy that goes while its promotion is under way is withdrawn, unless tha
   assert.deepEqual(s.pass(100), ["txn withdraw"]);
   s.view = { ...s.view, owner: ownedBy("b", 20), mirror: ABSENT };
   assert.deepEqual(s.tell({ type: "look" }), ["promote 20"]);
+});
+
+test("a mirror whose owner is lost before it was in sync withdraws: the shard can be opened here", () => {
+  const asks = { mirror: seenAt(asked, 11) };
+  const early = "withdraws: its owner was lost before it was in sync";
+  const done = { type: "done", revision: 20 } as const;
+  for (const gone of [
+    { boot: "a1", state: "lost" },
+    { boot: "a2", state: "ready" },
+  ] as const) {
+    const s = new FollowerScene().following();
+    s.view = { ...s.view, ...asks, ownerNode: nodeOf({ boot: "a0" }, 9) };
+    assert.deepEqual(s.tell({ type: "look" }), [], "the owner's node is not shown yet");
+    s.view = { ...s.view, ownerNode: nodeOf(gone, 19) };
+    assert.deepEqual(s.tell({ type: "look" }), ["silence", early, "txn withdraw"]);
+    const ended = s.tell({ type: "answered", attempt: 1, answer: done });
+    assert.deepEqual(ended, ["drop", "over: withdrawn"]);
+  }
+});
+
+test("a mirror that was confirmed just before its owner was lost is not withdrawn: it takes over", () => {
+  const s = new FollowerScene().following();
+  s.view = { ...s.view, mirror: seenAt(asked, 11) };
+  s.view = { ...s.view, ownerNode: nodeOf({ boot: "a1", state: "lost" }, 19) };
+  assert.equal(s.tell({ type: "look" }).at(-1), "txn withdraw");
+  assert.deepEqual(s.tell({ type: "answered", attempt: 1, answer: { type: "conflict" } }), []);
+  s.view = { ...s.view, mirror: seenAt(inSync, 12) };
+  assert.deepEqual(s.pass(100), ["txn promote"]);
 });
 
 test("a node that leaves withdraws what it has in sync, and takes over from an owner that is suspected", () => {

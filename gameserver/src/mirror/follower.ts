@@ -103,7 +103,8 @@ export interface MirrorFollowerOptions {
  *
  * 1. It suspects only while the watch shows it in sync. With the whole state it proposes `promoteMirror`; without, because
  *    its thread died or this node was taken for lost, `withdrawMirror`: the shard must not be left to one that cannot
- *    go on with it. It withdraws as well when this node leaves and the owner is not suspected.
+ *    go on with it. It withdraws as well when this node leaves and the owner is not suspected; and before it is in sync,
+ *    once the owner was taken for lost: nothing comes of it then, and this node may be the one to open the shard.
  * 2. It stops to acknowledge before it proposes either, and goes on only when both are known not to have
  *    committed: after conflicts alone, with the record still there, and the owner heard since.
  * 3. It is promoted once that is known to have committed: by the answer, or because the watch shows this boot as the owner.
@@ -135,8 +136,10 @@ export class MirrorFollower {
   private isInSync = false;
   /** Why this node takes part no more. */
   private leaving: string | undefined;
-  /** This node leaves an owner that is not suspected: it is not promoted, whether or not it could be. */
+  /** It is not promoted, whether or not it could be: this node leaves an owner that is not suspected, or `isEarly`. */
   private isWithdrawing = false;
+  /** The owner was lost before the watch showed this mirror in sync. */
+  private isEarly = false;
 
   /** `now` in ms, on any clock that does not go back. `view`: what the watch shows now. */
   constructor(options: MirrorFollowerOptions, view: () => FollowedView, now: number) {
@@ -233,6 +236,7 @@ export class MirrorFollower {
     this.isInSync = isMirrored(view.mirror, view.owner, this.options.me.generation);
     if (this.now !== "suspecting") this.suspect(view);
     if (this.now !== "suspecting" && this.leaving !== undefined) this.leave(this.leaving);
+    if (!this.isEnding) this.endEarly(view);
     if (this.now === "suspecting") this.propose(view);
   }
 
@@ -280,9 +284,25 @@ export class MirrorFollower {
     this.effects.push({ type: "withdraws", reason: problem });
   }
 
+  /**
+   * An owner that was lost before the mirror was in sync: the shard begins by the rules for one without a mirror, and not
+   * as long as it is kept free for this one. The watch may be about to show that it was confirmed: what was asked cannot be
+   * withdrawn then, and the mirror takes over.
+   */
+  private endEarly(view: FollowedView): void {
+    if (this.isInSync) {
+      if (this.isEarly) this.isEarly = this.isWithdrawing = false;
+    } else if (this.now !== "suspecting" && wasLost(view)) {
+      this.beSilent();
+      this.isEarly = this.isWithdrawing = true;
+      const reason = "its owner was lost before it was in sync";
+      this.effects.push({ type: "withdraws", reason });
+    }
+  }
+
   private beSilent(): void {
     this.now = "suspecting";
-    this.isWithdrawing = false;
+    this.isEarly = this.isWithdrawing = false;
     this.retryAt = Number.POSITIVE_INFINITY;
     this.isUnknown = false;
     this.wasHeard = false;
@@ -379,4 +399,11 @@ export class MirrorFollower {
     this.now = "over";
     this.effects.push({ type: "over", outcome, problem });
   }
+}
+
+/** The owner's boot is gone. What the watch shows of its node may be of before it was the owner, and says nothing then. */
+function wasLost({ owner, ownerNode }: FollowedView): boolean {
+  const { record, modified } = ownerNode;
+  const isNewer = record !== undefined && modified > owner.modified;
+  return isNewer && owner.record !== undefined && !isAlive(record, owner.record.boot);
 }

@@ -29,7 +29,7 @@ export class MirrorWatch {
     });
     this.withdrawals = meter.createCounter("atlasnet_mirror_withdrawals_total", {
       description:
-        "Mirrors in sync that this node gave up by itself: it had lost the copy, or was stopping",
+        "Mirrors that this node gave up by itself: it had lost the copy, was stopping, or the owner was lost before it was in sync",
     });
   }
 

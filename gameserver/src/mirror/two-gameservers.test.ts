@@ -35,6 +35,24 @@ test("a world's owner dies: its mirror goes on, and nothing that anybody was tol
   assert.deepEqual([state, promotedOver], ["released", before.epoch], "the next owner knows, too");
 });
 
+test("a world whose owner is lost before its mirror was in sync is opened where that was made", async (t) => {
+  let asks = 0;
+  const { g, h, ask, owner, mirror } = await mirroredNodes(t, (message) => {
+    if (message.type !== "replica-copy") return message;
+    asks += 1;
+    return undefined;
+  });
+  await g.watch();
+  ask("h");
+  await until(() => asks > 0);
+  await g.control.lose();
+  g.control.want("arena", "h");
+  await until(() => owner().record?.node === "h");
+  assert.equal(mirror(), undefined);
+  const { counts } = await h.watch();
+  await until(() => last(counts) > 5);
+});
+
 test("an owner that its mirror cannot reach is owner no more, and has let nothing out since", async (t) => {
   let isCut = false;
   const { g, h, ask, inSync, owner } = await mirroredNodes(t, (message) =>

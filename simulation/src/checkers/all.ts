@@ -62,7 +62,10 @@ export class Checkers {
     this.noGhosts = new NoGhosts({ violations });
     this.exactlyOnce = new ExactlyOnce({ violations });
     this.bounds = new Bounds({ violations });
-    const mirrorGates = new MirrorGates({ violations, worlds, item });
+    const mirrorGates = new MirrorGates({
+      ...{ violations, worlds, item },
+      acknowledged: (id) => this.promotions.acknowledged(id),
+    });
     this.mirrorGates = mirrorGates;
     const isOfTheMirror = (passage: SimPassage) => mirrorGates.isOfTheMirror(passage);
     this.oneActor = new OneActor({ violations, item, bootOf, isOfTheMirror });

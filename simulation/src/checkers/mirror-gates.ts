@@ -18,6 +18,8 @@ export interface MirrorGatesDependencies {
   readonly worlds: readonly string[];
   /** What is committed at this very moment, of all clocks. */
   item(key: string): KeyValue | undefined;
+  /** A mirror, by its id, says that it has a whole copy. */
+  acknowledged(id: string): void;
 }
 
 type InSync = NonNullable<ReturnType<typeof mirrorInSync>>;
@@ -127,6 +129,8 @@ export class MirrorGates implements Checker {
 
   private acknowledges(from: string, id: string, { shard, tick }: ReplicaAck): void {
     this.has(id, tick);
+    // While a copy comes, it names none.
+    if (tick > 0) this.deps.acknowledged(id);
     if (this.calls.isOpen(id))
       this.report(`${from} acknowledges tick ${tick} of ${shard}, and has proposed itself`);
   }

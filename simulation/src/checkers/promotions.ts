@@ -10,7 +10,7 @@ import {
   type OwnerRecord,
   ownerKey,
 } from "@atlasnet/core";
-import { migrationOf, mirrorInSync, nodeOf, ownerOf } from "./records.ts";
+import { migrationOf, mirrorInSync, mirrorOf, nodeOf, ownerOf } from "./records.ts";
 import type { MadeTick, TickChecker } from "./ticks.ts";
 
 export interface PromotionsDependencies {
@@ -79,13 +79,24 @@ export class Promotions implements TickChecker {
     }
   }
 
-  /** A world thread of a node died: copies that it had are no more. */
+  /**
+   * A world thread of a node died: copies that it had are no more. Also of who is only asked to mirror: its owner may have
+   * heard that it has them, and confirm it.
+   */
   lostThread(node: string): void {
-    for (const { inSync } of this.before.values()) {
-      if (inSync?.mirror.node === node) this.copiesLost.add(inSync.mirror.id);
-      if (inSync?.owner.node === node) this.statesLost.add(inSync.mirror.id);
+    const { worlds, item } = this.deps;
+    for (const shard of worlds.map(firstShard)) {
+      const mirror = mirrorOf(item(mirrorKey(shard)));
+      if (mirror === undefined) continue;
+      if (mirror.node === node) this.copiesLost.add(mirror.id);
+      if (ownerOf(item(ownerKey(shard)))?.node === node) this.statesLost.add(mirror.id);
     }
     for (const [key, owed] of this.owed) if (owed.node === node) this.owed.delete(key);
+  }
+
+  /** A mirror says that it has a whole copy. */
+  acknowledged(id: string): void {
+    this.copiesLost.delete(id);
   }
 
   ticked({ shard: { options }, result }: MadeTick): void {
