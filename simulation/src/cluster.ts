@@ -7,7 +7,7 @@ import { Moves } from "./checkers/moves.ts";
 import { drive } from "./driver.ts";
 import type { ClusterFaults } from "./faults.ts";
 import { names } from "./names.ts";
-import { spoilState } from "./nodes/disturbance.ts";
+import { spoilStates } from "./nodes/disturbance.ts";
 import { SimApiservers } from "./nodes/sim-apiservers.ts";
 import { SIM_LIMITS } from "./nodes/sim-proxy.ts";
 import { drawPlan, type Plan } from "./plan.ts";
@@ -80,7 +80,7 @@ export class ClusterSimulation {
         violations: this.violations,
         item: (key) => this.apiservers.item(key),
         bootOf: (node) => this.processes.bootOf(node),
-        spoil: (shard) => spoilState(shard, faults),
+        spoil: spoilStates(faults),
       },
     );
     const network = new SimNetwork(

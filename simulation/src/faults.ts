@@ -35,8 +35,11 @@ export const CLUSTER_FAULTS = [
   // Upgrades
   "lets-out-its-trial",
   "goes-on-after-a-failed-trial",
+  // Mirrors that cannot go on
+  "never-withdraws",
   // Sleep
   "wakes-for-nobody",
+  "wakes-as-another",
 ] as const;
 
 export type ClusterFault = (typeof CLUSTER_FAULTS)[number];

@@ -92,7 +92,7 @@ export function drawPlan(random: PseudoRandom, later: PseudoRandom): Plan {
     proxyRoll: some(0.5, 0.03, later),
     sleepAfterSeconds: later.float() < 0.4 ? later.int(1, 4) : 0,
     nap: some(0.5, 0.04, later),
-    upgrade: some(0.5, 0.06, later),
+    upgrade: some(0.5, 0.15, later),
     oldHost: later.float() < 0.3,
   };
 }

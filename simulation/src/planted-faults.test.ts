@@ -27,6 +27,7 @@ const OWNERS = ["5.4 ownership by one's own transaction"];
 const MIRRORS = ["5.5 what leaves waits for the mirror"];
 const SLEEP = ["a world that slept goes on as it was"];
 const UPGRADES = ["an upgrade is tried first, and then there is only forward"];
+const LEFT = ["a mirror goes on, or gives up"];
 const PROGRESS = ["progress after healing"];
 
 const CALM: Partial<Plan> = {
@@ -109,6 +110,13 @@ const CAUGHT: Readonly<Record<ClusterFault, Caught>> = {
     seeds: 3,
     plan: { ...CALM, sleepAfterSeconds: 1, nap: 0.2, worlds: 2 },
   },
+  "wakes-as-another": {
+    rules: SLEEP,
+    seeds: 3,
+    plan: { ...CALM, sleepAfterSeconds: 1, nap: 0.2, worlds: 2 },
+  },
+  // The threads of owner and mirror die, one right after the other.
+  "never-withdraws": { rules: LEFT, seeds: 4, plan: { ...MIRRORED, worlds: 3, threadDeath: 0.3 } },
   "acts-at-an-old-epoch": { rules: EPOCHS, seeds: 4, plan: { ...CALM, operator: 0.3 } },
 };
 

@@ -1,7 +1,6 @@
 import { SimViolation, type Violations } from "@atlasnet/apiserver/sim";
 import type { KeyValue } from "@atlasnet/core";
 import type { SimPassage } from "@atlasnet/core/sim";
-import type { Shard } from "@atlasnet/gameserver/sim";
 import type { HistoryRecord } from "@atlasnet/history";
 import { type Bound, Bounds } from "./bounds.ts";
 import type { Checker } from "./checker.ts";
@@ -9,6 +8,7 @@ import { CommittedOnly } from "./committed-only.ts";
 import { EncodedOnce } from "./encoded-once.ts";
 import { ExactlyOnce } from "./exactly-once.ts";
 import { GrowingEpochs } from "./growing-epochs.ts";
+import { LeftToMirror } from "./left-to-mirror.ts";
 import { MirrorGates } from "./mirror-gates.ts";
 import { NoGhosts, type View } from "./no-ghosts.ts";
 import { OneActor } from "./one-actor.ts";
@@ -17,7 +17,7 @@ import { Promotions } from "./promotions.ts";
 import { SameHash } from "./same-hash.ts";
 import { Sleep } from "./sleep.ts";
 import { StoreIsAll } from "./store-is-all.ts";
-import { WatchedTicks } from "./ticks.ts";
+import { type Spoil, WatchedTicks } from "./ticks.ts";
 import { Upgrades } from "./upgrades.ts";
 
 export interface CheckersOptions {
@@ -30,8 +30,8 @@ export interface CheckersDependencies {
   item(key: string): KeyValue | undefined;
   /** The boot that the process of a node is registered with now. */
   bootOf(node: string): string | undefined;
-  /** May break rules between a shard and its checkers. */
-  spoil(shard: Shard): void;
+  /** Before the first tick of a shard that was opened here, and after every tick: may break rules. */
+  readonly spoil: Spoil;
 }
 
 /** All checkers of a run. Each is shown what it looks at. */
@@ -52,6 +52,7 @@ export class Checkers {
   private readonly promotions: Promotions;
   private readonly sleep: Sleep;
   private readonly upgrades: Upgrades;
+  private readonly leftToMirror: LeftToMirror;
 
   constructor({ worlds }: CheckersOptions, dependencies: CheckersDependencies) {
     const { violations, item, bootOf, spoil } = dependencies;
@@ -87,11 +88,12 @@ export class Checkers {
       ...{ violations, worlds, item },
       followerOf: (shard, epoch) => sameHash.followerOf(shard, epoch),
     });
+    this.leftToMirror = new LeftToMirror({ violations, worlds, item });
     this.watch = new WatchedTicks(
       // What slept is looked at before others follow it anew.
       [
         ...[this.sleep, this.upgrades, this.storeIsAll, sameHash, this.noGhosts],
-        ...[this.ownTransactions, this.promotions],
+        ...[this.ownTransactions, this.promotions, this.leftToMirror],
       ],
       spoil,
     );
@@ -136,7 +138,9 @@ export class Checkers {
     this.noGhosts.look(client, world, view);
   }
 
+  /** To be called again and again. */
   look(bounds: readonly Bound[]): void {
+    this.leftToMirror.look();
     this.bounds.look(bounds);
   }
 
@@ -164,7 +168,7 @@ export class Checkers {
       ...[this.storeIsAll, this.encodedOnce, this.sameHash, this.noGhosts],
       ...[this.exactlyOnce, this.bounds],
       ...[this.oneActor, this.committedOnly, this.epochs, this.ownTransactions],
-      ...[this.mirrorGates, this.promotions, this.sleep, this.upgrades],
+      ...[this.mirrorGates, this.promotions, this.sleep, this.upgrades, this.leftToMirror],
     ];
   }
 }

@@ -17,21 +17,31 @@ export interface TickChecker extends Checker {
   ticked(tick: MadeTick): void;
 }
 
-/** Shows checkers every tick of every shard that acts. `spoil` may break rules between a shard and its checkers. */
+/** May break rules between a shard and its checkers. */
+export interface Spoil {
+  /** Before the first tick that a shard makes where it is. */
+  opened(shard: Shard): void;
+  ticked(shard: Shard): void;
+}
+
+/** Shows checkers every tick of every shard that acts. */
 export class WatchedTicks implements TickWatch {
   private readonly checkers: readonly TickChecker[];
-  private readonly spoil: (shard: Shard) => void;
+  private readonly spoil: Spoil;
+  private readonly known = new WeakSet<Shard>();
 
-  constructor(checkers: readonly TickChecker[], spoil: (shard: Shard) => void = () => {}) {
+  constructor(checkers: readonly TickChecker[], spoil: Spoil) {
     this.checkers = checkers;
     this.spoil = spoil;
   }
 
   tick(shard: Shard, run: () => TickResult, another: () => Shard): TickResult {
+    if (!this.known.has(shard)) this.spoil.opened(shard);
+    this.known.add(shard);
     const isNeeded = this.checkers.some((checker) => checker.needsState?.(shard) === true);
     const before = isNeeded ? shard.snapshot() : undefined;
     const result = run();
-    this.spoil(shard);
+    this.spoil.ticked(shard);
     for (const checker of this.checkers) checker.ticked({ shard, result, before, another });
     return result;
   }

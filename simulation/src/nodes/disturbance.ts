@@ -1,5 +1,6 @@
 import type { ControlPlaneEvents, ToProxy, ToShard } from "@atlasnet/core";
-import type { FromThread, Shard, ToThread } from "@atlasnet/gameserver/sim";
+import type { FromThread, ToThread } from "@atlasnet/gameserver/sim";
+import type { Spoil } from "../checkers/ticks.ts";
 import type { ClusterFaults } from "../faults.ts";
 import { ranRequest } from "../world/edition.ts";
 import { editionOf } from "../world/editions.ts";
@@ -24,10 +25,17 @@ export function deaf(events: ControlPlaneEvents, faults: ClusterFaults): Control
   };
 }
 
-/** A shard's state after a tick. */
-export function spoilState(shard: Shard, faults: ClusterFaults): void {
-  if (!faults.has("change-not-in-the-delta") || shard.store.tick % UNNOTED_TICKS !== 0) return;
-  for (const session of shard.store.sessions.all()) session.lastInput += 1;
+/** Shards' states. */
+export function spoilStates(faults: ClusterFaults): Spoil {
+  return {
+    opened: ({ store }) => {
+      if (faults.has("wakes-as-another") && store.tick > 0) store.kv.load("dream", store.tick);
+    },
+    ticked: ({ store }) => {
+      if (!faults.has("change-not-in-the-delta") || store.tick % UNNOTED_TICKS !== 0) return;
+      for (const session of store.sessions.all()) session.lastInput += 1;
+    },
+  };
 }
 
 /** Breaks rules in what a gameserver's main thread and its world threads tell each other, one gameserver's life long. */

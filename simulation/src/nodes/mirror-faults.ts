@@ -13,6 +13,19 @@ import { wrappedLink } from "@atlasnet/core/testing";
 import type { Gameserver } from "@atlasnet/gameserver";
 import type { ClusterFaults } from "../faults.ts";
 
+/** A node that does not say that what it mirrors is gone: whoever asks waits for ever. */
+export function spoilWithdrawals(store: RemoteStore, faults: ClusterFaults): void {
+  if (!faults.has("never-withdraws")) return;
+  const txn = store.txn.bind(store);
+  store.txn = (request) => {
+    const [operation, ...more] = request.then;
+    const clears = operation !== undefined && clearedBy(operation) !== undefined;
+    // An owner that goes on without its mirror does so under its lease.
+    const withdraws = clears && more.length === 0 && request.leases === undefined;
+    return withdraws ? new Promise(() => {}) : txn(request);
+  };
+}
+
 /** A gameserver whose mirrored worlds do not wait as they have to. */
 export function spoilGates(
   gameserver: Gameserver,

@@ -18,7 +18,7 @@ import type { ClusterFaults } from "../faults.ts";
 import type { Plan } from "../plan.ts";
 import { ControlTie } from "./control-tie.ts";
 import { Disturbance, deaf } from "./disturbance.ts";
-import { spoilGates, spoilMirrors } from "./mirror-faults.ts";
+import { spoilGates, spoilMirrors, spoilWithdrawals } from "./mirror-faults.ts";
 import { SimWorker } from "./sim-worker.ts";
 
 const DATA_DIR = "/data";
@@ -165,6 +165,7 @@ export class SimGameserver {
       },
     );
     spoilGates(this.gameserver, store, faults);
+    spoilWithdrawals(store, faults);
   }
 
   /** The boot that it is registered with now. */
