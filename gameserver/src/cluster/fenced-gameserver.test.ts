@@ -246,28 +246,6 @@ test("what was given back answers that it is not here", async (t) => {
   assert.equal(back.timeline, ann.timeline, "nobody had it in between");
 });
 
-test("of a world that was closed nothing is said when its move ends afterwards, also when it runs again", async (t) => {
-  const { control, server, epoch, seen, ask, attach, until } = await scene(t);
-  const { epoch: before } = await attach();
-  const unseal = () =>
-    server.tellProxies({ type: "shard-unsealed", shard: "arena/0", epoch: before });
-  const wasTold = () => seen.some(({ type }) => type === "shard-unsealed");
-  control.want("arena", undefined);
-  await until(() => control.owner("arena").record?.state === "released");
-  unseal();
-  // Its answer comes behind whatever was said before.
-  ask(before, 99);
-  await until(() => seen.some((each) => each.type === "closed" && each.attach === 99));
-  assert.equal(wasTold(), false);
-  control.want("arena", "g");
-  await until(() => epoch() !== undefined);
-  unseal();
-  const after = await attach();
-  assert.equal(wasTold(), false);
-  server.tellProxies({ type: "shard-unsealed", shard: "arena/0", epoch: after.epoch });
-  await until(wasTold);
-});
-
 test("a changed module runs at a new epoch; one that is refused leaves the old one at another", async (t) => {
   const { control, server, dir, epoch, attach, words, until } = await scene(t);
   const ann = await attach();

@@ -392,12 +392,8 @@ export class Gameserver {
     this.sleeping.wake(shard);
   }
 
-  /**
-   * To every proxy, behind all that the shard has let out; `told` is called then, if that comes. Of a shard that does
-   * not run here at that epoch any more, nothing is said: a move may end when it was closed and given back already.
-   */
+  /** To every proxy, behind all that the shard has let out; `told` is called then, if that comes. */
   tellProxies(message: ShardSealed | ShardUnsealed, told?: () => void): void {
-    if (this.worlds.get(message.shard)?.hosted.epoch !== message.epoch) return;
     this.gate.send(message.shard, 0, () => {
       this.broadcast(shardChannel(message.shard), message);
       told?.();
