@@ -50,8 +50,8 @@ export function editionOf(file: string): Edition | undefined {
   return EDITIONS.find((edition) => FILES.slow[edition] === file || FILES.fast[edition] === file);
 }
 
-/** Whether a world that ran `before`, or is meant to, can go on as `next`: what a trial has to find out. */
-export function mayFollow(before: Edition, next: Edition): boolean {
+/** Whether a world that ran `before` last can go on as `next`: what a trial has to find out. */
+export function mayFollow(before: unknown, next: Edition): boolean {
   if (next === "refuses" || next === "stumbles") return false;
   // Nothing brings the entities of a renewed world back.
   return before !== "renewed" || next === "renewed";
