@@ -1,5 +1,5 @@
 import type { Violations } from "@atlasnet/apiserver/sim";
-import { firstShard, type KeyValue, mirrorKey, ownerKey, worldKey } from "@atlasnet/core";
+import { firstShard, type KeyValue, mirrorKey, movedKey, ownerKey, worldKey } from "@atlasnet/core";
 import type { Shard } from "@atlasnet/gameserver/sim";
 import { EDITION_KEY, ranKey } from "../world/edition.ts";
 import { EDITIONS, type Edition, editionOf, mayFollow } from "../world/editions.ts";
@@ -62,8 +62,8 @@ export class Upgrades implements TickChecker {
   private readonly named = new Map<string, Named>();
   /** The version that made the last tick, by shard. */
   private readonly ran = new Map<string, unknown>();
-  /** The epoch of the last switch that brought another version, by shard. */
-  private readonly switched = new Map<string, number>();
+  /** Ownerships that a switch ended which brought another version, by shard and epoch. */
+  private readonly left = new Set<string>();
   /** By shard and epoch. */
   private readonly owed = new Map<string, Owed>();
   /** Worlds and versions that a record has named. */
@@ -101,9 +101,10 @@ export class Upgrades implements TickChecker {
     if (before !== undefined && before.edition !== edition) {
       if (!mayFollow(ran, edition))
         this.report(`${world}, which ran "${ran}", is to run "${edition}"`);
-      if (before.epoch !== epoch) {
+      // The switch writes both records.
+      if (before.epoch !== epoch && item(movedKey(shard))?.modified === epoch) {
         this.upgraded += 1;
-        this.switched.set(shard, epoch);
+        this.left.add(`${shard} ${before.epoch}`);
         this.owed.set(`${shard} ${epoch}`, { epoch: before.epoch, edition: ran });
       }
     }
@@ -128,8 +129,7 @@ export class Upgrades implements TickChecker {
     this.ran.set(shard, is);
     if (named === undefined || !this.isOf(named, is))
       this.report(`${where} is made by "${is}", and "${named?.edition}" is recorded`);
-    const switched = this.switched.get(shard) ?? 0;
-    if (epoch < switched) this.report(`${where} comes after the switch at ${switched}`);
+    if (this.left.has(key)) this.report(`${where} comes after the switch to another version`);
     const owed = this.owed.get(key);
     if (owed === undefined || before === undefined || named === undefined) return;
     this.owed.delete(key);
