@@ -4,7 +4,14 @@ import { journalsFrom, sortShardFiles } from "./file-names.ts";
 import type { JournalRecord } from "./journal-file.ts";
 import { planPrune } from "./plan-prune.ts";
 import { planRecovery, type ReadJournal } from "./plan-recovery.ts";
-import { isClean, LOST_RUN_EPOCH_JUMP, planRun, type Remains } from "./plan-run.ts";
+import {
+  isClean,
+  LOST_RUN_EPOCH_JUMP,
+  mayHaveParted,
+  type Ownership,
+  planRun,
+  type Remains,
+} from "./plan-run.ts";
 import type { Position } from "./position.ts";
 
 const at = (epoch: number, tick: number): Position => ({ epoch, tick });
@@ -137,4 +144,31 @@ test("the next run: epochs only grow, the timeline goes on only after a clean st
   assert.equal(isClean({ ...stopped, tip: at(4, 8) }), false);
   const lost = { ...crashed, run: undefined, highestEpoch: 4, highestTimeline: 2 };
   assert.deepEqual(planRun(lost), { epoch: 4 + LOST_RUN_EPOCH_JUMP, timeline: 3 });
+});
+
+test("files may be of a branch that parted from the players' when somebody else acted after the run that wrote them", () => {
+  const owner = { epoch: 20, world: 7, turn: 2 };
+  const files: Remains = {
+    run: { epoch: 20, timeline: 20, owner },
+    ...{ anyFile: true, highestEpoch: 20, highestTimeline: 20, tip: at(20, 9) },
+  };
+  const claimed = (facts: Partial<Ownership>): Ownership => ({
+    ...{ epoch: 40, world: 7, turn: 4, lastTurn: undefined },
+    ...facts,
+  });
+  const parted = (facts: Partial<Ownership>, remains = files) =>
+    mayHaveParted(remains, claimed(facts));
+  assert.equal(parted({ lastTurn: 2 }), false, "it crashed, and goes on itself");
+  assert.equal(parted({ lastTurn: 3, sinceTurn: 2 }), false, "nobody else had it meanwhile");
+  assert.equal(parted({ lastTurn: undefined }), true, "somebody else had it meanwhile");
+  assert.equal(parted({ lastTurn: undefined, promotedOver: 20 }), true);
+  assert.equal(parted({ lastTurn: 3 }), true, "it came back by a promotion that wrote no files");
+  assert.equal(parted({ lastTurn: "none" }), true, "the records do not know its owner any more");
+  const unwritten = { ...files, tip: at(18, 9) };
+  assert.equal(parted({ lastTurn: 2 }, unwritten), true, "the last run left nothing of its own");
+  const alone = { ...files, run: { epoch: 20, timeline: 20 } };
+  assert.equal(parted({ lastTurn: "none" }, alone), false, "it ran without a cluster before");
+  const copy = (exact: boolean) => ({ ...files, taken: { timeline: 20, exact } });
+  assert.equal(parted({ lastTurn: 2 }, copy(false)), true, "the copy of another's state");
+  assert.equal(parted({}, copy(true)), false, "in which it stopped");
 });

@@ -93,11 +93,27 @@ export function planRun(remains: Remains, ownership?: Ownership): RunState {
 }
 
 /** Whether the files hold the state that the shard was last seen in, by anybody. */
-export function goesOn(remains: Remains, { world, lastTurn, sinceTurn }: Ownership): boolean {
-  if (!isClean(remains)) return false;
-  const owner = remains.run?.owner;
+export function goesOn(remains: Remains, ownership: Ownership): boolean {
+  return isClean(remains) && ranLast(remains, ownership);
+}
+
+/**
+ * Whether the restored state may be of another branch than the one that players were on last, with nothing recorded
+ * that would tell: somebody else acted for the shard after the files' own run. That one need not have gone on from what
+ * the files hold, so that a message of theirs may be another one to a player, also below the last number. So it is when
+ * the last run has left nothing of its own: its state may have been of another branch, which only it knew. Pure.
+ */
+export function mayHaveParted(remains: Remains, ownership: Ownership): boolean {
+  const { run, tip, taken } = remains;
+  if (taken !== undefined) return !taken.exact;
+  return !ranLast(remains, ownership) || tip?.epoch !== run?.epoch;
+}
+
+/** Whether nobody but the run that wrote the files acted for the shard before this ownership. */
+function ranLast({ run }: Remains, { world, lastTurn, sinceTurn }: Ownership): boolean {
+  const owner = run?.owner;
   // Nobody had it in this cluster: what ran here before goes on.
-  if (lastTurn === "none") return owner === undefined && remains.run !== undefined;
+  if (lastTurn === "none") return owner === undefined && run !== undefined;
   if (lastTurn === undefined || owner?.world !== world) return false;
   return owner.turn <= lastTurn && owner.turn >= (sinceTurn ?? lastTurn);
 }

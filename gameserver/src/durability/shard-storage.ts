@@ -16,6 +16,7 @@ import { JournalWriter } from "./journal-writer.ts";
 import {
   goesOn,
   isSameWorld,
+  mayHaveParted,
   type Ownership,
   planRun,
   type Remains,
@@ -197,6 +198,12 @@ export class ShardStorage {
   goesOn(ownership: Ownership): boolean {
     assert.ok(this.remains !== undefined, "goesOn comes after recover");
     return goesOn(this.remains, ownership);
+  }
+
+  /** Once the state to begin with is chosen: whether it may be of another branch than players were on last. */
+  mayHaveParted(ownership: Ownership): boolean {
+    assert.ok(this.remains !== undefined, "mayHaveParted comes after recover");
+    return mayHaveParted(this.remains, ownership);
   }
 
   /**

@@ -51,7 +51,9 @@ export async function startShard(
     ownership: waking && ownership ? itself(ownership) : ownership,
   });
   if (waking !== undefined && run.timeline !== waking.timeline) throw notAsItSlept(settings);
-  shard.assume(run);
+  // What is recorded, both branches have.
+  const isAlone = ownership === undefined || settings.recorded !== undefined;
+  shard.assume({ ...run, parted: !isAlone && storage?.mayHaveParted(ownership) === true });
   if (same) storage?.continueRecovered();
   settings.fresh = false;
   settings.othersGivenUp = undefined;

@@ -104,6 +104,30 @@ test("what an owner had beyond its mirror does not come back when that one is lo
   assert.ok((back.counts[0] ?? 0) < 60, `it goes on at ${back.counts[0]}`);
 });
 
+test("with nothing recorded that comes back after all: under numbers that mean nothing to a player of the mirror's branch", async (t) => {
+  let isCut = false;
+  const { g, h, tiny, ask, inSync, owner } = await mirroredNodes(t, (message) =>
+    isCut ? undefined : message,
+  );
+  const held = [holdRecords(g), holdRecords(h)];
+  const before = await g.watch();
+  await until(() => last(before.counts) > 20);
+  ask("h");
+  await inSync();
+  isCut = true;
+  await until(() => owner().record?.node === "h");
+  const after = await h.watch(before);
+  await until(() => g.epoch === undefined && last(after.counts) > last(before.counts) + 20);
+  await h.control.lose();
+  g.control.want("arena", "g");
+  const back = await g.watch(after);
+  assert.equal(tiny.seen("snapshot", snapshotKey(SHARD)).record, undefined);
+  assert.deepEqual([back.session, back.outSeq, back.seqs[0]], [after.session, 0, 1]);
+  assert.ok(back.timeline > after.timeline, "it went back, and says so");
+  assert.ok(inOrder(back.seqs) && inOrder(back.counts));
+  for (const record of held.flat()) record();
+});
+
 test("a world whose mirror dies or leaves goes on without it, at its epoch", async (t) => {
   const { g, h, ask, inSync, owner, mirror } = await mirroredNodes(t);
   const { counts, epoch } = await g.watch();

@@ -135,6 +135,22 @@ export class SessionTable implements SessionLookup {
       session.sharedSeq = Math.min(session.sharedSeq, session.outSeq);
   }
 
+  /**
+   * The state may be of a branch that its clients are not on: they went on from an earlier point of it with somebody
+   * else, who numbered other messages as those here are, and nothing tells where that was. Not even what was
+   * acknowledged here is certain, for the other one may have begun from before it. So the numbers begin anew, as on a
+   * new stream, and no number means the same to both sides; unacknowledged messages come under their new numbers.
+   */
+  wentAside(): void {
+    for (const session of this.byId.values()) {
+      session.outbox = session.outbox.map((message, at) => ({ ...message, seq: at + 1 }));
+      session.outSeq = session.outbox.length;
+      session.ackedSeq = 0;
+      session.sharedSeq = 0;
+      this.changed(session, true);
+    }
+  }
+
   /** Makes everything derived anew; after an interruption nothing derived is trusted. */
   rebuild(): void {
     this.byAccount.clear();

@@ -516,6 +516,50 @@ test("a state that went back twice shares the lesser of both with an absent clie
   assert.equal(back.received[0]?.seq, 4);
 });
 
+test("of a state that may be of a branch that parted from its client's, no number means what the client has under it", () => {
+  const { test } = listening();
+  test.hooks.tick = (ctx) => ctx.broadcast("said", { text: `before ${ctx.tick}` });
+  const ann = test.join("ann");
+  test.ticks(3);
+  ann.ack(2);
+  test.tick();
+  const copy = test.shard.snapshot();
+  // Nobody was told of these ticks: somebody else has gone on from before them, and says other things.
+  test.hooks.tick = (ctx) => ctx.broadcast("said", { text: `never told ${ctx.tick}` });
+  test.ticks(3);
+  const other = test.successor({ epoch: 2 }, copy);
+  other.hooks.tick = (ctx) => ctx.broadcast("said", { text: `other ${ctx.tick}` });
+  const there = other.resume(ann, { lastReceived: 5 });
+  other.ticks(4);
+  assert.ok(there.received.some(({ seq }) => seq === 6) && there.welcome?.timeline === 1);
+  // Then the first one's state is all there is.
+  const next = test.successor({ epoch: 3, timeline: 0 });
+  next.shard.assume({ epoch: 3, timeline: 3, parted: true });
+  next.hooks.tick = (ctx) => ctx.broadcast("said", { text: `after ${ctx.tick}` });
+  next.tick();
+  const kept = next.shard.snapshot();
+  const back = next.resume(there, { attempt: 9 });
+  next.tick();
+  assert.deepEqual([back.welcome?.timeline, back.welcome?.outSeq], [3, 0]);
+  const said = ["before 3", "before 4", "before 5", "never told 6", "never told 7", "never told 8"];
+  assert.deepEqual(texts(next, back.received), [...said, "after 9", "after 10"]);
+  assert.deepEqual(
+    back.received.map(({ seq }) => seq),
+    [1, 2, 3, 4, 5, 6, 7, 8],
+  );
+  // The welcome was lost, and the world began again: that is in the state as well.
+  const later = next.successor({ epoch: 4, timeline: 4 }, kept);
+  const again = later.resume(there, { attempt: 9 });
+  later.tick();
+  assert.deepEqual([again.welcome?.outSeq, again.received.length], [0, 7]);
+  again.ack(7);
+  later.tick();
+  const known = later.resume(again, { attempt: 10, lastReceived: 7, timeline: 4 });
+  later.hooks.tick = (ctx) => ctx.broadcast("said", { text: `known ${ctx.tick}` });
+  later.tick();
+  assert.equal(known.received[0]?.seq, 8, "what it acknowledged since counts");
+});
+
 test("on the same timeline a new epoch changes no numbers", () => {
   const { test } = listening();
   test.hooks.tick = (ctx) => ctx.broadcast("said", { text: "x" });

@@ -244,13 +244,14 @@ export class Shard {
 
   /**
    * Acts at this epoch and timeline from here on. A shard whose run is not known yet is made with
-   * timeline 0, restored, and told before its first tick.
+   * timeline 0, restored, and told before its first tick. `parted`: see `SessionTable.wentAside`.
    */
-  assume(run: { epoch: number; timeline: number }): void {
+  assume(run: { epoch: number; timeline: number; parted?: boolean }): void {
     this.options.epoch = run.epoch;
     this.options.timeline = run.timeline;
     if (run.timeline === 0 || run.timeline === this.store.timeline) return;
-    if (this.store.timeline !== 0) this.store.sessions.wentBack();
+    const { sessions, timeline } = this.store;
+    if (timeline !== 0) run.parted === true ? sessions.wentAside() : sessions.wentBack();
     this.store.timeline = run.timeline;
   }
 

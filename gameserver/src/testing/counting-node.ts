@@ -60,6 +60,8 @@ export interface Counted {
   readonly timeline: number;
   readonly epoch: number;
   readonly attach: number;
+  /** As it was welcomed: up to which number the messages mean the same to it. */
+  readonly outSeq: number;
   /** Of each message, in order. */
   readonly seqs: readonly number[];
   readonly counts: readonly number[];
@@ -231,9 +233,9 @@ export class CountingNode {
     });
     await until(() => attached !== undefined && counts.length > 0);
     assert.ok(attached !== undefined);
-    const { epoch } = attached;
+    const { epoch, outSeq } = attached;
     return {
-      ...{ account, attach, epoch, seqs, counts, late },
+      ...{ account, attach, epoch, outSeq, seqs, counts, late },
       ...{ session: attached.session, timeline: attached.timeline },
     };
   }

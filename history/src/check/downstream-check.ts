@@ -110,8 +110,8 @@ export class DownstreamCheck {
     log.truncate(Math.min(log.last, outSeq));
     this.highest = { seq: log.last, at: this.highest.at };
     this.diverged = false;
-    // Perhaps back to before this stream, unless it was the session's first.
-    if (outSeq === 0 && this.sentBase !== 0) this.sentBase = undefined;
+    // Perhaps back to before this stream; or the world numbers anew, as it cannot tell what means the same.
+    if (outSeq === 0) this.sentBase = undefined;
   }
 
   /** A hello with a new stream. */

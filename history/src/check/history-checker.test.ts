@@ -55,7 +55,10 @@ const STEP = fc.oneof(
     weight: 1,
     arbitrary: fc
       .nat(100)
-      .map((n) => (story: Story) => story.rollBack((count) => n % Math.max(1, count))),
+      .map(
+        (n) => (story: Story) =>
+          story.rollBack((count) => n % Math.max(1, count), { aside: n % 5 === 0 }),
+      ),
   },
   { weight: 1, arbitrary: fc.constant((story: Story) => story.loseSession()) },
   { weight: 1, arbitrary: fc.constant((story: Story) => story.welcome()) },

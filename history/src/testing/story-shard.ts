@@ -95,6 +95,16 @@ export class StoryShard {
     return true;
   }
 
+  /** It is of a branch that parted from the client's, nobody knows where: what it sends has new numbers. */
+  goAside(): void {
+    const { session } = this;
+    if (session === undefined) return;
+    session.outbox = session.outbox.map((message, at) => ({ ...message, seq: at + 1 }));
+    session.outSeq = session.outbox.length;
+    this.commonOutSeq = 0;
+    this.snapshots = [];
+  }
+
   /** Takes a message in; answers when it was the next one. False asks for a resync. */
   apply(message: UpMessage): boolean {
     const { session } = this;

@@ -203,8 +203,9 @@ export class Story {
   }
 
   /** The world goes back in time, if there is a snapshot. */
-  rollBack(pick: (count: number) => number): void {
+  rollBack(pick: (count: number) => number, { aside = false } = {}): void {
     if (!this.shard.restore(pick)) return;
+    if (aside) this.shard.goAside();
     this.shard.timeline += 1;
     this.shard.epoch += 1;
     this.down = [];
