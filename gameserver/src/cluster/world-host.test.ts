@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import { type Clock, noopLogger } from "@atlasnet/core";
 import { settle, systemClock } from "@atlasnet/core/node";
-import { SimClock } from "@atlasnet/core/sim";
+import { SeededRandom, SimClock, SimDisk } from "@atlasnet/core/sim";
 import { TinyStore } from "@atlasnet/core/testing";
 import type { Ownership } from "../durability/plan-run.ts";
 import type { WorldRequest } from "../server/gameserver.ts";
+import { type NewestSnapshot, WorldSnapshots } from "../snapshots/world-snapshots.ts";
 import { FakeControlPlane } from "../testing/fake-control-plane.ts";
 import { WorldHost } from "./world-host.ts";
 import type { WorldModules } from "./world-modules.ts";
@@ -61,10 +62,32 @@ const modules: Pick<WorldModules, "fileOf" | "release"> = {
   release: () => undefined,
 };
 
-function make(control: FakeControlPlane, clock: Clock = systemClock) {
+function make(
+  control: FakeControlPlane,
+  clock: Clock = systemClock,
+  snapshots?: WorldSnapshots | undefined,
+) {
   const worlds = new FakeWorlds();
-  const host = new WorldHost({ control, modules, clock, logger: noopLogger });
+  const host = new WorldHost({ control, modules, clock, snapshots, logger: noopLogger });
   return { worlds, host };
+}
+
+/** A control plane whose answers about snapshots are held back: each is given by calling what stands in `asked`. */
+class HeldSnapshots extends WorldSnapshots {
+  readonly asked: (() => void)[] = [];
+
+  constructor({ store }: FakeControlPlane) {
+    const options = { node: "g", dataDir: "/data", keep: 1, uploadBytesPerSecond: 1, finishMs: 1 };
+    const disk = new SimDisk({}, { random: new SeededRandom(1) }).process();
+    const storeOf = () => assert.fail("nothing is recorded");
+    super(options, { storeOf, control: store, disk, clock: systemClock, logger: noopLogger });
+  }
+
+  override newest(): Promise<NewestSnapshot | undefined> {
+    return new Promise((resolve) => this.asked.push(() => resolve(undefined)));
+  }
+
+  override expect(): void {}
 }
 
 describe("a node of a control plane", () => {
@@ -191,6 +214,29 @@ describe("a stop without an answer of the control plane ends in time", () => {
       assert.equal(worlds.running.size, 0);
       host.stop();
     });
+});
+
+test("an opening that waits for the control plane while everything is lost opens nothing afterwards", async () => {
+  const control = new FakeControlPlane();
+  const snapshots = new HeldSnapshots(control);
+  const { worlds, host } = make(control, systemClock, snapshots);
+  await host.start(worlds, load);
+  control.createWorld("arena", {}, "g");
+  while (snapshots.asked.length < 1) await settle();
+  const first = control.owner("arena").modified;
+  await control.lose();
+  control.register();
+  while (snapshots.asked.length < 2) await settle();
+  const [late, now] = snapshots.asked;
+  late?.();
+  await settle();
+  assert.equal(worlds.running.size, 0);
+  now?.();
+  await worlds.until(() => worlds.running.has("arena"));
+  const { epoch = 0 } = worlds.running.get("arena") ?? {};
+  assert.ok(epoch > first);
+  assert.equal(worlds.deeds.filter((deed) => deed.startsWith("open ")).length, 1);
+  host.stop();
 });
 
 test("what another node had in between is no continuation", async () => {

@@ -540,18 +540,27 @@ export class WorldHost implements GameserverControl {
     return stays ? swapped.file : file;
   }
 
-  /** Opens a world from this node's files, or from the snapshot store if that has a newer state. */
+  /**
+   * Opens a world from this node's files, or from the snapshot store if that has a newer state. `attempt`: of the
+   * opening, which may be over, and the shard another's, whenever somebody else has answered.
+   */
   private async begin(
     shard: string,
+    attempt: number,
     request: WorldRequest & { readonly ownership: Ownership },
   ): Promise<void> {
     const { ownership, durability, fresh } = request;
     const snapshots = durability === "none" ? undefined : this.dependencies.snapshots;
+    const open = async (how: WorldRequest) => {
+      this.checkUnderWay(shard, attempt);
+      await this.worlds?.open(how, "");
+    };
     const newest = fresh ? undefined : await snapshots?.newest(shard, ownership);
+    this.checkUnderWay(shard, attempt);
     const here: WorldRequest = { ...request, recorded: newest?.recorded };
     snapshots?.expect(shard, newest);
     try {
-      await this.worlds?.open(here, "");
+      await open(here);
     } catch (error) {
       const code = error instanceof OperatingError ? error.code : undefined;
       if (newest === undefined || snapshots === undefined) throw error;
@@ -559,12 +568,18 @@ export class WorldHost implements GameserverControl {
         const { exact } = newest;
         await snapshots.fetch(shard, newest);
         if (!exact) await snapshots.giveUpOthers(shard, ownership);
-        await this.worlds?.open({ ...here, fetched: { exact } }, "");
+        await open({ ...here, fetched: { exact } });
       } else if (code === "state-disputed") {
         await snapshots.giveUpOthers(shard, ownership);
-        await this.worlds?.open({ ...here, othersGivenUp: true }, "");
+        await open({ ...here, othersGivenUp: true });
       } else throw error;
     }
+  }
+
+  /** @throws OperatingError: everything was lost meanwhile, and what the shard is now is not known to the one who asks */
+  private checkUnderWay(shard: string, attempt: number): void {
+    if (this.hosting.isUnderWay(shard, attempt)) return;
+    throw new OperatingError("ownership-lost", `the shard ${shard} was given away meanwhile`);
   }
 
   /**
@@ -606,6 +621,7 @@ export class WorldHost implements GameserverControl {
 
   private async open({
     shard,
+    attempt,
     record,
     ownership,
   }: Extract<HostingEffect, { type: "open" }>): Promise<void> {
@@ -618,7 +634,7 @@ export class WorldHost implements GameserverControl {
     const fresh = this.fresh && !this.seen.has(shard);
     const settings = { config, durability, graceSeconds, sleepAfterSeconds };
     const request = { world, module: file, ...settings, fresh };
-    await this.begin(shard, { ...request, ownership });
+    await this.begin(shard, attempt, { ...request, ownership });
     if (this.fresh) this.seen.add(shard);
     this.awaited.get(shard)?.open();
     this.awaited.delete(shard);
