@@ -162,6 +162,8 @@ export class Arrivals {
     const { sessions } = this.parts.store;
     if (sameBytes(message.stream, session.stream)) {
       if (message.timeline !== undefined && message.timeline !== this.options.timeline) {
+        if (numbersParted(session, message, this.options.timeline)) session.appliedSeq = 0;
+        session.branch = 0;
         const sharedSeq = Math.min(session.sharedSeq, session.outSeq);
         sessions.acknowledge(session, Math.min(message.lastReceived, sharedSeq));
         return message.welcomed === this.options.timeline ? undefined : sharedSeq;
@@ -196,6 +198,16 @@ function isStale(session: SessionState, message: Attach): boolean {
  */
 function isLate(session: SessionState, message: Attach): boolean {
   return message.attempt < session.join && sameBytes(message.stream, session.stream);
+}
+
+/**
+ * What the client keeps to be sent again has numbers that were applied here as other messages: it gave them on a timeline
+ * of another branch. From 0 on, all that it keeps gets new numbers, and nothing of it counts as applied.
+ */
+function numbersParted(session: SessionState, message: Attach, timeline: number): boolean {
+  const { welcomed = message.timeline ?? 0, firstUnacked } = message;
+  const isElsewhere = session.branch > 0 && welcomed > session.branch && welcomed !== timeline;
+  return isElsewhere && firstUnacked <= session.appliedSeq;
 }
 
 const CELL_2D = /^cell\/\d{1,10},\d{1,10}$/;

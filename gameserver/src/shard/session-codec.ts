@@ -21,7 +21,7 @@ export function writeSession(
   writer.text(session.account);
   writer.text(session.name);
   writer.block(encodePlain(session.data));
-  writer.block(streamAndJoin(session));
+  writer.block(streamAndMore(session));
   writer.varint(session.epoch);
   writer.varint(session.attempt);
   writer.u8(session.connected ? 1 : 0);
@@ -49,7 +49,7 @@ export function readSession(reader: ByteReader): SessionState {
     account,
     name: reader.text(MAX_TEXT),
     data: readPlain(reader),
-    ...readStreamAndJoin(reader.block(64)),
+    ...readStreamAndMore(reader.block(64)),
     epoch: reader.varint(),
     attempt: reader.varint(),
     connected: reader.u8() === 1,
@@ -105,19 +105,22 @@ export function readOutboxMessage(reader: ByteReader): OutboxMessage {
   };
 }
 
-/** The number is left out where it is 0, which it nearly always is. */
-function streamAndJoin({ stream, join }: SessionState): Uint8Array {
-  if (join === 0) return stream;
+/** Numbers are left out where they are 0, which they nearly always are; versions before do not read what is behind. */
+function streamAndMore({ stream, join, branch }: SessionState): Uint8Array {
+  if (join === 0 && branch === 0) return stream;
   const writer = new ByteWriter();
   writer.raw(stream);
   writer.varint(join);
+  if (branch > 0) writer.varint(branch);
   return writer.finish();
 }
 
-function readStreamAndJoin(block: Uint8Array): { stream: Uint8Array; join: number } {
+function readStreamAndMore(block: Uint8Array): Pick<SessionState, "stream" | "join" | "branch"> {
   const stream = block.slice(0, STREAM_BYTES);
-  if (block.length <= STREAM_BYTES) return { stream, join: 0 };
-  return { stream, join: new ByteReader(block.subarray(STREAM_BYTES)).varint() };
+  const more = new ByteReader(block.subarray(STREAM_BYTES));
+  const join = more.remaining > 0 ? more.varint() : 0;
+  const branch = more.remaining > 0 ? more.varint() : 0;
+  return { stream, join, branch };
 }
 
 /** @throws DecodeError */

@@ -38,6 +38,11 @@ export interface SessionState {
    * numbered anew on a later timeline than the client's. NOT_WENT_BACK otherwise.
    */
   sharedSeq: number;
+  /**
+   * Set when the state may be of another branch than its client is on, until that attaches: the timeline on which this
+   * branch was lived. A client of a later one has numbered its own messages anew since. 0 otherwise.
+   */
+  branch: number;
   /** Messages ackedSeq + 1 … outSeq. */
   outbox: OutboxMessage[];
   outboxBytes: number;
@@ -64,6 +69,7 @@ export function newSession(
     outSeq: 0,
     ackedSeq: 0,
     sharedSeq: NOT_WENT_BACK,
+    branch: 0,
     outbox: [],
     outboxBytes: 0,
     entity: 0,

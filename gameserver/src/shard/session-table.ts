@@ -126,6 +126,7 @@ export class SessionTable implements SessionLookup {
   knowsTimeline(session: SessionState): void {
     if (session.sharedSeq === NOT_WENT_BACK) return;
     session.sharedSeq = NOT_WENT_BACK;
+    session.branch = 0;
     this.changed(session, true);
   }
 
@@ -140,13 +141,17 @@ export class SessionTable implements SessionLookup {
    * else, who numbered other messages as those here are, and nothing tells where that was. Not even what was
    * acknowledged here is certain, for the other one may have begun from before it. So the numbers begin anew, as on a
    * new stream, and no number means the same to both sides; unacknowledged messages come under their new numbers.
+   * What clients said has other numbers only if they went on to a timeline after `branch`, the one that this state was
+   * lived on; that shows when they attach.
    */
-  wentAside(): void {
+  wentAside(branch: number): void {
     for (const session of this.byId.values()) {
       session.outbox = session.outbox.map((message, at) => ({ ...message, seq: at + 1 }));
       session.outSeq = session.outbox.length;
       session.ackedSeq = 0;
       session.sharedSeq = 0;
+      // One that has not attached since the last time has numbered nothing anew on what came after.
+      if (session.branch === 0) session.branch = branch;
       this.changed(session, true);
     }
   }

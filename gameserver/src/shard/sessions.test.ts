@@ -560,6 +560,50 @@ test("of a state that may be of a branch that parted from its client's, no numbe
   assert.equal(known.received[0]?.seq, 8, "what it acknowledged since counts");
 });
 
+test("what a client numbered anew on a timeline of another branch does not count as what was applied here", () => {
+  const { test } = listening();
+  const ann = test.join("ann");
+  const young = test.shard.snapshot();
+  for (const text of ["one", "two", "three"]) ann.say(text);
+  test.tick();
+  const asideAt = (epoch: number, of: TestShard) => {
+    const next = of.successor({ epoch, timeline: 0 });
+    next.shard.assume({ epoch, timeline: epoch, parted: true });
+    return next;
+  };
+  // Another branch began from before them, and ann says other things there; the last is not acknowledged.
+  const other = test.successor({ epoch: 2, timeline: 2 }, young);
+  const there = other.resume(ann, { firstUnacked: 4 });
+  other.tick();
+  assert.equal(there.welcome?.appliedSeq, 0);
+  const said = { attempt: 9, firstUnacked: 2, timeline: 2 };
+  const next = asideAt(4, asideAt(3, test));
+  const heard: string[] = [];
+  next.hooks.say = (_, _player, { text }) => heard.push(String(text));
+  const back = next.resume(there, said);
+  next.tick();
+  assert.equal(back.welcome?.appliedSeq, 0, "message 2 was another one here");
+  back.seq = 0;
+  back.say("kept");
+  next.tick();
+  assert.deepEqual(heard, ["kept"]);
+  // It shows by its hello that it read that: from here on its numbers are the shard's, also when that goes back.
+  const later = next.successor({ epoch: 5, timeline: 5 });
+  const known = later.resume(back, { attempt: 10, firstUnacked: 1, timeline: 4 });
+  later.tick();
+  assert.equal(known.welcome?.appliedSeq, 1, "what it has no answer to is applied");
+  // A client that stayed on the timeline of this branch means by its numbers what was applied.
+  const same = asideAt(3, test);
+  const stayed = same.resume(ann, { firstUnacked: 2 });
+  same.tick();
+  assert.equal(stayed.welcome?.appliedSeq, 3);
+  // So does one that was told of as much elsewhere.
+  const behind = asideAt(3, test);
+  const ahead = behind.resume(there, { ...said, firstUnacked: 4 });
+  behind.tick();
+  assert.equal(ahead.welcome?.appliedSeq, 3);
+});
+
 test("on the same timeline a new epoch changes no numbers", () => {
   const { test } = listening();
   test.hooks.tick = (ctx) => ctx.broadcast("said", { text: "x" });

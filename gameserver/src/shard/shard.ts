@@ -251,7 +251,7 @@ export class Shard {
     this.options.timeline = run.timeline;
     if (run.timeline === 0 || run.timeline === this.store.timeline) return;
     const { sessions, timeline } = this.store;
-    if (timeline !== 0) run.parted === true ? sessions.wentAside() : sessions.wentBack();
+    if (timeline !== 0) run.parted === true ? sessions.wentAside(timeline) : sessions.wentBack();
     this.store.timeline = run.timeline;
   }
 

@@ -30,6 +30,11 @@ export class AccountCheck {
   private account: { readonly tick: number; readonly seq: number } | undefined;
   /** The session had another stream before this one. */
   private followsStream = false;
+  /**
+   * After a welcome of a rollback with 0 applied the world may have applied others, and number anew: its next account
+   * shows it. Then nobody here knows what its count was before, as long as the stream lasts.
+   */
+  private counts: "from-base" | "perhaps-from-base" | "from-elsewhere" = "from-base";
   /** The account differs, or cannot be compared: so it is with those that follow. */
   private diverged = false;
 
@@ -55,13 +60,14 @@ export class AccountCheck {
 
   /** After `wentBack`, to another timeline. */
   rolledBack(appliedSeq: number): void {
+    if (appliedSeq === 0 && this.counts === "from-base") this.counts = "perhaps-from-base";
     // Perhaps back to before this stream: how much of the one before is applied then, nobody knows.
     this.diverged = appliedSeq === 0 && this.followsStream;
   }
 
   /** Another stream begins, with a log of its own. */
   restarted(log: MessageLog, acknowledged: number): void {
-    const known = this.countBase !== undefined && !this.diverged;
+    const known = this.countBase !== undefined && !this.diverged && this.counts === "from-base";
     this.earlier = known
       ? { log: this.log, acknowledged, countBase: this.countBase ?? 0 }
       : undefined;
@@ -70,6 +76,7 @@ export class AccountCheck {
     this.followsStream = true;
     this.account = undefined;
     this.diverged = !known;
+    this.counts = known ? "from-base" : "from-elsewhere";
   }
 
   /** The world went back meanwhile: also what was acknowledged on the last stream may be undone. */
@@ -82,13 +89,14 @@ export class AccountCheck {
     this.earlier = undefined;
     this.followsStream = false;
     this.diverged = false;
+    this.counts = "from-base";
     this.countBase = 0;
     this.log.anchor(0, EMPTY_CHAIN);
   }
 
   /** What the world says it applied. */
   told(account: WorldAccount, acknowledged: Acknowledged): void {
-    if (this.diverged) return;
+    if (this.diverged || this.counts === "from-elsewhere") return;
     if (this.countBase === undefined && !this.findBase(account)) {
       this.diverged = true;
       this.report({
@@ -99,14 +107,27 @@ export class AccountCheck {
       return;
     }
     const seq = account.count - (this.countBase ?? 0);
+    // Accounts of before the rollback may come again; one of no messages shows nothing.
+    if (this.counts === "perhaps-from-base" && seq !== 0) {
+      this.counts = this.isLogged(seq, account) ? "from-base" : "from-elsewhere";
+      if (this.counts === "from-elsewhere") return;
+    }
     this.diverged = this.differs(seq, account);
     if (this.diverged) return;
     this.account = { tick: account.tick, seq };
     if (account.tick > acknowledged.by) this.compare(acknowledged.seq);
   }
 
+  /** The world applied what was sent here up to `seq`, as far as that is still known. */
+  private isLogged(seq: number, { chain }: Pick<WorldAccount, "chain">): boolean {
+    const { log } = this;
+    if (seq > log.last) return false;
+    const expected = log.chain(seq);
+    return expected === undefined || expected === chain;
+  }
+
   private differs(seq: number, { chain, last }: WorldAccount): boolean {
-    const { log, report } = this;
+    const { report } = this;
     if (seq < this.seq) {
       const { account } = this;
       report({
@@ -117,8 +138,7 @@ export class AccountCheck {
       });
       return true;
     }
-    const expected = seq > log.last ? undefined : log.chain(seq);
-    if (expected === chain || (expected === undefined && seq <= log.last)) return false;
+    if (this.isLogged(seq, { chain })) return false;
     this.tellDifference(seq, { chain, last });
     return true;
   }

@@ -51,6 +51,8 @@ export class StoryShard {
   fault: ShardFault | undefined;
   /** The highest number downstream that means the same to a client on another timeline. */
   commonOutSeq = Number.POSITIVE_INFINITY;
+  /** It numbered anew what clients say, after it had applied some of it: how much, they do not learn. */
+  hidesApplied = false;
   private snapshots: ShardState[] = [];
   private heldBack: UpMessage | undefined;
 
@@ -95,12 +97,16 @@ export class StoryShard {
     return true;
   }
 
-  /** It is of a branch that parted from the client's, nobody knows where: what it sends has new numbers. */
-  goAside(): void {
+  /** It is of a branch that parted from the client's, nobody knows where: numbers begin anew, both ways, unless it keeps what was applied. */
+  goAside(firstUnacked: number): void {
     const { session } = this;
     if (session === undefined) return;
     session.outbox = session.outbox.map((message, at) => ({ ...message, seq: at + 1 }));
     session.outSeq = session.outbox.length;
+    if (firstUnacked > session.appliedSeq) {
+      this.hidesApplied ||= session.appliedSeq > 0;
+      session.appliedSeq = 0;
+    }
     this.commonOutSeq = 0;
     this.snapshots = [];
   }

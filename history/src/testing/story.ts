@@ -205,7 +205,7 @@ export class Story {
   /** The world goes back in time, if there is a snapshot. */
   rollBack(pick: (count: number) => number, { aside = false } = {}): void {
     if (!this.shard.restore(pick)) return;
-    if (aside) this.shard.goAside();
+    if (aside) this.shard.goAside(this.base);
     this.shard.timeline += 1;
     this.shard.epoch += 1;
     this.down = [];
