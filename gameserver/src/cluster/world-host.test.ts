@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
-import { type Clock, noopLogger } from "@atlasnet/core";
+import { type Clock, noopLogger, worldKey } from "@atlasnet/core";
 import { settle, systemClock } from "@atlasnet/core/node";
 import { SeededRandom, SimClock, SimDisk } from "@atlasnet/core/sim";
 import { TinyStore } from "@atlasnet/core/testing";
@@ -214,6 +214,34 @@ describe("a stop without an answer of the control plane ends in time", () => {
       assert.equal(worlds.running.size, 0);
       host.stop();
     });
+});
+
+test("a world whose module changes while its node makes one ready is opened with the new one", async () => {
+  const control = new FakeControlPlane();
+  const worlds = new FakeWorlds();
+  const ready: (() => void)[] = [];
+  const slow: typeof modules = {
+    ...modules,
+    fileOf: async (shard, source) => {
+      if (ready.length < 1) await new Promise<void>((resolve) => ready.push(resolve));
+      return modules.fileOf(shard, source);
+    },
+  };
+  const host = new WorldHost({ control, modules: slow, clock: systemClock, logger: noopLogger });
+  await host.start(worlds, load);
+  control.createWorld("arena", {}, "g");
+  while (ready.length < 1) await settle();
+  const { record } = control.tiny.seen("world", worldKey("arena"));
+  if (record === undefined) assert.fail("the world is there");
+  control.changeWorld("arena", { ...record, module: { source: "node", path: "./arena-2.js" } });
+  await settle();
+  ready[0]?.();
+  await worlds.until(() => worlds.running.has("arena"));
+  assert.deepEqual(
+    worlds.deeds.filter((deed) => deed.startsWith("open ")),
+    ["open arena file of ./arena-2.js"],
+  );
+  host.stop();
 });
 
 test("an opening that waits for the control plane while everything is lost opens nothing afterwards", async () => {

@@ -102,8 +102,11 @@ export class WorldHost implements GameserverControl {
   private readonly hosting: Hosting;
   private readonly watches: readonly RecordWatch[];
   private readonly viewed = new Set<string>();
-  /** Files of the shards that are about to be opened. */
-  private readonly files = new Map<string, string>();
+  /** Of the shards that are about to be opened: what was made ready for them. */
+  private readonly files = new Map<
+    string,
+    { readonly module: ModuleSource; readonly file: string }
+  >();
   private readonly awaited = new Map<string, Awaited>();
   /** Worlds that were opened here once. */
   private readonly seen = new Set<string>();
@@ -494,7 +497,8 @@ export class WorldHost implements GameserverControl {
       case "prepare": {
         const { shard, record } = effect;
         this.attempt(effect, "prepared", async () => {
-          this.files.set(shard, await this.prepare(shard, record.module));
+          const { module } = record;
+          this.files.set(shard, { module, file: await this.prepare(shard, module) });
         });
         return;
       }
@@ -626,10 +630,13 @@ export class WorldHost implements GameserverControl {
     ownership,
   }: Extract<HostingEffect, { type: "open" }>): Promise<void> {
     const world = worldOfShard(shard);
-    const file = this.files.get(shard);
+    const ready = this.files.get(shard);
     this.files.delete(shard);
-    if (world === undefined || file === undefined || firstShard(world) !== shard)
+    if (world === undefined || ready === undefined || firstShard(world) !== shard)
       throw new OperatingError("no-module", `the module of ${shard} was not prepared`);
+    // The world may have been given another one since.
+    const isStill = isDeepStrictEqual(ready.module, record.module);
+    const file = isStill ? ready.file : await this.prepare(shard, record.module);
     const { config, durability, graceSeconds, sleepAfterSeconds } = record;
     const fresh = this.fresh && !this.seen.has(shard);
     const settings = { config, durability, graceSeconds, sleepAfterSeconds };
