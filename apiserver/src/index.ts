@@ -13,12 +13,13 @@ export {
 } from "./placement/explain.ts";
 export type { Intent, Proposed } from "./placement/intents.ts";
 export { type Outcome, PlacementPlanner, type Step } from "./placement/planner.ts";
+export type { BadRecord } from "./placement/record-reader.ts";
 export {
   type BalanceSettings,
   DEFAULT_PLACEMENT,
   type PlacementSettings,
 } from "./placement/settings.ts";
-export { type BadRecord, CHANGES_AT_ONCE, ClusterView } from "./placement/view.ts";
+export { CHANGES_AT_ONCE, ClusterView } from "./placement/view.ts";
 export {
   type ApiserverProcess,
   createApiserverProcess,

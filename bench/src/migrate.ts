@@ -40,6 +40,21 @@ const GOAL_BASE = 1.5;
 const GOAL_EVER_MS = 150;
 const GOAL_TICK = 1.2;
 
+/** How many of the moves with the longest gaps are told one by one. */
+const SLOWEST = 8;
+
+interface MoveFigures {
+  /** From 1 on. */
+  readonly move: number;
+  /** Of the client that had the longest. */
+  readonly gapMs: number;
+  /** Clients whose gap was above the goal for all. */
+  readonly lateClients: number;
+  /** From the seal, as the target heard of it, to when its first tick was due. */
+  readonly standsMs: number | undefined;
+  readonly tookMs: number;
+}
+
 interface Round {
   readonly kib: number;
   readonly migrations: number;
@@ -47,9 +62,7 @@ interface Round {
   /** One per client and window. */
   readonly gaps: readonly number[];
   readonly quietGaps: readonly number[];
-  readonly tookMs: readonly number[];
-  /** From the seal, as the target heard of it, to its first tick. */
-  readonly standsMs: readonly number[];
+  readonly moves: readonly MoveFigures[];
   /** Mean time of a tick at the source, in ms. */
   readonly quietTickMs: number;
   readonly copyingTickMs: number;
@@ -83,8 +96,7 @@ async function moveWorld(cluster: ProcessCluster, kib: number, migrations: numbe
     }
     const quietTickMs = (await mover.ticks()).meanSince(quiet);
     const gaps: number[] = [];
-    const tookMs: number[] = [];
-    const standsMs: number[] = [];
+    const moves: MoveFigures[] = [];
     let failed = 0;
     const before = await mover.ticks();
     for (let count = 0; count < migrations; count++) {
@@ -94,20 +106,25 @@ async function moveWorld(cluster: ProcessCluster, kib: number, migrations: numbe
         console.log(`${world}: a migration ended with ${moved.problem}`);
         continue;
       }
-      tookMs.push(moved.tookMs);
       const from = moved.at - WINDOW_MS;
       const to = moved.at + WINDOW_MS;
       await delay(Math.max(0, to - Date.now()));
-      gaps.push(...(await ask<number[]>({ type: "gaps", from, to })));
-      const stands = await mover.gap();
-      if (stands !== undefined) standsMs.push(stands);
+      const seen = await ask<number[]>({ type: "gaps", from, to });
+      gaps.push(...seen);
+      moves.push({
+        move: count + 1,
+        gapMs: round(Math.max(...seen), 1),
+        lateClients: seen.filter((ms) => ms > GOAL_EVER_MS).length,
+        standsMs: await mover.gap(),
+        tookMs: moved.tookMs,
+      });
     }
     const copyingTickMs = (await mover.ticks()).meanSince(before);
     const { verdict, counts } = await ask<{ verdict: HistoryVerdict; counts: ClientCounts }>({
       type: "finish",
     });
     return {
-      ...{ kib, migrations, failed, gaps, quietGaps, tookMs, standsMs },
+      ...{ kib, migrations, failed, gaps, quietGaps, moves },
       ...{ quietTickMs, copyingTickMs, counts, verdict },
     };
   } finally {
@@ -116,7 +133,8 @@ async function moveWorld(cluster: ProcessCluster, kib: number, migrations: numbe
 }
 
 function figuresOf(result: Round) {
-  const { gaps, quietGaps, tookMs, counts, verdict } = result;
+  const { gaps, quietGaps, moves, counts, verdict } = result;
+  const tookMs = moves.map((move) => move.tookMs);
   const of = (values: readonly number[]) => ({
     p50: round(quantile(values, 0.5), 1),
     p99: round(quantile(values, 0.99), 1),
@@ -128,7 +146,8 @@ function figuresOf(result: Round) {
     failed: result.failed,
     gapMs: of(gaps),
     gapWithoutMs: of(quietGaps),
-    standsMs: of(result.standsMs),
+    standsMs: of(moves.flatMap(({ standsMs = [] }) => standsMs)),
+    slowest: moves.toSorted((a, b) => b.gapMs - a.gapMs).slice(0, SLOWEST),
     tookMs: { median: round(median(tookMs), 1), max: round(Math.max(...tookMs), 1) },
     tickMs: { usual: round(result.quietTickMs, 3), moving: round(result.copyingTickMs, 3) },
     ...{ disconnects: counts.disconnects, said: counts.said, answered: counts.answered },
@@ -157,7 +176,8 @@ async function run(): Promise<void> {
   const counts = flags.migrations.split(",").map(Number);
   const cluster = await ProcessCluster.start({
     ...{ apiservers: 3, proxies: 2, gameservers: 2, worlds: {} },
-    settings: { "proxy.udp.port": "0" },
+    // The largest state is made by one handler, as the world begins.
+    settings: { "proxy.udp.port": "0", "gameserver.tickLimitMs": "10000" },
   });
   try {
     const results: Round[] = [];

@@ -14,7 +14,7 @@ import { CELL, EXTENT, VIEW } from "./worlds/crowd-world.ts";
  */
 
 const HELP = `npm run bench -- mirror [options]
-  --rounds N        measured windows of each durability, alternating (default 4)
+  --rounds N        measured windows of each durability, alternating (default 4), after one of each that is not measured
   --seconds N       length of a window (default 20)
   --clients N       (default 800)
   --rate N          reliable messages per second and client (default 1)
@@ -35,6 +35,8 @@ const { values: flags } = parseArgs({
 
 const MODULE = fileURLToPath(new URL("./worlds/crowd-20.js", import.meta.url));
 const WORLD = "mirrored";
+/** Windows of each durability that are not measured. */
+const WARM_UP_ROUNDS = 1;
 const GOAL_CPU_PERCENT = 15;
 const GOAL_P50_MS = 2;
 const GOAL_P99_MS = 10;
@@ -130,11 +132,11 @@ async function waitsOf(node: NodeProcess) {
   return { seconds, count: await node.metric("atlasnet_mirror_waits_total") };
 }
 
-function line(measured: Measured): void {
+function line(measured: Measured, isWarmUp: boolean): void {
   const { durability, owner, load, serverCores, cpuMsPerTick, mirrorCores, waitMs } = measured;
   const { messages, roundTripMs, generator, sequenceErrors, errors } = load;
   console.log(
-    `${durability.padEnd(8)} on ${owner}: ${round(serverCores, 3)} cores, ${round(cpuMsPerTick)} ms per tick, the other one ` +
+    `${isWarmUp ? "warm-up, " : ""}${durability.padEnd(8)} on ${owner}: ${round(serverCores, 3)} cores, ${round(cpuMsPerTick)} ms per tick, the other one ` +
       `${round(mirrorCores, 3)} · round trip p50 ${roundTripMs?.p50} p99 ${roundTripMs?.p99} max ` +
       `${roundTripMs?.max} ms · waited for the mirror ${round(waitMs)} ms · ` +
       `${round((messages?.share ?? 0) * 100, 1)} % of ${messages?.askedRate} messages/s · generator ` +
@@ -210,11 +212,12 @@ async function run(): Promise<void> {
   });
   const rounds: Measured[] = [];
   try {
-    for (let seed = 1; seed <= Number(flags.rounds); seed++)
+    // What a mirror adds is otherwise compiled while it is measured.
+    for (let seed = 1 - WARM_UP_ROUNDS; seed <= Number(flags.rounds); seed++)
       for (const durability of DURABILITIES) {
         const measured = await measure(cluster, durability, { transport, seed });
-        line(measured);
-        rounds.push(measured);
+        line(measured, seed < 1);
+        if (seed >= 1) rounds.push(measured);
       }
     // Profiles are written by processes that end in order.
     if (profile !== undefined) await Promise.all(cluster.nodes.map((each) => each.stop()));
@@ -228,7 +231,7 @@ async function run(): Promise<void> {
     bench: "mirror",
     settings: {
       ...settings,
-      ...{ extent: EXTENT, cell: CELL, view: VIEW, tickRate: 20 },
+      ...{ extent: EXTENT, cell: CELL, view: VIEW, tickRate: 20, warmUpRounds: WARM_UP_ROUNDS },
       processes: "1 apiserver, 1 proxy, 2 gameservers, 1 of clients",
     },
     figures: { journal: figuresOf(of("journal")), mirror: figuresOf(of("mirror")), costs },

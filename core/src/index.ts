@@ -369,6 +369,16 @@ export {
 } from "./wire/downstream.ts";
 export { type FieldCheck, listOf, optional, text, unsigned, word } from "./wire/field-checks.ts";
 export {
+  type Answer,
+  type Call,
+  CONTROL_CHANNEL,
+  type GroupMessage,
+  NODES_GROUP,
+  RAFT_BULK_CHANNEL,
+  RAFT_CHANNEL,
+  type RaftEnvelope,
+} from "./wire/group-messages.ts";
+export {
   type DecodedLinkMessage,
   decodeLinkMessage,
   encodeLinkMessage,
@@ -389,14 +399,11 @@ export {
   MAX_TICKET_DATA_BYTES,
 } from "./wire/link-codec.ts";
 export type {
-  Answer,
   Attach,
   Attached,
-  Call,
   Closed,
   Detach,
   Downstream,
-  GroupMessage,
   HostedShard,
   Hosting,
   Leave,
@@ -404,44 +411,18 @@ export type {
   NodeMessage,
   Notice,
   Placed,
-  RaftEnvelope,
-  ReplicaAck,
-  ReplicaClose,
-  ReplicaCloseCode,
-  ReplicaCopy,
-  ReplicaDelta,
-  ReplicaDone,
-  ReplicaMessage,
-  ReplicaOpen,
-  ReplicaPiece,
-  ReplicaReady,
-  ReplicaSealed,
   ShardMessage,
   ShardReset,
   ShardSealed,
   ShardUnsealed,
-  ToOwner,
   ToProxy,
-  ToReplica,
   ToShard,
   Transfer,
   Upstream,
   Watch,
   Watching,
 } from "./wire/link-messages.ts";
-export {
-  CONTROL_CHANNEL,
-  isToProxy,
-  isToShard,
-  NODE_CHANNEL,
-  NODES_GROUP,
-  RAFT_BULK_CHANNEL,
-  RAFT_CHANNEL,
-  type ReplicaUse,
-  replicaBulkChannel,
-  replicaChannel,
-  shardChannel,
-} from "./wire/link-messages.ts";
+export { isToProxy, isToShard, NODE_CHANNEL, shardChannel } from "./wire/link-messages.ts";
 export { commonLinkVersion, LINK_VERSIONS, type LinkVersions } from "./wire/link-version.ts";
 export {
   decodeTopicDatagram,
@@ -480,6 +461,24 @@ export {
   plainProblem,
   toPlain,
 } from "./wire/plain.ts";
+export {
+  type ReplicaAck,
+  type ReplicaClose,
+  type ReplicaCloseCode,
+  type ReplicaCopy,
+  type ReplicaDelta,
+  type ReplicaDone,
+  type ReplicaMessage,
+  type ReplicaOpen,
+  type ReplicaPiece,
+  type ReplicaReady,
+  type ReplicaSealed,
+  type ReplicaUse,
+  replicaBulkChannel,
+  replicaChannel,
+  type ToOwner,
+  type ToReplica,
+} from "./wire/replica-messages.ts";
 export {
   type ClientLimits,
   encodeAck,

@@ -14,15 +14,14 @@ export {
   type GameserverProcess,
   type GameserverProcessDependencies,
 } from "./process.ts";
+export type { WorldFault } from "./server/fault-reports.ts";
 export {
   DEFAULT_OUTBOX_BYTES,
   Gameserver,
   type GameserverDependencies,
   type GameserverOptions,
-  type HostedWorld,
-  type WorldFault,
-  type WorldRequest,
 } from "./server/gameserver.ts";
+export type { HostedWorld, WorldRequest } from "./server/hosted-world.ts";
 export type { Service } from "./server/services.ts";
 export {
   createGameserverService,

@@ -5,5 +5,6 @@ export function problemOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const [message = ""] = error.message.split("\n");
   const hint = error instanceof OperatingError ? error.hint : undefined;
-  return hint === undefined || hint === "" ? message : `${message} ${hint}`;
+  if (hint === undefined || hint === "") return message;
+  return `${message}${/[.!?]$/.test(message) ? "" : "."} ${hint}`;
 }

@@ -12,7 +12,7 @@ import {
 } from "@atlasnet/core/node";
 import { GameserverAddresses } from "./cluster/gameserver-addresses.ts";
 import { modulesAtHand } from "./cluster/modules-at-hand.ts";
-import type { WorldFault } from "./server/gameserver.ts";
+import type { WorldFault } from "./server/fault-reports.ts";
 import { createGameserverService, type GameserverService } from "./service.ts";
 
 export interface GameserverProcessDependencies extends ClusterProcessDependencies {

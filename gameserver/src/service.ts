@@ -14,13 +14,9 @@ import { LoadMeter } from "./cluster/node-load.ts";
 import type { WorldHost } from "./cluster/world-host.ts";
 import { loadServices } from "./load-services.ts";
 import { createMulticast } from "./multicast/create-multicast.ts";
-import {
-  DEFAULT_OUTBOX_BYTES,
-  Gameserver,
-  type GameserverOptions,
-  type HostedWorld,
-  type WorldFault,
-} from "./server/gameserver.ts";
+import type { WorldFault } from "./server/fault-reports.ts";
+import { DEFAULT_OUTBOX_BYTES, Gameserver, type GameserverOptions } from "./server/gameserver.ts";
+import type { HostedWorld } from "./server/hosted-world.ts";
 import { WorldMetrics } from "./world-metrics.ts";
 
 export interface GameserverServiceOptions {

@@ -10,14 +10,14 @@ export {
   createProxyProcess,
   type ProxyProcess,
 } from "./process.ts";
-export {
-  createProxy,
-  type ProxyDependencies,
-  type ProxyOptions,
-  type ProxyReadiness,
-  type ProxyService,
-  type ProxyUdpOptions,
-} from "./server/proxy.ts";
+export { createProxy } from "./server/proxy.ts";
+export type {
+  ProxyDependencies,
+  ProxyOptions,
+  ProxyReadiness,
+  ProxyService,
+  ProxyUdpOptions,
+} from "./server/proxy-service.ts";
 export {
   createProxyService,
   type PlayersAddress,

@@ -12,7 +12,7 @@ import {
 import { clusterKeys } from "./cluster-keys.ts";
 import { startInCluster } from "./control/start-in-cluster.ts";
 import { parseGameservers } from "./peers.ts";
-import type { ProxyService } from "./server/proxy.ts";
+import type { ProxyService } from "./server/proxy-service.ts";
 import { createProxyService, type PlayersAddress, playersAddress } from "./service.ts";
 
 /** A proxy of a cluster, which has this process to itself. */

@@ -15,7 +15,8 @@ import {
   type UdpKey,
 } from "@atlasnet/core/node";
 import { defaultLimits } from "./limits.ts";
-import { createProxy, type ProxyOptions, type ProxyService } from "./server/proxy.ts";
+import { createProxy } from "./server/proxy.ts";
+import type { ProxyOptions, ProxyService } from "./server/proxy-service.ts";
 
 export interface ProxyServiceOptions {
   readonly config: Config;

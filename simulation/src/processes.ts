@@ -1,9 +1,9 @@
-import { Machine, SimProcess } from "@atlasnet/apiserver/sim";
 import type { Disk } from "@atlasnet/core";
-import { type SeededRandom, type SimClock, SimDisk, type SimNetwork } from "@atlasnet/core/sim";
+import type { SeededRandom, SimClock, SimDisk, SimNetwork } from "@atlasnet/core/sim";
 import type { TickWatch } from "@atlasnet/gameserver/sim";
 import type { HistoryRecord } from "@atlasnet/history";
 import type { ClusterFaults } from "./faults.ts";
+import { Machines, type Slot } from "./machines.ts";
 import { names } from "./names.ts";
 import { SimGameserver } from "./nodes/sim-gameserver.ts";
 import { SimProxy } from "./nodes/sim-proxy.ts";
@@ -12,19 +12,8 @@ import type { PublicNet } from "./players/public-net.ts";
 import { SimPlayer } from "./players/sim-player.ts";
 import { definitionsOf, editionFile } from "./world/editions.ts";
 
-/** A restart after a crash takes so long at most, in ms. */
-export const RESTART_MS = 4_000;
-
 /** So many gameservers have every version: a world that came to a new one has somewhere to go. */
 const NEWER_HOSTS = 2;
-
-/** A process's place: its machine stays when it dies. */
-export interface Slot<T> {
-  readonly id: string;
-  readonly machine: Machine;
-  process: SimProcess | undefined;
-  running: T | undefined;
-}
 
 export interface GameserverSlot extends Slot<SimGameserver> {
   readonly disk: SimDisk;
@@ -72,28 +61,30 @@ export class Processes {
   private readonly options: ProcessesOptions;
   private readonly deps: ProcessesDependencies;
   private readonly bucketDisk: Disk;
-  private readonly processes = new Map<string, SimProcess>();
-  private lives = 0;
+  private readonly machines: Machines;
   private isQuiet = false;
 
   constructor(options: ProcessesOptions, dependencies: ProcessesDependencies) {
     this.options = options;
     this.deps = dependencies;
     const { plan } = options;
-    this.bucket = this.disk("bucket", (ms) => this.sleep(ms));
+    const machines = new Machines(plan, dependencies);
+    this.machines = machines;
+    this.bucket = machines.disk("bucket", (ms) => machines.sleep(ms));
     this.bucketDisk = this.bucket.process();
     this.gameservers = names("gs", plan.gameservers).map((id) => {
       const slot: GameserverSlot = {
-        ...this.slot<SimGameserver>(id),
-        disk: this.disk(id, (ms) => slot.process?.sleep(ms) ?? Promise.resolve()),
+        ...machines.slot<SimGameserver>(id),
+        disk: machines.disk(id, (ms) => slot.process?.sleep(ms) ?? Promise.resolve()),
       };
       return slot;
     });
-    this.proxies = names("p", plan.proxies).map((id) => this.slot<SimProxy>(id));
+    this.proxies = names("p", plan.proxies).map((id) => machines.slot<SimProxy>(id));
   }
 
   addPlayers(): void {
-    this.players = names("c", this.options.plan.clients).map((id) => this.slot<SimPlayer>(id));
+    const { machines } = this;
+    this.players = names("c", this.options.plan.clients).map((id) => machines.slot<SimPlayer>(id));
   }
 
   startNodes(): void {
@@ -107,9 +98,7 @@ export class Processes {
 
   /** Something arrives at a node: its process may stand still. */
   at(node: string, arrive: () => void): void {
-    const process = this.processes.get(node);
-    if (process === undefined) arrive();
-    else process.run(arrive);
+    this.machines.at(node, arrive);
   }
 
   bootOf(node: string): string | undefined {
@@ -136,7 +125,7 @@ export class Processes {
   loseThread(slot: GameserverSlot): void {
     this.counts.threads += 1;
     this.deps.lostThread(slot.id);
-    slot.running?.loseThread();
+    if (slot.running?.loseThread() === true) this.deps.note(`a world thread of ${slot.id} dies`);
   }
 
   /** A gameserver is told to end, ends in order, and comes back. */
@@ -147,10 +136,10 @@ export class Processes {
     this.counts.rolls += 1;
     const end = () => {
       if (slot.process !== process || !process.isAlive) return;
-      this.end(slot);
+      this.machines.end(slot);
       // Like any process that ends in order: what it wrote stays.
       slot.disk.crash("process");
-      this.again(slot, () => this.startGameserver(slot));
+      this.machines.again(slot, () => this.startGameserver(slot));
     };
     running.stop().then(end, (error: unknown) => {
       this.deps.note(`${node} does not end in order: ${String(error)}`);
@@ -166,9 +155,9 @@ export class Processes {
     this.counts.proxyRolls += 1;
     const end = () => {
       if (slot.process !== process || !process.isAlive) return;
-      this.end(slot);
+      this.machines.end(slot);
       this.deps.net.died(slot.id);
-      this.again(slot, () => this.startProxy(slot));
+      this.machines.again(slot, () => this.startProxy(slot));
     };
     running.stop().then(end, (error: unknown) => this.deps.fault(node, error));
   }
@@ -182,15 +171,15 @@ export class Processes {
 
   crashPlayer(slot: Slot<SimPlayer>): void {
     this.counts.clientCrashes += 1;
-    this.end(slot);
+    this.machines.end(slot);
     this.deps.net.clientDied(slot.id);
-    this.again(slot, () => this.startPlayer(slot));
+    this.machines.again(slot, () => this.startPlayer(slot));
   }
 
   /** All that stand still go on, and clients say nothing new. */
   heal(): void {
     this.isQuiet = true;
-    for (const process of this.processes.values()) process.resume();
+    this.machines.resume();
     for (const slot of this.players) slot.running?.quiet();
   }
 
@@ -206,7 +195,7 @@ export class Processes {
   }
 
   private startGameserver(slot: GameserverSlot): void {
-    const process = this.begin(slot);
+    const process = this.machines.begin(slot);
     const { id } = slot;
     const { plan, faults, apiservers } = this.options;
     const { network, watch, fault } = this.deps;
@@ -217,7 +206,7 @@ export class Processes {
         network: network.node({ role: "gameserver", node: id }),
         disk: slot.disk.process(),
         bucket: this.bucketDisk,
-        random: this.life(id),
+        random: this.machines.life(id),
         faults,
         watch,
         fellAsleep: (shard) => this.deps.fellAsleep(shard, id),
@@ -225,7 +214,7 @@ export class Processes {
       },
     );
     slot.running = running;
-    this.go(id, process, running.start());
+    this.machines.go(id, process, running.start());
   }
 
   /** Undefined: all. */
@@ -237,13 +226,13 @@ export class Processes {
 
   private crashGameserver(slot: GameserverSlot): void {
     this.counts.crashes += 1;
-    this.end(slot);
+    this.machines.end(slot);
     slot.disk.crash(this.deps.random.float() < 0.5 ? "power" : "process");
-    this.again(slot, () => this.startGameserver(slot));
+    this.machines.again(slot, () => this.startGameserver(slot));
   }
 
   private startProxy(slot: Slot<SimProxy>): void {
-    const process = this.begin(slot);
+    const process = this.machines.begin(slot);
     const { id } = slot;
     const { plan, faults, apiservers } = this.options;
     const { network, net, fault } = this.deps;
@@ -257,7 +246,7 @@ export class Processes {
       {
         process,
         network: network.node({ role: "proxy", node: id }),
-        random: this.life(id),
+        random: this.machines.life(id),
         faults,
         fatal: (error) => fault(id, error),
       },
@@ -266,23 +255,23 @@ export class Processes {
     const started = running.start().then(() => {
       if (process.isAlive) net.serve({ process, proxy: running });
     });
-    this.go(id, process, started);
+    this.machines.go(id, process, started);
   }
 
   private crashProxy(slot: Slot<SimProxy>): void {
     this.counts.proxyCrashes += 1;
-    this.end(slot);
+    this.machines.end(slot);
     this.deps.net.died(slot.id);
-    this.again(slot, () => this.startProxy(slot));
+    this.machines.again(slot, () => this.startProxy(slot));
   }
 
   private startPlayer(slot: Slot<SimPlayer>): void {
-    const process = this.begin(slot);
+    const process = this.machines.begin(slot);
     const { id } = slot;
     const { plan } = this.options;
     const { net, recorded, fault } = this.deps;
-    const life = this.lives;
-    const random = this.life(id);
+    const life = this.machines.lives;
+    const random = this.machines.life(id);
     const urls = this.proxies.map((proxy) => `tcp://${proxy.id}:2555`);
     if (random.float() < 0.5) urls.reverse();
     const running = new SimPlayer(
@@ -306,67 +295,5 @@ export class Processes {
     slot.running = running;
     if (this.isQuiet) running.quiet();
     running.start();
-  }
-
-  private begin(slot: Slot<unknown>): SimProcess {
-    const process = new SimProcess(slot.machine, { sim: this.deps.clock });
-    this.deps.note(`${slot.id} starts`);
-    slot.process = process;
-    this.processes.set(slot.id, process);
-    return process;
-  }
-
-  private end(slot: Slot<unknown>): void {
-    this.deps.note(`${slot.id} dies`);
-    slot.process?.kill();
-    slot.running = undefined;
-    this.deps.network.kill(slot.id);
-  }
-
-  private again(slot: Slot<unknown>, start: () => void): void {
-    const { clock, random } = this.deps;
-    clock.setTimer(random.int(50, RESTART_MS), () => {
-      if (slot.running === undefined) start();
-    });
-  }
-
-  private slot<T>(id: string): Slot<T> {
-    const { random, clock } = this.deps;
-    const rate = 1 + (random.float() * 2 - 1) * this.options.plan.drift;
-    const machine = new Machine({ rate, start: random.int(0, 10_000) }, { sim: clock });
-    return { id, machine, process: undefined, running: undefined };
-  }
-
-  private disk(id: string, sleep: (ms: number) => Promise<void>): SimDisk {
-    const { plan } = this.options;
-    const random = this.deps.random.fork(`disk ${id}`);
-    return new SimDisk(
-      {},
-      {
-        random,
-        latency: (operation) => {
-          if (operation !== "sync") return Promise.resolve();
-          const isSlow = random.float() < plan.stall;
-          return sleep(isSlow ? random.int(20, 1_000) : random.float() * plan.syncMs);
-        },
-      },
-    );
-  }
-
-  private life(id: string): SeededRandom {
-    this.lives += 1;
-    return this.deps.random.fork(`${id} ${this.lives}`);
-  }
-
-  private go(id: string, process: SimProcess, work: Promise<void>): void {
-    work.catch((error: unknown) => {
-      if (process.isAlive) this.deps.fault(id, error);
-    });
-  }
-
-  private sleep(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      this.deps.clock.setTimer(ms, resolve);
-    });
   }
 }

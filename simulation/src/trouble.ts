@@ -2,11 +2,12 @@ import type { MovedRecord } from "@atlasnet/core";
 import type { SeededRandom, SimClock, SimNetwork, SimPassage } from "@atlasnet/core/sim";
 import { Aim } from "./aim.ts";
 import type { ClusterFaults } from "./faults.ts";
+import { RESTART_MS } from "./machines.ts";
 import type { SimApiservers } from "./nodes/sim-apiservers.ts";
 import { type Deed, Operator } from "./operator.ts";
 import type { Plan } from "./plan.ts";
 import type { PublicNet } from "./players/public-net.ts";
-import { type Processes, RESTART_MS } from "./processes.ts";
+import type { Processes } from "./processes.ts";
 import { editionFile } from "./world/editions.ts";
 
 export interface TroubleOptions {

@@ -175,7 +175,7 @@ export class ClusterWatch {
 
   private tellBad(): void {
     const { view, logger } = this.dependencies;
-    for (const { key, problem } of view.bad.splice(0)) {
+    for (const { key, problem } of view.takeBad()) {
       if (this.badLines >= MAX_BAD_LINES) continue;
       this.badLines += 1;
       logger.warn("A record cannot be read; placement goes by the one before.", { key, problem });

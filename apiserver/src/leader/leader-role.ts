@@ -67,10 +67,10 @@ export class LeaderRole {
       ...dependencies,
       leadership: this.leadership,
       onHeard: (from, { load, problems, migrations, asleep }) => {
-        this.view.report(from, load, clock.now());
-        this.view.reportProblems(from, problems ?? []);
-        this.view.reportMigrations(from, migrations ?? []);
-        this.view.reportAsleep(from, asleep);
+        this.view.reports.load(from, load, clock.now());
+        this.view.reports.problems(from, problems ?? []);
+        this.view.reports.migrations(from, migrations ?? []);
+        this.view.reports.asleep(from, asleep);
       },
     });
     this.planner = new PlacementPlanner(settings, this.view, this.leases, node);

@@ -86,7 +86,7 @@ test("what keeps a world from a node is said", () => {
   more();
   const refusal = (node: string) => advice.refusal("arena/0", node, NOTHING);
   assert.equal(refusal("gs-2"), undefined);
-  cluster.view.report("gs-2", { ...load, busy: 1 }, cluster.now);
+  cluster.view.reports.load("gs-2", { ...load, busy: 1 }, cluster.now);
   assert.match(refusal("gs-2") ?? "", /is overloaded, at 100 %/);
   assert.match(refusal("gs-9") ?? "", /has not registered/);
   assert.match(advice.refusal("other/0", "gs-2", NOTHING) ?? "", /not heard of other\/0/);

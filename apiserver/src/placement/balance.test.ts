@@ -36,7 +36,7 @@ function scene(balance: Partial<BalanceSettings> = {}, liveMoves = true) {
       each();
       if (cluster.now % (5 * SIM_STEP_MS) !== 0) return;
       for (const id of ["a", "b", "c"])
-        cluster.view.report(id, { ...IDLE, ...loads.get(id) }, cluster.now + 1);
+        cluster.view.reports.load(id, { ...IDLE, ...loads.get(id) }, cluster.now + 1);
     });
   const moved = () =>
     cluster.intents.flatMap(({ intent }) =>
@@ -184,7 +184,7 @@ test("with loads that follow what nodes run, moves end, never go to and fro, and
           assert.ok(cluster.view.occupancy.moving <= maxMoves);
           if (cluster.now % 500 !== 0) return;
           for (const id of nodes)
-            cluster.view.report(id, { ...IDLE, busy: busyOf(id) }, cluster.now + 1);
+            cluster.view.reports.load(id, { ...IDLE, busy: busyOf(id) }, cluster.now + 1);
         });
       run(SETTLING_MS);
       const migrations = cluster.intents.filter(isBalancing);

@@ -1,6 +1,7 @@
 import { choose, loadWith } from "./candidates.ts";
 import type { Context } from "./decisions.ts";
 import type { NodeEntry, ShardEntry } from "./entries.ts";
+import { reportedLoad } from "./node-reports.ts";
 
 export interface BalanceMove {
   readonly shard: ShardEntry;
@@ -56,7 +57,7 @@ export function planBalance(
   const nodes = [...view.nodes.values()].filter(
     (node) => node.isRegistered(view.generation) && node.record?.state === "ready",
   );
-  const loads = new Map(nodes.map((node) => [node, loadWith(view, node, 0)]));
+  const loads = new Map(nodes.map((node) => [node, loadWith(node, 0)]));
   const loadOf = (node: NodeEntry) => loads.get(node) ?? 0;
   const least = Math.min(...loads.values());
   nodes.sort((a, b) => loadOf(b) - loadOf(a) || (a.id < b.id ? -1 : 1));
@@ -129,11 +130,11 @@ function fromNode(
     stay = "no-better";
     if (before - loadOf(to) <= options.threshold) continue;
     const weight = shard.world?.weight ?? 0;
-    const share = isOwned ? shareOf(context, giver, weight) : 0;
-    const after = Math.max(loadWith(view, to, weight), view.reportedLoad(to) + share);
+    const share = isOwned ? shareOf(giver, weight) : 0;
+    const after = Math.max(loadWith(to, weight), reportedLoad(to) + share);
     if (after + options.hysteresis > before) continue;
     if (isOwned && options.strainedAt > 0 && after >= options.strainedAt) continue;
-    const left = Math.max(assignedWith(giver, -weight), view.reportedLoad(giver) - share);
+    const left = Math.max(assignedWith(giver, -weight), reportedLoad(giver) - share);
     const move = {
       ...{ shard, from: giver, to, isLive: isOwned && settings.liveMoves },
       fromLoad: { before, after: left },
@@ -145,8 +146,8 @@ function fromNode(
 }
 
 /** What of a node's reported load is probably one shard's. */
-function shareOf({ view }: Context, node: NodeEntry, weight: number): number {
-  return node.weight === 0 ? 0 : (view.reportedLoad(node) * weight) / node.weight;
+function shareOf(node: NodeEntry, weight: number): number {
+  return node.weight === 0 ? 0 : (reportedLoad(node) * weight) / node.weight;
 }
 
 function assignedWith(node: NodeEntry, weight: number): number {

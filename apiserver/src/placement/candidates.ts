@@ -1,4 +1,5 @@
 import type { NodeEntry, ShardEntry } from "./entries.ts";
+import { reportedLoad } from "./node-reports.ts";
 import type { PlacementSettings } from "./settings.ts";
 import type { ClusterView } from "./view.ts";
 import type { WorldKind } from "./world-kind.ts";
@@ -28,10 +29,10 @@ export interface Passed {
 }
 
 /** How loaded a node would be with so much more weight; 1 is full. */
-export function loadWith(view: ClusterView, node: NodeEntry, weight: number): number {
+export function loadWith(node: NodeEntry, weight: number): number {
   const capacity = node.record?.capacity.weight ?? 0;
   const assigned = capacity === 0 ? 1 : (node.weight + weight) / capacity;
-  return node.load === undefined ? assigned : Math.max(assigned, view.reportedLoad(node));
+  return node.load === undefined ? assigned : Math.max(assigned, reportedLoad(node));
 }
 
 /**
@@ -76,8 +77,8 @@ export function choose(
       passedOver = true;
       continue;
     }
-    if (node.load !== undefined && view.isOverloaded(node)) continue;
-    const load = loadWith(view, node, weight + more);
+    if (node.load !== undefined && view.reports.isOverloaded(node)) continue;
+    const load = loadWith(node, weight + more);
     // Packing: the fullest below the mark comes first; nodes above it follow, the emptiest first.
     const score = pack && load <= settings.packUpTo ? -load : load;
     if (score < bestScore) {

@@ -1,5 +1,6 @@
 import type { NodeEntry, ShardEntry, WorldEntry } from "./entries.ts";
 import { mirrorText } from "./mirrors.ts";
+import { reportedLoad } from "./node-reports.ts";
 import type { ClusterView } from "./view.ts";
 import { type Misfit, moduleName } from "./world-kind.ts";
 
@@ -123,7 +124,7 @@ export function nodeProblem(
   if (record.state !== "ready") return { code: "state", state: record.state };
   if (!node.isRegistered(view.generation)) return { code: "not-registered" };
   if (record.cordoned && shard.owner !== node) return { code: "cordoned" };
-  if (view.isOverloaded(node)) return { code: "overloaded", load: view.reportedLoad(node) };
+  if (view.reports.isOverloaded(node)) return { code: "overloaded", load: reportedLoad(node) };
   if (!view.hasRoom(node, world.weight))
     return { code: "full", weight: node.weight, capacity: record.capacity.weight };
   return undefined;

@@ -77,10 +77,11 @@ function chooseMirror(
   for (const node of kind.nodes) {
     if (node === owner || node === shard.wanted) continue;
     const more = weight - (shard.mirrorSeat === node ? shard.mirrorWeight : 0);
-    if (!view.hasRoom(node, more) || (node.load !== undefined && view.isOverloaded(node))) continue;
+    if (!view.hasRoom(node, more) || (node.load !== undefined && view.reports.isOverloaded(node)))
+      continue;
     const failed = node === late || node === avoid || wasCleared(shard, node);
     const rank = (failed ? 2 : 0) + (sharesZone(node, owner) ? 1 : 0);
-    const load = loadWith(view, node, more);
+    const load = loadWith(node, more);
     if (rank > bestRank || (rank === bestRank && load >= bestLoad)) continue;
     best = node;
     bestRank = rank;

@@ -271,11 +271,11 @@ test("no move is undone while the loads of its nodes stay the same, and moving e
       cluster.advance(2000);
       for (let i = 2; i < 6; i++) cluster.addNode(`n${i}`, { capacity: capacity() });
       for (const id of cluster.nodes.keys())
-        cluster.view.report(id, { ...IDLE, sessions: random.int(0, 300) }, cluster.now);
+        cluster.view.reports.load(id, { ...IDLE, sessions: random.int(0, 300) }, cluster.now);
       cluster.advance(SETTLING_MS, () => {
         for (const id of cluster.nodes.keys()) {
           const load = cluster.view.nodes.get(id)?.load;
-          if (load !== undefined) cluster.view.report(id, load, cluster.now + 1);
+          if (load !== undefined) cluster.view.reports.load(id, load, cluster.now + 1);
         }
       });
       // A shard may come back once other moves have changed what its two nodes carry; never before.

@@ -196,7 +196,7 @@ test("overloaded nodes take nothing new", () => {
   cluster.addNode("a", capacity(100));
   cluster.addNode("b", capacity(10));
   cluster.advance(SIM_STEP_MS);
-  cluster.view.report("a", { ...IDLE, busy: 0.97 }, cluster.now);
+  cluster.view.reports.load("a", { ...IDLE, busy: 0.97 }, cluster.now);
   cluster.setWorld("arena");
   cluster.advance(1000);
   assert.equal(cluster.ownerOf("arena"), "b");

@@ -1,22 +1,14 @@
-import type { MigrationReason, WantReason } from "@atlasnet/core";
 import { planBalance } from "./balance.ts";
-import { type Context, type Decision, decide } from "./decisions.ts";
+import { type Context, decide } from "./decisions.ts";
 import type { NodeEntry, ShardEntry } from "./entries.ts";
-import {
-  abandonTxn,
-  abortTxn,
-  assumptionsOf,
-  type Intent,
-  migrateTxn,
-  mirrorTxn,
-  type Proposed,
-  transactionsOf,
-} from "./intents.ts";
+import { type Intent, type Proposed, transactionsOf } from "./intents.ts";
 import { type Leases, NO_LEASES } from "./leases.ts";
 import { LostNodes } from "./lost-nodes.ts";
+import { type Batch, Proposer } from "./proposer.ts";
 import type { PlacementSettings } from "./settings.ts";
 import { ShardTimers } from "./timers.ts";
 import type { ClusterView } from "./view.ts";
+import { WaitingShards } from "./waiting-shards.ts";
 
 export interface Step {
   readonly intents: readonly Intent[];
@@ -47,24 +39,13 @@ const MAX_BACKOFF = 6;
 export class PlacementPlanner {
   readonly view: ClusterView;
   readonly settings: PlacementSettings;
-  private readonly name: string;
   private readonly timers = new ShardTimers();
   private readonly lost: LostNodes;
-  /** Shards that no node can take, until there is room somewhere. */
-  private readonly blocked = new Set<ShardEntry>();
-  /** Shards without a mirror that they should have, until there is room for one. */
-  private readonly unmirrored = new Set<ShardEntry>();
-  private blockedVersion = -1;
-  private blockedAt = Number.NEGATIVE_INFINITY;
-  /** Shards that wait for others to have moved. */
-  private readonly held = new Set<ShardEntry>();
-  private heldMoved = 0;
-  private sequence = 0;
+  private readonly proposer: Proposer;
+  private readonly waiting: WaitingShards;
   private reign = 0;
   /** The shards that are still to be looked at since this reign began. */
   private sweep: Iterator<ShardEntry> | undefined = undefined;
-  private term = 0;
-  private wallTime = 0;
   private balancedAt = Number.NEGATIVE_INFINITY;
 
   /** Without leases no node is ever lost. `name`: of this apiserver, for people. */
@@ -76,17 +57,19 @@ export class PlacementPlanner {
   ) {
     this.settings = settings;
     this.view = view;
-    this.name = name;
     this.lost = new LostNodes(view, leases);
+    this.proposer = new Proposer(name, settings, view, this.timers);
+    this.waiting = new WaitingShards(settings.blockedMs, view.occupancy);
   }
 
+  /** Shards that no node can take. */
   get blockedShards(): number {
-    return this.blocked.size;
+    return this.waiting.blockedShards;
   }
 
   /** Shards that live without a mirror that they should have, because no node can be one. */
   get unmirroredShards(): number {
-    return this.unmirrored.size;
+    return this.waiting.unmirroredShards;
   }
 
   /**
@@ -95,7 +78,7 @@ export class PlacementPlanner {
    */
   lead(term: number, now: number): void {
     this.resign(now);
-    this.term = term;
+    this.proposer.lead(term);
     this.balancedAt = now;
     const { view } = this;
     view.dirty.start();
@@ -111,9 +94,7 @@ export class PlacementPlanner {
     this.lost.clear();
     view.dirty.stop();
     this.timers.clear();
-    this.blocked.clear();
-    this.unmirrored.clear();
-    this.held.clear();
+    this.waiting.clear();
   }
 
   /**
@@ -121,28 +102,28 @@ export class PlacementPlanner {
    * `wallTime`: ms since 1970, for what people read in records.
    */
   step(now: number, wallTime = now): Step {
-    this.wallTime = wallTime;
     const intents: Intent[] =
-      now >= this.lost.nextAt ? this.lost.find(now, () => ++this.sequence) : [];
+      now >= this.lost.nextAt ? this.lost.find(now, () => this.proposer.next()) : [];
     this.wake(now);
     this.sweepOn();
     let visits = 0;
     const { view, settings } = this;
     const { maxVisits, maxIntents, maxPending } = settings;
     const context: Context = { view, settings, now };
+    const batch: Batch = { intents, now, wallTime };
     while (visits < maxVisits && intents.length < maxIntents && view.pending.size < maxPending) {
       const shard = view.dirty.take();
       if (shard === undefined) break;
-      visits += LOOK_VISITS + this.look(context, shard, intents);
+      visits += LOOK_VISITS + this.look(context, shard, batch);
     }
     const isDone = view.dirty.size === 0 && this.sweep === undefined;
-    if (isDone) this.rebalance(context, intents);
+    if (isDone) this.rebalance(context, batch);
     return { intents, more: !isDone && view.pending.size < maxPending, wakeAt: this.wakeAt() };
   }
 
   /** The intents of a step as transactions of this term. */
   transactions(intents: readonly Intent[]): readonly Proposed[] {
-    return transactionsOf(intents, this.term, this.settings.intentsPerTransaction);
+    return transactionsOf(intents, this.proposer.term, this.settings.intentsPerTransaction);
   }
 
   settled({ intents }: Proposed, outcome: Outcome, now: number): void {
@@ -172,39 +153,26 @@ export class PlacementPlanner {
 
   /** Puts into the queue what time or others have made worth another look. */
   private wake(now: number): void {
-    const { view, settings, blocked, unmirrored, held } = this;
+    const { dirty } = this.view;
     for (;;) {
       const shard = this.timers.take(now);
       if (shard === undefined) break;
-      view.dirty.add(shard);
+      dirty.add(shard);
     }
-    const { roomVersion, moved } = view.occupancy;
-    const isDue = now >= this.blockedAt + settings.blockedMs && roomVersion !== this.blockedVersion;
-    if (blocked.size + unmirrored.size > 0 && isDue) {
-      this.blockedVersion = roomVersion;
-      this.blockedAt = now;
-      for (const shard of blocked) view.dirty.add(shard);
-      for (const shard of unmirrored) view.dirty.add(shard);
-    }
-    if (held.size > 0 && moved !== this.heldMoved) {
-      this.heldMoved = moved;
-      for (const shard of held) view.dirty.add(shard);
-    }
+    this.waiting.wake(dirty, now);
   }
 
   private wakeAt(): number {
-    const { balance: balancing, blockedMs } = this.settings;
-    const hasRoom = this.view.occupancy.roomVersion !== this.blockedVersion;
-    const lacks = this.blocked.size + this.unmirrored.size > 0;
+    const { balance: balancing } = this.settings;
     return Math.min(
       this.lost.nextAt,
       this.timers.next ?? Number.POSITIVE_INFINITY,
-      lacks && hasRoom ? this.blockedAt + blockedMs : Number.POSITIVE_INFINITY,
+      this.waiting.wakeAt,
       balancing.enabled ? this.balancedAt + balancing.everyMs : Number.POSITIVE_INFINITY,
     );
   }
 
-  private look(context: Context, shard: ShardEntry, intents: Intent[]): number {
+  private look(context: Context, shard: ShardEntry, batch: Batch): number {
     const { now } = context;
     if (this.view.shards.get(shard.name) !== shard) return 0;
     if (shard.reign !== this.reign) {
@@ -220,54 +188,43 @@ export class PlacementPlanner {
       }
       this.view.propose(shard, undefined, now);
     }
-    this.blocked.delete(shard);
-    this.unmirrored.delete(shard);
-    this.held.delete(shard);
+    this.waiting.delete(shard);
+    const { proposer } = this;
     const decision = decide(context, shard);
     switch (decision.type) {
       case "rest":
         if (decision.again !== undefined) this.timers.set(shard, decision.again);
         return decision.visits ?? 0;
       case "blocked":
-        this.blocked.add(shard);
+        this.waiting.add(shard, "room");
         return decision.visits;
       case "unmirrored":
-        this.unmirrored.add(shard);
+        this.waiting.add(shard, "mirror");
         return decision.visits;
       case "mirror":
         this.passOver(shard, decision.avoid, now);
-        this.mirror(shard, decision.node, intents, now);
+        proposer.mirror(shard, decision.node, batch);
         return decision.visits;
       case "abandon":
-        this.abandon(shard, decision.problem, intents, now);
+        proposer.abandon(shard, decision.problem, batch);
         return 0;
       case "hold":
-        this.held.add(shard);
+        this.waiting.add(shard, "turn");
         return 0;
       case "forget":
-        intents.push(this.forget(shard, now));
+        proposer.forget(shard, batch);
         return 0;
       case "want":
-        return this.follow(decision, shard, intents, now);
+        this.passOver(shard, decision.avoid, now);
+        proposer.want(shard, decision.node, decision.reason, batch);
+        return decision.visits;
       case "migrate":
-        this.migrate(shard, decision.node, decision.reason, intents, now);
+        proposer.migrate(shard, decision.node, decision.reason, batch);
         return decision.visits;
       case "abort":
-        this.abort(shard, decision.problem, intents, now);
+        proposer.abort(shard, decision.problem, batch);
         return 0;
     }
-  }
-
-  private follow(
-    decision: Extract<Decision, { type: "want" }>,
-    shard: ShardEntry,
-    intents: Intent[],
-    now: number,
-  ): number {
-    const { node, reason, avoid, visits } = decision;
-    this.passOver(shard, avoid, now);
-    intents.push(this.want(shard, node, reason, now));
-    return visits;
   }
 
   private passOver(shard: ShardEntry, node: NodeEntry | undefined, now: number): void {
@@ -276,104 +233,14 @@ export class PlacementPlanner {
     shard.avoidUntil = now + this.settings.avoidMs;
   }
 
-  private want(
-    shard: ShardEntry,
-    node: NodeEntry | undefined,
-    reason: WantReason,
-    now: number,
-  ): Intent {
-    const assumed = assumptionsOf(shard, [node, shard.wanted]);
-    const sequence = this.propose(shard, node, now);
-    const { name } = shard;
-    const alone = shard.failures > 0;
-    return { type: "want", sequence, shard: name, node: node?.id, reason, assumed, alone };
-  }
-
-  private migrate(
-    shard: ShardEntry,
-    to: NodeEntry,
-    reason: MigrationReason,
-    intents: Intent[],
-    now: number,
-  ): void {
-    const { generation } = this.view;
-    const { migrationMs: deadlineMs } = this.settings;
-    const sequence = ++this.sequence;
-    const wish = { id: this.recordId(sequence), reason, started: this.wallTime, deadlineMs };
-    const txn = migrateTxn(shard, to, generation, wish);
-    // What was decided from says otherwise before long.
-    if (txn === undefined) return this.timers.set(shard, now + this.settings.retryMs);
-    const { name } = shard;
-    const alone = shard.failures > 0;
-    this.propose(shard, to, now, sequence);
-    intents.push({ type: "migrate", sequence, shard: name, node: to.id, reason, txn, alone });
-  }
-
-  private abort(shard: ShardEntry, problem: string, intents: Intent[], now: number): void {
-    const { name: by, wallTime: ended } = this;
-    const txn = abortTxn(shard, { by, problem, ended });
-    const { name, migration } = shard;
-    if (txn === undefined || migration === undefined) return;
-    const alone = shard.failures > 0;
-    const sequence = this.propose(shard, shard.wanted, now);
-    const { id } = migration.record;
-    intents.push({ type: "abort", sequence, shard: name, migration: id, problem, txn, alone });
-  }
-
-  private mirror(shard: ShardEntry, to: NodeEntry, intents: Intent[], now: number): void {
-    const sequence = ++this.sequence;
-    const txn = mirrorTxn(shard, to, this.view.generation, this.recordId(sequence));
-    // What was decided from says otherwise before long.
-    if (txn === undefined) return this.timers.set(shard, now + this.settings.retryMs);
-    const { name } = shard;
-    const alone = shard.failures > 0;
-    this.propose(shard, shard.wanted, now, sequence, to);
-    intents.push({ type: "mirror", sequence, shard: name, node: to.id, txn, alone });
-  }
-
-  private abandon(shard: ShardEntry, problem: string, intents: Intent[], now: number): void {
-    const { name, mirror } = shard;
-    const txn = abandonTxn(shard);
-    if (txn === undefined || mirror === undefined) return;
-    const alone = shard.failures > 0;
-    const sequence = this.propose(shard, shard.wanted, now, ++this.sequence, mirror.node);
-    const { id } = mirror.node;
-    intents.push({ type: "abandon", sequence, shard: name, mirror: id, problem, txn, alone });
-  }
-
-  /** Of the term and the number of the proposal: there is no other of the same. */
-  private recordId(sequence: number): string {
-    const hex = (value: number) => (value >>> 0).toString(16).padStart(8, "0");
-    return `${hex(this.term)}${hex(sequence)}`;
-  }
-
-  private forget(shard: ShardEntry, now: number): Intent {
-    const assumed = assumptionsOf(shard, []);
-    const sequence = this.propose(shard, undefined, now);
-    return { type: "forget", sequence, shard: shard.name, assumed, alone: shard.failures > 0 };
-  }
-
-  private propose(
-    shard: ShardEntry,
-    node: NodeEntry | undefined,
-    now: number,
-    sequence = ++this.sequence,
-    mirror?: NodeEntry,
-  ): number {
-    const until = now + this.settings.pendingMs;
-    this.view.propose(shard, { sequence, node, mirror, until }, now);
-    this.timers.set(shard, until);
-    return sequence;
-  }
-
-  private rebalance(context: Context, intents: Intent[]): void {
+  private rebalance(context: Context, batch: Batch): void {
     const { enabled, everyMs } = this.settings.balance;
     if (!enabled || context.now < this.balancedAt + everyMs) return;
     this.balancedAt = context.now;
     for (const { shard, to, isLive } of planBalance(context)) {
       shard.movedAt = context.now;
-      if (isLive) this.migrate(shard, to, "balanced", intents, context.now);
-      else intents.push(this.want(shard, to, "balanced", context.now));
+      if (isLive) this.proposer.migrate(shard, to, "balanced", batch);
+      else this.proposer.want(shard, to, "balanced", batch);
     }
   }
 }

@@ -16,7 +16,7 @@ test("a plan says in figures what would move, and in sentences why the rest stay
   for (let i = 0; i < MAX_STAYING + 5; i++) cluster.addNode(`b${i}`);
   cluster.advance(SIM_STEP_MS);
   const { view, now } = cluster;
-  view.report("a", { ...IDLE, busy: 0.9 }, now + 1);
+  view.reports.load("a", { ...IDLE, busy: 0.9 }, now + 1);
   const early = rebalancePlan({ view, settings, now: now + 10_000 });
   assert.deepEqual(early.moves, []);
   assert.equal(early.stay[0]?.node, "a");

@@ -2,6 +2,7 @@ import { type BalanceMove, planBalance, type Stay } from "./balance.ts";
 import { loadWith } from "./candidates.ts";
 import type { Context } from "./decisions.ts";
 import type { NodeEntry } from "./entries.ts";
+import { reportedLoad } from "./node-reports.ts";
 
 /** What the leader would move for balance at this moment, for people. Loads: 1 is full. */
 export interface RebalancePlan {
@@ -43,7 +44,7 @@ export function rebalancePlan(context: Context): RebalancePlan {
   const moves = planBalance(context, (node, why) => {
     staying += 1;
     if (stay.length >= MAX_STAYING) return;
-    stay.push({ node: node.id, load: loadWith(view, node, 0), why: stayText(context, node, why) });
+    stay.push({ node: node.id, load: loadWith(node, 0), why: stayText(context, node, why) });
   });
   return {
     enabled: settings.balance.enabled,
@@ -60,13 +61,13 @@ export function rebalancePlan(context: Context): RebalancePlan {
   };
 }
 
-function stayText({ view, settings, now }: Context, node: NodeEntry, stay: Stay): string {
+function stayText({ settings, now }: Context, node: NodeEntry, stay: Stay): string {
   const { strainedAt, strainedMs, threshold, restMs, hysteresis } = settings.balance;
   switch (stay) {
     case "not-loaded":
       return `no other node is less loaded by more than ${percent(threshold)}`;
     case "not-strained":
-      return `it reports ${percent(view.reportedLoad(node))}; worlds leave from ${percent(strainedAt)} on`;
+      return `it reports ${percent(reportedLoad(node))}; worlds leave from ${percent(strainedAt)} on`;
     case "not-yet":
       return `overloaded for ${seconds(now - strainedFrom(node, now))} since its last move; worlds leave after ${seconds(strainedMs)}`;
     case "moving":

@@ -1,47 +1,35 @@
 import {
-  type AsleepSlice,
   type Change,
-  type DecodedRecord,
-  decodeRecord,
   firstShard,
   generationOf,
   type KeyValue,
-  type MigrationProgress,
-  type MirrorRecord,
   type ModuleRecord,
   type MovedRecord,
   migrationKey,
   mirrorKey,
   moduleKey,
-  type NodeLoad,
   type NodeRecord,
   nodeKey,
   type OwnerRecord,
   ownerKey,
-  parseRecordKey,
-  type ShardProblem,
   type ShardRecord,
   shardKey,
   type WorldRecord,
   worldKey,
 } from "@atlasnet/core";
-import {
-  type MigrationEntry,
-  NodeEntry,
-  type Pending,
-  ShardEntry,
-  type WorldEntry,
-} from "./entries.ts";
+import { NodeEntry, type Pending, ShardEntry, type WorldEntry } from "./entries.ts";
+import { NodeReports, type ReportSettings } from "./node-reports.ts";
 import { Occupancy } from "./occupancy.ts";
-import type { BalanceSettings, PlacementSettings } from "./settings.ts";
+import {
+  type BadRecord,
+  RecordReader,
+  type RecordSink,
+  type SeenMigration,
+  type SeenMirror,
+} from "./record-reader.ts";
+import type { PlacementSettings } from "./settings.ts";
 import { WorkQueue } from "./work-queue.ts";
 import { digestKey, kindKey, WorldKind } from "./world-kind.ts";
-
-/** A record that could not be read: the view stays as it was before. */
-export interface BadRecord {
-  readonly key: string;
-  readonly problem: string;
-}
 
 /**
  * The cluster as the watches show it, in the shape that placement needs, kept up to date change by change.
@@ -54,7 +42,7 @@ export interface BadRecord {
  *    a new generation (a restore), to all of them. Whoever must not block gives at most CHANGES_AT_ONCE
  *    at a time.
  */
-export class ClusterView {
+export class ClusterView implements RecordSink {
   readonly nodes = new Map<string, NodeEntry>();
   readonly worlds = new Map<string, WorldEntry>();
   readonly shards = new Map<string, ShardEntry>();
@@ -71,83 +59,38 @@ export class ClusterView {
   /** Goes up with every change of a node or a module: lists of nodes that fit are made anew. */
   nodesVersion = 0;
   generation = 0;
-  readonly bad: BadRecord[] = [];
+  /** What gameservers say of themselves. */
+  readonly reports: NodeReports;
   private readonly settings: ViewSettings;
+  private readonly reader = new RecordReader(this);
 
   constructor(settings: ViewSettings) {
     this.settings = settings;
+    this.reports = new NodeReports(settings, this);
+  }
+
+  /** Records that could not be read, for people: at most MAX_BAD_RECORDS until somebody took them. */
+  takeBad(): BadRecord[] {
+    return this.reader.bad.splice(0);
   }
 
   /** Changes of a watch, or the items of a range as puts. `now` in ms of the planner's clock. */
   apply(changes: readonly Change[], now: number): void {
     for (const change of changes) {
-      if (change.type === "put") this.put(change.item, now);
-      else this.delete(change.key, change.modified, now);
+      if (change.type === "put") this.reader.put(change.item, now);
+      else this.reader.delete(change.key, change.modified, now);
     }
   }
 
   /** The items of a first read. */
   load(items: readonly KeyValue[], now: number): void {
-    for (const item of items) this.put(item, now);
-  }
-
-  /** A heartbeat brought figures. */
-  report(node: string, load: NodeLoad, now: number): void {
-    const entry = this.nodes.get(node);
-    if (entry === undefined) return;
-    const before = this.isOverloaded(entry);
-    entry.load = load;
-    entry.loadAt = now;
-    this.noteStrain(entry, now);
-    if (before && !this.isOverloaded(entry)) this.occupancy.roomVersion += 1;
-  }
-
-  /** A heartbeat said what could not be opened there; nothing is decided by it. */
-  reportProblems(node: string, problems: readonly ShardProblem[]): void {
-    const entry = this.nodes.get(node);
-    if (entry !== undefined) entry.problems = problems;
-  }
-
-  /** A heartbeat said how migrations come along; nothing is decided by it. */
-  reportMigrations(node: string, migrations: readonly MigrationProgress[]): void {
-    const entry = this.nodes.get(node);
-    if (entry !== undefined) entry.migrations = migrations;
-  }
-
-  /** A heartbeat said which shards sleep there, or a part of them; nothing is decided by it. */
-  reportAsleep(node: string, slice: AsleepSlice | undefined): void {
-    const entry = this.nodes.get(node);
-    if (slice === undefined) entry?.asleep.clear();
-    else entry?.asleep.learn(slice);
+    for (const item of items) this.reader.put(item, now);
   }
 
   /** Its owner said so last. */
   isAsleep(shard: string): boolean {
     const entry = this.shards.get(shard);
     return entry?.ownerHolds === true && entry.owner?.asleep.has(shard) === true;
-  }
-
-  /** Reported load, 0 to 1 and above; what is unknown counts as none. */
-  reportedLoad({ load, record }: NodeEntry): number {
-    if (load === undefined || record === undefined) return 0;
-    const { sessions, memoryBytes } = record.capacity;
-    return Math.max(
-      load.busy,
-      sessions === 0 ? 0 : load.sessions / sessions,
-      memoryBytes === 0 ? 0 : load.memoryBytes / memoryBytes,
-    );
-  }
-
-  isOverloaded(node: NodeEntry): boolean {
-    return this.reportedLoad(node) >= this.settings.overloadedAt;
-  }
-
-  /** It is over only when the load has fallen by the hysteresis: a figure that swings about the mark counts as one time. */
-  private noteStrain(node: NodeEntry, now: number): void {
-    const { strainedAt, hysteresis } = this.settings.balance;
-    const load = this.reportedLoad(node);
-    if (load >= strainedAt) node.strainedSince ??= now;
-    else if (load < strainedAt - hysteresis) node.strainedSince = undefined;
   }
 
   /** Whether it may become the owner of this shard, room aside. */
@@ -172,65 +115,6 @@ export class ClusterView {
 
   private recount(shard: ShardEntry, now: number): void {
     this.occupancy.recount(shard, this.generation, now);
-  }
-
-  private put(item: KeyValue, now: number): void {
-    const key = parseRecordKey(item.key);
-    if (key === undefined) return;
-    this.enterGeneration(item.modified, now);
-    const { value, created, modified } = item;
-    switch (key.kind) {
-      case "node":
-        return this.read(item, decodeRecord("node", value), (record) =>
-          this.setNode(key.node, record, modified, now),
-        );
-      case "world":
-        return this.read(item, decodeRecord("world", value), (record) =>
-          this.setWorld(key.world, record, created, modified, now),
-        );
-      case "shard":
-        return this.read(item, decodeRecord("shard", value), (record) =>
-          this.setShard(key.shard, key.world, record, modified, now),
-        );
-      case "owner":
-        return this.read(item, decodeRecord("owner", value), (record) =>
-          this.setOwner(key.shard, key.world, record, modified, now),
-        );
-      case "migration":
-        return this.read(item, decodeRecord("migration", value), (record) =>
-          this.setMigration(key.shard, key.world, { record, created, modified }, now),
-        );
-      case "mirror":
-        return this.read(item, decodeRecord("mirror", value), (record) =>
-          this.setMirror(key.shard, key.world, { record, modified }, now),
-        );
-      case "moved":
-        return this.read(item, decodeRecord("moved", value), (record) =>
-          this.setMoved(key.shard, record, now),
-        );
-      case "module":
-        return this.read(item, decodeRecord("module", value), (record) =>
-          this.setModule(`${key.name}@${key.version}`, record),
-        );
-    }
-  }
-
-  private read<T>(item: KeyValue, decoded: DecodedRecord<T>, set: (record: T) => void): void {
-    if (decoded.ok) set(decoded.record);
-    else if (this.bad.length < MAX_BAD) this.bad.push({ key: item.key, problem: decoded.problem });
-  }
-
-  private delete(text: string, revision: number, now: number): void {
-    const key = parseRecordKey(text);
-    if (key === undefined) return;
-    this.enterGeneration(revision, now);
-    if (key.kind === "node") this.setNode(key.node, undefined, 0, now);
-    else if (key.kind === "world") this.setWorld(key.world, undefined, 0, 0, now);
-    else if (key.kind === "shard") this.setShard(key.shard, key.world, undefined, 0, now);
-    else if (key.kind === "owner") this.setOwner(key.shard, key.world, undefined, 0, now);
-    else if (key.kind === "migration") this.setMigration(key.shard, key.world, undefined, now);
-    else if (key.kind === "mirror") this.setMirror(key.shard, key.world, undefined, now);
-    else if (key.kind === "module") this.setModule(`${key.name}@${key.version}`, undefined);
   }
 
   /**
@@ -262,7 +146,9 @@ export class ClusterView {
     for (const shard of this.shards.values()) this.changed(shard, now);
   }
 
-  private setNode(id: string, record: NodeRecord | undefined, modified: number, now: number): void {
+  // Of the sink: the reader of the records calls it, and nobody else.
+
+  setNode(id: string, record: NodeRecord | undefined, modified: number, now: number): void {
     const node = this.node(id);
     if (node.record?.boot !== record?.boot || node.record?.state === "lost") node.forgetReports();
     node.record = record;
@@ -278,7 +164,7 @@ export class ClusterView {
     this.tidy(node);
   }
 
-  private setWorld(
+  setWorld(
     name: string,
     record: WorldRecord | undefined,
     created: number,
@@ -304,7 +190,7 @@ export class ClusterView {
     this.changed(shard, now);
   }
 
-  private setShard(
+  setShard(
     name: string,
     world: string,
     record: ShardRecord | undefined,
@@ -322,7 +208,7 @@ export class ClusterView {
     this.tidy(before);
   }
 
-  private setOwner(
+  setOwner(
     name: string,
     world: string,
     record: OwnerRecord | undefined,
@@ -342,12 +228,7 @@ export class ClusterView {
     this.tidy(before);
   }
 
-  private setMigration(
-    name: string,
-    world: string,
-    seen: Omit<MigrationEntry, "to" | "since"> | undefined,
-    now: number,
-  ): void {
+  setMigration(name: string, world: string, seen: SeenMigration | undefined, now: number): void {
     const shard = this.shard(name, world);
     const before = shard.migration;
     if (seen?.modified !== before?.modified) this.answered(shard);
@@ -364,12 +245,7 @@ export class ClusterView {
     this.tidy(before?.to);
   }
 
-  private setMirror(
-    name: string,
-    world: string,
-    seen: { readonly record: MirrorRecord; readonly modified: number } | undefined,
-    now: number,
-  ): void {
+  setMirror(name: string, world: string, seen: SeenMirror | undefined, now: number): void {
     const shard = this.shard(name, world);
     const before = shard.mirror;
     const isAbout = shard.pending?.mirror !== undefined;
@@ -386,7 +262,7 @@ export class ClusterView {
   }
 
   /** How a migration ended that was seen under way; what was before is of no use any more. */
-  private setMoved(name: string, { id, outcome, reason }: MovedRecord, now: number): void {
+  setMoved(name: string, { id, outcome, reason }: MovedRecord, now: number): void {
     const shard = this.shards.get(name);
     const ended = shard?.ended;
     if (shard === undefined || ended?.record.id !== id) return;
@@ -407,7 +283,7 @@ export class ClusterView {
     shard.failures = 0;
   }
 
-  private setModule(name: string, record: ModuleRecord | undefined): void {
+  setModule(name: string, record: ModuleRecord | undefined): void {
     if (record === undefined) this.modules.delete(name);
     else this.modules.set(name, digestKey(record.digest));
     this.nodesVersion += 1;
@@ -464,11 +340,7 @@ export class ClusterView {
 }
 
 /** What the view needs of the settings of placement. */
-export interface ViewSettings extends Pick<PlacementSettings, "overloadedAt" | "avoidMs"> {
-  readonly balance: Pick<BalanceSettings, "strainedAt" | "hysteresis">;
-}
+export interface ViewSettings extends ReportSettings, Pick<PlacementSettings, "avoidMs"> {}
 
 /** So many changes take a few ms. */
 export const CHANGES_AT_ONCE = 250;
-/** Bad records that are kept for people. */
-const MAX_BAD = 100;

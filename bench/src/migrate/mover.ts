@@ -26,7 +26,8 @@ export class Ticks {
   }
 }
 
-const LOOK_MS = 25;
+/** A look is a request to an apiserver, which has its part in the move: it is not to be disturbed. */
+const LOOK_MS = 250;
 const begunSchema = v.looseObject({ id: v.string() });
 const timeText = v.pipe(
   v.string(),

@@ -15,8 +15,8 @@ chaos(
   "a world moves to and fro while players of every transport talk to it through two proxies",
   {
     ...{ proxies: 2, gameservers: 2, apiservers: 3, worlds: [], always: true },
-    // A copy takes long enough to be looked at.
-    settings: { "migration.bytesPerSecond": String(256 * 1024) },
+    // A copy takes long enough, a second, for another process to start and ask for the same.
+    settings: { "migration.bytesPerSecond": String(64 * 1024) },
   },
   async (scene) => {
     const { cluster } = scene;

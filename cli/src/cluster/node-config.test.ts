@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { loadConfig } from "@atlasnet/core/node";
 import { layoutCluster, type NodePlan } from "./layout.ts";
-import { type ClusterWorld, nodeConfig } from "./node-config.ts";
+import { type ClusterWorld, nodeConfig, SNAPSHOT_INTERVAL_MS } from "./node-config.ts";
 
 let work: string;
 before(async () => {
@@ -92,6 +92,20 @@ test("gameservers have a store of snapshots in common, and apiservers know of it
   assert.deepEqual([...others], [undefined], "nobody would record them without apiservers");
   const own = join(work, "own");
   for (const [, each] of await stores("", { "snapshot.store": own }, 1)) assert.equal(each, own);
+});
+
+test("worlds are kept every few seconds, so that players survive a killed gameserver, or as the user says", async () => {
+  const intervals = async (...given: Parameters<typeof configs>) =>
+    (await configs(...given))
+      .filter(({ config }) => config.node.id.startsWith("gs-"))
+      .map(({ config }) => config.snapshot.intervalMs);
+  assert.deepEqual(await intervals("", {}, 1), [SNAPSHOT_INTERVAL_MS, SNAPSHOT_INTERVAL_MS]);
+  assert.deepEqual(await intervals("", { "snapshot.intervalMs": "60000" }, 1), [60_000, 60_000]);
+  assert.deepEqual(
+    await intervals("", {}),
+    [300_000, 300_000],
+    "nowhere to go on without apiservers",
+  );
 });
 
 test("a world is at its gameserver, with all that its configuration says", async () => {

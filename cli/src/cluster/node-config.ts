@@ -47,6 +47,11 @@ export function caFolder({ dir }: ClusterFolder): string {
   return join(dir, "ca");
 }
 
+const INTERVAL = "snapshot.intervalMs";
+
+/** Between snapshots of a world, unless the user says otherwise: what its players lose when its gameserver is killed. */
+export const SNAPSHOT_INTERVAL_MS = 5_000;
+
 /** The configuration file of a node, as somebody would write it for a machine of its own. */
 export function nodeConfigFile({ dir }: ClusterFolder, node: string): string {
   return join(dir, node, "atlasnet.toml");
@@ -147,6 +152,9 @@ function ownSettings(options: NodeConfigOptions): [string, unknown][] {
   const hasOwn = loaded.config.snapshot.store !== undefined;
   if (keepsSnapshots && !hasOwn && apis.length > 0 && plan.role !== "proxy")
     settings.push(["snapshot.store", snapshotStore(folder)]);
+  // A gameserver is killed here to see what becomes of its players: they are in the snapshot that another one goes on from.
+  if (keepsSnapshots && apis.length > 0 && plan.role === "gameserver" && !isSet(loaded, INTERVAL))
+    settings.push([INTERVAL, SNAPSHOT_INTERVAL_MS]);
   if (ports.api !== undefined)
     settings.push(
       ["apiserver.host", LOOPBACK],
@@ -157,6 +165,12 @@ function ownSettings(options: NodeConfigOptions): [string, unknown][] {
   else if (apis.length > 0) settings.push(["cluster.apiservers", apis]);
   else if (plan.role === "proxy") settings.push(["links.peers", plans.flatMap(peerOf)]);
   return settings;
+}
+
+function isSet(loaded: LoadedConfig, path: string): boolean {
+  return configEntries(loaded).some(
+    (entry) => entry.path === path && entry.origin.kind !== "default",
+  );
 }
 
 /** Where players reach the proxies: as the user says, or on this machine. */

@@ -90,7 +90,7 @@ async function worldsOf(client: ApiClient, node: string): Promise<readonly Place
 function notEmpty(node: string, left: readonly Placement[], deadlineMs: number): OperatingError {
   const named = left.slice(0, MAX_NAMED).map(({ world, why, migration }) => {
     if (migration !== undefined) return `${world} (on its way to ${migration.to})`;
-    return why.length === 0 ? world : `${world} (${why.join("; ")})`;
+    return why.length === 0 ? world : `${world} (${why.map(withoutStop).join("; ")})`;
   });
   const more = left.length > MAX_NAMED ? ` and ${left.length - MAX_NAMED} more` : "";
   return new OperatingError(
@@ -112,4 +112,9 @@ function deadlineOf(text: string | undefined): number | undefined {
   if (seconds === undefined)
     throw new UsageError(`--deadline: found ${JSON.stringify(text)}, allowed ${DURATION_ALLOWED}`);
   return seconds * 1000;
+}
+
+/** Some of what the API says are sentences. */
+function withoutStop(text: string): string {
+  return text.replace(/\.$/, "");
 }

@@ -1,12 +1,18 @@
-import { lookup as dnsLookup } from "node:dns";
 import { EventEmitter } from "node:events";
-import { Agent as HttpAgent } from "node:http";
-import { Agent as HttpsAgent } from "node:https";
-import type { LookupFunction } from "node:net";
-import { checkServerIdentity as ofCertificate } from "node:tls";
 import Consul from "consul";
 import { consulError } from "../consul-error.ts";
-import { field, isRecord, numberField, textField } from "./answers.ts";
+import {
+  bodyOf,
+  conflictOf,
+  field,
+  isNotFound,
+  type KvItem,
+  kvItem,
+  type ServiceEntry,
+  serviceEntry,
+  textField,
+} from "./answers.ts";
+import { connections } from "./connections.ts";
 
 export interface ConsulAgentOptions {
   /** As in http://127.0.0.1:8500. */
@@ -14,15 +20,6 @@ export interface ConsulAgentOptions {
   readonly token?: string;
   /** PEM certificates that an agent's certificate is checked with, in place of the system's. */
   readonly ca?: string;
-}
-
-export interface KvItem {
-  readonly key: string;
-  readonly value: Buffer;
-  /** Changes with every write; what compare-and-set compares. */
-  readonly modifyIndex: number;
-  /** Who holds it as a lock. */
-  readonly session: string | undefined;
 }
 
 /** What was read, and the index that a blocking read waits behind. */
@@ -66,14 +63,6 @@ export interface ServiceRegistration {
   readonly ttlMs: number;
   /** Consul forgets the service once it was failing for so long. */
   readonly forgetMs: number;
-}
-
-export interface ServiceEntry {
-  readonly id: string;
-  readonly address: string;
-  readonly port: number;
-  readonly meta: { readonly [name: string]: unknown };
-  readonly passing: boolean;
 }
 
 /** Of Consul 1.8. */
@@ -330,72 +319,4 @@ export class ConsulAgent {
       signal?.removeEventListener("abort", cancel);
     }
   }
-}
-
-/** As the package makes its own, and for IPv6 addresses, too: it leaves them in the brackets that an URL needs. */
-function connections(secure: boolean, ca: string | undefined): HttpAgent | HttpsAgent {
-  const plain = (host: string) => host.replace(/^\[(.*)\]$/, "$1");
-  const lookup: LookupFunction = (host, options, callback) =>
-    dnsLookup(plain(host), options, callback);
-  if (!secure) return new HttpAgent({ keepAlive: true, lookup });
-  const checkServerIdentity: typeof ofCertificate = (host, certificate) =>
-    ofCertificate(plain(host), certificate);
-  return new HttpsAgent({
-    ...{ keepAlive: true, lookup, checkServerIdentity },
-    ...(ca !== undefined && { ca }),
-  });
-}
-
-function kvItem(value: unknown): KvItem | undefined {
-  if (!isRecord(value)) return undefined;
-  const key = textField(value, "Key");
-  const modifyIndex = numberField(value, "ModifyIndex");
-  if (key === undefined || modifyIndex === undefined) return undefined;
-  const raw = field(value, "Value");
-  return {
-    key,
-    modifyIndex,
-    session: textField(value, "Session"),
-    value: Buffer.isBuffer(raw) ? raw : Buffer.from(typeof raw === "string" ? raw : "", "base64"),
-  };
-}
-
-function serviceEntry(entry: unknown): ServiceEntry[] {
-  const service = field(entry, "Service");
-  const id = textField(service, "ID");
-  if (id === undefined) return [];
-  const checks = field(entry, "Checks");
-  const own = textField(service, "Address") ?? "";
-  const meta = field(service, "Meta");
-  return [
-    {
-      id,
-      address: own === "" ? (textField(field(entry, "Node"), "Address") ?? "") : own,
-      port: numberField(service, "Port") ?? 0,
-      meta: isRecord(meta) ? meta : {},
-      passing: Array.isArray(checks)
-        ? checks.every((check) => textField(check, "Status") === "passing")
-        : true,
-    },
-  ];
-}
-
-function isNotFound(error: unknown): boolean {
-  return numberField(field(error, "response"), "statusCode") === 404;
-}
-
-function bodyOf(error: unknown): string {
-  const body = field(field(error, "response"), "body");
-  if (Buffer.isBuffer(body)) return body.toString();
-  return typeof body === "string" ? body : String(error);
-}
-
-/** What Consul says to a transaction that it refused as a whole: 409, and the reasons. */
-function conflictOf(error: unknown): string | undefined {
-  const response = field(field(error, "cause"), "response");
-  if (numberField(response, "statusCode") !== 409) return undefined;
-  const errors = field(field(response, "body"), "Errors");
-  return Array.isArray(errors)
-    ? errors.map((each) => textField(each, "What") ?? "refused").join("; ")
-    : "refused";
 }

@@ -7,7 +7,8 @@ import type {
   Health,
   ProcessRole,
 } from "@atlasnet/core/node";
-import type { ConsulAgent, ServiceEntry } from "../agent/consul-agent.ts";
+import type { ServiceEntry } from "../agent/answers.ts";
+import type { ConsulAgent } from "../agent/consul-agent.ts";
 import { Pauses, pause } from "../log/retrying.ts";
 import { AnnouncedService } from "./announced-service.ts";
 import { processOf, type ServiceOptions } from "./service.ts";

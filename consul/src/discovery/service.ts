@@ -1,5 +1,6 @@
 import type { Announcement, DiscoveredProcess, NodeAddress } from "@atlasnet/core/node";
-import type { ServiceEntry, ServiceRegistration } from "../agent/consul-agent.ts";
+import type { ServiceEntry } from "../agent/answers.ts";
+import type { ServiceRegistration } from "../agent/consul-agent.ts";
 
 export interface ServiceOptions {
   readonly service: string;

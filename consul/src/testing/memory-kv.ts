@@ -1,4 +1,5 @@
-import type { KvItem, KvOperation, KvTxnResult, Read } from "../agent/consul-agent.ts";
+import type { KvItem } from "../agent/answers.ts";
+import type { KvOperation, KvTxnResult, Read } from "../agent/consul-agent.ts";
 import { ConsulError } from "../consul-error.ts";
 
 /** What becomes of a request: nothing, applied without an answer, or applied and answered. */

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SimClock } from "../sim/sim-clock.ts";
-import type { Answer, Call, LinkMessage } from "../wire/link-messages.ts";
+import type { Answer, Call } from "../wire/group-messages.ts";
+import type { LinkMessage } from "../wire/link-messages.ts";
 import { AskedCalls, callCode, TakenCalls } from "./calls.ts";
 
 const body = Uint8Array.of(1);

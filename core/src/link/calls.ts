@@ -1,5 +1,6 @@
 import type { Clock, Timer } from "../ports/clock.ts";
-import type { Answer, Call, LinkMessage } from "../wire/link-messages.ts";
+import type { Answer, Call } from "../wire/group-messages.ts";
+import type { LinkMessage } from "../wire/link-messages.ts";
 
 export interface CallAnswer {
   /**

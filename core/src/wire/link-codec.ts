@@ -23,7 +23,8 @@ import { toPlain } from "./plain.ts";
 import { MAX_PAYLOAD_BYTES } from "./upstream.ts";
 
 /**
- * Link messages as bytes: one CBOR map each, with the fields of link-messages.ts under their names.
+ * Link messages as bytes: one CBOR map each, with the fields of link-messages.ts, group-messages.ts and
+ * replica-messages.ts under their names.
  * Both directions check every field; unknown fields, unknown types and absent fields are refused.
  */
 
@@ -172,6 +173,8 @@ const catalogue: Catalogue = {
     tick: unsigned,
     data: byteString(0, MAX_REPLICA_DELTA_BYTES),
     crc: unsigned,
+    hash: optional(byteString(16, 16)),
+    sections: optional(byteString(SECTION_HASHES_BYTES, SECTION_HASHES_BYTES)),
   },
   "replica-pulse": { ...aboutShard, copy: unsigned },
   "replica-sealed": {

@@ -1,8 +1,10 @@
 import type { CloseCode, DefinitionData, Plain } from "@atlasnet/world";
+import type { GroupMessage } from "./group-messages.ts";
+import type { ReplicaMessage } from "./replica-messages.ts";
 
 /**
- * Every message that travels on links, as a union on `type`. Bounds, the CBOR form and the protocol
- * version that brought a field are in link-codec.ts. `attach` is a number the proxy gives an
+ * Every message that travels on links, as a union on `type`. Those between proxies and gameservers are here, the
+ * others in files of their own. Bounds, the CBOR form and the protocol version that brought a field are in link-codec.ts. `attach` is a number the proxy gives an
  * attachment of one client to one shard, unique on its link; `epoch` fences every message about a
  * shard (design rule 5.3). Messages about a shard go over the channel `shard:<shard>`, messages about
  * a node over `node`.
@@ -22,25 +24,6 @@ export type ToProxy =
   | ShardSealed
   | ShardUnsealed;
 export type NodeMessage = Hosting | Placed;
-/**
- * Between gameservers, about a shard that one of them owns and the other follows (since version 4). All go over
- * `replica:<shard>` but pieces, which go over `replica-bulk:<shard>`. Whoever follows opens the link.
- */
-export type ReplicaMessage = ToOwner | ToReplica;
-export type ToOwner = ReplicaOpen | ReplicaAck | ReplicaReady | ReplicaDone | ReplicaClose;
-export type ToReplica =
-  | ReplicaCopy
-  | ReplicaPiece
-  | ReplicaDelta
-  | ReplicaPulse
-  | ReplicaSealed
-  | ReplicaClose;
-/**
- * Between apiservers, about a group that keeps a log together; calls and answers also between a node and an
- * apiserver, about the control store. All since version 3.
- */
-export type GroupMessage = RaftEnvelope | Call | Answer;
-
 const toShard: ReadonlySet<string> = new Set<ToShard["type"]>([
   "attach",
   "watch",
@@ -71,32 +54,9 @@ export function isToProxy(message: LinkMessage): message is ToProxy {
 /** The channel of messages about a node. */
 export const NODE_CHANNEL = "node";
 
-/** The channel of `raft`, `call` and `answer` messages. */
-export const RAFT_CHANNEL = "raft";
-/** The channel of `raft` messages that carry pieces of checkpoints; its sender says `bulk`. */
-export const RAFT_BULK_CHANNEL = "raft-bulk";
-
-/** The channel of `call` and `answer` messages between a node and an apiserver. */
-export const CONTROL_CHANNEL = "control";
-/** The `group` of these messages. */
-export const NODES_GROUP = "nodes";
-
 /** The channel of messages about a shard. */
 export function shardChannel(shard: string): string {
   return `shard:${shard}`;
-}
-
-/** What a replica of a shard is for. The same two nodes may have one of each at a time. */
-export type ReplicaUse = "migration" | "mirror";
-
-/** The channel of messages about a replica of a shard. */
-export function replicaChannel(shard: string, use: ReplicaUse): string {
-  return use === "migration" ? `replica:${shard}` : `mirror:${shard}`;
-}
-
-/** The channel of `replica-piece` messages; its sender says `bulk`. */
-export function replicaBulkChannel(shard: string, use: ReplicaUse): string {
-  return use === "migration" ? `replica-bulk:${shard}` : `mirror-bulk:${shard}`;
 }
 
 /**
@@ -283,172 +243,4 @@ export interface Placed {
   world: string;
   shard: string;
   epoch: number;
-}
-
-/** Follow a shard, from the start or from where an earlier link ended. Answered by `replica-copy` or `replica-close`. */
-export interface ReplicaOpen {
-  type: "replica-open";
-  shard: string;
-  epoch: number;
-  /** Of the record that allows it: the migration's, or the mirror's. */
-  id: string;
-  /** Of the node that asks, as its record names it. */
-  boot: string;
-  /** The copy that is here in part or whole, to be gone on with; absent: none. */
-  copy?: number;
-  /** Bytes of it that are here, from its start. */
-  bytes?: number;
-  /** The tick that the replica is at, once the copy was whole. */
-  tick?: number;
-}
-
-/** What the replica has: bytes of the copy, and the tick that it is at (0 before the copy is whole). */
-export interface ReplicaAck {
-  type: "replica-ack";
-  shard: string;
-  epoch: number;
-  copy: number;
-  bytes: number;
-  tick: number;
-}
-
-/** The target of a migration could take over: its module runs, its disk has a copy. The owner seals when it is caught up. */
-export interface ReplicaReady {
-  type: "replica-ready";
-  shard: string;
-  epoch: number;
-  copy: number;
-}
-
-/** The follower is the owner now, at `owner`; the transaction has committed. */
-export interface ReplicaDone {
-  type: "replica-done";
-  shard: string;
-  epoch: number;
-  /** Its epoch. */
-  owner: number;
-}
-
-/** Either side ends it. */
-export interface ReplicaClose {
-  type: "replica-close";
-  shard: string;
-  epoch: number;
-  /** Of the `replica-open` whose stream it ends: one of before that crosses a new `replica-open` ends nothing. */
-  id: string;
-  code: ReplicaCloseCode;
-  /** For people. */
-  reason: string;
-}
-
-export type ReplicaCloseCode =
-  /** There is no such migration or mirror, or it names another node or boot. */
-  | "unknown-ticket"
-  /** It is over: aborted, or somebody else's by now. */
-  | "ended"
-  /** The shard is not owned here, or at another epoch. */
-  | "wrong-epoch"
-  /** Another link serves the same ticket: the older one is closed with this. */
-  | "superseded"
-  /** A piece or delta was damaged, or not the next one. */
-  | "bad-data"
-  /** The follower came to another state. */
-  | "hash-differs"
-  /** The module of the follower cannot run this state. */
-  | "wrong-module"
-  /** The follower does not keep up, or a bound was reached. */
-  | "too-slow"
-  | "failed";
-
-/** A copy of the state after `tick` begins, or goes on at `offset`. Its pieces follow, then deltas from `tick` on. */
-export interface ReplicaCopy {
-  type: "replica-copy";
-  shard: string;
-  epoch: number;
-  /** Numbers copies of this owner: another number is another state. */
-  copy: number;
-  tick: number;
-  /** Length of the state; 0: it is not known yet, the last piece says so. */
-  bytes: number;
-  /** Where its pieces go on; they come once this was answered by `replica-ack`. */
-  offset: number;
-  timeline: number;
-  tickRate: number;
-  /** The definition that the state is written under. */
-  definition: DefinitionData;
-}
-
-export interface ReplicaPiece {
-  type: "replica-piece";
-  shard: string;
-  epoch: number;
-  copy: number;
-  offset: number;
-  data: Uint8Array;
-  /** CRC-32 of `data`, as in zlib. */
-  crc: number;
-  /** It is the last one. */
-  last: boolean;
-}
-
-/** What one tick changed. Sent once the copy was acknowledged whole. */
-export interface ReplicaDelta {
-  type: "replica-delta";
-  shard: string;
-  epoch: number;
-  /** The tick that it follows: one that is left out changed nothing. */
-  previous: number;
-  tick: number;
-  data: Uint8Array;
-  /** CRC-32 of `data`, as in zlib. */
-  crc: number;
-}
-
-/** The owner of a mirrored shard is there, and has nothing new. Answered by `replica-ack`. */
-export interface ReplicaPulse {
-  type: "replica-pulse";
-  shard: string;
-  epoch: number;
-  copy: number;
-}
-
-/** The shard stands still after `tick`, until the migration is decided. */
-export interface ReplicaSealed {
-  type: "replica-sealed";
-  shard: string;
-  epoch: number;
-  tick: number;
-  /** Of the state after `tick`: 16 bytes. */
-  hash: Uint8Array;
-  /** Of its head, entities, keys, sessions, timers and requests, 8 bytes each: to say where two states differ. */
-  sections?: Uint8Array;
-  /** Ms until the next tick would be due, from the sending; 0 when it was due already. */
-  dueMs: number;
-}
-
-/** A message of the consensus protocol, for the other member's core. */
-export interface RaftEnvelope {
-  type: "raft";
-  /** The group's name; there may be several between the same nodes. */
-  group: string;
-  /** See apiserver/src/raft/shell/message-codec.ts; docs/links.md has the layout. */
-  body: Uint8Array;
-}
-
-/** A question to an apiserver; `id` is the asker's, unique on its link. Answered by `answer`. */
-export interface Call {
-  type: "call";
-  group: string;
-  id: number;
-  method: string;
-  body: Uint8Array;
-}
-
-export interface Answer {
-  type: "answer";
-  group: string;
-  id: number;
-  /** `ok`, or a code that says why not; the meaning of `body` depends on both. */
-  code: string;
-  body: Uint8Array;
 }

@@ -5,7 +5,7 @@ import { settle, systemClock } from "@atlasnet/core/node";
 import { SeededRandom, SimClock, SimDisk } from "@atlasnet/core/sim";
 import { TinyStore } from "@atlasnet/core/testing";
 import type { Ownership } from "../durability/plan-run.ts";
-import type { WorldRequest } from "../server/gameserver.ts";
+import type { WorldRequest } from "../server/hosted-world.ts";
 import { type NewestSnapshot, WorldSnapshots } from "../snapshots/world-snapshots.ts";
 import { FakeControlPlane } from "../testing/fake-control-plane.ts";
 import { WorldHost } from "./world-host.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Logger } from "@atlasnet/core";
-import { messageOf, StorageError, storageError } from "@atlasnet/core/node";
+import { StorageError, storageError } from "@atlasnet/core/node";
 import { removeIfThere, writeAtomically } from "./atomic-write.ts";
 import {
   discardedName,
@@ -11,8 +11,6 @@ import {
   snapshotName,
   sortShardFiles,
 } from "./file-names.ts";
-import { RECORD_OVERHEAD_BYTES } from "./journal-file.ts";
-import { JournalWriter } from "./journal-writer.ts";
 import {
   goesOn,
   isSameWorld,
@@ -22,9 +20,10 @@ import {
   type Remains,
   type TakenSnapshot,
 } from "./plan-run.ts";
-import { type Position, samePosition } from "./position.ts";
+import type { Position } from "./position.ts";
 import { type Recovery, readSnapshot, recoverShard } from "./recover-shard.ts";
 import { encodeRun, type RunOwner, type RunState } from "./run-file.ts";
+import { ShardJournal } from "./shard-journal.ts";
 import type { Snapshot } from "./snapshot-file.ts";
 import { SnapshotWriter } from "./snapshot-writer.ts";
 import {
@@ -53,7 +52,7 @@ export function openShardStorage(
  * 2. Deltas are written at once and synced in groups: kill -9 costs what was appended in the last
  *    milliseconds, a power loss at most `journalSyncMs` and the time of a sync.
  * 3. Nothing older is removed before what replaces it is durable.
- * 4. A journal continues from a state that is on the disk, or it is not written.
+ * 4. A journal continues from a state that is on the disk, or it is not written: see ShardJournal.
  */
 export class ShardStorage {
   readonly dir: string;
@@ -62,22 +61,9 @@ export class ShardStorage {
   private readonly logger: Logger;
   private remains: Remains | undefined;
   private run: RunState | undefined;
-  private writer: JournalWriter | undefined;
-  /** The state that snapshots and journal give together, when all of it is durable. */
-  private tip: Position | undefined;
-  /** Why deltas are not taken: they would not continue from anything. `retry`: only for want of room. */
-  private gap: { retry?: number } | undefined = {};
-  /** Deltas that were taken are lost, for the snapshot they were to follow failed. */
-  private dropped = false;
   private snapshotRunning = false;
-  private journalProblem: string | undefined;
   private readonly snapshots: SnapshotWriter;
-  private readonly counts = {
-    journalDeltas: 0,
-    journalBytes: 0,
-    journalRefused: 0,
-    journalFaults: 0,
-  };
+  private readonly journal: ShardJournal;
 
   constructor(options: ShardStorageOptions, dependencies: ShardStorageDependencies) {
     this.options = {
@@ -92,10 +78,12 @@ export class ShardStorage {
     const { dir, world, shard } = this.options;
     this.dir = shardFolder(dir, world, shard);
     this.logger = dependencies.logger.child({ world, shard });
-    this.snapshots = new SnapshotWriter(
-      { dir: this.dir, world, shard, keep: this.options.keepSnapshots },
-      { ...dependencies, logger: this.logger },
-    );
+    const place = { dir: this.dir, world, shard };
+    const parts = { ...dependencies, logger: this.logger };
+    const { keepSnapshots, journal, journalSyncMs, maxJournalQueueBytes } = this.options;
+    this.snapshots = new SnapshotWriter({ ...place, keep: keepSnapshots }, parts);
+    const limits = { syncMs: journalSyncMs, maxBytes: maxJournalQueueBytes };
+    this.journal = new ShardJournal({ ...place, isKept: journal, ...limits }, parts);
   }
 
   /**
@@ -219,8 +207,7 @@ export class ShardStorage {
     const run = planRun(this.remains, ownership);
     await this.writeRun(run);
     this.run = run;
-    this.tip = this.remains.tip;
-    if (this.options.journal) this.writer = this.openWriter(run);
+    this.journal.begin(run, this.remains.tip);
     return { epoch: ownership?.epoch ?? run.epoch, timeline: run.timeline };
   }
 
@@ -230,19 +217,17 @@ export class ShardStorage {
    */
   continueRecovered(): void {
     assert.ok(this.run !== undefined, "continueRecovered comes after nextEpoch");
-    if (this.tip === undefined) return;
-    this.gap = undefined;
-    this.writer?.begin(this.tip, false);
+    this.journal.continueFromTip();
   }
 
   /** Where snapshots and journal end, once all of it is durable; undefined before the first. */
   get end(): Position | undefined {
-    return this.tip;
+    return this.journal.end;
   }
 
   /** A snapshot is needed before deltas are taken again (or for the first time). */
   get needsSnapshot(): boolean {
-    return this.options.journal && this.gap !== undefined;
+    return this.journal.needsSnapshot;
   }
 
   /**
@@ -252,26 +237,7 @@ export class ShardStorage {
    * first. With the journal off, true and nothing is kept.
    */
   append(tick: number, bytes: Uint8Array): boolean {
-    const { run, writer } = this;
-    assert.ok(run !== undefined, "append comes after nextEpoch");
-    if (!this.options.journal) return true;
-    if (this.gap !== undefined && this.gap.retry !== tick) return false;
-    const previousTick = this.tip?.tick;
-    assert.ok(writer !== undefined && previousTick !== undefined);
-    assert.ok(tick > previousTick, `tick ${tick} does not follow tick ${previousTick}`);
-    if (!writer.hasRoom(bytes.length)) {
-      if (this.gap === undefined)
-        this.logger.error("The journal's queue is full: deltas are refused.", { tick });
-      this.gap = { retry: tick };
-      this.counts.journalRefused++;
-      return false;
-    }
-    this.gap = undefined;
-    this.tip = { epoch: run.epoch, tick };
-    this.counts.journalDeltas++;
-    this.counts.journalBytes += bytes.length + RECORD_OVERHEAD_BYTES;
-    writer.append({ previousTick, tick, bytes });
-    return true;
+    return this.journal.append(tick, bytes);
   }
 
   /**
@@ -279,19 +245,7 @@ export class ShardStorage {
    * `journal-gap` when some were lost with a snapshot that failed.
    */
   async flush(): Promise<void> {
-    if (this.dropped)
-      throw new StorageError(
-        "journal-gap",
-        "the last snapshot failed and deltas behind it are lost",
-        {
-          hint: "Write a snapshot.",
-        },
-      );
-    try {
-      await this.writer?.flush();
-    } catch (error) {
-      throw storageError("journal-failed", "the journal could not be written", error);
-    }
+    await this.journal.flush();
   }
 
   /**
@@ -310,31 +264,18 @@ export class ShardStorage {
     if (this.snapshotRunning)
       throw new StorageError("snapshot-running", `a snapshot of world ${world} is being written`);
     const position: Position = { epoch: run.epoch, tick: facts.tick };
-    assert.ok(facts.tick >= (this.tip?.tick ?? 0), "a snapshot is not older than the deltas");
-    // Where the journal reaches this very state, the next one is anchored without the snapshot.
-    const anchored =
-      this.gap === undefined && this.tip !== undefined && samePosition(this.tip, position);
-    this.writer?.begin(position, !anchored);
-    this.gap = undefined;
-    const before = this.tip;
-    this.tip = position;
+    const base = this.journal.rebase(position);
     this.snapshotRunning = true;
     let takenAt: number;
     try {
       takenAt = await this.snapshots.write(run, facts, await state);
     } catch (error) {
-      if (!anchored) {
-        this.gap = {};
-        this.dropped = true;
-        this.writer?.dropHeld(error);
-        if (!this.options.journal) this.tip = before;
-      }
+      this.journal.baseFailed(base, error);
       throw error;
     } finally {
       this.snapshotRunning = false;
     }
-    this.dropped = false;
-    if (!anchored) this.writer?.release();
+    this.journal.baseWritten(base);
     await this.snapshots.prune();
     const { timeline, owner } = run;
     return { path: join(this.dir, snapshotName(position)), ...facts, timeline, owner, takenAt };
@@ -348,23 +289,21 @@ export class ShardStorage {
   async markClean(tick: number): Promise<boolean> {
     const { run } = this;
     assert.ok(run !== undefined, "markClean comes after nextEpoch");
-    if (this.gap !== undefined || this.dropped) return false;
-    await this.flush();
-    if (this.gap !== undefined || this.tip?.tick !== tick || this.snapshotRunning) return false;
-    await this.writeRun({ ...run, clean: this.tip });
+    const { journal } = this;
+    if (!journal.isWhole) return false;
+    await journal.flush();
+    if (!journal.isWhole || journal.end?.tick !== tick || this.snapshotRunning) return false;
+    await this.writeRun({ ...run, clean: journal.end });
     return true;
   }
 
   health(): StorageHealth {
-    const failing = this.writer?.failing === true;
-    const journal = failing ? "failing" : this.needsSnapshot ? "gap" : "ok";
+    const journal = this.journal.health();
     const { attempts, problem, snapshots, snapshotFaults } = this.snapshots;
     return {
-      journal: this.options.journal ? journal : "off",
+      ...journal,
       snapshot: attempts > 0 ? "failing" : "ok",
-      problem: failing ? this.journalProblem : problem,
-      journalWaitingBytes: this.writer?.waitingBytes ?? 0,
-      ...this.counts,
+      problem: journal.journal === "failing" ? journal.problem : problem,
       snapshots,
       snapshotFaults,
     };
@@ -372,38 +311,7 @@ export class ShardStorage {
 
   /** Closes the files, without a flush. */
   async stop(): Promise<void> {
-    await this.writer?.stop();
-  }
-
-  private openWriter({ epoch, timeline }: RunState): JournalWriter {
-    const { world, shard, journalSyncMs, maxJournalQueueBytes } = this.options;
-    const { disk, clock } = this.dependencies;
-    return new JournalWriter(
-      {
-        dir: this.dir,
-        world,
-        shard,
-        epoch,
-        timeline,
-        syncMs: journalSyncMs,
-        maxBytes: maxJournalQueueBytes,
-      },
-      {
-        disk,
-        clock,
-        onFault: (error, retryMs) => this.journalFailed(error, retryMs),
-        onRecovered: () => this.logger.info("The journal is written again."),
-        onTrouble: (message, error) => this.logger.warn(message, { error }),
-      },
-    );
-  }
-
-  private journalFailed(cause: unknown, retryMs: number): void {
-    const error = storageError("journal-failed", "the journal could not be written", cause);
-    this.counts.journalFaults++;
-    this.journalProblem = messageOf(error);
-    this.logger.error("The journal could not be written; it is tried again.", { error, retryMs });
-    this.dependencies.onFault?.({ part: "journal", error, retryMs });
+    await this.journal.stop();
   }
 
   private async writeRun(run: RunState): Promise<void> {

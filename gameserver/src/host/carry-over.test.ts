@@ -134,7 +134,7 @@ test("a type that changed without upgrade is refused by name; upgrade may drop a
 /** A shard that is made of nothing but the snapshot of another, and the deltas since. */
 function copyOf(spec: Partial<WorldSpec>, snapshot: Uint8Array, deltas: readonly Uint8Array[]) {
   const { shard } = make(spec);
-  shard.restore(snapshot, deltas);
+  shard.succession.restore(snapshot, deltas);
   return shard;
 }
 

@@ -33,7 +33,7 @@ export function carryOver(
 ): boolean {
   const { schema } = kept.snapshot.header;
   if (canonicalJson(schema) === canonicalJson(module.definition)) {
-    shard.restore(kept.snapshot.state, kept.deltas);
+    shard.succession.restore(kept.snapshot.state, kept.deltas);
     return true;
   }
   const { outboxMessages: messages, outboxBytes: bytes } = shard.options;
@@ -41,7 +41,7 @@ export function carryOver(
   const codec = new StateCodec(old.definition);
   codec.apply(kept.snapshot.state, old);
   for (const delta of kept.deltas) codec.apply(delta, old);
-  shard.adopt((store) => upgradeStore(old, store, module, world, guard));
+  shard.succession.adopt((store) => upgradeStore(old, store, module, world, guard));
   return false;
 }
 

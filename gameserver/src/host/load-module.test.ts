@@ -46,6 +46,22 @@ test("TypeScript and modules without a world are refused with what to do", async
   await assert.rejects(loadWorld(empty, 0), { code: "module-without-world" });
 });
 
+test("a module that cannot be loaded is told of in one line, with the file and the place", async () => {
+  const torn = file("src/torn.mjs", "export const world = {{{;");
+  await assert.rejects(loadWorld(torn, 0), {
+    code: "module-failed",
+    message: `world module ${torn} cannot be loaded: SyntaxError: Unexpected token '{'`,
+  });
+  const throwing = file(
+    "src/throwing.mjs",
+    'export const world = 1;\nthrow new Error("no\\nway");',
+  );
+  await assert.rejects(loadWorld(throwing, 0), {
+    code: "module-failed",
+    message: /cannot be loaded: Error: no \(file:.*throwing\.mjs:2:7\)$/,
+  });
+});
+
 test("a new generation loads the file anew", async () => {
   const text = (n: number) =>
     `export const world = { definition: { data: { n: ${n} } }, behaviour: {} };`;

@@ -92,13 +92,32 @@ export async function loadWorld(file: string, generation: number): Promise<World
     });
   const url = pathToFileURL(file);
   if (generation > 0) url.searchParams.set("generation", String(generation));
-  const exported: { world?: unknown; default?: unknown } = await import(url.href);
+  const exported: { world?: unknown; default?: unknown } = await import(url.href).catch(
+    (error: unknown) => {
+      throw new OperatingError(
+        "module-failed",
+        `world module ${file} cannot be loaded: ${inOneLine(error)}`,
+        {
+          hint: "A process reads a file once: a repaired one needs another name, or a restart of the gameserver.",
+          cause: error,
+        },
+      );
+    },
+  );
   const world = exported.world ?? exported.default;
   if (!isWorld(world))
     throw new OperatingError("module-without-world", `world module ${file} exports no world`, {
       hint: "Add: export const world = implementWorld(definition, { … });",
     });
   return world;
+}
+
+/** What was thrown, and the place in a file where it was, if it says one: operators read it in records and tables. */
+function inOneLine(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const [message = ""] = error.message.split("\n");
+  const place = /^ +at .*?(file:[^\s)]+)/m.exec(error.stack ?? "")?.[1];
+  return `${error.name}: ${message}${place === undefined ? "" : ` (${place})`}`;
 }
 
 function isWorld(value: unknown): value is World {

@@ -16,6 +16,7 @@ import {
   ticksOf,
 } from "../testing/herd.ts";
 import { Move, SimThread, until } from "../testing/sim-thread.ts";
+import { HASHED_EVERY_TICKS } from "./shard-copies.ts";
 
 test("a world that moves goes on as one that stayed: ticks, timers, random numbers, keys; its player sees no seam", async () => {
   const stay = threads();
@@ -230,4 +231,19 @@ test("property: however often and whenever a world moves, there and back, it liv
     }),
     { numRuns: 15 },
   );
+});
+
+test("a shard that is followed tells the hash of its state every so many ticks, and who follows has the same", async () => {
+  const { clock, from, to } = threads();
+  await from.open(settingsOf({ ownership: FIRST }));
+  const move = new Move(from, to, { shard: SHARD, epoch: FIRST.epoch, copy: 1 });
+  await move.follow(settingsOf());
+  const told = () => from.of("delta").filter(({ hash }) => hash !== undefined);
+  await until(clock, () => told().length === 3);
+  move.pump();
+  const here = new Map(to.of("replica-at").map(({ tick, hash }) => [tick, hash]));
+  for (const { tick, hash } of told()) {
+    assert.equal(tick % HASHED_EVERY_TICKS, 0, "this world leaves out no tick");
+    assert.deepEqual(here.get(tick), hash);
+  }
 });

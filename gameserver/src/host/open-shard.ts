@@ -37,7 +37,7 @@ function definitionOf(module: TypeScriptModule): CompiledDefinition {
   return definition;
 }
 
-/** An empty shard; epoch and timeline are not known before the state is, see `Shard.assume`. */
+/** An empty shard; epoch and timeline are not known before the state is, see `Succession.assume`. */
 export function newShard(
   settings: WorldSettings,
   { module, definition }: LoadedModule,

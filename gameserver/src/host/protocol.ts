@@ -91,7 +91,15 @@ export type ToThread =
   /** Loads the module and waits for a state; answered by "replica-open" or "failed" during "replica". */
   | { type: "replica"; settings: WorldSettings; state: ReplicaState; source: ReplicaSourceFacts }
   | { type: "replica-piece"; shard: string; offset: number; data: Uint8Array; last: boolean }
-  | { type: "replica-delta"; shard: string; previous: number; tick: number; data: Uint8Array }
+  | {
+      type: "replica-delta";
+      shard: string;
+      previous: number;
+      tick: number;
+      data: Uint8Array;
+      /** Whether its `replica-at` is to give the state's hash. */
+      hashed: boolean;
+    }
   /**
    * Keeps a copy of the state on this node's disk, for the first moments after a switch, and tries a module that is
    * another than the source's; answered by "replica-kept". Only when the whole copy was taken in.
@@ -149,6 +157,8 @@ export type FromThread =
   | { type: "log"; level: LogLevel; message: string; facts: { [key: string]: Plain } }
   | { type: "traces"; shard: string; epoch: number; traces: TraceTimes }
   | { type: "stats"; shards: ShardStats[] }
+  /** In place of "stats" where nothing runs: a thread says something every second. */
+  | { type: "alive" }
   | {
       type: "copy-begun";
       shard: string;
@@ -167,13 +177,22 @@ export type FromThread =
       data: Uint8Array;
       last: boolean;
     }
-  /** Of a shard with a copy under way: what each tick changed, in order, before what the tick lets out. */
-  | { type: "delta"; shard: string; previous: number; tick: number; data: Uint8Array }
+  /**
+   * Of a shard with a copy under way: what each tick changed, in order, before what the tick lets out; with some, the
+   * hash of the state after it.
+   */
+  | ({
+      type: "delta";
+      shard: string;
+      previous: number;
+      tick: number;
+      data: Uint8Array;
+    } & Partial<StateHash>)
   | ({ type: "sealed"; shard: string; tick: number; dueMs: number } & StateHash)
   | { type: "replica-open"; shard: string }
   /**
-   * How far a replica is: bytes of the copy taken in; once it is whole, the tick it is at (0 before), with the hash of
-   * that state.
+   * How far a replica is: bytes of the copy taken in; once it is whole, the tick it is at (0 before), and, but for a delta
+   * that was not to be hashed, the hash of that state.
    */
   | ({ type: "replica-at"; shard: string; bytes: number; tick: number } & Partial<StateHash>)
   | { type: "replica-kept"; shard: string; tick: number };

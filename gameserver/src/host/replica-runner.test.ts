@@ -30,7 +30,8 @@ test("what does not follow from what came before is refused, and nothing of the 
   const lastDelta = () => {
     const delta = from.of("delta").at(-1);
     assert.ok(delta !== undefined);
-    return { ...delta, type: "replica-delta" as const };
+    const { shard, previous, tick, data } = delta;
+    return { type: "replica-delta" as const, shard, previous, tick, data, hashed: true };
   };
   const piece = { shard: SHARD, offset: 0, data: new Uint8Array(3), last: false };
   const bad: [string, () => ToThread][] = [
@@ -84,7 +85,8 @@ test("a delta before the copy is whole, and a copy of another tick, are refused"
     await to.answer("replica-open");
   };
   await begin(tick);
-  to.tell({ type: "replica-delta", shard: SHARD, previous: tick, tick: tick + 1, data });
+  const [previous, next] = [tick, tick + 1];
+  to.tell({ type: "replica-delta", shard: SHARD, previous, tick: next, data, hashed: true });
   assert.match((await to.failure()).error.message, /before the copy/);
   await begin(tick + 1);
   to.tell({ type: "replica-piece", shard: SHARD, offset: 0, data, last });

@@ -12,12 +12,15 @@ import type {
   ReplicaSourceFacts,
   ReplicaState,
   ThreadSettings,
+  ToThread,
   WorldSettings,
 } from "./protocol.ts";
 import { type RunnerDependencies, ShardRunner } from "./shard-runner.ts";
 
 /** Ticks that a module which is another than the source's makes with the state, on a copy, before it may have it. */
 export const TRIAL_TICKS = 3;
+
+type Delta = Extract<ToThread, { type: "replica-delta" }>;
 
 export interface ReplicaOptions {
   settings: WorldSettings;
@@ -92,27 +95,27 @@ export class ReplicaRunner {
       const { tick } = this.options.state;
       if (store.tick !== tick) throw badData(`a state of tick ${store.tick} came for tick ${tick}`);
     }
-    this.tellPosition();
+    this.tellPosition(true);
   }
 
   /** What a tick changed. @throws OperatingError "bad-data" */
-  delta(previous: number, tick: number, data: Uint8Array): void {
+  delta({ previous, tick, data, hashed }: Delta): void {
     if (this.loading !== undefined) throw badData(`the delta of tick ${tick} came before the copy`);
     const { tick: at } = this.shard.store;
     if (previous !== at || tick <= at)
       throw badData(`the delta from tick ${previous} to ${tick} came at tick ${at}`);
     decoding(`the delta of tick ${tick}`, () => this.shard.follow(tick, data));
-    this.tellPosition();
+    this.tellPosition(hashed);
   }
 
-  private tellPosition(): void {
-    const hash = this.shard.digest();
+  private tellPosition(hashed: boolean): void {
+    const isWhole = this.loading === undefined;
     this.dependencies.post({
       type: "replica-at",
       shard: this.options.settings.shard,
       bytes: this.bytes,
-      tick: hash === undefined ? 0 : this.shard.store.tick,
-      ...hash,
+      tick: isWhole ? this.shard.store.tick : 0,
+      ...(isWhole && hashed && this.shard.digest()),
     });
   }
 
@@ -165,7 +168,7 @@ export class ReplicaRunner {
         const loading = trial.beginLoad();
         loading.take(this.shard.snapshot());
         loading.finish();
-        trial.takeOver(run);
+        trial.succession.takeOver(run);
       } else this.upgradeInto(trial, run);
       for (let n = 0; n < TRIAL_TICKS && problem === undefined; n++) {
         const [fault] = trial.tick().faults;
@@ -186,7 +189,10 @@ export class ReplicaRunner {
     const { world } = this.options.settings;
     const { guard } = this.dependencies;
     const old = this.shard.store;
-    shard.succeed((store) => upgradeStore(old, store, this.loaded.module, world, guard), run);
+    shard.succession.succeed(
+      (store) => upgradeStore(old, store, this.loaded.module, world, guard),
+      run,
+    );
   }
 
   /**
@@ -207,7 +213,7 @@ export class ReplicaRunner {
     };
     const run = { epoch: ownership.epoch, timeline };
     let { shard } = this;
-    if (this.same) shard.takeOver(run);
+    if (this.same) shard.succession.takeOver(run);
     else {
       shard = newShard(settings, this.loaded, this.dependencies);
       this.upgradeInto(shard, run);

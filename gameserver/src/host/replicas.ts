@@ -42,9 +42,7 @@ export class Replicas {
           runner.piece(message.offset, message.data, message.last),
         );
       case "replica-delta":
-        return this.work(message.shard, (runner) =>
-          runner.delta(message.previous, message.tick, message.data),
-        );
+        return this.work(message.shard, (runner) => runner.delta(message));
       case "keep-replica":
         return this.work(message.shard, (runner) => runner.keep());
       case "drop-replica":

@@ -1,9 +1,10 @@
 import type { ToShard } from "@atlasnet/core";
 
-/** The first tick of a shard that took over is held up by so much at most, in ms … */
+/**
+ * The first tick of a shard that took over is held up by so much at most, in ms, and by the time between two ticks: who
+ * comes behind it has that to wait for the next one.
+ */
 export const MAX_RETURN_MS = 50;
-/** … and by this share of the time between two ticks. */
-const RETURN_SHARE = 0.5;
 
 /**
  * The players of a shard that took over come back within a few ms, and most of the time before its first tick is
@@ -17,7 +18,7 @@ export class Returning {
   /** `players`: how many are expected; `dueAt`: when the first tick is, on the clock. */
   constructor(players: number, { dueAt, intervalMs }: { dueAt: number; intervalMs: number }) {
     this.missing = players;
-    this.until = dueAt + Math.min(MAX_RETURN_MS, intervalMs * RETURN_SHARE);
+    this.until = dueAt + Math.min(MAX_RETURN_MS, intervalMs);
   }
 
   /** What came from a proxy. True when with it everybody is there. */

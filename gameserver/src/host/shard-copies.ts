@@ -2,7 +2,14 @@ import { OperatingError } from "@atlasnet/core";
 import type { DefinitionData } from "@atlasnet/world";
 import type { Shard } from "../shard/shard.ts";
 import type { StateCopy } from "../shard/state-copy.ts";
+import type { StateHash } from "../shard/state-digest.ts";
 import type { FromThread } from "./protocol.ts";
+
+/**
+ * Whoever follows compares its state with the shard's after the first tick of each so many: it costs the hashes of what
+ * changed in the last few ticks.
+ */
+export const HASHED_EVERY_TICKS = 64;
 
 interface Copy {
   readonly state: StateCopy;
@@ -58,8 +65,15 @@ export class ShardCopies {
     return this.copies.size > 0;
   }
 
-  delta(previous: number, tick: number, data: Uint8Array): void {
-    if (this.copies.size > 0) this.post({ type: "delta", shard: this.shard, previous, tick, data });
+  /** `digest`: of the state after `tick`; undefined while there is none yet. */
+  delta(
+    { previous, tick, data }: { previous: number; tick: number; data: Uint8Array },
+    digest: () => StateHash | undefined,
+  ): void {
+    if (this.copies.size === 0) return;
+    const isHashed = roundOf(tick) > roundOf(previous);
+    const { shard } = this;
+    this.post({ type: "delta", shard, previous, tick, data, ...(isHashed && digest()) });
   }
 
   end(number: number): void {
@@ -73,4 +87,17 @@ export class ShardCopies {
     for (const number of [...this.copies.keys()]) this.end(number);
     return size > 0;
   }
+
+  /** Like `endAll`; whoever follows the shard hears why. */
+  lose(reason: string): void {
+    if (!this.endAll()) return;
+    const { shard } = this;
+    const message = `shard ${shard} cannot be followed any further: ${reason}`;
+    const error = { code: "shard-busy", message, hint: "", stack: "" };
+    this.post({ type: "failed", shard, during: "copy", error });
+  }
+}
+
+function roundOf(tick: number): number {
+  return Math.floor(tick / HASHED_EVERY_TICKS);
 }

@@ -4,18 +4,18 @@ import type { Ownership } from "../durability/plan-run.ts";
 import type { ShardStorage } from "../durability/shard-storage.ts";
 import type { Guard } from "../shard/guarded.ts";
 import type { Shard, TickResult } from "../shard/shard.ts";
-import { type SleptState, skippedTicks, type WakingState } from "../sleep/slept-state.ts";
-import { carryOver } from "./carry-over.ts";
-import { type LoadedModule, loadModule, newShard, openStorage } from "./open-shard.ts";
-import { Pace } from "./pace.ts";
+import type { SleptState } from "../sleep/slept-state.ts";
+import { MalformedLog } from "./malformed-log.ts";
+import { type LoadedModule, loadModule, newShard } from "./open-shard.ts";
 import { PaceLog } from "./pace-log.ts";
 import type { FromThread, ShardStats, ThreadSettings, WorldSettings } from "./protocol.ts";
-import { Returning } from "./returning.ts";
 import { ShardCopies } from "./shard-copies.ts";
 import { ShardKeeper } from "./shard-keeper.ts";
 import { ShardMeter } from "./shard-meter.ts";
 import { ShardPosts } from "./shard-posts.ts";
-import { nextRun, type StartedShard, startShard } from "./start-shard.ts";
+import { type Rhythm, ShardSchedule } from "./shard-schedule.ts";
+import { type StartedShard, startShard } from "./start-shard.ts";
+import { swapShard } from "./swap-shard.ts";
 import { threadError } from "./thread-error.ts";
 import type { Ticking, TickLoop } from "./tick-loop.ts";
 import type { TickWatch } from "./tick-watch.ts";
@@ -43,8 +43,6 @@ const UNTICKED = 0.8;
  * players come back, who would wait for the processor. A copy of shortly before the move is on the disk meanwhile.
  */
 const FILES_AFTER_MS = 150;
-/** Between two lines about batches that are not of their form. */
-const MALFORMED_LOG_MS = 10_000;
 /**
  * Ticks that a shard may make to settle when it stops. A world that has something new to settle after each is
  * stopped as it is: what it wished for last, a kick or a transfer, is lost.
@@ -62,15 +60,13 @@ export class ShardRunner implements Ticking {
   private readonly meter: ShardMeter;
   private readonly logger: Logger;
   private readonly paceLog: PaceLog;
-  private malformedSaidAt = Number.NEGATIVE_INFINITY;
+  private readonly malformedLog: MalformedLog;
   private readonly keeper: ShardKeeper;
   private readonly posts: ShardPosts;
   private readonly copies: ShardCopies;
   private loaded: LoadedModule;
   private shard: Shard;
-  private pace: Pace;
-  /** Who is expected back before the first tick, if anybody is. */
-  private returning: Returning | undefined;
+  private readonly schedule: ShardSchedule;
   /** Set while the shard must not tick: a swap or the end. */
   private paused = false;
   /** Nothing may leave the process: the world stands still. */
@@ -79,16 +75,10 @@ export class ShardRunner implements Ticking {
   private held = false;
   /** The world moves, and has made its last tick here unless that fails. */
   private stopped = false;
-  /** Since when it stands still, on the clock: that time does not count. */
-  private stillSince: number | undefined;
   /** The next tick is to be the last one here. */
   private stopping = false;
-  /** Nothing was left to do after the last tick: the time until the next one is no delay. */
-  private rested = false;
   /** Since when nobody is there, on the clock; as it was seen. */
   private quietSince: number | undefined;
-  /** It slept, and counts on from this tick. */
-  private wokeAt = 0;
   nextAt = Number.POSITIVE_INFINITY;
 
   private constructor(
@@ -103,6 +93,7 @@ export class ShardRunner implements Ticking {
     this.meter = new ShardMeter(dependencies.clock.now());
     this.logger = dependencies.logger.child({ world: settings.world, shard: settings.shard });
     this.paceLog = new PaceLog({ logger: this.logger });
+    this.malformedLog = new MalformedLog({ clock: dependencies.clock, logger: this.logger });
     this.posts = new ShardPosts(settings, dependencies);
     this.copies = new ShardCopies(settings.shard, dependencies.post);
     this.loaded = parts.loaded;
@@ -118,7 +109,7 @@ export class ShardRunner implements Ticking {
       },
     });
     this.keeper.use(parts.storage);
-    this.pace = this.newPace();
+    this.schedule = new ShardSchedule(dependencies, this.shard, rhythmOf(this.loaded));
   }
 
   /** Loads a world's module and its newest state. @throws an error that says what to do. */
@@ -130,7 +121,7 @@ export class ShardRunner implements Ticking {
     const { waking } = settings;
     const parts = await startShard(settings, thread, dependencies);
     const runner = new ShardRunner(settings, thread, dependencies, parts);
-    if (waking !== undefined) runner.countOn(waking);
+    if (waking !== undefined) runner.schedule.wake(waking);
     const { clock } = dependencies;
     runner.begin(waking === undefined ? undefined : clock.now() + WAKING_TICK_MS);
     return runner;
@@ -155,9 +146,7 @@ export class ShardRunner implements Ticking {
     const kept = { loaded, shard, storage: undefined };
     const runner = new ShardRunner(settings, thread, dependencies, kept);
     const dueAt = dependencies.clock.now() + dueMs;
-    runner.returning = new Returning(shard.expectedBack, {
-      ...{ dueAt, intervalMs: 1000 / runner.tickRate },
-    });
+    runner.schedule.expect(shard.expectedBack, dueAt);
     runner.begin(dueAt);
     if (opener !== undefined) runner.keeper.openBeside(opener, FILES_AFTER_MS);
     return runner;
@@ -176,19 +165,12 @@ export class ShardRunner implements Ticking {
   }
 
   /** `dueAt`: of the next tick, on the clock. Default: a tick was just made. */
-  private newPace(dueAt?: number): Pace {
-    const tick = Math.max(this.shard.store.tick, this.wokeAt);
-    const now = this.dependencies.clock.now();
-    if (this.stillSince !== undefined) this.stillSince = now;
-    return new Pace(this.tickRate, tick, dueAt === undefined ? now : dueAt - 1000 / this.tickRate);
-  }
-
   private begin(dueAt?: number): void {
     // The state was restored since: its ticks go on from now.
-    this.pace = this.newPace(dueAt);
+    this.schedule.begin(this.shard, rhythmOf(this.loaded), dueAt);
     this.posts.request(this.epoch, this.shard.store.tick, this.shard.pendingRequests());
     this.keeper.start();
-    this.schedule();
+    this.reschedule();
   }
 
   receive(peer: number, messages: readonly ToShard[]): void {
@@ -200,38 +182,26 @@ export class ShardRunner implements Ticking {
         this.shard.receive(peer, message, this.dependencies.unixMs());
       } else this.shard.receive(peer, message);
     if (traced) this.posts.traces(this.shard);
-    if (this.returning?.saw(messages)) this.returning = undefined;
-    if (this.shard.malformed > malformed) this.logMalformed(peer);
-    this.schedule();
-  }
-
-  /** A proxy that goes on like this comes here some thousand times a second. */
-  private logMalformed(peer: number): void {
-    const now = this.dependencies.clock.now();
-    if (now - this.malformedSaidAt < MALFORMED_LOG_MS) return;
-    this.malformedSaidAt = now;
-    this.logger.error("A proxy sent a batch that is not of its form; it was dropped.", {
-      link: peer,
-      droppedSoFar: this.shard.malformed,
-      hint: "Bring proxy and gameserver to the same version.",
-    });
+    this.schedule.saw(messages);
+    if (this.shard.malformed > malformed) this.malformedLog.dropped(peer, this.shard.malformed);
+    this.reschedule();
   }
 
   disconnect(peer: number): void {
     this.shard.disconnect(peer);
-    this.schedule();
+    this.reschedule();
   }
 
   respond(response: Response): void {
     this.shard.respond(response);
-    this.schedule();
+    this.reschedule();
   }
 
   /** Finds out when the next tick is due, and tells the loop when that changed. */
-  private schedule(): void {
-    this.noteStill();
+  private reschedule(): void {
+    this.schedule.standStill(this.isStill);
     const before = this.nextAt;
-    this.nextAt = this.due();
+    this.nextAt = this.schedule.due();
     if (this.nextAt !== before) this.dependencies.loop.wake(this);
     // The tick it was to stop behind does not come for now.
     if (this.stopping && this.nextAt === Number.POSITIVE_INFINITY) this.stopNow();
@@ -241,69 +211,41 @@ export class ShardRunner implements Ticking {
     return this.paused || this.sealed || this.held || this.stopped;
   }
 
-  /** What a world at rest has not ticked before it stood still is not forgotten: its timers would come late. */
-  private noteStill(): void {
-    const { isStill, stillSince } = this;
-    if (isStill === (stillSince !== undefined)) return;
-    const now = this.dependencies.clock.now();
-    if (stillSince !== undefined) this.pace.stoodStill(now - stillSince);
-    this.stillSince = isStill ? now : undefined;
-  }
-
   /** Stands still from here on, or goes on as if no time had passed. */
   seal(sealed: boolean): void {
     if (this.sealed === sealed) return;
     this.sealed = sealed;
-    this.schedule();
+    this.reschedule();
   }
 
   /** Makes no tick, or goes on as if no time had passed. */
   hold(held: boolean): void {
     if (this.held === held) return;
     this.held = held;
-    this.schedule();
-  }
-
-  private due(): number {
-    if (this.isStill) return Number.POSITIVE_INFINITY;
-    const next = this.nextTick;
-    if (this.shard.busy) {
-      const at = this.pace.dueAt(next);
-      return this.returning?.heldUp(at) ?? at;
-    }
-    const due = this.shard.nextDue();
-    return due === Number.POSITIVE_INFINITY ? due : this.pace.dueAt(Math.max(due, next));
-  }
-
-  private get nextTick(): number {
-    return Math.max(this.shard.store.tick + 1, this.wokeAt);
+    this.reschedule();
   }
 
   run(startedAt: number): void {
-    this.returning = undefined;
     const { clock } = this.dependencies;
-    // A shard that was idle goes on at the tick of this moment, not where it stopped.
-    if (this.rested || startedAt - this.nextAt > 10 * this.pace.intervalMs)
-      this.pace.rest(startedAt);
+    const { schedule } = this;
+    const { pace } = schedule;
     const previous = this.shard.store.tick;
-    const next = this.nextTick;
-    const tick = this.loaded.module.hasTick ? next : this.pace.tickAt(startedAt, next);
-    const dilation = this.pace.news();
-    this.paceLog.tick(previous, this.pace.perMille, startedAt);
-    const result = this.watched(() => this.shard.tick(tick, dilation || this.pace.current));
+    const tick = schedule.take(startedAt, this.nextAt);
+    const dilation = pace.news();
+    this.paceLog.tick(previous, pace.perMille, startedAt);
+    const result = this.watched(() => this.shard.tick(tick, dilation || pace.current));
     // First: what a tick lets out may have to wait until whoever follows has it.
-    this.copies.delta(previous, tick, result.delta);
+    this.copies.delta({ previous, tick, data: result.delta }, () => this.shard.digest());
     this.posts.tell(result);
     this.posts.request(this.epoch, tick, result.requests);
-    const ageMs = Math.max(0, Math.round(clock.now() - this.pace.dueAt(tick)));
+    const ageMs = Math.max(0, Math.round(clock.now() - pace.dueAt(tick)));
     this.posts.out(tick, result.messages, ageMs);
     this.keeper.keep(tick, result.delta);
     this.posts.traces(this.shard);
     const now = clock.now();
-    this.pace.made(tick, startedAt, now);
+    schedule.made(tick, startedAt, now);
     this.meter.tick(now - startedAt, result);
-    this.rested = !this.shard.busy;
-    this.nextAt = this.due();
+    this.nextAt = schedule.due();
     if (this.stopping) this.stopNow();
   }
 
@@ -336,7 +278,8 @@ export class ShardRunner implements Ticking {
   stop(): void {
     this.checkNotPaused();
     const leftMs = this.nextAt - this.dependencies.clock.now();
-    this.stopping = !this.stopped && leftMs < Math.min(MOVE_MS, this.pace.intervalMs * UNTICKED);
+    const { intervalMs } = this.schedule.pace;
+    this.stopping = !this.stopped && leftMs < Math.min(MOVE_MS, intervalMs * UNTICKED);
     if (!this.stopping) this.stopNow();
   }
 
@@ -351,9 +294,9 @@ export class ShardRunner implements Ticking {
       return post({ type: "failed", shard, during: "seal", error: threadError(error) });
     }
     this.stopped = true;
-    this.schedule();
+    this.reschedule();
     const { tick } = this.shard.store;
-    const dueMs = Math.max(0, Math.round(this.pace.dueAt(tick + 1) - clock.now()));
+    const dueMs = Math.max(0, Math.round(this.schedule.pace.dueAt(tick + 1) - clock.now()));
     post({ type: "sealed", shard, tick, ...hash, dueMs });
   }
 
@@ -366,11 +309,7 @@ export class ShardRunner implements Ticking {
 
   /** A world at rest has not counted the ticks that went by: elsewhere, or opened again, its timers would come late. */
   private catchUp(): void {
-    const { clock } = this.dependencies;
-    const { tick } = this.shard.store;
-    const hasTimer = this.shard.nextDue() !== Number.POSITIVE_INFINITY;
-    if (this.loaded.module.hasTick || !hasTimer) return;
-    if (this.pace.tickAt(clock.now(), tick) > tick) this.run(clock.now());
+    if (this.schedule.isBehind) this.run(this.dependencies.clock.now());
   }
 
   /** The move failed: goes on as if no time had passed. */
@@ -378,7 +317,7 @@ export class ShardRunner implements Ticking {
     this.stopping = false;
     if (!this.stopped) return;
     this.stopped = false;
-    this.schedule();
+    this.reschedule();
   }
 
   private checkNotPaused(): void {
@@ -405,14 +344,7 @@ export class ShardRunner implements Ticking {
     const isFree = !this.paused && !this.sealed && !this.stopped && !this.copies.isFollowed;
     // A mirrored world has a follower that must not be left alone.
     const isKept = durability !== "none" && durability !== "mirror" && this.keeper.isWell;
-    return isFree && isKept && this.shard.isDeserted && this.timerInMs >= sleepAfterMs;
-  }
-
-  /** Until the next one is due; Infinity: there is none. */
-  private get timerInMs(): number {
-    const due = this.shard.store.nextTimerDue();
-    if (due === Number.POSITIVE_INFINITY) return due;
-    return Math.max(0, this.pace.dueAt(due) - this.dependencies.clock.now());
+    return isFree && isKept && this.shard.isDeserted && this.schedule.timerInMs >= sleepAfterMs;
   }
 
   /**
@@ -420,7 +352,7 @@ export class ShardRunner implements Ticking {
    * not be saved, which was said, and goes on. @throws when it ended, and it is not known how
    */
   async sleep(ends: () => void): Promise<SleptState | undefined> {
-    const { timerInMs } = this;
+    const { timerInMs } = this.schedule;
     let crc: number;
     this.pause(true);
     try {
@@ -439,18 +371,17 @@ export class ShardRunner implements Ticking {
     return timerInMs === Number.POSITIVE_INFINITY ? slept : { ...slept, wakeInMs: timerInMs };
   }
 
-  private countOn(waking: WakingState): void {
-    const { store } = this.shard;
-    const nextTimer = store.nextTimerDue();
-    const { tickRate } = this;
-    this.wokeAt = store.tick + skippedTicks(waking, { nextTimer, tickRate });
-  }
-
   /** Seconds since the last report, in figures; undefined when nothing happened. */
   stats(): ShardStats | undefined {
     const now = this.dependencies.clock.now();
     const { keeper } = this;
-    const stats = this.meter.report(now, this.settings.shard, this.shard, this.pace, keeper.kept);
+    const stats = this.meter.report(
+      now,
+      this.settings.shard,
+      this.shard,
+      this.schedule.pace,
+      keeper.kept,
+    );
     if (stats !== undefined && keeper.problem !== "") stats.storageProblem = keeper.problem;
     return stats;
   }
@@ -470,23 +401,25 @@ export class ShardRunner implements Ticking {
     const old = this.shard;
     this.pause(true);
     try {
-      const state = { header: { schema: this.loaded.definition.data }, state: old.snapshot() };
-      const { guard } = this.dependencies;
-      const trial = newShard(settings, loaded, this.dependencies);
-      carryOver({ snapshot: state, deltas: [] }, trial, loaded.module, settings.world, guard);
-      const { storage, epoch } = await this.renewStorage(settings);
-      trial.assume({ epoch, timeline: old.options.timeline });
-      trial.giveWorldEvents(old.takeWorldEvents());
+      const running = { shard: old, loaded: this.loaded, keeper: this.keeper };
+      const { shard, storage } = await swapShard(
+        running,
+        loaded,
+        settings,
+        this.thread,
+        this.dependencies,
+      );
+      shard.giveWorldEvents(old.takeWorldEvents());
       this.posts.traces(old);
       this.posts.refusals(old);
-      this.loseFollowers("it was given a new module");
+      this.copies.lose("it was given a new module");
       this.keeper.use(storage);
-      this.shard = trial;
+      this.shard = shard;
       this.loaded = loaded;
       this.settings.file = file;
       this.settings.generation = generation;
       this.settings.ownership = ownership;
-      this.pace = this.newPace();
+      this.schedule.begin(shard, rhythmOf(loaded));
     } finally {
       this.pause(false);
     }
@@ -502,31 +435,10 @@ export class ShardRunner implements Ticking {
     this.posts.traces(this.shard);
   }
 
-  private loseFollowers(reason: string): void {
-    if (!this.copies.endAll()) return;
-    const { shard } = this.settings;
-    const message = `shard ${shard} cannot be followed any further: ${reason}`;
-    const error = { code: "shard-busy", message, hint: "", stack: "" };
-    this.dependencies.post({ type: "failed", shard, during: "copy", error });
-  }
-
   private pause(paused: boolean): void {
     this.paused = paused;
     this.keeper.hold(paused);
-    this.schedule();
-  }
-
-  /** Ends the run on the disk in order and begins the next one, with its higher epoch. */
-  private async renewStorage(
-    settings: WorldSettings,
-  ): Promise<{ storage: ShardStorage | undefined; epoch: number }> {
-    await this.keeper.ready();
-    if (this.keeper.kept === undefined)
-      return { storage: undefined, epoch: settings.ownership?.epoch ?? this.epoch + 1 };
-    await this.keeper.release();
-    const { storage } = await openStorage(settings, this.thread, this.dependencies);
-    const { epoch } = await nextRun(storage, settings);
-    return { storage, epoch };
+    this.reschedule();
   }
 
   /**
@@ -541,7 +453,11 @@ export class ShardRunner implements Ticking {
     this.dependencies.loop.remove(this);
     this.nextAt = Number.POSITIVE_INFINITY;
     if (this.stopped) this.leaveQueue();
-    else this.loseFollowers("it is being closed");
+    else this.copies.lose("it is being closed");
     await this.keeper.stop(handedOver);
   }
+}
+
+function rhythmOf({ definition, module }: LoadedModule): Rhythm {
+  return { tickRate: definition.data.tickRate, hasTick: module.hasTick };
 }

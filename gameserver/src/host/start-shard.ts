@@ -53,7 +53,10 @@ export async function startShard(
   if (waking !== undefined && run.timeline !== waking.timeline) throw notAsItSlept(settings);
   // What is recorded, both branches have.
   const isAlone = ownership === undefined || settings.recorded !== undefined;
-  shard.assume({ ...run, parted: !isAlone && storage?.mayHaveParted(ownership) === true });
+  shard.succession.assume({
+    ...run,
+    parted: !isAlone && storage?.mayHaveParted(ownership) === true,
+  });
   if (same) storage?.continueRecovered();
   settings.fresh = false;
   settings.othersGivenUp = undefined;

@@ -1,5 +1,5 @@
 import { Worker } from "node:worker_threads";
-import type { Logger } from "@atlasnet/core";
+import type { Clock, Logger, Timer } from "@atlasnet/core";
 import { OperatingError } from "@atlasnet/core";
 import type { Ownership } from "../durability/plan-run.ts";
 import type { SleptState } from "../sleep/slept-state.ts";
@@ -38,12 +38,24 @@ export type StartWorker = (settings: ThreadSettings, name: string) => WorldWorke
 const startWorker: StartWorker = (settings, name) =>
   new Worker(new URL("./world-thread.js", import.meta.url), { workerData: settings, name });
 
+/** How often the pool looks whether its threads still say something. */
+const LOOK_INTERVAL_MS = 1_000;
+
+/**
+ * After so many looks without a word of a thread (they say something every second), it is frozen: a module whose loading
+ * never ends, as nothing bounds it. It is ended then, for it holds up all its worlds. Looks are counted, not time: a
+ * process that stood still looks once.
+ */
+export const MAX_SILENT_LOOKS = 30;
+
 interface Thread {
   readonly index: number;
   readonly worker: WorldWorker;
   readonly shards: Set<string>;
   /** Replicas that were told to go, and who waits for it: "closed" comes once for each. */
   readonly leaving: Map<string, (() => void)[]>;
+  /** How often the pool has looked since it said something. */
+  silentLooks: number;
 }
 
 /** What the pool tells whoever runs it. */
@@ -62,6 +74,7 @@ export class ThreadPool {
   private readonly events: ThreadPoolEvents;
   private readonly logger: Logger;
   private readonly startWorker: StartWorker;
+  private readonly clock: Clock;
   private readonly threads: Thread[] = [];
   private readonly threadOf = new Map<string, Thread>();
   private readonly pending = new Map<string, Pending>();
@@ -72,12 +85,14 @@ export class ThreadPool {
   private readonly replicas = new Set<string>();
   private stopping = false;
   private sealed = false;
+  private look: Timer | undefined;
 
   constructor(
     options: { threads: number; settings: ThreadSettings },
     dependencies: {
       events: ThreadPoolEvents;
       logger: Logger;
+      clock: Clock;
       /** Default: threads of this process. */
       startWorker?: StartWorker | undefined;
     },
@@ -85,15 +100,52 @@ export class ThreadPool {
     this.settings = options.settings;
     this.events = dependencies.events;
     this.logger = dependencies.logger;
+    this.clock = dependencies.clock;
     this.startWorker = dependencies.startWorker ?? startWorker;
     for (let index = 0; index < options.threads; index++) this.threads.push(this.start(index));
+    // Where ticks have no limit a debugger may hold a thread for as long as its user likes.
+    if (this.settings.tickLimitMs > 0) this.lookLater();
+  }
+
+  private lookLater(): void {
+    this.look = this.clock.setTimer(LOOK_INTERVAL_MS, () => {
+      for (const thread of [...this.threads]) {
+        thread.silentLooks += 1;
+        if (thread.silentLooks >= MAX_SILENT_LOOKS) this.endFrozen(thread);
+      }
+      this.lookLater();
+    });
+  }
+
+  private endFrozen(thread: Thread): void {
+    const opening = [...thread.shards].filter(
+      (shard) => this.pending.has(shard) || this.replicas.has(shard),
+    );
+    const doing =
+      opening.length === 0 ? "" : ` It was opening, or following: ${opening.join(", ")}.`;
+    this.lost(
+      thread,
+      new OperatingError(
+        "thread-frozen",
+        `a world thread said nothing for ${(MAX_SILENT_LOOKS * LOOK_INTERVAL_MS) / 1_000} s.${doing}`,
+        {
+          hint: "A module that never ends loading does this: look for loops outside of its handlers.",
+        },
+      ),
+    );
+    void thread.worker.terminate();
   }
 
   private start(index: number): Thread {
     const worker = this.startWorker(this.settings, `worlds-${index}`);
-    const thread: Thread = { index, worker, shards: new Set(), leaving: new Map() };
+    const thread: Thread = { index, worker, shards: new Set(), leaving: new Map(), silentLooks: 0 };
     if (this.sealed) worker.postMessage({ type: "seal", sealed: true } satisfies ToThread);
-    worker.on("message", (message) => this.receive(thread, message));
+    worker.on("message", (message) => {
+      // One that was given up may still say what it had to say: its shards are opened elsewhere by then.
+      if (this.threads[thread.index] !== thread) return;
+      thread.silentLooks = 0;
+      this.receive(thread, message);
+    });
     worker.on("error", (error) => {
       this.lost(thread, error instanceof Error ? error : new Error(String(error)));
     });
@@ -234,6 +286,7 @@ export class ThreadPool {
   /** Ends the threads. Shards still open are not saved. */
   async stop(): Promise<void> {
     this.stopping = true;
+    this.look?.cancel();
     await Promise.all(this.threads.map(({ worker }) => worker.terminate()));
   }
 
@@ -250,6 +303,7 @@ export class ThreadPool {
   }
 
   private receive(thread: Thread, message: FromThread): void {
+    if (message.type === "alive") return;
     if (message.type === "closed" && this.left(thread, message.shard)) return;
     // Whoever drives the copy or the replica did not ask for it here.
     if (message.type === "failed" && isOfReplica(message.during)) this.events.message(message);

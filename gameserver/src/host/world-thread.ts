@@ -206,7 +206,7 @@ export class WorldThread {
       const stats = runner.stats();
       if (stats !== undefined) shards.push(stats);
     }
-    if (shards.length > 0) this.post({ type: "stats", shards });
+    this.post(shards.length > 0 ? { type: "stats", shards } : { type: "alive" });
   }
 }
 

@@ -8,7 +8,7 @@ import type { ReplicaNews, ToThread } from "../host/protocol.ts";
 import type { MovedFrom } from "../placement/hosting-view.ts";
 import { problemOf } from "../problem-of.ts";
 import type { TargetEffect, TargetEvent } from "../replica/target-types.ts";
-import type { WorldRequest } from "../server/gameserver.ts";
+import type { WorldRequest } from "../server/hosted-world.ts";
 import type { MigrationHome, MovingWorlds } from "./migration-home.ts";
 
 export interface ArrivalDependencies {

@@ -18,11 +18,11 @@ import {
   worldOfShard,
 } from "@atlasnet/core";
 import type { Ownership } from "../durability/plan-run.ts";
-import type { MirrorHome } from "../mirror/mirror-home.ts";
+import type { MirrorHome, MirrorView } from "../mirror/mirror-home.ts";
 import type { Hosting } from "../placement/hosting.ts";
 import type { HostingEvent, TxnAnswer } from "../placement/hosting-types.ts";
 import type { MovedFrom } from "../placement/hosting-view.ts";
-import type { WorldRequest } from "../server/gameserver.ts";
+import type { WorldRequest } from "../server/hosted-world.ts";
 import type { WorldSnapshots } from "../snapshots/world-snapshots.ts";
 import type { MigrationHome } from "./migration-home.ts";
 
@@ -60,15 +60,17 @@ export class HostedMigrations implements MigrationHome, MirrorHome {
     return this.dependencies.hosting.seen.switchOf(shard);
   }
 
-  /** Asked for at every tick of a mirrored world: a record is decoded when it is looked at. */
-  mirrorView(shard: string): ReturnType<MirrorHome["mirrorView"]> {
+  /** Looked at several times in every tick of a mirrored world. */
+  mirrorView(shard: string): MirrorView {
     const { seen, records } = this.dependencies.hosting;
+    const mirror = records.reader("mirror", mirrorKey(shard));
+    const owner = records.reader("owner", ownerKey(shard));
     return {
       get mirror() {
-        return records.seen("mirror", mirrorKey(shard));
+        return mirror();
       },
       get owner() {
-        return records.seen("owner", ownerKey(shard));
+        return owner();
       },
       get ownerNode() {
         return records.seen("node", nodeKey(this.owner.record?.node ?? ""));

@@ -6,22 +6,15 @@ import {
   type MigrationProgress,
   type MigrationRecord,
   OperatingError,
-  type ReplicaCloseCode,
   type Seen,
-  type ToReplica,
   worldAfterMove,
 } from "@atlasnet/core";
-import type { ReplicaNews } from "../host/protocol.ts";
 import { problemOf } from "../problem-of.ts";
-import { ReplicaTarget } from "../replica/target.ts";
-import type {
-  ReplicaTargetDependencies,
-  TargetEffect as StreamEffect,
-  TargetEvent as StreamEvent,
-} from "../replica/target-types.ts";
+import type { ReplicaTargetDependencies } from "../replica/target-types.ts";
 import { Alarm } from "./alarm.ts";
-import { Arrival, replicaFailure } from "./arrival.ts";
+import { Arrival } from "./arrival.ts";
 import { InTurn } from "./in-turn.ts";
+import { IncomingStream } from "./incoming-stream.ts";
 import type { MigrationHome, MovingWorlds } from "./migration-home.ts";
 import type { MigrationWatch } from "./migration-watch.ts";
 import type { ReplicaLane } from "./replica-links.ts";
@@ -32,10 +25,6 @@ import {
   type TargetPhase,
 } from "./target.ts";
 
-/** A source whose watch has yet to show the record is asked again after this long, in ms … */
-const TICKET_PAUSE_MS = 200;
-/** … so often. */
-const MAX_TICKET_TRIES = 25;
 /** This node's wall clock may differ by so much from that of the apiserver which took the request. */
 const MAX_CLOCK_SKEW_MS = 60_000;
 
@@ -70,27 +59,23 @@ const SHOWN_PHASES: { readonly [phase in TargetPhase]: MigrationPhase } = {
   over: "switching",
 };
 
-/** A migration to this node: drives the core and the replica's stream, and does what they ask for. */
+/** A migration to this node: drives the core beside the stream of its replica, and does what the core asks for. */
 export class Incoming {
   readonly shard: string;
   readonly record: MigrationRecord;
-  private readonly options: IncomingOptions;
+  /** What its source and its replica's thread say goes there. */
+  readonly stream: IncomingStream;
   private readonly dependencies: IncomingDependencies;
   private readonly core: MigrationTarget;
   private readonly turn = new InTurn();
   private readonly alarm: Alarm;
   private readonly arrival: Arrival;
-  private stream: ReplicaTarget | undefined;
-  private link: Link | undefined;
-  private ticketTries = 0;
-  private askAgainAt = Number.POSITIVE_INFINITY;
   private isDropped = false;
 
   constructor(options: IncomingOptions, dependencies: IncomingDependencies) {
     const { shard, migration, me } = options;
     const { home, clock, links, watch } = dependencies;
     this.shard = shard;
-    this.options = options;
     this.dependencies = dependencies;
     this.core = new MigrationTarget(
       { shard, me, migration },
@@ -103,6 +88,15 @@ export class Incoming {
       ...dependencies,
       broken: (error) => dependencies.watch.broken(error),
     });
+    const { arrival, turn } = this;
+    this.stream = new IncomingStream(
+      { shard, record: this.record, boot: me.boot },
+      {
+        ...{ links, clock, stream: dependencies.stream, arrival, turn },
+        tell: (event) => this.tell(event),
+        moved: () => this.setAlarm(),
+      },
+    );
     links.serve(shard);
     watch.begun(shard, this.record, "target");
     this.setAlarm();
@@ -114,7 +108,7 @@ export class Incoming {
   }
 
   get progress(): MigrationProgress {
-    const { bytes = 0, totalBytes = 0, lagTicks = 0, whole = false } = this.stream?.progress ?? {};
+    const { bytes = 0, totalBytes = 0, lagTicks = 0, whole = false } = this.stream.progress ?? {};
     return {
       ...{ shard: this.shard, id: this.record.id, bytes, totalBytes },
       phase: SHOWN_PHASES[this.core.phase],
@@ -139,38 +133,13 @@ export class Incoming {
     this.arrival.leave().catch((error: unknown) => this.dependencies.watch.broken(error));
   }
 
-  linked(link: Link): void {
-    if (link.peer.node === this.record.from) this.join(link);
-  }
-
   linkGone(link: Link): void {
-    if (this.link !== link) return;
-    this.link = undefined;
-    this.toStream({ type: "link-lost" });
-    const other = this.dependencies.links.to(this.record.from);
-    if (other !== undefined) this.join(other);
-  }
-
-  message(link: Link, message: ToReplica): void {
-    if (link === this.link) this.toStream({ type: "message", message });
-  }
-
-  news(news: ReplicaNews): void {
-    switch (news.type) {
-      case "replica-open":
-      case "replica-at":
-      case "replica-kept":
-        return this.toStream({ type: "thread", message: news });
-      case "failed": {
-        const failure = replicaFailure(news);
-        if (failure !== undefined) this.toStream(failure);
-      }
-    }
+    this.stream.linkGone(link);
   }
 
   /** The thread that had the replica is gone. */
   died(problem: string): void {
-    this.toStream({ type: "replica-failed", code: "failed", problem });
+    this.stream.handle({ type: "replica-failed", code: "failed", problem });
     // Behind the seal the stream is over already.
     this.tell({ type: "failed", code: "failed", reason: problem });
   }
@@ -204,36 +173,10 @@ export class Incoming {
     );
   }
 
-  private follow(): void {
-    const { shard, record } = this;
-    const { links, stream } = this.dependencies;
-    const { boot } = this.options.me;
-    const { id, epoch } = record;
-    this.stream = new ReplicaTarget({ shard, epoch, id, boot, keeps: true }, stream);
-    const link = links.to(record.from);
-    links.need(record.from);
-    if (link !== undefined) this.join(link);
-  }
-
-  private join(link: Link): void {
-    if (this.stream === undefined || this.isDropped) return;
-    if (this.askAgainAt !== Number.POSITIVE_INFINITY) return;
-    this.link = link;
-    this.toStream({ type: "link-up" });
-  }
-
   private time(): void {
-    const now = this.dependencies.clock.now();
-    if (now >= this.askAgainAt) this.askAgain();
-    if (this.stream !== undefined && now >= this.stream.nextAt) this.toStream({ type: "time" });
+    this.stream.time();
     this.tell({ type: "time" });
     this.begin();
-  }
-
-  private askAgain(): void {
-    this.askAgainAt = Number.POSITIVE_INFINITY;
-    this.dependencies.links.release(this.record.from);
-    this.follow();
   }
 
   private tell(event: TargetEvent): void {
@@ -250,20 +193,9 @@ export class Incoming {
     this.setAlarm();
   }
 
-  private toStream(event: StreamEvent): void {
-    if (this.isDropped) return;
-    this.turn.run(() => {
-      const { stream } = this;
-      for (const effect of stream?.handle(event, this.dependencies.clock.now()) ?? [])
-        this.turn.run(() => this.performStream(effect));
-    });
-    this.setAlarm();
-  }
-
   private setAlarm(): void {
     if (this.isDropped) return;
-    const streamAt = this.stream?.nextAt ?? Number.POSITIVE_INFINITY;
-    this.alarm.set(Math.min(this.core.nextAt, streamAt, this.askAgainAt));
+    this.alarm.set(Math.min(this.core.nextAt, this.stream.nextAt));
   }
 
   private perform(effect: TargetEffect): void {
@@ -276,7 +208,7 @@ export class Incoming {
         );
         return;
       case "follow":
-        return this.follow();
+        return this.stream.follow();
       case "txn": {
         const { attempt } = effect;
         home.txn(effect.request).then(
@@ -292,11 +224,11 @@ export class Incoming {
         );
         return;
       case "drop":
-        this.toStream({ type: "end", code: effect.code, reason: effect.reason });
+        this.stream.handle({ type: "end", code: effect.code, reason: effect.reason });
         this.turn.run(() => this.arrival.leave().catch((error: unknown) => watch.broken(error)));
         return;
       case "over": {
-        const bytes = this.stream?.progress.bytes ?? 0;
+        const bytes = this.stream.progress?.bytes ?? 0;
         watch.ended(this.shard, this.record, "target", { ...effect, bytes });
         if (effect.gapMs !== undefined)
           home.measured(this.shard, { gapMs: Math.round(effect.gapMs), bytes });
@@ -305,54 +237,14 @@ export class Incoming {
     }
   }
 
-  private performStream(effect: StreamEffect): void {
-    const { links } = this.dependencies;
-    const { shard, record } = this;
-    switch (effect.type) {
-      case "replica":
-        return this.arrival.follow(effect, {
-          epoch: record.epoch,
-          world: record.world,
-          otherModule: record.module !== undefined,
-        });
-      case "thread":
-        return this.arrival.tellThread(effect);
-      case "send":
-        if (this.link !== undefined) links.send(this.link, shard, effect.message);
-        return;
-      case "copying":
-        return this.tell({ type: "copying" });
-      case "caught-up":
-        return this.tell({ type: "following" });
-      case "ready":
-        return;
-      case "sealed": {
-        const dueMs = Math.max(0, effect.dueAt - this.dependencies.clock.now());
-        return this.tell({ type: "sealed", tick: effect.tick, dueMs });
-      }
-      case "failed":
-        return this.streamFailed(effect.code, effect.reason);
-    }
-  }
-
-  private streamFailed(code: ReplicaCloseCode, reason: string): void {
-    const { clock } = this.dependencies;
-    this.link = undefined;
-    if (code !== "unknown-ticket" || this.ticketTries >= MAX_TICKET_TRIES)
-      return this.tell({ type: "failed", code, reason });
-    this.ticketTries += 1;
-    this.askAgainAt = clock.now() + TICKET_PAUSE_MS;
-    this.setAlarm();
-  }
-
   /** The switch has committed. Undefined: it runs; otherwise why it does not. */
   private async promote(epoch: number, dueMs: number): Promise<string | undefined> {
     const { record } = this;
     const problem = await this.arrival.promote(
       { epoch, of: { world: record.world }, dueMs, recorded: record.module && epoch },
-      { isThere: this.stream?.over === false, isDropped: () => this.isDropped },
+      { isThere: this.stream.isThere, isDropped: () => this.isDropped },
     );
-    if (problem === undefined) this.toStream({ type: "done", owner: epoch });
+    if (problem === undefined) this.stream.handle({ type: "done", owner: epoch });
     return problem;
   }
 
@@ -362,7 +254,7 @@ export class Incoming {
     this.alarm.set(Number.POSITIVE_INFINITY);
     const { links, ended } = this.dependencies;
     links.unserve(this.shard);
-    if (this.stream !== undefined) links.release(this.record.from);
+    this.stream.drop();
     ended();
   }
 }

@@ -11,7 +11,7 @@ import type { Ownership } from "../durability/plan-run.ts";
 import type { ToThread } from "../host/protocol.ts";
 import type { TxnAnswer } from "../placement/hosting-types.ts";
 import type { MovedFrom } from "../placement/hosting-view.ts";
-import type { WorldRequest } from "../server/gameserver.ts";
+import type { WorldRequest } from "../server/hosted-world.ts";
 
 /** What migrations need of the node: its records, its registration, its way to the control plane, its modules. */
 export interface MigrationHome {

@@ -73,7 +73,7 @@ export class MigrationHost {
       { network, clock, logger },
       {
         linked: (link) => {
-          for (const each of this.incoming.values()) each.linked(link);
+          for (const each of this.incoming.values()) each.stream.linked(link);
           this.mirrors.linked(link);
         },
         gone: (link) => {
@@ -141,7 +141,7 @@ export class MigrationHost {
   }
 
   news(news: ReplicaNews): void {
-    this.incoming.get(news.shard)?.news(news);
+    this.incoming.get(news.shard)?.stream.news(news);
     this.outgoing.get(news.shard)?.news(news);
     this.mirrors.news(news);
   }
@@ -252,7 +252,7 @@ export class MigrationHost {
       });
     if (isToReplica(message)) {
       if (use === "mirror") this.mirrors.toReplica(link, shard, message);
-      else this.incoming.get(shard)?.message(link, message);
+      else this.incoming.get(shard)?.stream.message(link, message);
     }
     if (!isToOwner(message)) return;
     const isTaken =

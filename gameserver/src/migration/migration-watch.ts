@@ -67,7 +67,7 @@ export class MigrationWatch {
       unit: "s",
     });
     this.gap = meter.createHistogram("atlasnet_migration_gap_seconds", {
-      description: "From the word that the source stands still to the first tick here",
+      description: "From the word that the source stands still to when the first tick is due here",
       unit: "s",
     });
   }

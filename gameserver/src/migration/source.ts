@@ -6,7 +6,7 @@ import {
   type TxnRequest,
 } from "@atlasnet/core";
 import type { TxnAnswer } from "../placement/hosting-types.ts";
-import { pauseOf, TXN_PAUSES } from "../placement/pauses.ts";
+import { TxnAttempts } from "../placement/txn-attempts.ts";
 import { type MovingView, type Registered, standingOf } from "./ticket.ts";
 
 /** Players wait while the shard is sealed: without a decision after this long, in ms, the migration is aborted. */
@@ -103,10 +103,7 @@ export class MigrationSource {
   /** Why it is to be aborted; undefined: it is not. */
   private problem: string | undefined;
   /** The transaction under way; 0: none. */
-  private attempt = 0;
-  private attempts = 0;
-  private failures = 0;
-  private txnAt = 0;
+  private readonly attempts = new TxnAttempts();
 
   /** `now` in ms, on any clock that does not go back. */
   constructor(options: SourceOptions, dependencies: SourceDependencies, now: number) {
@@ -129,8 +126,7 @@ export class MigrationSource {
   /** When `time` has to be told next, in ms. */
   get nextAt(): number {
     if (this.now === "over") return Number.POSITIVE_INFINITY;
-    if (this.problem !== undefined)
-      return this.attempt === 0 ? this.txnAt : Number.POSITIVE_INFINITY;
+    if (this.problem !== undefined) return this.attempts.nextAt;
     return Math.min(this.deadlineAt, this.sealedUntil);
   }
 
@@ -213,7 +209,7 @@ export class MigrationSource {
   private giveUp(problem: string, code: ReplicaCloseCode): void {
     if (this.problem !== undefined) return;
     this.problem = problem;
-    this.txnAt = this.time;
+    this.attempts.hurry(this.time);
     // What has been sealed may have been taken over by now: the stream's end is told once that is known.
     if (this.now === "sealed") return;
     this.now = "aborting";
@@ -221,7 +217,7 @@ export class MigrationSource {
   }
 
   private propose(): void {
-    if (this.attempt !== 0 || this.time < this.txnAt) return;
+    if (!this.attempts.isDue(this.time)) return;
     const { shard, me } = this.options;
     const proposal = abortMigration(shard, this.dependencies.view().migration, {
       by: me.node,
@@ -229,23 +225,15 @@ export class MigrationSource {
       ended: this.dependencies.wallTime(),
     });
     // The view has lost it and not yet said how it ended.
-    if (!proposal.ok) return this.waitAgain();
-    this.attempts += 1;
-    this.attempt = this.attempts;
-    this.effects.push({ type: "txn", attempt: this.attempt, request: proposal.txn });
+    if (!proposal.ok) return this.attempts.pause(this.time);
+    this.effects.push({ type: "txn", attempt: this.attempts.begin(), request: proposal.txn });
   }
 
   private answered(attempt: number, answer: TxnAnswer): void {
-    if (attempt !== this.attempt) return;
-    this.attempt = 0;
+    if (!this.attempts.answered(attempt)) return;
     if (answer.type === "done") return this.aborted(this.problem ?? "");
     // The watch is about to tell what came before it, or it was not heard: it is asked again.
-    this.waitAgain();
-  }
-
-  private waitAgain(): void {
-    this.failures += 1;
-    this.txnAt = this.time + pauseOf(TXN_PAUSES, this.failures);
+    this.attempts.pause(this.time);
   }
 
   private aborted(problem: string): void {

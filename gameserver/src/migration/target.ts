@@ -10,7 +10,7 @@ import {
   type TxnRequest,
 } from "@atlasnet/core";
 import type { TxnAnswer } from "../placement/hosting-types.ts";
-import { pauseOf, TXN_PAUSES } from "../placement/pauses.ts";
+import { TxnAttempts } from "../placement/txn-attempts.ts";
 import { standingOf } from "./ticket.ts";
 
 export type TargetEvent =
@@ -105,11 +105,9 @@ export class MigrationTarget {
   private problem: string | undefined;
   /** When the word of the seal came, and when the next tick is due. */
   private sealed: { readonly at: number; readonly dueAt: number } | undefined;
-  /** The transaction under way; undefined: none. */
-  private proposal: { readonly attempt: number; readonly kind: "switch" | "abort" } | undefined;
-  private attempts = 0;
-  private failures = 0;
-  private txnAt = 0;
+  private readonly attempts = new TxnAttempts();
+  /** The one under way, or made last, is. */
+  private proposal: "switch" | "abort" = "switch";
 
   /** `now` in ms, on any clock that does not go back. */
   constructor(options: TargetOptions, dependencies: TargetDependencies, now: number) {
@@ -133,7 +131,7 @@ export class MigrationTarget {
   get nextAt(): number {
     if (this.now === "over" || this.now === "promoting") return Number.POSITIVE_INFINITY;
     const isOwing = this.now === "switching" || this.problem !== undefined;
-    const again = isOwing && this.proposal === undefined ? this.txnAt : Number.POSITIVE_INFINITY;
+    const again = isOwing ? this.attempts.nextAt : Number.POSITIVE_INFINITY;
     return this.problem === undefined ? Math.min(this.deadlineAt, again) : again;
   }
 
@@ -218,7 +216,7 @@ export class MigrationTarget {
   private giveUp(problem: string, code: ReplicaCloseCode): void {
     if (this.problem !== undefined || this.now === "promoting") return;
     this.problem = problem;
-    this.txnAt = this.time;
+    this.attempts.hurry(this.time);
     // An abort that commits says as well that no switch has: until then the replica stays.
     if (this.now === "switching") return;
     this.step("aborting", { type: "drop", code, reason: problem });
@@ -226,14 +224,14 @@ export class MigrationTarget {
 
   private propose(view: SwitchView): void {
     const isOwing = this.now === "switching" || this.problem !== undefined;
-    if (!isOwing || this.proposal !== undefined || this.time < this.txnAt) return;
+    if (!isOwing || !this.attempts.isDue(this.time)) return;
     if (this.problem === undefined) this.proposeSwitch(view);
     if (this.problem !== undefined) this.proposeAbort(view);
   }
 
   private proposeSwitch(view: SwitchView): void {
     const { shard, me } = this.options;
-    const id = `${me.boot}-switch-${this.record.id}-${this.attempts + 1}`;
+    const id = `${me.boot}-switch-${this.record.id}-${this.attempts.next}`;
     const claimant = { ...me, id };
     const made = switchShard(shard, view, claimant, this.dependencies.wallTime());
     if (made.ok) this.put("switch", made.txn);
@@ -248,30 +246,22 @@ export class MigrationTarget {
     });
     // The view has lost it and not yet said how it ended.
     if (made.ok) this.put("abort", made.txn);
-    else this.waitAgain();
+    else this.attempts.pause(this.time);
   }
 
   private put(kind: "switch" | "abort", request: TxnRequest): void {
-    this.attempts += 1;
-    this.proposal = { attempt: this.attempts, kind };
-    this.effects.push({ type: "txn", attempt: this.attempts, request });
+    this.proposal = kind;
+    this.effects.push({ type: "txn", attempt: this.attempts.begin(), request });
   }
 
   private answered(attempt: number, answer: TxnAnswer): void {
-    const { proposal } = this;
-    if (proposal?.attempt !== attempt) return;
-    this.proposal = undefined;
+    if (!this.attempts.answered(attempt)) return;
     // The watch has told it already: a replica is promoted once.
     if (this.now === "promoting") return;
     // A conflict may be with this node's own switch, whose answer was lost: the watch tells.
-    if (answer.type !== "done") return this.waitAgain();
-    if (proposal.kind === "switch") return this.promote(answer.revision);
+    if (answer.type !== "done") return this.attempts.pause(this.time);
+    if (this.proposal === "switch") return this.promote(answer.revision);
     this.ended(this.problem ?? "");
-  }
-
-  private waitAgain(): void {
-    this.failures += 1;
-    this.txnAt = this.time + pauseOf(TXN_PAUSES, this.failures);
   }
 
   private promote(epoch: Revision): void {

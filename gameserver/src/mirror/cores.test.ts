@@ -8,12 +8,8 @@ import {
   type Seen,
 } from "@atlasnet/core";
 import { nodeRecord, worldRecord } from "@atlasnet/core/testing";
-import {
-  type FollowedView,
-  type FollowerEffect,
-  type FollowerEvent,
-  MirrorFollower,
-} from "./follower.ts";
+import { MirrorFollower } from "./follower.ts";
+import type { FollowedView, FollowerEffect, FollowerEvent } from "./follower-types.ts";
 import { MirrorOwner, type OwnerEffect, type OwnerEvent } from "./owner.ts";
 import { mirrorTicketProblem } from "./ticket.ts";
 

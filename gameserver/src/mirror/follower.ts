@@ -1,102 +1,22 @@
 import {
-  type Claimant,
   isAlive,
   isMirrored,
   type MirrorRecord,
-  type NodeRecord,
-  type PromotionView,
   promoteMirror,
-  type ReplicaCloseCode,
   type Revision,
-  type Seen,
-  type TxnRequest,
   withdrawMirror,
 } from "@atlasnet/core";
 import type { TxnAnswer } from "../placement/hosting-types.ts";
 import { pauseOf, TXN_PAUSES } from "../placement/pauses.ts";
-
-export type FollowerEvent =
-  /** The watch has shown something; `view` says what. */
-  | { readonly type: "look" }
-  /** It is its turn, and the shard is kept free here. */
-  | { readonly type: "begin" }
-  /** The module is there, and this node can take the shard; or it cannot. */
-  | { readonly type: "prepared"; readonly problem?: string }
-  /** A copy begins: what was here is no more. */
-  | { readonly type: "copying" }
-  /** The copy is whole, and what came since was taken in. */
-  | { readonly type: "following" }
-  /** The owner has said something. */
-  | { readonly type: "heard" }
-  /** The owner is not to be reached: its link closed as peer-gone, and there is no other. */
-  | { readonly type: "owner-gone" }
-  /** The owner has ended the stream; what is here stays. */
-  | { readonly type: "closed" }
-  /** The stream came to an end on this side: the replica is gone. */
-  | { readonly type: "failed"; readonly code: ReplicaCloseCode; readonly reason: string }
-  /** This node takes part no more: one in sync is withdrawn first. */
-  | { readonly type: "give-up"; readonly problem: string }
-  | { readonly type: "answered"; readonly attempt: number; readonly answer: TxnAnswer }
-  /** It ticks here now; or it does not, and is opened as after any failure. */
-  | { readonly type: "promoted"; readonly problem?: string }
-  /** `nextAt` has come. */
-  | { readonly type: "time" };
-
-export type FollowerEffect =
-  /** Look whether this node can take it, and fetch its module; answered by `prepared`. */
-  | { readonly type: "prepare" }
-  /** Follow the owner, with nothing here. */
-  | { readonly type: "follow" }
-  /** No acknowledgement from here on; and nothing that the owner says is taken in until `reopen`. */
-  | { readonly type: "silence" }
-  /** Say to the owner what is here, and acknowledge again. */
-  | { readonly type: "reopen" }
-  /** Answered by `answered`. */
-  | { readonly type: "txn"; readonly attempt: number; readonly request: TxnRequest }
-  /** The shard is this node's, at `epoch`; answered by `promoted`. */
-  | { readonly type: "promote"; readonly epoch: Revision }
-  /** The replica goes, and the owner is told. */
-  | { readonly type: "drop"; readonly code: ReplicaCloseCode; readonly reason: string }
-  /** For people and figures. */
-  | { readonly type: "suspected"; readonly reason: string }
-  | { readonly type: "withdraws"; readonly reason: string }
-  /** Nothing more comes of this mirror. `promoted`: the shard is this node's; with a `problem`, without its replica. */
-  | {
-      readonly type: "over";
-      readonly outcome: MirrorOutcome;
-      readonly problem: string;
-    };
-
-/** `withdrawn`: this boot's own transaction has ended the record. */
-export type MirrorOutcome = "promoted" | "withdrawn" | "ended";
-
-export type FollowerPhase =
-  /** For its turn. */
-  | "waiting"
-  | "preparing"
-  | "following"
-  /** Something failed: it begins again after a pause. */
-  | "pausing"
-  /** Nothing is acknowledged any more; `promoteMirror` or `withdrawMirror` may have committed. */
-  | "suspecting"
-  /** The shard is this node's. */
-  | "promoting"
-  | "over";
-
-/** What the watch shows of a shard that is followed, and of its owner's node. */
-export interface FollowedView extends PromotionView {
-  readonly ownerNode: Seen<NodeRecord>;
-}
-
-export interface MirrorFollowerOptions {
-  readonly shard: string;
-  /** Of this node. */
-  readonly me: Claimant;
-  /** As it was seen first. */
-  readonly mirror: MirrorRecord;
-  /** An owner that says nothing for so long, in ms, is suspected. */
-  readonly suspectMs: number;
-}
+import { TxnAttempts } from "../placement/txn-attempts.ts";
+import type {
+  FollowedView,
+  FollowerEffect,
+  FollowerEvent,
+  FollowerPhase,
+  MirrorFollowerOptions,
+  MirrorOutcome,
+} from "./follower-types.ts";
 
 /**
  * The mirror's side. Pure: events and the time in, effects out.
@@ -122,12 +42,9 @@ export class MirrorFollower {
   private isOwnerGone = false;
   private retryAt = Number.POSITIVE_INFINITY;
   private retries = 0;
-  private attempt = 0;
-  /** What `attempt` proposed. */
+  private readonly attempts = new TxnAttempts();
+  /** What the one under way has proposed. */
   private isPromotion = false;
-  private attempts = 0;
-  private failures = 0;
-  private txnAt = 0;
   /** A proposal had no answer. */
   private isUnknown = false;
   /** What is here takes in more, once it is told to. */
@@ -160,8 +77,7 @@ export class MirrorFollower {
   /** When `time` has to be told next, in ms. */
   get nextAt(): number {
     if (this.isEnding) return Number.POSITIVE_INFINITY;
-    if (this.now === "suspecting")
-      return this.attempt === 0 ? this.txnAt : Number.POSITIVE_INFINITY;
+    if (this.now === "suspecting") return this.attempts.nextAt;
     // Often enough that a stall of this process is told from a silence of the owner.
     const lookAt = this.time + this.options.suspectMs / 4;
     return this.hasState || this.isInSync ? Math.min(lookAt, this.retryAt) : this.retryAt;
@@ -306,47 +222,38 @@ export class MirrorFollower {
     this.retryAt = Number.POSITIVE_INFINITY;
     this.isUnknown = false;
     this.wasHeard = false;
-    this.failures = 0;
-    this.txnAt = this.time;
+    this.attempts.restart(this.time);
     this.effects.push({ type: "silence" });
   }
 
   private propose(view: FollowedView): void {
-    if (this.attempt !== 0 || this.time < this.txnAt) return;
+    if (!this.attempts.isDue(this.time)) return;
     const { shard, me } = this.options;
     const follows = this.record.id;
     const promotes = this.hasState && !this.isWithdrawing;
-    const id = `${me.boot}-${promotes ? "promote" : "withdraw"}-${follows}-${this.attempts + 1}`;
+    const id = `${me.boot}-${promotes ? "promote" : "withdraw"}-${follows}-${this.attempts.next}`;
     const claimant = { ...me, id, follows };
     // A promotion that was proposed before, and had no answer, excludes a withdrawal: the watch tells which it was.
     const made = promotes
       ? promoteMirror(shard, view, claimant)
       : withdrawMirror(shard, view.mirror, claimant);
-    if (!made.ok) return this.waitAgain();
-    this.attempts += 1;
-    this.attempt = this.attempts;
+    if (!made.ok) return this.attempts.pause(this.time);
     this.isPromotion = promotes;
-    this.effects.push({ type: "txn", attempt: this.attempt, request: made.txn });
+    this.effects.push({ type: "txn", attempt: this.attempts.begin(), request: made.txn });
   }
 
   private answered(attempt: number, answer: TxnAnswer): void {
-    if (attempt !== this.attempt) return;
-    this.attempt = 0;
+    if (!this.attempts.answered(attempt)) return;
     if (this.now !== "suspecting") return;
     if (answer.type === "done" && this.isPromotion) return this.promote(answer.revision);
     if (answer.type === "done") return this.end("it was withdrawn", "withdrawn");
     if (answer.type === "failed" && answer.unknown) this.isUnknown = true;
-    if (this.isUnknown || !this.wasHeard) return this.waitAgain();
+    if (this.isUnknown || !this.wasHeard) return this.attempts.pause(this.time);
     // Not one of its proposals was applied or can be, and the owner is there: the watch tells if it has cleared it.
     if (!this.hasStream) return this.pause();
     this.now = "following";
     this.heardAt = this.time;
     this.effects.push({ type: "reopen" });
-  }
-
-  private waitAgain(): void {
-    this.failures += 1;
-    this.txnAt = this.time + pauseOf(TXN_PAUSES, this.failures);
   }
 
   private follow(): void {

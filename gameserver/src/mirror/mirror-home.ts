@@ -1,6 +1,9 @@
 import type { MigrationRecord, Revision, Seen } from "@atlasnet/core";
 import type { MigrationHome, MovingWorlds } from "../migration/migration-home.ts";
-import type { FollowedView } from "./follower.ts";
+import type { FollowedView } from "./follower-types.ts";
+
+/** What the watch shows of a shard, whenever it is looked at. */
+export type MirrorView = FollowedView & { readonly migration: Seen<MigrationRecord> };
 
 /** What mirrors need of the node. */
 export interface MirrorHome
@@ -17,8 +20,8 @@ export interface MirrorHome
     | "expect"
     | "adopted"
   > {
-  /** What the watch shows of a shard. */
-  mirrorView(shard: string): FollowedView & { readonly migration: Seen<MigrationRecord> };
+  /** To be kept by whoever looks often. */
+  mirrorView(shard: string): MirrorView;
   /** The epoch at which it runs here, whether or not something is about to be done with it. */
   epochHere(shard: string): Revision | undefined;
 }

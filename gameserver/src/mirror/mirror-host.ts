@@ -3,7 +3,7 @@ import type { Meter } from "@opentelemetry/api";
 import type { ReplicaNews } from "../host/protocol.ts";
 import type { ReplicaLane } from "../migration/replica-links.ts";
 import type { ReplicaSourceDependencies } from "../replica/source-types.ts";
-import type { MirrorOutcome } from "./follower.ts";
+import type { MirrorOutcome } from "./follower-types.ts";
 import type { MirroredWorlds, MirrorHome } from "./mirror-home.ts";
 import { MirrorWatch } from "./mirror-watch.ts";
 import { Mirrored } from "./mirrored.ts";
@@ -142,6 +142,11 @@ export class MirrorHost {
   refuseMore(problem: string): void {
     this.isRefusing = true;
     for (const each of [...this.mirroring.values()]) if (!each.isInSync) each.giveUp(problem);
+  }
+
+  /** Worlds that would go on here if their owner were lost now, as the watch shows it. */
+  get inSync(): number {
+    return [...this.mirroring.values()].filter((each) => each.isInSync).length;
   }
 
   /** Worlds that are mirrored here still, after `refuseMore`. */

@@ -1,5 +1,5 @@
 import type { Meter } from "@opentelemetry/api";
-import type { FollowerPhase } from "./follower.ts";
+import type { FollowerPhase } from "./follower-types.ts";
 import type { MirrorHost } from "./mirror-host.ts";
 import type { OwnerPhase } from "./owner.ts";
 

@@ -1,6 +1,6 @@
 import type { Logger } from "@atlasnet/core";
 import type { Counter, Meter } from "@opentelemetry/api";
-import type { MirrorOutcome } from "./follower.ts";
+import type { MirrorOutcome } from "./follower-types.ts";
 
 export interface MirrorWatchDependencies {
   readonly meter: Meter;

@@ -19,7 +19,8 @@ import { mirrorView, nodeRecord, TinyStore, wantShard, worldRecord } from "@atla
 import fc from "fast-check";
 import { ClusterRecords } from "../placement/cluster-records.ts";
 import type { TxnAnswer } from "../placement/hosting-types.ts";
-import { type FollowerEffect, type FollowerEvent, MirrorFollower } from "./follower.ts";
+import { MirrorFollower } from "./follower.ts";
+import type { FollowerEffect, FollowerEvent } from "./follower-types.ts";
 import { MirrorOwner, type OwnerEffect, type OwnerEvent } from "./owner.ts";
 
 /**

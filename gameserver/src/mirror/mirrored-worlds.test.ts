@@ -127,3 +127,33 @@ test("a world that sleeps wakes to be mirrored, and stays awake for its mirror",
   const cid = await h.watch();
   assert.ok((cid.counts[0] ?? 0) > last(bob.counts));
 });
+
+test("a mirror whose state is another one than its owner's is given up, says in what, and follows anew", async (t) => {
+  let isOther = true;
+  const { g, h, ask, inSync, mirror, owner } = await mirroredNodes(t, (message) => {
+    if (message.type !== "replica-delta" || message.sections === undefined || !isOther)
+      return message;
+    isOther = false;
+    // The third section is that of the keys.
+    const sections = message.sections.map((byte, at) => (at === 16 ? byte ^ 1 : byte));
+    return { ...message, hash: new Uint8Array(16), sections };
+  });
+  const before = await g.watch();
+  ask("h");
+  await inSync();
+  const lost = () => g.lines.find((line) => line.includes("has lost its mirror"));
+  await until(() => lost() !== undefined);
+  assert.match(
+    lost() ?? "",
+    /the states of tick \d+ differ in keys: hash \w+ here, \w+ at the owner/,
+  );
+  await until(() => mirror() === undefined);
+  ask("h");
+  await inSync();
+  g.control.silent = true;
+  await g.stop();
+  await until(() => owner().record?.node === "h");
+  const again = await h.watch(before);
+  await until(() => again.counts.length > 10);
+  assert.ok(inOrder([...before.counts, ...again.counts]));
+});

@@ -11,7 +11,7 @@ import type {
   SourceEffect as StreamEffect,
   SourceEvent as StreamEvent,
 } from "../replica/source-types.ts";
-import type { MirroredWorlds, MirrorHome } from "./mirror-home.ts";
+import type { MirroredWorlds, MirrorHome, MirrorView } from "./mirror-home.ts";
 import type { MirrorWatch } from "./mirror-watch.ts";
 import { MirrorOwner, type OwnerEffect, type OwnerEvent, type OwnerPhase } from "./owner.ts";
 import { mirrorTicketProblem } from "./ticket.ts";
@@ -43,6 +43,7 @@ export class Mirrored {
   readonly epoch: Revision;
   private readonly options: MirroredOptions;
   private readonly dependencies: MirroredDependencies;
+  private readonly view: MirrorView;
   private readonly core: MirrorOwner;
   private readonly turn = new InTurn();
   private readonly alarm: Alarm;
@@ -63,7 +64,9 @@ export class Mirrored {
     this.epoch = epoch;
     this.options = options;
     this.dependencies = dependencies;
-    this.core = new MirrorOwner(options, () => home.mirrorView(shard), clock.now());
+    const view = home.mirrorView(shard);
+    this.view = view;
+    this.core = new MirrorOwner(options, () => view, clock.now());
     this.alarm = new Alarm(clock, () => this.time());
     links.serve(shard);
   }
@@ -78,7 +81,7 @@ export class Mirrored {
 
   look(): void {
     this.tell({ type: "look" });
-    const { migration, mirror } = this.dependencies.home.mirrorView(this.shard);
+    const { migration, mirror } = this.view;
     const to = migration.record?.to;
     if (to === undefined && this.isMakingRoom) {
       this.isMakingRoom = false;
@@ -146,10 +149,9 @@ export class Mirrored {
 
   private admit(link: Link, open: ReplicaOpen): void {
     if (this.isDropped) return;
-    const { home } = this.dependencies;
-    const { shard, epoch } = this;
+    const { view, epoch } = this;
     const { id } = open;
-    const problem = mirrorTicketProblem(open, link.peer.node, home.mirrorView(shard), epoch);
+    const problem = mirrorTicketProblem(open, link.peer.node, view, epoch);
     if (problem !== undefined) return this.refuse(link, id, problem);
     const { stream } = this;
     if (stream !== undefined && !stream.source.over && stream.id !== id) {

@@ -18,14 +18,14 @@ import type {
   TargetEffect as StreamEffect,
   TargetEvent as StreamEvent,
 } from "../replica/target-types.ts";
-import {
-  type FollowerEffect,
-  type FollowerEvent,
-  type FollowerPhase,
-  MirrorFollower,
-  type MirrorOutcome,
-} from "./follower.ts";
-import type { MirroredWorlds, MirrorHome } from "./mirror-home.ts";
+import { MirrorFollower } from "./follower.ts";
+import type {
+  FollowerEffect,
+  FollowerEvent,
+  FollowerPhase,
+  MirrorOutcome,
+} from "./follower-types.ts";
+import type { MirroredWorlds, MirrorHome, MirrorView } from "./mirror-home.ts";
 import type { MirrorWatch } from "./mirror-watch.ts";
 
 export interface MirroringOptions {
@@ -56,6 +56,7 @@ export class Mirroring {
   readonly record: MirrorRecord;
   private readonly options: MirroringOptions;
   private readonly dependencies: MirroringDependencies;
+  private readonly view: MirrorView;
   private readonly core: MirrorFollower;
   private readonly turn = new InTurn();
   private readonly alarm: Alarm;
@@ -74,7 +75,9 @@ export class Mirroring {
     this.record = mirror;
     this.options = options;
     this.dependencies = dependencies;
-    this.core = new MirrorFollower(options, () => home.mirrorView(shard), clock.now());
+    const view = home.mirrorView(shard);
+    this.view = view;
+    this.core = new MirrorFollower(options, () => view, clock.now());
     this.alarm = new Alarm(clock, () => this.time());
     this.arrival = new Arrival(shard, {
       ...dependencies,
@@ -99,7 +102,7 @@ export class Mirroring {
 
   /** What it has may be needed, as the watch shows it. */
   get isInSync(): boolean {
-    const { record } = this.dependencies.home.mirrorView(this.shard).mirror;
+    const { record } = this.view.mirror;
     return record?.id === this.record.id && record.state === "in-sync";
   }
 
@@ -107,7 +110,7 @@ export class Mirroring {
   look(): void {
     this.tell({ type: "look" });
     const { home } = this.dependencies;
-    const { migration } = home.mirrorView(this.shard);
+    const { migration } = this.view;
     // One in sync stays until its owner has cleared it (see Mirrored): it alone could go on if the owner died now.
     if (migration.record?.to === home.node && !this.isInSync)
       this.giveUp("the shard is to move here");
@@ -181,8 +184,7 @@ export class Mirroring {
   }
 
   private async prepare(): Promise<void> {
-    const { home } = this.dependencies;
-    const world = home.mirrorView(this.shard).world.record;
+    const world = this.view.world.record;
     if (world === undefined) throw new OperatingError("no-world", "the world was removed");
     await this.arrival.prepare(world);
   }

@@ -9,7 +9,7 @@ import {
   type TxnRequest,
 } from "@atlasnet/core";
 import type { TxnAnswer } from "../placement/hosting-types.ts";
-import { pauseOf, TXN_PAUSES } from "../placement/pauses.ts";
+import { TxnAttempts } from "../placement/txn-attempts.ts";
 import { Unacknowledged } from "./unacknowledged.ts";
 
 /** A mirror that is in sync hears of its owner this often, in ms, whether the world ticks or not. */
@@ -114,11 +114,7 @@ export class MirrorOwner {
   private saidAt = 0;
   private isLeaving = false;
   private isFreed = false;
-  /** The transaction under way; 0: none. */
-  private attempt = 0;
-  private attempts = 0;
-  private failures = 0;
-  private txnAt = 0;
+  private readonly attempts = new TxnAttempts();
 
   /** `now` in ms, on any clock that does not go back. `view`: what the watch shows now. */
   constructor(options: MirrorOwnerOptions, view: () => MirroredView, now: number) {
@@ -140,7 +136,7 @@ export class MirrorOwner {
   /** When `time` has to be told next, in ms. */
   get nextAt(): number {
     if (!this.isGated) return Number.POSITIVE_INFINITY;
-    const txnAt = this.owesTxn && this.attempt === 0 ? this.txnAt : Number.POSITIVE_INFINITY;
+    const txnAt = this.owesTxn ? this.attempts.nextAt : Number.POSITIVE_INFINITY;
     if (this.now === "clearing") return txnAt;
     return Math.min(txnAt, this.lostAt, this.saidAt + PULSE_MS);
   }
@@ -268,41 +264,31 @@ export class MirrorOwner {
   private step(phase: "confirming" | "clearing"): void {
     this.now = phase;
     // An answer that is still to come is of no account: transactions of the two phases exclude each other.
-    this.attempt = 0;
-    this.failures = 0;
-    this.txnAt = this.time;
+    this.attempts.restart(this.time);
   }
 
   private propose(): void {
-    if (!this.owesTxn || this.attempt !== 0 || this.time < this.txnAt) return;
+    if (!this.owesTxn || !this.attempts.isDue(this.time)) return;
     const { shard, epoch, boot } = this.options;
     const { mirror, owner } = this.view();
     const isSeen = mirror.record?.id === this.mirror?.id;
     if (this.now === "confirming" && isSeen && mirror.record?.state === "in-sync")
       return this.inSync();
-    const id = `${boot}-${this.now}-${this.mirror?.id}-${this.attempts + 1}`;
+    const id = `${boot}-${this.now}-${this.mirror?.id}-${this.attempts.next}`;
     const made =
       this.now === "confirming"
         ? confirmMirror(shard, mirror, { epoch, id })
         : clearMirror(shard, { mirror, owner }, { epoch, id });
     // The view does not show how it was decided yet.
-    if (!made.ok || !isSeen) return this.waitAgain();
-    this.attempts += 1;
-    this.attempt = this.attempts;
-    this.effects.push({ type: "txn", attempt: this.attempt, request: made.txn });
+    if (!made.ok || !isSeen) return this.attempts.pause(this.time);
+    this.effects.push({ type: "txn", attempt: this.attempts.begin(), request: made.txn });
   }
 
   private answered(attempt: number, answer: TxnAnswer): void {
-    if (attempt !== this.attempt) return;
-    this.attempt = 0;
+    if (!this.attempts.answered(attempt)) return;
     if (answer.type === "done") return this.now === "clearing" ? this.cleared() : this.inSync();
     // The watch is about to tell what came before it, or it was not heard: it is asked again.
-    this.waitAgain();
-  }
-
-  private waitAgain(): void {
-    this.failures += 1;
-    this.txnAt = this.time + pauseOf(TXN_PAUSES, this.failures);
+    this.attempts.pause(this.time);
   }
 
   private inSync(): void {
@@ -334,7 +320,7 @@ export class MirrorOwner {
   private open(): void {
     this.now = "open";
     this.mirror = undefined;
-    this.attempt = 0;
+    this.attempts.forget();
     this.effects.push({ type: "ungate" });
   }
 

@@ -94,11 +94,12 @@ test("what an owner had beyond its mirror does not come back when that one is lo
   const held = holdRecords(h);
   isCut = true;
   await until(() => owner().record?.node === "h");
-  const after = await h.watch(before);
+  await h.watch(before);
   await until(() => held.length > 0 && g.epoch === undefined);
   await h.control.lose();
   g.control.want("arena", "g");
-  const back = await g.watch(after);
+  // Somebody else: the player of before may have come behind the only snapshot.
+  const back = await g.watch();
   assert.ok(back.timeline > before.timeline, "it went back, and says so");
   // To the recorded snapshot: that is of both branches. Its own files hold ticks that nobody was told of.
   assert.ok((back.counts[0] ?? 0) < 60, `it goes on at ${back.counts[0]}`);

@@ -70,6 +70,20 @@ export class ClusterRecords {
     return decoded.ok ? seen(decoded.record, item) : { ...ABSENT, modified: item.modified };
   }
 
+  /** `seen`, for whoever asks again and again: a state is decoded once. Keeps what it gave last. */
+  reader<K extends RecordKind>(kind: K, key: string): () => Seen<Records[K]> {
+    let item: Kept | undefined;
+    let last: Seen<Records[K]> = ABSENT;
+    return () => {
+      const newest = this.items.get(key);
+      if (newest !== item) {
+        last = this.seen(kind, key);
+        item = newest;
+      }
+      return last;
+    };
+  }
+
   problem(kind: RecordKind, key: string): string | undefined {
     const item = this.items.get(key);
     if (item === undefined) return undefined;

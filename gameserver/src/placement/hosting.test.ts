@@ -32,7 +32,7 @@ beforeEach(() => {
   news = [];
   now = 0;
   store.onChanges = (changes) => news.push(...changes);
-  hosting = new Hosting({ node: "g", maxClaims: 2, maxOpens: 1 });
+  hosting = new Hosting({ node: "g" });
   put(nodeKey("g"), encodeRecord("node", NODE));
   tell({ type: "registered", registration: { boot: "g1", generation: 0, revision: 1 } });
 });
@@ -113,22 +113,6 @@ describe("a claim", () => {
       turn: 1,
       lastTurn: "none",
     });
-  });
-
-  test("comes only as often as is allowed at a time; openings, too", () => {
-    for (const world of ["a", "b", "c"]) create(world);
-    const prepares = deliver().filter(({ type }) => type === "prepare");
-    assert.equal(prepares.length, 2);
-    const opens: HostingEffect[] = [];
-    for (const effect of prepares) {
-      assert.ok(effect.type === "prepare");
-      const claim = done(effect, "prepared").find(({ type }) => type === "txn");
-      assert.ok(claim?.type === "txn");
-      opens.push(...answer(claim, apply(claim.request)).filter(({ type }) => type === "open"));
-    }
-    assert.equal(opens.length, 1);
-    assert.equal(hosting.count("claimed"), 1);
-    assert.equal(hosting.count("preparing"), 1);
   });
 });
 

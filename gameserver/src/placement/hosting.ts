@@ -8,6 +8,7 @@ import {
   shardKey,
   worldOfShard,
 } from "@atlasnet/core";
+import { Admission, type AdmissionOptions } from "./admission.ts";
 import { Arriving } from "./arriving.ts";
 import { Claiming } from "./claiming.ts";
 import { HostedShard, PhaseCounts } from "./hosted-shard.ts";
@@ -18,15 +19,8 @@ import { Releasing } from "./releasing.ts";
 import { Retries } from "./retries.ts";
 import { Running } from "./running.ts";
 
-/** Shards whose module is fetched or whose claim is under way; others wait. */
-export const MAX_CLAIMS_UNDER_WAY = 32;
-/** Shards that are being opened; others wait, owned already. */
-export const MAX_OPENS_UNDER_WAY = 8;
-
-export interface HostingOptions {
+export interface HostingOptions extends AdmissionOptions {
   readonly node: string;
-  readonly maxClaims?: number;
-  readonly maxOpens?: number;
 }
 
 /**
@@ -40,28 +34,19 @@ export interface HostingOptions {
  */
 export class Hosting {
   private readonly view: HostingView;
-  private readonly maxClaims: number;
-  private readonly maxOpens: number;
   private readonly shards = new Map<string, HostedShard>();
   private readonly counts = new PhaseCounts();
-  private readonly toPrepare = new Set<HostedShard>();
-  private readonly toOpen = new Set<HostedShard>();
   private readonly outbox = new Outbox();
   private readonly retries: Retries;
   private readonly claiming: Claiming;
   private readonly running: Running;
   private readonly releasing: Releasing;
   private readonly arriving: Arriving;
+  private readonly admission: Admission;
 
-  constructor({
-    node,
-    maxClaims = MAX_CLAIMS_UNDER_WAY,
-    maxOpens = MAX_OPENS_UNDER_WAY,
-  }: HostingOptions) {
-    this.maxClaims = maxClaims;
-    this.maxOpens = maxOpens;
-    this.view = new HostingView({ node });
-    const { view, outbox } = this;
+  constructor(options: HostingOptions) {
+    this.view = new HostingView(options);
+    const { view, outbox, counts } = this;
     this.retries = new Retries({ view, outbox });
     const look = (entry: HostedShard) => this.look(entry);
     const parts = { view, outbox, retries: this.retries, look };
@@ -69,6 +54,9 @@ export class Hosting {
     this.releasing = new Releasing(parts);
     this.running = new Running(parts, { releasing: this.releasing });
     this.arriving = new Arriving(parts);
+    const { running, releasing } = this;
+    const forget = (entry: HostedShard) => this.forget(entry);
+    this.admission = new Admission(options, parts, { counts, running, releasing, forget });
   }
 
   get records() {
@@ -161,8 +149,7 @@ export class Hosting {
         break;
       case "lost":
         this.view.registration = undefined;
-        this.toPrepare.clear();
-        this.toOpen.clear();
+        this.admission.clear();
         for (const entry of this.shards.values()) entry.reset();
         break;
       case "view":
@@ -184,7 +171,7 @@ export class Hosting {
     }
     // Whatever the event: the timer is set anew behind each, and `nextAt` does not name what is over already.
     for (const entry of this.retries.over(before)) this.look(entry);
-    this.fill();
+    this.admission.fill();
     return this.outbox.take();
   }
 
@@ -225,7 +212,7 @@ export class Hosting {
     if (world === undefined || this.view.draining) return;
     const entry = this.entryOf(shard, world);
     if (entry.phase !== "rest" || this.view.isMine(entry) || this.view.isBehind(entry)) return;
-    this.toPrepare.delete(entry);
+    this.admission.leave(entry);
     this.arriving.arrive(entry);
   }
 
@@ -281,6 +268,12 @@ export class Hosting {
     return entry;
   }
 
+  private forget(entry: HostedShard): void {
+    this.shards.delete(entry.shard);
+    this.retries.forgotten(entry);
+    entry.forgotten();
+  }
+
   private lookAtAll(): void {
     for (const entry of this.shards.values()) this.look(entry);
   }
@@ -299,70 +292,11 @@ export class Hosting {
     if (!this.view.draining && this.view.isUnreadable(entry)) return;
     switch (entry.phase) {
       case "rest":
-        return this.lookAtRest(entry);
+        return this.admission.lookAtRest(entry);
       case "claimed":
-        return this.lookAtClaimed(entry);
+        return this.admission.lookAtClaimed(entry);
       case "open":
         return this.running.look(entry);
-    }
-  }
-
-  private lookAtRest(entry: HostedShard): void {
-    const { view, retries, outbox } = this;
-    this.toPrepare.delete(entry);
-    retries.forgiveChanged(entry);
-    if (view.registration === undefined || view.isBehind(entry)) return;
-    if (view.isMine(entry)) {
-      if (view.isLeftToMirror(entry)) return;
-      const lost = view.isMirrored(entry) ? "its mirror is gone as well" : undefined;
-      const why = view.whyGiveUp(entry, outbox.now) ?? lost;
-      if (why !== undefined) {
-        if (outbox.now >= entry.txnAt) this.releasing.release(entry, why);
-      } else if (retries.mayTry(entry)) this.toPrepare.add(entry);
-      return;
-    }
-    entry.ownership = undefined;
-    if (view.isClaimable(entry)) {
-      if (retries.mayTry(entry)) this.toPrepare.add(entry);
-    } else if (!view.isWanted(entry)) {
-      this.shards.delete(entry.shard);
-      retries.forgotten(entry);
-      entry.forgotten();
-    }
-  }
-
-  private lookAtClaimed(entry: HostedShard): void {
-    const why = this.view.whyGiveUp(entry, this.outbox.now);
-    if (why === undefined) {
-      this.toOpen.add(entry);
-      return;
-    }
-    this.toOpen.delete(entry);
-    this.releasing.release(entry, why);
-  }
-
-  /** Begins what may begin. */
-  private fill(): void {
-    const { outbox, view } = this;
-    let claims = this.count("preparing") + this.count("claiming");
-    for (const entry of this.toPrepare) {
-      if (claims >= this.maxClaims) break;
-      this.toPrepare.delete(entry);
-      const { record } = view.worldOf(entry);
-      if (entry.phase !== "rest" || record === undefined) continue;
-      claims += 1;
-      entry.phase = "preparing";
-      outbox.put({ type: "prepare", ...outbox.attempt(entry), record });
-    }
-    let opens = this.count("opening");
-    for (const entry of this.toOpen) {
-      if (opens >= this.maxOpens) break;
-      this.toOpen.delete(entry);
-      const { record } = view.worldOf(entry);
-      const { ownership } = entry;
-      if (entry.phase !== "claimed" || record === undefined || ownership === undefined) continue;
-      opens += 1;
-      this.running.open(entry, record, ownership);
     }
   }
 }

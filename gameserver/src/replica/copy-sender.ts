@@ -63,10 +63,10 @@ export class CopySender {
     return { type: "replica-piece", shard, epoch, copy, offset, data, crc, last };
   }
 
-  private delta({ start: previous, end: tick, data, crc }: DeltaSpan): ReplicaDelta {
+  private delta({ start: previous, end: tick, data, crc, state }: DeltaSpan): ReplicaDelta {
     const { shard, epoch } = this.options;
     this.counts.deltasSent += 1;
     this.counts.deltaBytesSent += data.byteLength;
-    return { type: "replica-delta", shard, epoch, previous, tick, data, crc };
+    return { type: "replica-delta", shard, epoch, previous, tick, data, crc, ...state };
   }
 }

@@ -1,9 +1,17 @@
 import type { ReplicaCopy, ReplicaDelta, ReplicaPiece } from "@atlasnet/core";
 import type { StateHash } from "../shard/state-digest.ts";
 import { DELTA_OVERHEAD_BYTES } from "./bounds.ts";
+import { stateDifference, type ToldHash, toldHash } from "./state-comparison.ts";
 
 /** Why a message is not taken in, in words; undefined: it is the next one. */
 type Problem = string | undefined;
+
+interface UntakenDelta {
+  readonly tick: number;
+  readonly cost: number;
+  /** Of the state after it, if the owner told it. */
+  readonly owner: ToldHash | undefined;
+}
 
 /** One copy of a shard's state as it comes in, and the deltas since: what came, and what the world thread has taken in. */
 export class IncomingCopy {
@@ -21,9 +29,9 @@ export class IncomingCopy {
   /** 0 before the thread has the whole copy. */
   takenTick = 0;
   /** Of the state after `takenTick`, if the thread gave it. */
-  takenHash: Partial<StateHash> = {};
+  takenHash: ToldHash | undefined;
   /** What came and was not taken in. */
-  private readonly untaken: { readonly tick: number; readonly cost: number }[] = [];
+  private readonly untaken: UntakenDelta[] = [];
   private untakenDeltaBytes = 0;
   totalBytes: number;
   /** What a mirror has answered for. */
@@ -83,21 +91,31 @@ export class IncomingCopy {
     return undefined;
   }
 
-  addDelta({ tick, data }: ReplicaDelta): void {
+  addDelta(delta: ReplicaDelta): void {
+    const { tick, data } = delta;
     const cost = data.byteLength + DELTA_OVERHEAD_BYTES;
-    this.untaken.push({ tick, cost });
+    this.untaken.push({ tick, cost, owner: toldHash(delta) });
     this.untakenDeltaBytes += cost;
     this.tick = tick;
   }
 
-  /** The thread says how far it is. */
-  took(bytes: number, tick: number, { hash, sections }: Partial<StateHash>): void {
+  /** The thread says how far it is; the answer is in what its state is another one than the owner's, if it is. */
+  took(bytes: number, tick: number, state: Partial<StateHash>): Problem {
     this.takenBytes = bytes;
     this.takenTick = tick;
-    this.takenHash = { ...(hash && { hash }), ...(sections && { sections }) };
+    this.takenHash = toldHash(state);
     const left = this.untaken.findIndex((delta) => delta.tick > tick);
     const gone = this.untaken.splice(0, left < 0 ? this.untaken.length : left);
     for (const { cost } of gone) this.untakenDeltaBytes -= cost;
+    const newest = gone.at(-1);
+    if (newest?.owner === undefined || newest.tick !== tick) return undefined;
+    return this.difference(newest.owner);
+  }
+
+  /** In what the state after `takenTick` differs from what the owner says of it, as far as it is known. */
+  difference(owner: ToldHash): Problem {
+    const { takenTick, takenHash } = this;
+    return takenHash && stateDifference(takenTick, takenHash, owner);
   }
 
   /**

@@ -1,8 +1,11 @@
+import type { StateHash } from "../shard/state-digest.ts";
 import { DELTA_OVERHEAD_BYTES } from "./bounds.ts";
 import { SendLog, type Span } from "./send-log.ts";
 import type { SourceFact } from "./source-types.ts";
 
 export type CopyBegun = Extract<SourceFact, { type: "copy-begun" }>;
+
+type Delta = Extract<SourceFact, { type: "delta" }>;
 
 export interface PieceSpan extends Span {
   readonly offset: number;
@@ -15,6 +18,8 @@ export interface PieceSpan extends Span {
 export interface DeltaSpan extends Span {
   readonly data: Uint8Array;
   readonly crc: number;
+  /** Of the state after it, if it is to be compared there. */
+  readonly state: StateHash | undefined;
 }
 
 /**
@@ -63,9 +68,10 @@ export class OutgoingCopy {
     this.totalBytes = offset + data.byteLength;
   }
 
-  addDelta(previous: number, tick: number, data: Uint8Array, crc: number): void {
+  addDelta({ previous, tick, data, hash, sections }: Delta, crc: number): void {
     const cost = data.byteLength + DELTA_OVERHEAD_BYTES;
-    this.deltas.push({ start: previous, end: tick, cost, data, crc });
+    const state = hash && sections && { hash, sections };
+    this.deltas.push({ start: previous, end: tick, cost, data, crc, state });
   }
 
   /**

@@ -56,6 +56,10 @@ class Fixture {
     return events.flatMap((event) => inWords(this.source.handle(event, this.now)));
   }
 
+  effects(event: SourceEvent): readonly SourceEffect[] {
+    return this.source.handle(event, this.now);
+  }
+
   thread(...facts: SourceFact[]): string[] {
     return facts.flatMap((message) => this.tell({ type: "thread", message }));
   }
@@ -376,4 +380,26 @@ test("the follower's end, and one's own", () => {
   const byShell = new Fixture().copied();
   const end = { type: "end", code: "ended", reason: "aborted" } as const;
   assert.deepEqual(byShell.tell(end), ["replica-close 1f ended aborted", "thread: end-copy 5"]);
+});
+
+test("the hash that the thread tells of a state goes with its delta, on each link", () => {
+  const f = new Fixture().copied();
+  const hashes: (Uint8Array | undefined)[] = [];
+  const note = (effects: readonly SourceEffect[]) => {
+    for (const effect of effects)
+      if (effect.type === "send" && effect.message.type === "replica-delta")
+        hashes.push(effect.message.hash);
+  };
+  const hash = new Uint8Array(16).fill(3);
+  const state = { hash, sections: new Uint8Array(48) };
+  const delta = { type: "delta", shard, data: new Uint8Array(2) } as const;
+  note(f.effects({ type: "thread", message: { ...delta, previous: 100, tick: 101 } }));
+  note(f.effects({ type: "thread", message: { ...delta, previous: 101, tick: 102, ...state } }));
+  const ack: ReplicaAck = { type: "replica-ack", shard, epoch, copy: 5, bytes: 6, tick: 101 };
+  note(f.effects({ type: "message", message: ack }));
+  assert.deepEqual(hashes, [undefined, hash]);
+  f.tell({ type: "link-lost" });
+  f.tell({ type: "opened", open: { copy: 5, bytes: 6, tick: 101 } });
+  note(f.effects({ type: "message", message: ack }));
+  assert.deepEqual(hashes, [undefined, hash, hash]);
 });

@@ -249,7 +249,7 @@ export class ReplicaSource {
         `the delta of tick ${tick} follows tick ${previous}, not ${copy.deltas.end}`,
       );
     const { maxKeptDeltaBytes, maxKeptDeltas } = this.options;
-    copy.addDelta(previous, tick, data, this.dependencies.checksum(data));
+    copy.addDelta(fact, this.dependencies.checksum(data));
     if (copy.deltas.count > maxKeptDeltas)
       this.restart(`the follower is more than ${maxKeptDeltas} ticks behind`);
     else if (copy.deltas.cost > maxKeptDeltaBytes)

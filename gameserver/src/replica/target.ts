@@ -7,10 +7,10 @@ import {
   type ReplicaDelta,
   type ReplicaPiece,
   type ReplicaSealed,
+  sameBytes,
   type ToOwner,
   type ToReplica,
 } from "@atlasnet/core";
-import { differingSections } from "../shard/state-digest.ts";
 import {
   MAX_REPLICA_STATE_BYTES,
   MIRROR_QUEUE_BYTES,
@@ -18,6 +18,7 @@ import {
   REPLICA_WINDOW_BYTES,
 } from "./bounds.ts";
 import { IncomingCopy } from "./incoming-copy.ts";
+import type { ToldHash } from "./state-comparison.ts";
 import type {
   ReplicaTargetDependencies,
   ReplicaTargetOptions,
@@ -30,11 +31,8 @@ import type {
 /** What came and the world thread has not taken in: an owner that keeps its windows stays below. */
 const MAX_UNTAKEN_BYTES = 4 * REPLICA_WINDOW_BYTES + MAX_REPLICA_DELTA_BYTES;
 
-interface Seal {
+interface Seal extends ToldHash {
   readonly tick: number;
-  readonly hash: Uint8Array;
-  /** Of the hash's sections; absent: its owner does not tell. */
-  readonly sections: Uint8Array | undefined;
   readonly receivedAt: number;
   readonly dueAt: number;
 }
@@ -259,12 +257,14 @@ export class ReplicaTarget {
     copy.addDelta(message);
     const { shard } = this.options;
     const { previous, tick, data } = message;
+    // The seal, which may be of any tick, is compared with what the thread said last.
+    const hashed = this.options.keeps || message.hash !== undefined;
     const { counts } = this.dependencies;
     counts.deltasReceived += 1;
     counts.deltaBytesReceived += data.byteLength;
     this.effects.push({
       type: "thread",
-      message: { type: "replica-delta", shard, previous, tick, data },
+      message: { type: "replica-delta", shard, previous, tick, data, hashed },
     });
     this.checkUntaken(copy);
     if (!this.options.keeps && !this.isOver) this.goOn(copy);
@@ -282,10 +282,11 @@ export class ReplicaTarget {
       return this.bad(`sealed at tick ${tick}, this state is of tick ${copy.tick}`);
     if (this.seal !== undefined) {
       // Said again over another link.
-      if (!isEqual(this.seal.hash, hash)) this.bad(`two hashes of tick ${tick}`);
+      if (!sameBytes(this.seal.hash, hash)) this.bad(`two hashes of tick ${tick}`);
       return;
     }
-    this.seal = { tick, hash, sections, receivedAt: this.now, dueAt: this.now + dueMs };
+    const state = { hash, ...(sections && { sections }) };
+    this.seal = { tick, ...state, receivedAt: this.now, dueAt: this.now + dueMs };
     this.compare(copy);
   }
 
@@ -306,7 +307,8 @@ export class ReplicaTarget {
 
   private at(copy: IncomingCopy, fact: Extract<TargetFact, { type: "replica-at" }>): void {
     const { mirrored } = copy;
-    copy.took(fact.bytes, fact.tick, fact);
+    const difference = copy.took(fact.bytes, fact.tick, fact);
+    if (difference !== undefined) return this.fail("hash-differs", difference);
     const isNews = mirrored === 0 || mirrored !== copy.mirroredTick(MIRROR_QUEUE_BYTES);
     if (this.options.keeps || isNews) this.goOn(copy);
     if (copy.isCaughtUp && !this.wasCaughtUp) {
@@ -329,16 +331,9 @@ export class ReplicaTarget {
     const { seal } = this;
     if (seal === undefined || this.isSame) return;
     const { takenTick, takenHash } = copy;
-    const { hash, sections } = takenHash;
-    if (takenTick !== seal.tick || hash === undefined) return;
-    if (!isEqual(hash, seal.hash)) {
-      const [here, there] = [hexOf(hash), hexOf(seal.hash)];
-      const where = sections && seal.sections ? differingSections(sections, seal.sections) : [];
-      return this.fail(
-        "hash-differs",
-        `the states of tick ${seal.tick} differ${where.length > 0 ? ` in ${where.join(", ")}` : ""}: hash ${here} here, ${there} at the owner`,
-      );
-    }
+    if (takenTick !== seal.tick || takenHash === undefined) return;
+    const difference = copy.difference(seal);
+    if (difference !== undefined) return this.fail("hash-differs", difference);
     this.isSame = true;
     const { tick, receivedAt, dueAt } = seal;
     this.effects.push({ type: "sealed", tick, receivedAt, dueAt });
@@ -408,12 +403,4 @@ export class ReplicaTarget {
   private send(message: ToOwner): void {
     this.effects.push({ type: "send", message });
   }
-}
-
-function isEqual(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, index) => byte === b[index]);
-}
-
-function hexOf(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -147,7 +147,7 @@ test("players who attach again in time are not missed, and their messages go on"
   for (const { tick, delta } of source.ticks(2)) target.shard.follow(tick, delta);
   assert.ok(source.shard.isSettled);
   assert.deepEqual(target.shard.digest(), source.shard.digest());
-  target.shard.takeOver({ epoch: 9, timeline: 1 });
+  target.shard.succession.takeOver({ epoch: 9, timeline: 1 });
   assert.equal(target.shard.digest(), undefined);
   target.tick();
   const back = target.resume(ann, { attempt: 5, lastReceived: 0 });
@@ -191,7 +191,7 @@ test("inputs that come again around a move apply once, and those behind them go 
   ann.move(1, 0);
   assert.ok(source.shard.isSettled);
   place = "target";
-  target.shard.takeOver({ epoch: 9, timeline: 1 });
+  target.shard.succession.takeOver({ epoch: 9, timeline: 1 });
   const back = target.resume(ann, { attempt: 5 });
   target.tick();
   assert.equal(back.welcome?.lastInput, 2);
@@ -215,7 +215,7 @@ test("a crash of the new owner before players are back is a drop, as ever; its d
   source.hooks.drop = () => told.push("drop");
   source.join("ann");
   const target = followerOf(source);
-  target.shard.takeOver({ epoch: 2, timeline: 1 });
+  target.shard.succession.takeOver({ epoch: 2, timeline: 1 });
   const second = followerOf(target);
   const { tick, delta } = target.tick();
   second.shard.follow(tick, delta);

@@ -72,6 +72,14 @@ export class SessionLife {
     }
   }
 
+  /** Of those that `expectAll` counts on: who has not attached yet. */
+  get expectedBack(): number {
+    let count = 0;
+    for (const session of this.store.sessions.all())
+      if (session.connected && session.graceEnd > 0) count += 1;
+    return count;
+  }
+
   /** The next tick with something to do for `endOverdue`, Infinity without one. */
   nextDue(): number {
     let due = Number.POSITIVE_INFINITY;

@@ -534,7 +534,7 @@ test("of a state that may be of a branch that parted from its client's, no numbe
   assert.ok(there.received.some(({ seq }) => seq === 6) && there.welcome?.timeline === 1);
   // Then the first one's state is all there is.
   const next = test.successor({ epoch: 3, timeline: 0 });
-  next.shard.assume({ epoch: 3, timeline: 3, parted: true });
+  next.shard.succession.assume({ epoch: 3, timeline: 3, parted: true });
   next.hooks.tick = (ctx) => ctx.broadcast("said", { text: `after ${ctx.tick}` });
   next.tick();
   const kept = next.shard.snapshot();
@@ -568,7 +568,7 @@ test("what a client numbered anew on a timeline of another branch does not count
   test.tick();
   const asideAt = (epoch: number, of: TestShard) => {
     const next = of.successor({ epoch, timeline: 0 });
-    next.shard.assume({ epoch, timeline: epoch, parted: true });
+    next.shard.succession.assume({ epoch, timeline: epoch, parted: true });
     return next;
   };
   // Another branch began from before them, and ann says other things there; the last is not acknowledged.

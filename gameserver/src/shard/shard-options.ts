@@ -1,4 +1,4 @@
-/** Epoch and timeline are those it acts under now: `Shard.assume` changes them. */
+/** Epoch and timeline are those it acts under now: `Succession.assume` changes them. */
 export interface ShardOptions {
   /** The shard's id, `<world>/0`. */
   shard: string;

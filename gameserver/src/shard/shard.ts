@@ -1,15 +1,15 @@
-import type { ToShard, Upstream as UpstreamMessage } from "@atlasnet/core";
-import { ByteWriter, type CompiledDefinition, type Plain, type Response } from "@atlasnet/world";
+import type { ToShard } from "@atlasnet/core";
+import { ByteWriter, type CompiledDefinition, type Response } from "@atlasnet/world";
 import { Arrivals } from "./arrivals.ts";
 import { AttachmentTable } from "./attachment-table.ts";
 import { Downstream } from "./downstream.ts";
 import { type Control, EventQueue } from "./event-queue.ts";
-import { type Fault, FaultLog } from "./faults.ts";
-import { type Guard, MAX_STALLS } from "./guarded.ts";
+import { FaultLog } from "./faults.ts";
+import type { Guard } from "./guarded.ts";
 import { Handlers } from "./handlers.ts";
 import { hashBytes } from "./hash.ts";
 import { InputLog } from "./input-log.ts";
-import { MessageTraces, readMarks, type TraceReport } from "./message-traces.ts";
+import { MessageTraces, type TraceReport } from "./message-traces.ts";
 import { Replication } from "./replication.ts";
 import { type Addressed, Replies } from "./replies.ts";
 import { SessionLife } from "./session-life.ts";
@@ -19,7 +19,9 @@ import type { StateCopy } from "./state-copy.ts";
 import type { StateHash } from "./state-digest.ts";
 import type { StateFollower } from "./state-follower.ts";
 import { Store } from "./store.ts";
+import { Succession } from "./succession.ts";
 import type { RequestState } from "./tables.ts";
+import type { TickResult } from "./tick-result.ts";
 import { TickWork } from "./tick-work.ts";
 import { Topics } from "./topics.ts";
 import { Upstream } from "./upstream.ts";
@@ -28,30 +30,12 @@ import type { WorldEvent, WorldModule } from "./world-module.ts";
 export type { Fault } from "./faults.ts";
 export type { TraceReport } from "./message-traces.ts";
 export type { ShardOptions } from "./shard-options.ts";
+export type { TickResult } from "./tick-result.ts";
 
 export interface ShardDependencies {
   module: WorldModule;
   definition: CompiledDefinition;
   guard: Guard;
-}
-
-export interface TickResult {
-  tick: number;
-  /** The tick's inputs and changes, for the journal and replicas. */
-  delta: Uint8Array;
-  messages: Addressed[];
-  requests: RequestState[];
-  logs: { message: string; facts: { readonly [key: string]: Plain } }[];
-  faults: Fault[];
-  /** True when the shard has just stopped for good after repeated faults. */
-  quarantined: boolean;
-  /** Events handled, and those put off to the next tick. */
-  handled: number;
-  /** Of the events handled: inputs and messages of clients. */
-  applied: number;
-  queued: number;
-  /** Faults beyond MAX_FAULTS_PER_TICK, which are not in `faults`. */
-  moreFaults: number;
 }
 
 /**
@@ -66,7 +50,7 @@ export interface TickResult {
 export class Shard {
   readonly options: ShardOptions;
   readonly store: Store;
-  private readonly guard: ShardDependencies["guard"];
+  readonly succession: Succession;
   private readonly codec: StateCodec;
   private readonly replication: Replication;
   private readonly topics: Topics;
@@ -87,7 +71,6 @@ export class Shard {
   constructor(options: ShardOptions, dependencies: ShardDependencies) {
     const { module, definition, guard } = dependencies;
     this.options = options;
-    this.guard = guard;
     const outbox = { messages: options.outboxMessages, bytes: options.outboxBytes };
     const store = new Store(definition, { seed: options.seed, outbox });
     store.timeline = options.timeline;
@@ -100,10 +83,14 @@ export class Shard {
     const parts = { store, handlers, attachments, replies };
     const life = new SessionLife(options, parts);
     const arrivals = new Arrivals(options, { ...parts, life, topics, downstream });
-    const upstream = new Upstream({ ...parts, life, queue, traces: this.traces });
+    const upstream = new Upstream(options, { ...parts, life, queue, traces: this.traces });
+    const codec = new StateCodec(definition);
+    const replication = new Replication(codec, store);
+    const state = { store, codec, replication, topics };
     this.store = store;
-    this.codec = new StateCodec(definition);
-    this.replication = new Replication(this.codec, store);
+    this.succession = new Succession(options, { ...state, life, queue });
+    this.codec = codec;
+    this.replication = replication;
     this.topics = topics;
     this.downstream = downstream;
     this.replies = replies;
@@ -111,7 +98,7 @@ export class Shard {
     this.handlers = handlers;
     this.life = life;
     this.upstream = upstream;
-    this.work = new TickWork({ ...parts, life, queue, arrivals, upstream });
+    this.work = new TickWork({ ...parts, life, queue, arrivals, upstream, guard });
   }
 
   /** Batches of proxies that were not of their form. */
@@ -139,41 +126,9 @@ export class Shard {
     this.enqueueWorld({ type: "create" });
   }
 
-  /** Takes in a snapshot, then deltas. @throws DecodeError */
-  restore(snapshot: Uint8Array, deltas: Iterable<Uint8Array>): void {
-    this.load(snapshot);
-    for (const delta of deltas) this.codec.apply(delta, this.store);
-    this.resumeState();
-  }
-
-  /** Takes in a state that was made for this definition out of another one's. */
-  adopt(fill: (store: Store) => void): void {
-    fill(this.store);
-    this.topics.settle(this.store.entities.all());
-    this.resumeState();
-  }
-
-  /** Like `takeOver`, with a state that was made for this definition out of another one's. */
-  succeed(fill: (store: Store) => void, run: { epoch: number; timeline: number }): void {
-    fill(this.store);
-    this.topics.settle(this.store.entities.all());
-    this.store.clearChanges();
-    this.topics.restore(this.store.entities.all());
-    this.life.expectAll();
-    this.assume(run);
-  }
-
   /** Takes in a state as it is, without resuming it. @throws DecodeError */
   load(snapshot: Uint8Array): void {
     this.codec.apply(snapshot, this.store);
-  }
-
-  /** After the store was filled: sessions wait for their clients, topics stand as recorded. */
-  resumeState(): void {
-    this.store.clearChanges();
-    this.topics.restore(this.store.entities.all());
-    for (const drop of this.life.loseAll()) this.enqueueWorld(drop);
-    this.assume(this.options);
   }
 
   /**
@@ -207,24 +162,9 @@ export class Shard {
     return this.replication.digest();
   }
 
-  /**
-   * Goes on in the place of the shard that it followed. Nobody is attached yet, and sessions count as connected
-   * for EXPECT_BACK_SECONDS: the world sees neither `drop` nor `resume` of a player who attaches again in time.
-   * Their numbers and outboxes are in the state, so that both directions go on where they were (rule 4.1).
-   */
-  takeOver(run: { epoch: number; timeline: number }): void {
-    this.replication.promote();
-    this.store.entities.onPlace = undefined;
-    this.life.expectAll();
-    this.assume(run);
-  }
-
   /** Players who were connected when it took over, and have not attached again. */
   get expectedBack(): number {
-    let count = 0;
-    for (const session of this.store.sessions.all())
-      if (session.connected && session.graceEnd > 0) count += 1;
-    return count;
+    return this.life.expectedBack;
   }
 
   /**
@@ -240,19 +180,6 @@ export class Shard {
   get isSettled(): boolean {
     const { handlers, queue, store } = this;
     return !queue.hasOwn && handlers.wishes.length + store.sessions.overflowed.size === 0;
-  }
-
-  /**
-   * Acts at this epoch and timeline from here on. A shard whose run is not known yet is made with
-   * timeline 0, restored, and told before its first tick. `parted`: see `SessionTable.wentAside`.
-   */
-  assume(run: { epoch: number; timeline: number; parted?: boolean }): void {
-    this.options.epoch = run.epoch;
-    this.options.timeline = run.timeline;
-    if (run.timeline === 0 || run.timeline === this.store.timeline) return;
-    const { sessions, timeline } = this.store;
-    if (timeline !== 0) run.parted === true ? sessions.wentAside(timeline) : sessions.wentBack();
-    this.store.timeline = run.timeline;
   }
 
   /** Events of the world itself that were not handled yet: for the shard that goes on instead. */
@@ -295,7 +222,7 @@ export class Shard {
 
   /** A message of a proxy. `receivedAt` is for the reports of traced messages, on any clock. */
   receive(peer: number, message: ToShard, receivedAt = 0): void {
-    if (message.type === "upstream") return this.receiveUpstream(peer, message, receivedAt);
+    if (message.type === "upstream") return this.upstream.receive(peer, message, receivedAt);
     const opens = message.type === "attach" || message.type === "watch";
     if (message.epoch !== this.options.epoch) {
       if (opens) this.refuse(peer, message, "the shard is at another epoch");
@@ -303,19 +230,6 @@ export class Shard {
     }
     if (opens && this.queue.isFull) this.refuse(peer, message, "the world is overloaded");
     else this.queue.push({ kind: "control", peer, message });
-  }
-
-  private receiveUpstream(peer: number, message: UpstreamMessage, receivedAt: number): void {
-    const { batch, trace, epoch } = message;
-    const current = epoch === this.options.epoch;
-    if (trace === undefined) {
-      if (current) this.upstream.receive(peer, batch);
-      return;
-    }
-    const marks = readMarks(trace);
-    if (marks === undefined) this.upstream.malformed += 1;
-    else if (current) this.upstream.receive(peer, batch, { marks, receivedAt });
-    else for (const mark of marks) this.traces.refuse(mark, receivedAt, this.store.tick);
   }
 
   private refuse(peer: number, message: Control, reason: string): void {
@@ -385,34 +299,13 @@ export class Shard {
     this.store.tick = tick;
     this.faults.begin();
     this.queue.begin();
-    const interrupted = !this.quarantined && this.runGuarded();
+    const interrupted = !this.quarantined && this.work.run();
     if (this.quarantined) this.work.refuseAll();
     const handled = this.queue.finish();
     const failed = this.faults.endTick(interrupted);
     const stops = failed && !this.quarantined;
     if (stops) this.stopForGood();
     return this.commit({ quarantined: stops, handled, dilation });
-  }
-
-  /**
-   * Runs the handlers of this tick under the time limit. True when they were cut off. When the process stood still,
-   * none of them is to blame: what was at work begins again, for its message may count as received long since.
-   */
-  private runGuarded(): boolean {
-    this.handlers.begin();
-    this.work.begin();
-    let outcome = this.guard(() => this.work.run());
-    for (let stalls = 0; outcome === "stalled" && stalls < MAX_STALLS; stalls++) {
-      this.work.takeBack();
-      outcome = this.work.redo(this.guard);
-      if (outcome !== "done") continue;
-      this.work.repair(true);
-      outcome = this.guard(() => this.work.run());
-    }
-    if (outcome === "done") return false;
-    this.handlers.interrupted();
-    this.work.repair();
-    return true;
   }
 
   private stopForGood(): void {

@@ -119,8 +119,8 @@ test("hostile bytes are a DecodeError, nothing else", () => {
       bytes[random.int(0, bytes.length - 1)] = random.int(0, 255);
     const shard = new TestShard().shard;
     try {
-      shard.restore(snapshot, []);
-      shard.restore(bytes, []);
+      shard.succession.restore(snapshot, []);
+      shard.succession.restore(bytes, []);
       shard.tick();
     } catch (error) {
       assert.ok(error instanceof DecodeError, String(error));

@@ -1,7 +1,7 @@
 import type { Arrivals } from "./arrivals.ts";
 import type { AttachmentTable } from "./attachment-table.ts";
 import type { Control, EventQueue, Queued } from "./event-queue.ts";
-import type { Guard } from "./guarded.ts";
+import { type Guard, MAX_STALLS } from "./guarded.ts";
 import type { Handlers } from "./handlers.ts";
 import type { Replies } from "./replies.ts";
 import { isWaiting, type SessionLife } from "./session-life.ts";
@@ -21,6 +21,7 @@ export interface TickWorkDependencies {
   life: SessionLife;
   arrivals: Arrivals;
   upstream: Upstream;
+  guard: Guard;
 }
 
 /**
@@ -36,6 +37,7 @@ export class TickWork {
   private readonly life: SessionLife;
   private readonly arrivals: Arrivals;
   private readonly upstream: Upstream;
+  private readonly guard: Guard;
   /** What is being done, for `repair`. */
   private current: Queued | undefined;
   /** The world's own tick is through. */
@@ -54,16 +56,33 @@ export class TickWork {
     this.life = dependencies.life;
     this.arrivals = dependencies.arrivals;
     this.upstream = dependencies.upstream;
+    this.guard = dependencies.guard;
   }
 
-  /** Begins a tick. */
-  begin(): void {
+  /**
+   * Does all of a tick under the time limit. True when it was cut off. When the process stood still, no handler is to
+   * blame: what was at work begins again, for its message may count as received long since.
+   */
+  run(): boolean {
+    this.handlers.begin();
     this.ticked = false;
     this.undone = undefined;
+    let outcome = this.guard(() => this.work());
+    for (let stalls = 0; outcome === "stalled" && stalls < MAX_STALLS; stalls++) {
+      this.takeBack();
+      outcome = this.redo();
+      if (outcome !== "done") continue;
+      this.repair(true);
+      outcome = this.guard(() => this.work());
+    }
+    if (outcome === "done") return false;
+    this.handlers.interrupted();
+    this.repair();
+    return true;
   }
 
   /** May be called again in the same tick when it was cut off, after `takeBack`, `redo` and `repair`. */
-  run(): void {
+  private work(): void {
     const { handlers, life, queue } = this;
     life.grantWishes();
     this.fireTimers();
@@ -135,10 +154,10 @@ export class TickWork {
   }
 
   /**
-   * The process stood still: takes back what is not through, for `redo` and `run` to do again. What the limit struck
+   * The process stood still: takes back what is not through, for `redo` and `work` to do again. What the limit struck
    * within the shard's own work, so that world code was not told of it (a drop, say), is as after any interruption.
    */
-  takeBack(): void {
+  private takeBack(): void {
     const { current, handlers } = this;
     const { last, progress } = handlers;
     // What `redo` had not begun, or was at, begins again: it was found out before what that is.
@@ -157,10 +176,10 @@ export class TickWork {
   }
 
   /** Runs the handler again that was taken back. */
-  redo(guard: Guard): ReturnType<Guard> {
+  private redo(): ReturnType<Guard> {
     const { undone } = this;
     if (undone === undefined) return "done";
-    return guard(() => {
+    return this.guard(() => {
       this.handlers.run(undone);
       this.undone = undefined;
     });
@@ -168,9 +187,9 @@ export class TickWork {
 
   /**
    * After an interruption: whatever was being done about sessions and attachments is brought to an
-   * end without world code, and everything derived is made anew. `resumes`: `run` is about to be called again.
+   * end without world code, and everything derived is made anew. `resumes`: `work` is about to be called again.
    */
-  repair(resumes = false): void {
+  private repair(resumes = false): void {
     const { arrivals, attachments, current, life, replies } = this;
     const { sessions } = this.store;
     const again = resumes && this.comesAgain;
@@ -220,7 +239,7 @@ function isUndoneWhole(current: Queued, { last, progress }: Handlers): boolean {
 
 /** The event whose handler was taken back and that nothing else would bring again. */
 function eventToRedo({ last, progress }: Handlers): WorldEvent | undefined {
-  // `run` makes the world's own tick again.
+  // `work` makes the world's own tick again.
   if (last === undefined || last === TICK || progress === "through") return undefined;
   // A timer that was not fired yet is there again.
   return progress === "begins" && last.type === "timer" ? undefined : last;

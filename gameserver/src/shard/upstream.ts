@@ -4,6 +4,7 @@ import {
   type TraceMark,
   type UpstreamEntry,
   UpstreamKind,
+  type Upstream as UpstreamMessage,
 } from "@atlasnet/core";
 import { ByteReader, DecodeError } from "@atlasnet/world";
 import type { Attachment } from "./attachment.ts";
@@ -15,11 +16,13 @@ import {
   type MessageOutcome,
   type MessageTraces,
   markOf,
+  readMarks,
   type TraceReport,
 } from "./message-traces.ts";
 import type { Replies } from "./replies.ts";
 import type { SessionLife } from "./session-life.ts";
 import type { SessionState } from "./session-state.ts";
+import type { ShardOptions } from "./shard-options.ts";
 import type { Store } from "./store.ts";
 
 export interface UpstreamDependencies {
@@ -34,6 +37,7 @@ export interface UpstreamDependencies {
 
 /** What attached clients send: read when it comes, handled in the next tick. */
 export class Upstream {
+  private readonly options: ShardOptions;
   private readonly store: Store;
   private readonly queue: EventQueue;
   private readonly handlers: Handlers;
@@ -52,7 +56,8 @@ export class Upstream {
   private numberBefore = 0;
   private trace: TraceReport | undefined;
 
-  constructor(dependencies: UpstreamDependencies) {
+  constructor(options: ShardOptions, dependencies: UpstreamDependencies) {
+    this.options = options;
     this.store = dependencies.store;
     this.queue = dependencies.queue;
     this.handlers = dependencies.handlers;
@@ -62,8 +67,22 @@ export class Upstream {
     this.traces = dependencies.traces;
   }
 
-  /** Queues the entries of a proxy's batch, some of them traced. */
-  receive(peer: number, batch: Uint8Array, traced?: BatchMarks): void {
+  /** Queues a proxy's batch; of another epoch, nothing of it counts. `receivedAt`: see BatchMarks. */
+  receive(peer: number, message: UpstreamMessage, receivedAt: number): void {
+    const { batch, trace, epoch } = message;
+    const current = epoch === this.options.epoch;
+    if (trace === undefined) {
+      if (current) this.enqueueAll(peer, batch);
+      return;
+    }
+    const marks = readMarks(trace);
+    if (marks === undefined) this.malformed += 1;
+    else if (current) this.enqueueAll(peer, batch, { marks, receivedAt });
+    else for (const mark of marks) this.traces.refuse(mark, receivedAt, this.store.tick);
+  }
+
+  /** Queues the entries of a batch, some of them traced. */
+  private enqueueAll(peer: number, batch: Uint8Array, traced?: BatchMarks): void {
     const attachments = this.attachments.ofPeer(peer);
     const reader = new ByteReader(batch);
     while (reader.remaining > 0) {

@@ -106,7 +106,8 @@ export class CountingNode {
       `export const world = { definition: { data: ${JSON.stringify(definition.data)} }, behaviour: {${COUNTER}} };`,
     );
     const dataDir = join(dir, node);
-    const note = (message: string, _facts?: LogFacts) => void this.lines.push(message);
+    const note = (message: string, facts?: LogFacts) =>
+      void this.lines.push(`${message} ${facts?.["reason"] ?? ""}`);
     const logger: Logger = { ...noopLogger, warn: note, error: note, child: () => logger };
     this.control = new FakeControlPlane({ node, tiny });
     this.snapshots = new WorldSnapshots(
@@ -205,10 +206,12 @@ export class CountingNode {
     const late: { seq: number; count: number }[] = [];
     if (before !== undefined) CountingNode.gone.add(before.late);
     let attached: Extract<LinkMessage, { type: "attached" }> | undefined;
+    let refused: Extract<LinkMessage, { type: "closed" }> | undefined;
     const attach = Math.max(++this.attaches, (before?.attach ?? 0) + 1);
     this.attaches = attach;
     channel.onMessage((message: LinkMessage) => {
       if (message.type === "attached" && message.attach === attach) attached = message;
+      else if (message.type === "closed" && message.attach === attach) refused = message;
       else if (message.type === "shard-sealed" || message.type === "shard-unsealed")
         this.told.push(message);
       if (message.type !== "downstream") return;
@@ -231,8 +234,8 @@ export class CountingNode {
       ...(session !== undefined && { session }),
       ...(timeline !== undefined && { timeline }),
     });
-    await until(() => attached !== undefined && counts.length > 0);
-    assert.ok(attached !== undefined);
+    await until(() => refused !== undefined || (attached !== undefined && counts.length > 0));
+    assert.ok(attached !== undefined && refused === undefined, JSON.stringify(refused));
     const { epoch, outSeq } = attached;
     return {
       ...{ account, attach, epoch, outSeq, seqs, counts, late },

@@ -23,6 +23,12 @@ export async function mirroredNodes(
     assert.ok(made.ok, JSON.stringify(made));
     assert.ok(tiny.txn(made.txn).succeeded);
   };
-  const inSync = () => until(() => mirror()?.state === "in-sync");
+  /** In sync by the record, and by what the mirror's node has seen of it. */
+  const inSync = () =>
+    until(
+      () =>
+        mirror()?.state === "in-sync" &&
+        [nodes.g, nodes.h].some(({ mirrors }) => mirrors?.inSync === 1),
+    );
   return { ...nodes, mirror, ask, inSync };
 }

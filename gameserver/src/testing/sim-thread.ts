@@ -159,7 +159,7 @@ export class Move {
       const post = this.from.posts[this.seen];
       if (post?.type !== "delta") continue;
       const { shard, previous, tick, data } = post;
-      this.to.tell({ type: "replica-delta", shard, previous, tick, data });
+      this.to.tell({ type: "replica-delta", shard, previous, tick, data, hashed: true });
     }
   }
 

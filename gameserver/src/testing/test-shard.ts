@@ -324,7 +324,7 @@ export class TestShard {
   /** A shard that goes on from this one's state. */
   successor(options: Partial<ShardOptions>, snapshot = this.shard.snapshot()): TestShard {
     const next = new TestShard({ ...this.given, options: { ...this.given.options, ...options } });
-    next.shard.restore(snapshot, []);
+    next.shard.succession.restore(snapshot, []);
     return next;
   }
 

@@ -1,7 +1,7 @@
 import type { Config, ControlPlane, LinkNetwork } from "@atlasnet/core";
 import { type ServiceHost, systemClock, systemRandom } from "@atlasnet/core/node";
 import { WatchedPlacements } from "../routing/watched-placements.ts";
-import type { ProxyService } from "../server/proxy.ts";
+import type { ProxyService } from "../server/proxy-service.ts";
 import { createProxyService, type ProxyKeys } from "../service.ts";
 import { Membership } from "./membership.ts";
 import { LoadMeter } from "./node-load.ts";

@@ -3,82 +3,46 @@ import {
   type Change,
   decodeRecord,
   firstShard,
-  generationOf,
-  isOwned,
   type KeyValue,
   migrationKey,
   mirrorKey,
   NODES,
-  type NodeRecord,
-  type OwnerRecord,
-  ownerKey,
   type Placement,
   type PlacementChanges,
   type PlacementView,
   parseRecordKey,
   type Revision,
-  type Seen,
   SHARDS,
   seen,
   WORLDS,
-  worldOfShard,
 } from "@atlasnet/core";
+import { Found, type OwnerClaim, ShardOwners } from "./shard-owners.ts";
 
 /** What a proxy watches of the control store. */
 export const WATCHED_PREFIXES = [NODES, WORLDS, SHARDS] as const;
 export type WatchedPrefix = (typeof WATCHED_PREFIXES)[number];
 
-interface Shard {
-  readonly world: string;
-  owner: Seen<OwnerRecord>;
-  /** The newest revision that was seen of the owner's key; what is older is not taken (design rule 5.3). */
-  floor: Revision;
-  /** What a node says of itself, until the owner's record says who it is. */
-  hint: Pick<Placement, "node" | "epoch"> | undefined;
-  /** As it was told last. */
-  placement: Placement | undefined;
-}
-
-/** What one call of `read` or `changed` has found. */
-class Found {
-  readonly shards = new Set<string>();
-  readonly worlds = new Set<string>();
-  readonly gone = new Set<string>();
-}
-
 /**
  * Placements as the control store tells them: states of `nodes/`, `worlds/` and `shards/…/owner`. Pure.
  *
- * 1. A shard is where its owner record says, while that is the right of its node (`isOwned`); its epoch
- *    is the revision of that record, and never goes back.
- * 2. Each key's states may come late, twice, and not in step with other keys': what is older than what
+ * 1. Each key's states may come late, twice, and not in step with other keys': what is older than what
  *    is known is left out, and every answer is worked out from the newest of each.
- * 3. What was not heard stays as it was: an interrupted watch takes nothing away.
- * 4. A change costs what it touches, not what there is.
- * 5. A node's word that it became the owner counts until there is a newer state of the owner's record, the watch
- *    got past that epoch without one, or a reading shows that there is no such epoch yet (`disprove`).
+ * 2. What was not heard stays as it was: an interrupted watch takes nothing away.
+ * 3. A change costs what it touches, not what there is.
  */
 export class WatchedPlacements implements PlacementView {
   private readonly unread = new Set<string>(WATCHED_PREFIXES);
-  /** Gameservers alone. */
-  private readonly nodes = new Map<string, Seen<NodeRecord>>();
+  private readonly owners = new ShardOwners();
   /** Worlds of the catalogue: when each was made and changed, and whether it is to run. */
   private readonly worlds = new Map<
     string,
     { created: Revision; modified: Revision; enabled: boolean }
   >();
-  private readonly shards = new Map<string, Shard>();
-  /** Shards whose owner record names the node. */
-  private readonly shardsOf = new Map<string, Set<string>>();
   /** By shard: where it is being moved to. */
   private readonly moves = new Map<string, { to: string | undefined; modified: Revision }>();
   /** By shard: who mirrors it in sync. */
   private readonly mirrors = new Map<string, { node: string | undefined; modified: Revision }>();
-  /** Shards with a hint. */
-  private readonly hinted = new Set<string>();
   private readonly watchers = new Set<(changes: PlacementChanges) => void>();
-  private generation = 0;
-  private owned = 0;
   private unreadable = 0;
 
   get complete(): boolean {
@@ -92,7 +56,7 @@ export class WatchedPlacements implements PlacementView {
 
   /** Shards with an owner. */
   get ownedCount(): number {
-    return this.owned;
+    return this.owners.count;
   }
 
   /** Records that could not be read: of another version of the server, or damaged. */
@@ -101,15 +65,15 @@ export class WatchedPlacements implements PlacementView {
   }
 
   lookup(world: string): Placement | undefined {
-    const entry = this.shards.get(firstShard(world));
+    const shard = firstShard(world);
     // A world that was made anew under its name waits for the owner of the old one to go.
-    return entry?.owner.record?.world === this.worlds.get(world)?.created
-      ? entry?.placement
+    return this.owners.worldOf(shard) === this.worlds.get(world)?.created
+      ? this.owners.placementOf(shard)
       : undefined;
   }
 
   placementOf(shard: string): Placement | undefined {
-    return this.shards.get(shard)?.placement;
+    return this.owners.placementOf(shard);
   }
 
   expects(world: string): boolean {
@@ -131,38 +95,23 @@ export class WatchedPlacements implements PlacementView {
     return this.mirrors.get(shard)?.node;
   }
 
-  placed({ shard, node, epoch }: Placement): void {
-    const entry = this.shards.get(shard);
-    // Of a shard that was not heard of it is not known whose it may be.
-    if (entry?.owner.record === undefined || epoch <= Math.max(entry.floor, entry.hint?.epoch ?? 0))
-      return;
+  placed(placement: Placement): void {
     const found = new Found();
-    entry.hint = { node, epoch };
-    this.hinted.add(shard);
-    this.shardSet(node).add(shard);
-    this.settle(shard, found);
+    this.owners.claimed(placement, found);
     this.tell(found, false);
   }
 
   /** All changes of a prefix up to `revision` were told. */
   passed(prefix: WatchedPrefix, revision: Revision): void {
-    if (prefix !== SHARDS || this.hinted.size === 0) return;
+    if (prefix !== SHARDS || !this.owners.hasClaims) return;
     const found = new Found();
-    for (const shard of [...this.hinted]) {
-      const entry = this.shards.get(shard);
-      if (entry?.hint === undefined || entry.hint.epoch > revision) continue;
-      this.dropHint(shard, entry);
-      this.settle(shard, found);
-    }
+    this.owners.passed(revision, found);
     this.tell(found, false);
   }
 
   /** What nodes say of themselves and no state has confirmed yet: which are asked for, with `disprove`. */
-  get claims(): readonly Pick<Placement, "shard" | "epoch">[] {
-    return [...this.hinted].flatMap((shard) => {
-      const epoch = this.shards.get(shard)?.hint?.epoch;
-      return epoch === undefined ? [] : [{ shard, epoch }];
-    });
+  get claims(): readonly OwnerClaim[] {
+    return this.owners.claims;
   }
 
   /**
@@ -170,38 +119,21 @@ export class WatchedPlacements implements PlacementView {
    * a higher one is false: the true owner counts, and the link to the node that said so ends, as it is at that
    * epoch. Returns whose claims they were.
    */
-  disprove(claims: readonly Pick<Placement, "shard" | "epoch">[], revision: Revision): string[] {
+  disprove(claims: readonly OwnerClaim[], revision: Revision): string[] {
     const found = new Found();
-    const liars: string[] = [];
-    for (const { shard, epoch } of claims) {
-      const entry = this.shards.get(shard);
-      if (entry?.hint?.epoch !== epoch || epoch <= revision) continue;
-      liars.push(entry.hint.node);
-      found.gone.add(entry.hint.node);
-      this.dropHint(shard, entry);
-      this.settle(shard, found);
-    }
+    const liars = this.owners.disprove(claims, revision, found);
     this.tell(found, false);
     return liars;
   }
 
-  private dropHint(shard: string, entry: Shard): void {
-    const { hint, owner } = entry;
-    if (hint === undefined) return;
-    entry.hint = undefined;
-    this.hinted.delete(shard);
-    if (hint.node !== owner.record?.node) this.shardsOf.get(hint.node)?.delete(shard);
-  }
-
   /** All of them, at a price. */
   list(): readonly Placement[] {
-    return [...this.shards.values()].flatMap(({ placement }) => placement ?? []);
+    return this.owners.list();
   }
 
   /** Where a gameserver takes links; undefined when it is not known, or not there. `host:port`. */
   addressOf(node: string): string | undefined {
-    const record = this.nodes.get(node)?.record;
-    return record === undefined || isAway(record) ? undefined : record.address;
+    return this.owners.addressOf(node);
   }
 
   watch(changed: (changes: PlacementChanges) => void): () => void {
@@ -214,7 +146,7 @@ export class WatchedPlacements implements PlacementView {
    */
   read(prefix: WatchedPrefix, revision: Revision, items: readonly KeyValue[]): void {
     const found = new Found();
-    this.reached(revision, found);
+    this.owners.reached(revision, found);
     const there = new Set<string>();
     for (const item of items) {
       there.add(item.key);
@@ -230,7 +162,7 @@ export class WatchedPlacements implements PlacementView {
   /** What a watch tells. */
   changed(revision: Revision, changes: readonly Change[]): void {
     const found = new Found();
-    this.reached(revision, found);
+    this.owners.reached(revision, found);
     for (const change of changes)
       if (change.type === "put") this.put(change.item, found);
       else this.remove(change.key, change.modified, found);
@@ -247,21 +179,13 @@ export class WatchedPlacements implements PlacementView {
     for (const changed of [...this.watchers]) changed(changes);
   }
 
-  /** A restore from a backup began another generation: what was owned in earlier ones is owned no more. */
-  private reached(revision: Revision, found: Found): void {
-    const generation = generationOf(revision);
-    if (generation <= this.generation) return;
-    this.generation = generation;
-    for (const shard of this.shards.keys()) this.settle(shard, found);
-  }
-
   private *known(prefix: WatchedPrefix): Iterable<[key: string, modified: Revision]> {
     if (prefix === NODES)
-      for (const [node, { modified }] of this.nodes) yield [`${NODES}${node}`, modified];
+      for (const [node, { modified }] of this.owners.nodes) yield [`${NODES}${node}`, modified];
     else if (prefix === WORLDS)
       for (const [world, { modified }] of this.worlds) yield [`${WORLDS}${world}`, modified];
     else {
-      for (const [shard, { floor }] of this.shards) yield [ownerKey(shard), floor];
+      yield* this.owners.keys();
       for (const [shard, { modified }] of this.moves) yield [migrationKey(shard), modified];
       for (const [shard, { modified }] of this.mirrors) yield [mirrorKey(shard), modified];
     }
@@ -278,17 +202,13 @@ export class WatchedPlacements implements PlacementView {
 
   private remove(text: string, modified: Revision, found: Found): void {
     const key = parseRecordKey(text);
-    if (key?.kind === "node") {
-      const before = this.nodes.get(key.node);
-      if (before === undefined || modified < before.modified) return;
-      this.nodes.delete(key.node);
-      this.nodeChanged(key.node, before.record, found);
-    } else if (key?.kind === "world") {
+    if (key?.kind === "node") this.owners.removeNode(key.node, modified, found);
+    else if (key?.kind === "world") {
       const before = this.worlds.get(key.world);
       if (before === undefined || modified < before.modified) return;
       this.worlds.delete(key.world);
       found.worlds.add(key.world);
-    } else if (key?.kind === "owner") this.removeOwner(key.shard, modified, found);
+    } else if (key?.kind === "owner") this.owners.remove(key.shard, modified, found);
     else if (key?.kind === "migration") {
       if (modified < (this.moves.get(key.shard)?.modified ?? Number.POSITIVE_INFINITY)) return;
       this.moves.delete(key.shard);
@@ -321,21 +241,14 @@ export class WatchedPlacements implements PlacementView {
   }
 
   private putNode(node: string, item: KeyValue, found: Found): void {
-    const before = this.nodes.get(node);
+    const before = this.owners.nodes.get(node);
     if (before !== undefined && item.modified <= before.modified) return;
     const decoded = decodeRecord("node", item.value);
     if (!decoded.ok) this.unreadable += 1;
     // One that cannot be read is nowhere to go to, as one that is not there.
     const record = decoded.ok && decoded.record.role === "gameserver" ? decoded.record : undefined;
     if (record === undefined && before === undefined) return;
-    this.nodes.set(node, { record, created: item.created, modified: item.modified });
-    this.nodeChanged(node, before?.record, found);
-  }
-
-  private nodeChanged(node: string, before: NodeRecord | undefined, found: Found): void {
-    const now = this.addressOf(node);
-    if (before !== undefined && !isAway(before) && now !== before.address) found.gone.add(node);
-    for (const shard of this.shardsOf.get(node) ?? []) this.settle(shard, found);
+    this.owners.putNode(node, { record, created: item.created, modified: item.modified }, found);
   }
 
   private putWorld(world: string, item: KeyValue, found: Found): void {
@@ -353,82 +266,10 @@ export class WatchedPlacements implements PlacementView {
 
   private putOwner(shard: string, item: KeyValue, found: Found): void {
     // Readings show most of it again.
-    if (item.modified <= (this.shards.get(shard)?.floor ?? -1)) return;
+    if (item.modified <= (this.owners.floorOf(shard) ?? -1)) return;
     const decoded = decodeRecord("owner", item.value);
     if (!decoded.ok) this.unreadable += 1;
-    this.takeOwner(shard, decoded.ok ? seen(decoded.record, item) : ABSENT, item.modified, found);
+    const owner = decoded.ok ? seen(decoded.record, item) : ABSENT;
+    this.owners.put(shard, owner, item.modified, found);
   }
-
-  private removeOwner(shard: string, modified: Revision, found: Found): void {
-    if (modified < (this.shards.get(shard)?.floor ?? Number.POSITIVE_INFINITY)) return;
-    this.takeOwner(shard, ABSENT, modified, found);
-    // Its floor with it: within a watch states do not go back, and a reading is never behind a watch.
-    this.shards.delete(shard);
-  }
-
-  private takeOwner(
-    shard: string,
-    owner: Seen<OwnerRecord>,
-    modified: Revision,
-    found: Found,
-  ): void {
-    const entry = this.shards.get(shard) ?? this.newShard(shard);
-    if (entry === undefined || modified < entry.floor) return;
-    const [before, after] = [entry.owner.record?.node, owner.record?.node];
-    this.dropHint(shard, entry);
-    entry.owner = owner;
-    entry.floor = modified;
-    if (before !== after) {
-      if (before !== undefined) this.shardsOf.get(before)?.delete(shard);
-      if (after !== undefined) this.shardSet(after).add(shard);
-    }
-    this.settle(shard, found);
-  }
-
-  private newShard(shard: string): Shard | undefined {
-    const world = worldOfShard(shard);
-    if (world === undefined) return undefined;
-    const entry = { world, owner: ABSENT, floor: 0, hint: undefined, placement: undefined };
-    this.shards.set(shard, entry);
-    return entry;
-  }
-
-  private shardSet(node: string): Set<string> {
-    const set = this.shardsOf.get(node) ?? new Set<string>();
-    this.shardsOf.set(node, set);
-    return set;
-  }
-
-  /** Works out anew where a shard is. */
-  private settle(shard: string, found: Found): void {
-    const entry = this.shards.get(shard);
-    if (entry === undefined) return;
-    const { world, placement: before } = entry;
-    const at = this.whereabouts(entry);
-    if (before?.node === at?.node && before?.epoch === at?.epoch) return;
-    entry.placement = at && { world, shard, ...at };
-    this.owned += Number(at !== undefined) - Number(before !== undefined);
-    found.shards.add(shard);
-    found.worlds.add(world);
-  }
-
-  private whereabouts({ owner, hint }: Shard): Pick<Placement, "node" | "epoch"> | undefined {
-    // One whose node is gone, or of before a restore, says nothing.
-    if (
-      hint !== undefined &&
-      this.addressOf(hint.node) !== undefined &&
-      generationOf(hint.epoch) === this.generation
-    )
-      return hint;
-    const node = owner.record?.node;
-    if (node === undefined) return undefined;
-    return isOwned(owner, this.nodes.get(node) ?? ABSENT, this.generation)
-      ? { node, epoch: owner.modified }
-      : undefined;
-  }
-}
-
-/** Whether there is nothing behind a node's address. */
-function isAway({ state }: NodeRecord): boolean {
-  return state === "lost" || state === "stopped";
 }

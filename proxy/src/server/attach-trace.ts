@@ -1,5 +1,5 @@
 import { isSpanContextValid, type Span, SpanStatusCode, type Tracer } from "@opentelemetry/api";
-import type { AttachmentEffect } from "../session/attachment.ts";
+import type { AttachmentEffect } from "../session/attachment-effects.ts";
 
 /** One span `player.attach` from a client's hello to its welcome or refusal. */
 export class AttachTrace {

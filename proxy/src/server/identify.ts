@@ -1,6 +1,6 @@
 import type { Clock, Hello, SecureRandom, TicketKeys } from "@atlasnet/core";
 import type { CloseCode } from "@atlasnet/world";
-import type { Identity } from "../session/attachment.ts";
+import type { Identity } from "../session/attachment-effects.ts";
 
 const GUEST_BYTES = 8;
 

@@ -6,7 +6,6 @@ import {
   encodePong,
   encodeReconnect,
   encodeTransfer,
-  encodeUpdates,
   type LogFacts,
   type Logger,
   type SecureRandom,
@@ -20,15 +19,15 @@ import type { Tracer } from "@opentelemetry/api";
 import type { ClientConnection, ClientEvents, SentUpdates } from "../gateway/client-connection.ts";
 import type { ProxyLimits } from "../limits.ts";
 import type { ProxyCounters } from "../metrics.ts";
-import { Attachment, type AttachmentEffect, type UpstreamItem } from "../session/attachment.ts";
-import type { FeedOutput, FeedUpdates } from "../session/client-feed.ts";
-import { frame } from "../session/framing.ts";
+import { Attachment } from "../session/attachment.ts";
+import type { AttachmentEffect, UpstreamItem } from "../session/attachment-effects.ts";
 import type { Returned } from "../session/returned.ts";
-import { TokenBucket } from "../session/token-bucket.ts";
 import { AttachTrace } from "./attach-trace.ts";
 import type { Hub, RoutedClient } from "./hub.ts";
 import { identify } from "./identify.ts";
+import { Intake } from "./intake.ts";
 import type { MessageTrace, MessageTracer } from "./message-tracer.ts";
+import { PlayerOutput } from "./player-output.ts";
 import type { ShardClient, ShardPort } from "./shard-port.ts";
 import type { Stalls } from "./stalls.ts";
 
@@ -53,32 +52,23 @@ export interface PlayerDependencies {
   stalls: Pick<Stalls, "allowanceMs">;
 }
 
-/** How often a client hears of us while it is not read. */
-const REMIND_MS = 1_000;
-
-/** One player's connection: performs what its `Attachment` asks for. */
-export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutput, FeedUpdates {
-  /** Set where the connection has an unreliable path. */
-  readonly updates: FeedUpdates | undefined;
-  readonly maxBytes: number;
+/**
+ * One player's connection: performs what its `Attachment` asks for. How much it may send is its `Intake`'s to say,
+ * and what it gets goes through its `PlayerOutput`.
+ */
+export class Player implements ClientEvents, RoutedClient, ShardClient {
   private readonly connection: ClientConnection;
   private readonly options: PlayerOptions;
   private readonly dependencies: PlayerDependencies;
   private readonly attachment: Attachment;
   private readonly trace: AttachTrace;
-  private readonly messages: TokenBucket;
-  private readonly bytes: TokenBucket;
+  private readonly intake: Intake;
+  private readonly output: PlayerOutput;
   /** The port that `routed` named, and the attachment made there. */
   private port: ShardPort | undefined;
   /** The shard that `port` led to last; it is named after the port is gone, too. */
   private shard: string | undefined;
   private attach = 0;
-  /** Frames that wait for the welcome; undefined when frames may go out. */
-  private held: Uint8Array[] | undefined;
-  private heldBytes = 0;
-  private paused = { unowned: false, congested: false };
-  private pausedAt = 0;
-  private remindedAt = 0;
   /** Answers to questions asked for an earlier hello are not for this one. */
   private question = 0;
 
@@ -87,18 +77,13 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
     options: PlayerOptions,
     dependencies: PlayerDependencies,
   ) {
-    const { limits } = options;
-    const { datagrams } = connection;
     this.connection = connection;
-    this.updates = datagrams && this;
-    this.maxBytes = datagrams?.maxUpdatesBytes ?? 0;
     this.options = options;
     this.dependencies = dependencies;
     this.trace = new AttachTrace(dependencies.tracer, connection.transport);
     this.attachment = new Attachment(options);
-    const now = dependencies.clock.now();
-    this.messages = new TokenBucket(limits.messagesPerSecond, limits.messagesBurst, now);
-    this.bytes = new TokenBucket(limits.bytesPerSecond, limits.bytesBurst, now);
+    this.intake = new Intake(connection, options.limits, dependencies);
+    this.output = new PlayerOutput(connection, { attachment: this.attachment, player: this });
   }
 
   get awaitsHello(): boolean {
@@ -106,7 +91,7 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
   }
 
   get isPaused(): boolean {
-    return this.paused.unowned || this.paused.congested;
+    return this.intake.isPaused;
   }
 
   // Events of the gateway.
@@ -117,8 +102,9 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
     const stalled = stalls.allowanceMs(now);
     counters.messagesIn += 1;
     counters.bytesIn += item.length;
-    if (!this.messages.take(1, now, stalled)) return this.tooFast("messages");
-    if (!this.bytes.take(item.length, now, stalled)) return this.tooFast("bytes");
+    const { messages, bytes } = this.intake;
+    if (!messages.take(1, now, stalled)) return this.tooFast("messages");
+    if (!bytes.take(item.length, now, stalled)) return this.tooFast("bytes");
     const message = decodeClientMessage(item);
     // Nearly all that comes. Nothing is decided about it, so it goes on without effects being made.
     if (this.attachment.phase === "attached") {
@@ -133,7 +119,11 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
       }
     }
     // Where inputs are not in order with the rest, one may come after the leave behind it.
-    if (message.type === "input" && this.updates !== undefined && !this.attachment.takesUpstream)
+    if (
+      message.type === "input" &&
+      this.output.updates !== undefined &&
+      !this.attachment.takesUpstream
+    )
       return;
     const { takesUpstream, behind } = this.attachment;
     if (tracing.on && message.type === "message" && takesUpstream && !behind) {
@@ -154,7 +144,7 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
   control(): void {
     const { clock, stalls } = this.dependencies;
     const now = clock.now();
-    if (!this.messages.take(1, now, stalls.allowanceMs(now))) this.tooFast("control frames");
+    if (!this.intake.messages.take(1, now, stalls.allowanceMs(now))) this.tooFast("control frames");
   }
 
   violation(code: CloseCode, reason: string): void {
@@ -188,15 +178,14 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
       return this.end("shutting-down", "the server is stopping; come back in a moment");
     this.dependencies.counters.movesSuggested += 1;
     // In its place behind the first welcome.
-    this.tell(encodeReconnect());
+    this.output.item(encodeReconnect());
   }
 
   sweep(now: number): void {
     this.perform(this.attachment.sweep(now));
-    if (!this.isPaused || now - this.remindedAt < REMIND_MS) return;
     // Its pings are not read: without a word it would take us for dead, and leave.
-    this.remindedAt = now;
-    this.tell(encodeAck(this.attachment.confirmed, this.port?.feed.tick ?? 0));
+    if (this.intake.remindIsDue(now))
+      this.output.item(encodeAck(this.attachment.confirmed, this.port?.feed.tick ?? 0));
   }
 
   // Events of the hub and of the shard.
@@ -224,16 +213,11 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
         return this.perform(this.attachment.shardClosed(message.code, message.reason, now));
       }
       case "transfer":
-        return this.tell(encodeTransfer(message.world));
+        return this.output.item(encodeTransfer(message.world));
       case "notice":
-        return this.tell(encodeNotice(message.kind, message.text));
+        return this.output.item(encodeNotice(message.kind, message.text));
       default:
     }
-  }
-
-  /** Sends an item of the attachment, after its welcome. */
-  private tell(item: Uint8Array): void {
-    this.sendFrames(frame(this.framing, item));
   }
 
   lost(returned: Returned): void {
@@ -242,40 +226,14 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
   }
 
   congested(): void {
-    this.pause("congested");
+    this.intake.pause("congested");
   }
 
   uncongested(): void {
-    this.unpause("congested");
+    this.intake.unpause("congested");
   }
 
   // What the feed asks for.
-
-  get framing(): ClientConnection["framing"] {
-    return this.connection.framing;
-  }
-
-  get backlogBytes(): number {
-    return this.connection.backlogBytes + this.heldBytes;
-  }
-
-  sendFrames(bytes: Uint8Array): void {
-    if (this.held === undefined) return this.connection.sendFrames(bytes);
-    this.held.push(new Uint8Array(bytes));
-    this.heldBytes += bytes.length;
-  }
-
-  sendSections(): void {}
-
-  /** Updates that wait for the welcome go in frames, as all that is held. */
-  send(packed: Uint8Array, sent: SentUpdates): void {
-    if (this.held === undefined) this.connection.datagrams?.sendUpdates(packed, sent);
-    else this.tell(encodeUpdates(packed));
-  }
-
-  applied(seq: number): void {
-    this.attachment.applied(seq);
-  }
 
   requestResync(): void {
     this.dependencies.counters.resyncsAsked += 1;
@@ -342,12 +300,12 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
       case "unroute":
         return hub.unroute(this);
       case "attach":
-        this.held = [];
+        this.output.hold();
         if (this.port === undefined) return;
         this.attach = this.port.attach(this, { ...effect.message, type: "attach" });
-        return this.port.follow(this.attach, this);
+        return this.port.follow(this.attach, this.output);
       case "release":
-        return this.release();
+        return this.output.release();
       case "detach":
         this.port?.detach(this.attach);
         return this.unfollowed();
@@ -357,9 +315,9 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
       case "leave":
         return this.port?.leave(this.attach);
       case "pause":
-        return this.pause("unowned");
+        return this.intake.pause("unowned");
       case "resume":
-        return this.unpause("unowned");
+        return this.intake.unpause("unowned");
       case "close":
         counters.countClose(effect.code);
         this.dependencies.logger.debug("a connection is closed", {
@@ -386,16 +344,8 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
 
   private unfollowed(): void {
     this.port = undefined;
-    this.held = undefined;
-    this.heldBytes = 0;
-    this.unpause("congested");
-  }
-
-  private release(): void {
-    const frames = this.held ?? [];
-    this.held = undefined;
-    this.heldBytes = 0;
-    for (const frame of frames) this.connection.sendFrames(frame);
+    this.output.drop();
+    this.intake.unpause("congested");
   }
 
   private ask<T>(promise: Promise<T>, answer: (value: T) => void): void {
@@ -412,27 +362,6 @@ export class Player implements ClientEvents, RoutedClient, ShardClient, FeedOutp
         this.end("internal-error", "the server cannot check tickets right now");
       },
     );
-  }
-
-  private pause(why: keyof Player["paused"]): void {
-    if (!this.isPaused) {
-      this.dependencies.counters.paused += 1;
-      this.pausedAt = this.dependencies.clock.now();
-      this.remindedAt = this.pausedAt;
-      this.connection.pause();
-    }
-    this.paused[why] = true;
-  }
-
-  private unpause(why: keyof Player["paused"]): void {
-    const before = this.isPaused;
-    this.paused[why] = false;
-    if (!before || this.isPaused) return;
-    // A client that kept to its limits all the time is not too fast because it was not read.
-    const ms = this.dependencies.clock.now() - this.pausedAt;
-    this.messages.makeUp(ms);
-    this.bytes.makeUp(ms);
-    this.connection.resume();
   }
 }
 

@@ -1,31 +1,26 @@
 import type { Server, Socket } from "node:net";
-import type {
-  Clock,
-  LinkNetwork,
-  Logger,
-  PlacementView,
-  Random,
-  TicketKeys,
-  Timer,
-  UdpEndpoint,
-} from "@atlasnet/core";
+import type { Logger, PlacementView, Timer, UdpEndpoint } from "@atlasnet/core";
 import { createServerIdentity } from "@atlasnet/udp/node";
-import { type Meter, type Tracer, trace } from "@opentelemetry/api";
+import { trace } from "@opentelemetry/api";
 import type { ClientConnection, ClientEvents } from "../gateway/client-connection.ts";
-import type { LinesConnection } from "../gateway/lines/lines-connection.ts";
 import { UdpGateway, type UdpPlace } from "../gateway/udp/udp-gateway.ts";
-import type { ProxyLimits } from "../limits.ts";
 import { observeProxy, ProxyCounters } from "../metrics.ts";
 import { AnnouncedPlacements } from "../routing/announced-placements.ts";
 import { Door, type Rooms } from "./door.ts";
 import { Hub } from "./hub.ts";
-import { LinesSession } from "./lines-session.ts";
 import { MessageTracer } from "./message-tracer.ts";
 import { openPorts } from "./open-ports.ts";
-import { Player, type PlayerDependencies, type PlayerOptions } from "./player.ts";
+import type {
+  CarriedConnection,
+  ProxyDependencies,
+  ProxyOptions,
+  ProxyReadiness,
+  ProxyService,
+} from "./proxy-service.ts";
 import { sendAway } from "./send-away.ts";
+import { SessionRooms } from "./session-rooms.ts";
 import { Stalls } from "./stalls.ts";
-import type { Carrier, Visitor } from "./visitor.ts";
+import type { Visitor } from "./visitor.ts";
 import { Visitors } from "./visitors.ts";
 
 /** Idle, handshake and rate limits are looked at this often, with one timer for all connections. */
@@ -35,85 +30,12 @@ const MIN_MOVE_DEADLINE_MS = 1_000;
 /** Peers that readiness names. */
 const SHOWN_PEERS = 8;
 
-export interface ProxyOptions {
-  /** This proxy's node id. */
-  node: string;
-  /** Node ids of the gameservers that a link is kept to; default: none, links are opened on demand. */
-  peers?: readonly string[];
-  host: string;
-  /** 0 lets the system choose; see `addresses`. */
-  port: number;
-  /** False: no port is opened, and connections are handed in with `admit`. Default true. */
-  listens?: boolean;
-  /** PEM texts; absent: TLS is refused. */
-  tls?: { cert: string; key: string };
-  allowGuests: boolean;
-  /** Addresses of all proxies of the cluster, told to clients. */
-  endpoints: readonly string[];
-  limits: ProxyLimits;
-  /** Absent: no UDP. */
-  udp?: ProxyUdpOptions;
-  /** One in so many reliable messages of clients is traced to its tick; 0, the default: none. */
-  sampleOneIn?: number;
-}
-
-export interface ProxyUdpOptions {
-  /** 32 bytes, an X25519 key; clients know its public part. */
-  privateKey: Uint8Array;
-  /** Default: the number of the TCP port. 0 lets the system choose. */
-  port?: number | undefined;
-  /** Handshakes computed per second, of all addresses; the rest is dropped and tried again. */
-  handshakesPerSecond: number;
-}
-
-export interface ProxyDependencies {
-  links: LinkNetwork;
-  /** Where worlds are; default: where the peers say that they are. */
-  placements?: PlacementView;
-  keys: TicketKeys;
-  clock: Clock;
-  random: Random;
-  logger: Logger;
-  meter: Meter;
-  /** Spans of attaches and of messages; default: none. */
-  tracer?: Tracer;
-}
-
-/** A client's connection together with what brings its bytes. */
-export type CarriedConnection = ClientConnection & Carrier;
-
-export type ProxyReadiness = { ok: true } | { ok: false; reason: string };
-
-/** Where clients come in. */
-export interface ProxyService {
-  /** Listens. @throws OperatingError when the port cannot be had or the certificate is not one. */
-  start(): Promise<void>;
-  /** Resolves once it is known where the worlds are (every peer said what it hosts), or the proxy is stopped. */
-  heard(): Promise<void>;
-  /** Whether it is known where the worlds are; with peers, which one was not heard yet. For the health check. */
-  ready(): ProxyReadiness;
-  /**
-   * Takes nobody in any more, and waits at most `deadlineMs` for everybody to go: players to other proxies, a few at a
-   * time, where `endpoints` names any; who is left is closed.
-   */
-  drain(deadlineMs: number): Promise<void>;
-  /** Cuts every connection and frees the port; the links of this proxy are closed. */
-  stop(): Promise<void>;
-  /** Takes in a connection that did not come through a port of this proxy. Undefined: there is no room for it. */
-  admit(connection: CarriedConnection): UdpPlace | undefined;
-  /** Listening addresses, `host:port`; empty before `start`. */
-  readonly addresses: readonly string[];
-  /** Where UDP is taken; undefined before `start`, or when it is not. */
-  readonly udpEndpoint: UdpEndpoint | undefined;
-  readonly counters: Readonly<ProxyCounters>;
-}
-
 export function createProxy(options: ProxyOptions, dependencies: ProxyDependencies): ProxyService {
   return new ProxyServer(options, dependencies);
 }
 
 interface UdpHouse {
-  readonly rooms: Rooms;
+  readonly rooms: Pick<Rooms, "session">;
   readonly visitors: Visitors;
 }
 
@@ -138,14 +60,14 @@ class UdpVisit implements UdpPlace {
   }
 }
 
-class ProxyServer implements ProxyService, Rooms {
+class ProxyServer implements ProxyService {
   readonly counters = new ProxyCounters();
   private readonly options: ProxyOptions;
   private readonly dependencies: ProxyDependencies;
   private readonly logger: Logger;
   private readonly visitors: Visitors;
+  private readonly rooms: SessionRooms;
   private readonly house: UdpHouse;
-  private readonly tracer: Tracer;
   private readonly tracing: MessageTracer;
   private readonly stalls = new Stalls();
   private readonly announced: AnnouncedPlacements;
@@ -157,28 +79,34 @@ class ProxyServer implements ProxyService, Rooms {
   private udp: UdpGateway | undefined;
   private timer: Timer | undefined;
   private unwatch: (() => void) | undefined;
-  private parts: ReturnType<ProxyServer["playerParts"]> | undefined;
   private state: "new" | "starting" | "ready" | "draining" | "stopped" = "new";
 
   constructor(options: ProxyOptions, dependencies: ProxyDependencies) {
     const { counters } = this;
     this.options = options;
     this.dependencies = dependencies;
-    this.logger = dependencies.logger.child({ part: "proxy" });
+    const logger = dependencies.logger.child({ part: "proxy" });
+    this.logger = logger;
     this.announced = new AnnouncedPlacements({ peers: options.peers ?? [] });
     this.placements = dependencies.placements ?? this.announced;
-    this.tracer = dependencies.tracer ?? trace.getTracer("atlasnet");
+    const tracer = dependencies.tracer ?? trace.getTracer("atlasnet");
     this.tracing = new MessageTracer(
       { sampleOneIn: options.sampleOneIn ?? 0 },
       {
-        tracer: this.tracer,
+        tracer,
         random: dependencies.random,
         counters,
         unixMs: () => performance.timeOrigin + performance.now(),
       },
     );
-    this.visitors = new Visitors({ limits: options.limits }, { counters });
-    this.house = { rooms: this, visitors: this.visitors };
+    const { tracing, stalls } = this;
+    const visitors = new Visitors({ limits: options.limits }, { counters });
+    this.visitors = visitors;
+    this.rooms = new SessionRooms(options, {
+      ...dependencies,
+      ...{ visitors, logger, counters, tracer, tracing, stalls },
+    });
+    this.house = { rooms: this.rooms, visitors };
     observeProxy(dependencies.meter, counters);
   }
 
@@ -199,12 +127,13 @@ class ProxyServer implements ProxyService, Rooms {
     const { options, counters, logger } = this;
     const { limits, tls } = options;
     this.door = new Door(tls === undefined ? { limits } : { limits, tls }, {
-      rooms: this,
+      rooms: this.rooms,
       counters,
     });
     this.udp = this.udpGateway();
     // Before the ports are open: whoever comes finds everything in place.
     this.hub = this.newHub();
+    this.rooms.open(this.hub);
     this.unwatch = this.placements.watch(() => {
       if (this.placements.complete) this.tellHeard();
     });
@@ -226,7 +155,7 @@ class ProxyServer implements ProxyService, Rooms {
       logger.warn("a connection could not be accepted", { error });
     });
     // Not sooner: only now is it known where UDP is taken.
-    this.parts = this.playerParts();
+    this.rooms.takesUdp(this.udpEndpoint);
     this.state = "ready";
     this.planSweep();
   }
@@ -376,55 +305,5 @@ class ProxyServer implements ProxyService, Rooms {
     const visitor = visitors.admit(connection, connection.remoteAddress, now);
     if (visitor === undefined) return undefined;
     return new UdpVisit(visitor, connection, this.house);
-  }
-
-  session(visitor: Visitor, connection: ClientConnection): ClientEvents {
-    const { options, dependencies } = this.parts ?? this.playerParts();
-    const player = new Player(connection, options, dependencies);
-    visitor.settle(connection, player);
-    this.visitors.settled(visitor);
-    return player;
-  }
-
-  /** What is the same for all players. */
-  private playerParts(): { options: PlayerOptions; dependencies: PlayerDependencies } {
-    const { limits, allowGuests, endpoints } = this.options;
-    const { keys, clock, random } = this.dependencies;
-    const { logger, counters, tracer, tracing } = this;
-    return {
-      options: { limits, allowGuests, endpoints, udp: this.udpEndpoint },
-      dependencies: {
-        hub: this.needHub(),
-        keys,
-        clock,
-        random,
-        logger,
-        counters,
-        tracer,
-        tracing,
-        stalls: this.stalls,
-      },
-    };
-  }
-
-  lines(visitor: Visitor, connection: LinesConnection): void {
-    const { keys, clock } = this.dependencies;
-    const hub = this.needHub();
-    const { counters, stalls } = this;
-    const session = new LinesSession(connection, this.options.limits, {
-      hub,
-      keys,
-      clock,
-      counters,
-      stalls,
-    });
-    visitor.settle(connection, session);
-    connection.open(session);
-    this.visitors.settled(visitor);
-  }
-
-  private needHub(): Hub {
-    if (this.hub === undefined) throw new Error("a client came in before the proxy was started");
-    return this.hub;
   }
 }

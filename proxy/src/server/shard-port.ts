@@ -16,7 +16,7 @@ import {
 import { DecodeError } from "@atlasnet/world";
 import type { ProxyLimits } from "../limits.ts";
 import type { ProxyCounters, SealEnd } from "../metrics.ts";
-import type { UpstreamItem } from "../session/attachment.ts";
+import type { UpstreamItem } from "../session/attachment-effects.ts";
 import type { FeedOutput } from "../session/client-feed.ts";
 import { NOTHING_RETURNED, type Returned, returnedItems } from "../session/returned.ts";
 import { ShardFeed } from "../session/shard-feed.ts";

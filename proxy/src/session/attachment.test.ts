@@ -1,36 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Attached, type Hello, UpstreamKind } from "@atlasnet/core";
-import { Attachment, type AttachmentEffect, FIRST_RETRY_MS, RETRY_MS } from "./attachment.ts";
+import { type Hello, UpstreamKind } from "@atlasnet/core";
+import { ATTACHED, HELLO as GREETING } from "../testing/ann.ts";
+import { Attachment, FIRST_RETRY_MS, RETRY_MS } from "./attachment.ts";
+import type { AttachmentEffect } from "./attachment-effects.ts";
 
-const HELLO: Hello = {
-  world: "arena",
-  stream: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8),
-  attempt: 3,
-  firstUnacked: 5,
-  lastReceived: 7,
-  timeline: 1,
-  params: Uint8Array.of(9),
-};
-
-const ATTACHED: Attached = {
-  type: "attached",
-  shard: "s",
-  epoch: 2,
-  attach: 1,
-  session: 11,
-  account: "ann",
-  name: "Ann",
-  attempt: 3,
-  timeline: 1,
-  tick: 100,
-  tickRate: 20,
-  schema: new Uint8Array(8),
-  appliedSeq: 6,
-  outSeq: 8,
-  lastInput: 0,
-  graceTicks: 10,
-};
+const HELLO: Hello = { ...GREETING, timeline: 1, params: Uint8Array.of(9) };
 
 function fresh(): Attachment {
   return new Attachment({
@@ -175,6 +150,15 @@ test("messages numbered before the world went back are dropped until the client 
   attachment.routed();
   attachment.attached({ ...ATTACHED, timeline: 2 });
   assert.deepEqual(types(attachment.message(say(8), 0)), ["upstream"]);
+});
+
+test("messages that are dropped count as well when the player gets another session, with a new token", () => {
+  const attachment = attached();
+  attachment.lost(0);
+  attachment.message(say(7), 0);
+  attachment.routed();
+  const effects = attachment.attached({ ...ATTACHED, session: 12, timeline: 2, appliedSeq: 0 });
+  assert.deepEqual(types(effects), ["stale", "sign"]);
 });
 
 test("upstream without an owner is kept in order, copied, and bounded by not reading", () => {

@@ -1,5 +1,4 @@
 import {
-  type Attach,
   type Attached,
   type ClientLimits,
   type ClientMessage,
@@ -8,57 +7,14 @@ import {
   type Hello,
   type Malformed,
   RESYNC_MESSAGES,
-  type ResumeClaims,
   type UdpEndpoint,
   UpstreamKind,
 } from "@atlasnet/core";
-import type { CloseCode, Plain } from "@atlasnet/world";
-import { bytesOfText, textOfBytes } from "./byte-text.ts";
+import type { CloseCode } from "@atlasnet/world";
+import type { AttachmentEffect, Identity } from "./attachment-effects.ts";
 import { KeptUpstream } from "./kept-upstream.ts";
-import { Received } from "./received.ts";
 import { NOTHING_RETURNED, type Returned } from "./returned.ts";
-
-/** Who is behind a hello: from a ticket, a resume token, or made up for a guest. */
-export interface Identity {
-  account: string;
-  name: string;
-  data: Plain;
-  /** The session to return to, from a resume token. */
-  session?: number;
-}
-
-export interface UpstreamItem {
-  kind: UpstreamKind;
-  n: number;
-  index: number;
-  payload: Uint8Array;
-}
-
-/** What the attachment asks of its surroundings, in order. */
-export type AttachmentEffect =
-  /** Find out who it is; answered by `identified` or `refused`. */
-  | { type: "identify"; hello: Hello }
-  /** Find the owner of the world, not before `notBefore`; answered by `routed`, `unknownWorld` or `noOwner`. */
-  | { type: "route"; world: string; notBefore: number }
-  | { type: "unroute" }
-  /** Attach and let the shard's batches flow to the client, held back until `release`. */
-  | { type: "attach"; message: Omit<Attach, "type" | "shard" | "epoch" | "attach"> }
-  /** Give the attachment up; the shard hears about it. */
-  | { type: "detach" }
-  /** Forget the attachment; the shard knows already, or is gone. */
-  | { type: "unfollow" }
-  | { type: "leave" }
-  | { type: "upstream"; item: UpstreamItem }
-  /** What the client sent was of a timeline that is over, and is dropped. */
-  | { type: "stale" }
-  /** Make a resume token; answered by `signed`. */
-  | { type: "sign"; claims: ResumeClaims }
-  | { type: "send"; item: Uint8Array }
-  | { type: "pong"; t: number }
-  | { type: "release" }
-  | { type: "pause" }
-  | { type: "resume" }
-  | { type: "close"; code: CloseCode; reason: string };
+import { SessionState } from "./session-state.ts";
 
 export interface AttachmentOptions {
   limits: AttachmentLimits;
@@ -90,11 +46,6 @@ export const RETRY_MS = 250;
 /** The first such pause, doubled with each: one who is about to become the owner is so in a moment. */
 export const FIRST_RETRY_MS = 15;
 
-type AttachPosition = Pick<
-  Attach,
-  "session" | "firstUnacked" | "lastReceived" | "timeline" | "welcomed" | "params"
->;
-
 const NO_PAYLOAD = new Uint8Array(0);
 const NOTHING: readonly AttachmentEffect[] = [];
 const STALE: readonly AttachmentEffect[] = [{ type: "stale" }];
@@ -113,24 +64,12 @@ const STALE: readonly AttachmentEffect[] = [{ type: "stale" }];
  */
 export class Attachment {
   phase: AttachmentPhase = "greeting";
-  /** Of the last hello; empty while there is none. */
-  world = "";
   private readonly options: AttachmentOptions;
-  /** Until the shard took it in; of an idle player only what follows is kept. */
-  private hello: Hello | undefined;
-  /** 8 bytes each, as texts. */
-  private stream = "";
-  private schema: string | undefined;
-  private identity: Identity | undefined;
-  /** Of the last `attached`; from then on attaching anew goes back to that session. */
-  private session: { readonly session: number; readonly timeline: number } | undefined;
+  private readonly state = new SessionState();
   /** What the welcome is to say. */
   private unwelcomed: Attached | undefined;
   /** A resume token and the session it is for; it does not change while the session lasts. */
   private token: { session: number; resume: string } | undefined;
-  private attempt = 0;
-  private appliedSeq = 0;
-  private readonly received = new Received();
   private readonly kept = new KeptUpstream();
   private paused = false;
   private waitingSince = 0;
@@ -143,6 +82,11 @@ export class Attachment {
     this.options = options;
   }
 
+  /** Of the last hello; empty while there is none. */
+  get world(): string {
+    return this.state.world;
+  }
+
   /** True until the first welcome and again after leaving: the time for a hello is limited. */
   get awaitsHello(): boolean {
     return this.phase === "greeting";
@@ -153,18 +97,20 @@ export class Attachment {
     const { phase } = this;
     if (phase === "attached") return true;
     return (
-      !this.goodbye && this.session !== undefined && (phase === "routing" || phase === "attaching")
+      !this.goodbye &&
+      this.state.session !== undefined &&
+      (phase === "routing" || phase === "attaching")
     );
   }
 
   /** The client's messages are numbered on an older timeline than the attachment's. */
   get behind(): boolean {
-    return this.received.behind;
+    return this.state.received.behind;
   }
 
   /** Its session, from the first welcome until it leaves. */
   get sessionId(): number | undefined {
-    return this.session?.session;
+    return this.state.session?.session;
   }
 
   message(message: ClientMessage | Malformed, now: number): readonly AttachmentEffect[] {
@@ -193,22 +139,15 @@ export class Attachment {
   private greet(hello: Hello, now: number): readonly AttachmentEffect[] {
     if (this.phase !== "greeting")
       return this.end("out-of-state", "a hello while an earlier one stands; leave first");
-    this.hello = hello;
-    this.world = hello.world;
-    this.stream = textOfBytes(hello.stream);
-    this.schema = hello.schema && textOfBytes(hello.schema);
+    this.state.greet(hello);
     this.phase = "identifying";
     this.waitingSince = now;
     return [{ type: "identify", hello }];
   }
 
   identified(identity: Identity, now: number): readonly AttachmentEffect[] {
-    const { hello } = this;
-    if (this.phase !== "identifying" || hello === undefined) return NOTHING;
-    this.identity = identity;
-    this.attempt = hello.attempt;
-    this.appliedSeq = Math.max(0, hello.firstUnacked - 1);
-    this.received.begin(hello.lastReceived, hello.timeline);
+    if (this.phase !== "identifying") return NOTHING;
+    this.state.identified(identity);
     this.waitingSince = now;
     return this.route(now);
   }
@@ -225,7 +164,7 @@ export class Attachment {
   unknownWorld(now: number): readonly AttachmentEffect[] {
     if (this.phase !== "routing") return NOTHING;
     // A world that was there a moment ago is more likely between owners than gone.
-    if (this.session !== undefined) return this.route(now + RETRY_MS);
+    if (this.state.session !== undefined) return this.route(now + RETRY_MS);
     return this.end("unknown-world", `no world named "${this.world}"`);
   }
 
@@ -239,84 +178,36 @@ export class Attachment {
 
   /** The owner is known and reachable. */
   routed(): readonly AttachmentEffect[] {
-    const { identity, schema } = this;
-    if (this.phase !== "routing" || identity === undefined) return NOTHING;
-    const position = this.position(identity);
-    if (position === undefined) return NOTHING;
+    if (this.phase !== "routing") return NOTHING;
+    const message = this.state.attach();
+    if (message === undefined) return NOTHING;
     this.phase = "attaching";
-    const { account, name, data } = identity;
-    const message = {
-      account,
-      name,
-      data,
-      stream: bytesOfText(this.stream),
-      ...(schema === undefined ? {} : { schema: bytesOfText(schema) }),
-      attempt: this.attempt,
-      ...position,
-    };
     return [{ type: "attach", message }];
   }
 
-  /** Where the client stands: as it said itself, and later as is known from its last attachment. */
-  private position(identity: Identity): AttachPosition | undefined {
-    const { hello, session } = this;
-    // The same attempt: the shard takes it again from the same stream, and a client that has gone on
-    // to another proxy with the next one stays ahead.
-    if (session !== undefined) {
-      const welcomed = session.timeline;
-      const { seq: lastReceived, timeline = welcomed } = this.received;
-      return {
-        session: session.session,
-        firstUnacked: this.appliedSeq + 1,
-        lastReceived,
-        timeline,
-        ...(timeline === welcomed ? {} : { welcomed }),
-      };
-    }
-    if (hello === undefined) return undefined;
-    const { firstUnacked, lastReceived, timeline, params } = hello;
-    return {
-      ...(identity.session === undefined ? {} : { session: identity.session }),
-      firstUnacked,
-      lastReceived,
-      ...(timeline === undefined ? {} : { timeline }),
-      ...(params === undefined ? {} : { params }),
-    };
-  }
-
   attached(message: Attached): readonly AttachmentEffect[] {
-    const { identity } = this;
-    if (this.phase !== "attaching" || identity === undefined) return NOTHING;
-    const dropped = this.wentBack(message) ? this.dropOlder() : NOTHING;
-    this.received.attached(message.timeline);
+    if (this.phase !== "attaching") return NOTHING;
+    const dropped = this.state.attached(message) ? this.dropOlder() : NOTHING;
     this.refusals = 0;
-    this.hello = undefined;
-    this.session = { session: message.session, timeline: message.timeline };
-    this.attempt = message.attempt;
-    this.appliedSeq = message.appliedSeq;
     if (this.goodbye) return [...dropped, ...this.sayGoodbye()];
     if (this.token?.session === message.session)
       return [...dropped, ...this.welcome(message, this.token.resume)];
+    const claims = this.state.claims(message.account);
+    if (claims === undefined) return dropped;
     this.phase = "signing";
     this.unwelcomed = message;
-    const { name, data } = identity;
-    const { account, session } = message;
-    return [{ type: "sign", claims: { account, world: this.world, session, name, data } }];
-  }
-
-  private wentBack({ timeline }: Attached): boolean {
-    return this.session !== undefined && this.session.timeline !== timeline;
+    return [...dropped, { type: "sign", claims }];
   }
 
   /** What was kept for a timeline that is over; inputs are worth it on any. */
   private dropOlder(): readonly AttachmentEffect[] {
-    this.received.wentBack();
     const dropped = this.kept.dropMessages();
     return Array.from({ length: dropped }, () => ({ type: "stale" }));
   }
 
   signed(resume: string): readonly AttachmentEffect[] {
-    const { session, unwelcomed } = this;
+    const { unwelcomed } = this;
+    const { session } = this.state;
     if (session === undefined) return NOTHING;
     this.token = { session: session.session, resume };
     if (this.phase !== "signing" || unwelcomed === undefined) return NOTHING;
@@ -335,7 +226,7 @@ export class Attachment {
     // The shard knows by the numbers what of it was applied, and what has to come again.
     const kept = this.kept.take();
     const effects: AttachmentEffect[] = [{ type: "send", item }, { type: "release" }];
-    if (this.received.owed) effects.push(this.passAck());
+    if (this.state.received.owed) effects.push(this.passAck());
     for (const item of kept) effects.push({ type: "upstream", item });
     if (this.paused) effects.push({ type: "resume" });
     this.paused = false;
@@ -352,29 +243,30 @@ export class Attachment {
 
   /** The client has all messages up to `seq`, as they are numbered on `timeline`. */
   private acknowledged(seq: number, timeline: number): readonly AttachmentEffect[] {
-    const { session } = this;
+    const { session, received } = this.state;
     if (session === undefined || !this.takesUpstream) return this.outOfState();
     if (timeline !== session.timeline) return STALE;
-    this.received.acknowledge(seq, timeline);
+    received.acknowledge(seq, timeline);
     if (this.phase === "attached") return [this.passAck()];
-    this.received.owed = true;
+    received.owed = true;
     return NOTHING;
   }
 
   private passAck(): AttachmentEffect {
-    this.received.owed = false;
-    const item = { kind: UpstreamKind.ack, n: this.received.seq, index: 0, payload: NO_PAYLOAD };
+    const { received } = this.state;
+    received.owed = false;
+    const item = { kind: UpstreamKind.ack, n: received.seq, index: 0, payload: NO_PAYLOAD };
     return { type: "upstream", item };
   }
 
   /** The newest of the client's reliable messages that the shard acknowledged. */
   get confirmed(): number {
-    return this.appliedSeq;
+    return this.state.appliedSeq;
   }
 
   /** The shard acknowledged reliable messages. */
   applied(seq: number): void {
-    this.appliedSeq = seq;
+    this.state.appliedSeq = seq;
   }
 
   /** The shard refused or ended the attachment. */
@@ -450,13 +342,9 @@ export class Attachment {
     const resume: AttachmentEffect[] = this.paused ? [{ type: "resume" }] : [];
     this.phase = "greeting";
     this.goodbye = false;
-    this.hello = undefined;
-    this.world = "";
-    this.identity = undefined;
-    this.session = undefined;
+    this.state.clear();
     this.unwelcomed = undefined;
     this.token = undefined;
-    this.received.begin(0, undefined);
     this.kept.take();
     this.paused = false;
     return [...resume, { type: "send", item: encodeClose("left", reason) }];

@@ -1,5 +1,5 @@
 import { UpstreamKind } from "@atlasnet/core";
-import type { UpstreamItem } from "./attachment.ts";
+import type { UpstreamItem } from "./attachment-effects.ts";
 
 /** What one item costs beside its payload. */
 const ITEM_OVERHEAD_BYTES = 64;

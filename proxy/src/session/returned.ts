@@ -1,6 +1,6 @@
 import { readUpstreamEntry, UpstreamKind } from "@atlasnet/core";
 import { ByteReader } from "@atlasnet/world";
-import type { UpstreamItem } from "./attachment.ts";
+import type { UpstreamItem } from "./attachment-effects.ts";
 
 /** What a client wanted to tell a shard and what did not go there: it is the client's again, for the next owner. */
 export interface Returned {

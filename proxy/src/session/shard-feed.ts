@@ -8,11 +8,13 @@ import { ByteReader, ByteWriter, DecodeError } from "@atlasnet/world";
 import type { SentUpdates } from "../gateway/client-connection.ts";
 import { ClientFeed, type FeedOutput, type FeedUpdates } from "./client-feed.ts";
 import { FrameArena } from "./frame-arena.ts";
+import { FrameQueue } from "./frame-queue.ts";
 import { type CurrentBatch, FrameWriter } from "./frame-writer.ts";
 import type { Framing } from "./framing.ts";
 import { type MendCounters, Mender } from "./mender.ts";
 import { ReliableItems } from "./reliable-items.ts";
-import { newTopic, type TopicSections } from "./slot-table.ts";
+import { skipBlock } from "./skip-block.ts";
+import { TopicTable } from "./topic-table.ts";
 import { UpdateWriter } from "./update-writer.ts";
 import { watchedSections } from "./watched-sections.ts";
 
@@ -51,20 +53,13 @@ export class ShardFeed {
   /** Of the client whose frames are being made. */
   private readonly items = new ReliableItems();
   private readonly batch: CurrentBatch = { serial: 0, tick: 0, dilation: 1000, bytes: NOTHING };
-  private readonly topics = new Map<number, TopicSections>();
+  private readonly topics = new TopicTable();
   private readonly feeds = new Map<number, ClientFeed>();
   /** Clients with an entry in the current batch. */
   private readonly entered: ClientFeed[] = [];
   /** Clients that were left out of a batch, or are new: they are looked at with each further one. */
   private readonly behind = new Set<ClientFeed>();
-  /** Topics to forget after this batch unless somebody holds them by then. */
-  private readonly unheld: TopicSections[] = [];
-  /**
-   * What goes out with this batch: all frames are made before the first is sent, because each system
-   * call drives what the making reads out of the processor's caches.
-   */
-  private readonly outputs: FeedOutput[] = [];
-  private readonly frames: Uint8Array[] = [];
+  private readonly queue = new FrameQueue();
 
   constructor(
     options: FeedOptions,
@@ -100,11 +95,7 @@ export class ShardFeed {
     this.feeds.delete(attach);
     this.behind.delete(feed);
     this.mender.removed(feed);
-    for (const topic of feed.table.slots) {
-      if (topic === undefined) continue;
-      topic.holders -= 1;
-      if (topic.holders === 0) this.topics.delete(topic.topic);
-    }
+    this.topics.release(feed.table);
   }
 
   /** Updates of a client did not arrive: they are sent again in its frames, or full state is. */
@@ -134,7 +125,7 @@ export class ShardFeed {
     batch.tick = head.tick;
     if (head.dilation !== 0) batch.dilation = head.dilation;
     this.entered.length = 0;
-    const common = this.readTopics(reader) > 0 || head.dilation !== 0;
+    const common = this.topics.read(reader, batch.serial) > 0 || head.dilation !== 0;
     const sessions = reader.varint();
     for (let i = 0; i < sessions; i++) this.readSession(reader);
     reader.end();
@@ -142,9 +133,8 @@ export class ShardFeed {
     this.arena.mark();
     if (common) for (const feed of this.feeds.values()) this.emit(feed);
     else this.emitToEntered();
-    this.send();
-    for (const topic of this.unheld) if (topic.holders === 0) this.topics.delete(topic.topic);
-    this.unheld.length = 0;
+    if (!this.queue.send()) this.arena.rewind();
+    this.topics.forgetUnheld();
     batch.bytes = NOTHING;
   }
 
@@ -153,35 +143,6 @@ export class ShardFeed {
     for (const feed of this.entered) this.emit(feed);
     const { serial } = this.batch;
     for (const feed of this.behind) if (feed.serial !== serial) this.emit(feed);
-  }
-
-  /** Returns how many topics there are in the batch. */
-  private readTopics(reader: ByteReader): number {
-    const { topics, unheld } = this;
-    const { serial } = this.batch;
-    const count = reader.varint();
-    for (let i = 0; i < count; i++) {
-      const number = reader.varint();
-      let topic = topics.get(number);
-      if (topic === undefined) {
-        topic = newTopic(number);
-        topics.set(number, topic);
-        unheld.push(topic);
-      }
-      const deltaStart = skipBlock(reader);
-      if (reader.offset > deltaStart) {
-        topic.deltaSerial = serial;
-        topic.deltaStart = deltaStart;
-        topic.deltaEnd = reader.offset;
-      }
-      const fullStart = skipBlock(reader);
-      if (reader.offset > fullStart) {
-        topic.fullSerial = serial;
-        topic.fullStart = fullStart;
-        topic.fullEnd = reader.offset;
-      }
-    }
-    return count;
   }
 
   private readSession(reader: ByteReader): void {
@@ -195,7 +156,8 @@ export class ShardFeed {
     feed.flags = flags;
     if (flags & SessionFlag.slots) {
       feed.slotsStart = reader.offset;
-      this.readSlots(reader, feed);
+      const table = feed.output === NOWHERE ? undefined : feed.table;
+      this.topics.readSlots(reader, table, this.batch.serial);
       feed.slotsEnd = reader.offset;
     }
     if (flags & SessionFlag.private) {
@@ -216,31 +178,6 @@ export class ShardFeed {
     }
     if (flags & SessionFlag.ack) feed.appliedSeq = reader.varint();
     if (flags & SessionFlag.resync) feed.resyncSeq = reader.varint();
-  }
-
-  private readSlots(reader: ByteReader, feed: ClientFeed): void {
-    const known = feed.output !== NOWHERE;
-    const count = reader.varint();
-    for (let i = 0; i < count; i++) {
-      const slot = reader.varint();
-      const number = reader.varint();
-      if (!known) continue;
-      const before = feed.table.slots[slot];
-      let topic: TopicSections | undefined;
-      if (number > 0) {
-        topic = this.topics.get(number - 1);
-        if (topic === undefined) {
-          topic = newTopic(number - 1);
-          this.topics.set(number - 1, topic);
-        }
-        topic.holders += 1;
-      }
-      feed.table.assign(slot, topic, this.batch.serial);
-      if (before === undefined) continue;
-      // Kept until the end of the batch: its sections may be for the next who takes it.
-      before.holders -= 1;
-      if (before.holders === 0) this.unheld.push(before);
-    }
   }
 
   private emit(feed: ClientFeed): void {
@@ -269,12 +206,12 @@ export class ShardFeed {
       const frames = this.writer.state(feed, framing, flags, slots, items, this.batch);
       if (frames !== undefined) {
         this.counters.stateFrames += 1;
-        this.put(output, frames);
+        this.queue.put(output, frames);
         return;
       }
     }
     if (items.isEmpty) return;
-    this.put(output, this.writer.items(framing, items));
+    this.queue.put(output, this.writer.items(framing, items));
   }
 
   /** State in frames, changes of topics by themselves. */
@@ -286,32 +223,11 @@ export class ShardFeed {
     let frames = state;
     if (state !== undefined) this.counters.stateFrames += 1;
     else if (!items.isEmpty) frames = this.writer.items(framing, items);
-    if (frames !== undefined) this.put(feed.output, frames);
+    if (frames !== undefined) this.queue.put(feed.output, frames);
     if (full) feed.mendAsked = false;
     if (full || feed.origins === undefined) return;
     const large = this.updateWriter.write(feed.table, feed.origins, updates, this.batch);
-    if (large !== undefined) this.put(feed.output, this.writer.item(framing, large));
-  }
-
-  private put(output: FeedOutput, frames: Uint8Array): void {
-    this.outputs.push(output);
-    this.frames.push(frames);
-  }
-
-  private send(): void {
-    const { outputs, frames } = this;
-    let held = false;
-    for (let i = 0; i < outputs.length; i++) {
-      const output = outputs[i];
-      const bytes = frames[i];
-      if (output === undefined || bytes === undefined) continue;
-      output.sendFrames(bytes);
-      // Where updates go apart, frames are copied.
-      if (output.updates === undefined && output.backlogBytes > 0) held = true;
-    }
-    if (!held) this.arena.rewind();
-    outputs.length = 0;
-    frames.length = 0;
+    if (large !== undefined) this.queue.put(feed.output, this.writer.item(framing, large));
   }
 
   /** The slots part of the client's frame: what the shard said, or all that it missed. */
@@ -385,13 +301,3 @@ const NOWHERE: FeedOutput = {
   requestResync: () => {},
   overflowed: () => {},
 };
-
-/** Reads past a block and returns where its bytes begin. */
-function skipBlock(reader: ByteReader): number {
-  const length = reader.varint();
-  const start = reader.offset;
-  if (length > MAX_BLOCK_BYTES || length > reader.remaining)
-    throw new DecodeError(`block of ${length} bytes, ${reader.remaining} left`);
-  reader.offset = start + length;
-  return start;
-}

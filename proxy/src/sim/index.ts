@@ -6,5 +6,5 @@ export { PlacementFollower } from "../control/placement-follower.ts";
 export type { ClientEvents } from "../gateway/client-connection.ts";
 export { FrameSplitter } from "../gateway/framed/frame-splitter.ts";
 export { WatchedPlacements } from "../routing/watched-placements.ts";
-export type { CarriedConnection } from "../server/proxy.ts";
+export type { CarriedConnection } from "../server/proxy-service.ts";
 export { frame } from "../session/framing.ts";

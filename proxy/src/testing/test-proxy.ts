@@ -4,7 +4,8 @@ import { systemClock, systemRandom } from "@atlasnet/core/node";
 import type { LinkKind } from "@atlasnet/core/testing";
 import { createNoopMeter } from "@opentelemetry/api";
 import { defaultLimits, type ProxyLimits } from "../limits.ts";
-import { createProxy, type ProxyService, type ProxyUdpOptions } from "../server/proxy.ts";
+import { createProxy } from "../server/proxy.ts";
+import type { ProxyService, ProxyUdpOptions } from "../server/proxy-service.ts";
 import { FakeGameserver, FakePlacements } from "./fake-shard.ts";
 import { type TestNetwork, testNetwork } from "./test-network.ts";
 

@@ -7,7 +7,7 @@ import {
 } from "@opentelemetry/sdk-trace-base";
 import type { ProxyCounters } from "../metrics.ts";
 import { MessageTracer } from "../server/message-tracer.ts";
-import type { UpstreamItem } from "../session/attachment.ts";
+import type { UpstreamItem } from "../session/attachment-effects.ts";
 
 const noDie: SecureRandom = {
   bytes: () => {

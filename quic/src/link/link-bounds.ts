@@ -21,8 +21,11 @@ export const SCRATCH_BYTES = 64 * 1024;
  * stream into a packet, so a report is a packet of its own) …
  */
 export const CREDIT_EAGER_BYTES = 64 * 1024;
-/** … and after this long at the latest. */
-export const CREDIT_DELAY_MS = 25;
+/**
+ * … and after this long at the latest. Nobody waits for less than that: who stalls has some MiB queued. Two nodes that
+ * talk at every tick would otherwise send a report each way for each tick, and an acknowledgement of it.
+ */
+export const CREDIT_DELAY_MS = 250;
 /** How much of its rate `bulk` may catch up with after its timer came late. */
 export const BULK_BURST_MS = 5;
 

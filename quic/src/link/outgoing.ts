@@ -39,6 +39,8 @@ export class Outgoing {
   private readonly bulkRing: PacedRing;
   private readonly bulk: StreamWriter;
   private first = 0;
+  /** Within one flush: which of the writers have no more to do in it. */
+  private readonly isThrough: boolean[];
   private scheduled = false;
   private gathering = false;
   private over = false;
@@ -64,6 +66,7 @@ export class Outgoing {
           { ...common, source },
         ),
     );
+    this.isThrough = this.writers.map(() => false);
     this.bulkRing = new PacedRing(
       { bytesPerSecond: options.bulkBytesPerSecond },
       { clock, wake: () => this.schedule() },
@@ -134,14 +137,16 @@ export class Outgoing {
 
   /** Every stream gets a call of the transport in its turn. Returns whether all is written. */
   private flushChannels(): boolean {
-    const { writers } = this;
+    const { writers, isThrough } = this;
     let isBlocked = false;
-    const open = new Set(writers.keys());
-    for (let at = this.first; open.size > 0; at = (at + 1) % writers.length) {
-      if (!open.has(at)) continue;
+    let open = writers.length;
+    isThrough.fill(false);
+    for (let at = this.first; open > 0; at = (at + 1) % writers.length) {
+      if (isThrough[at]) continue;
       const round = writers[at]?.round();
       if (round === "more") continue;
-      open.delete(at);
+      isThrough[at] = true;
+      open -= 1;
       if (round === "blocked") isBlocked = true;
     }
     // Who was first now is last when the transport takes more.

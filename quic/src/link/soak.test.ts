@@ -4,6 +4,7 @@ import type { Channel, Link, Upstream } from "@atlasnet/core";
 import { settle } from "@atlasnet/core/node";
 import { SeededRandom, SimClock } from "@atlasnet/core/sim";
 import { gameserver, LinkNodes, proxy } from "../testing/link-nodes.ts";
+import { CREDIT_DELAY_MS } from "./link-bounds.ts";
 import type { QuicNetwork } from "./quic-network.ts";
 
 const message = (epoch: number, bytes: number): Upstream => ({
@@ -177,8 +178,27 @@ test("a handler that throws loses its own message and no other", async () => {
   const near = await soak.connect();
   for (let n = 0; n < 4; n++) near.channel("x").send(message(n, 10));
   near.channel("y").send(message(0, 10));
-  await soak.pass(40);
+  await soak.pass(CREDIT_DELAY_MS + 15);
   assert.deepEqual(seen.toSorted(), [0, 100, 2, 3]);
   assert.equal(soak.near.stats.queuedBytes, 0);
   assert.equal(soak.nodes.faults.length, 1);
+});
+
+test("what comes at every tick is reported a few times a second", async () => {
+  const soak = new Soak(9);
+  await soak.far.listen((link) => link.channel("x").onMessage(() => {}));
+  const near = await soak.connect();
+  const { stats } = soak.near;
+  let reports = 0;
+  for (let tick = 0; tick < 40; tick++) {
+    near.channel("x").send(message(tick, 500));
+    for (let ms = 0; ms < 50; ms++) {
+      const { queuedBytes } = stats;
+      await soak.pass(1);
+      if (stats.queuedBytes < queuedBytes) reports += 1;
+    }
+  }
+  assert.ok(reports > 1 && reports <= 10, `${reports} reports`);
+  await soak.pass(CREDIT_DELAY_MS + 15);
+  assert.equal(stats.queuedBytes, 0);
 });

@@ -397,7 +397,10 @@ export class QuicheConnection implements QuicConnection {
   private timeout(): void {
     const native = this.native;
     if (native === undefined) return;
-    if (native.timeout() === 0) {
+    const left = native.timeout();
+    // What it was set for was settled meanwhile: no reason to send what may wait.
+    if (left !== null && left > 0) return this.timer.within(left + TIMER_ROUNDING_MS);
+    if (left === 0) {
       this.attempt(() => native.onTimeout());
       if (this.isOpen()) this.sender.timedOut();
     }

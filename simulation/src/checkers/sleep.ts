@@ -83,7 +83,7 @@ export class Sleep implements TickChecker {
     const loading = woken.beginLoad();
     loading.take(before);
     loading.finish();
-    woken.assume({ epoch, timeline });
+    woken.succession.assume({ epoch, timeline });
     if (woken.hash() !== slept.hash)
       this.report(`${where}: it woke with another state than it fell asleep with`);
   }

@@ -31,7 +31,7 @@ export class StoreIsAll implements TickChecker {
     const loading = made.beginLoad();
     loading.take(before);
     loading.finish();
-    made.assume({ epoch, timeline });
+    made.succession.assume({ epoch, timeline });
     made.tick(result.tick);
     if (made.hash() !== shard.hash())
       this.violations.add(

@@ -32,14 +32,14 @@ export function spoilGates(
   store: RemoteStore,
   faults: ClusterFaults,
 ): void {
-  if (faults.has("lets-out-what-its-mirror-lacks")) gameserver.gateOutput = () => {};
+  if (faults.has("lets-out-what-its-mirror-lacks")) gameserver.moving.gateOutput = () => {};
   if (!faults.has("ungates-before-it-cleared")) return;
   const txn = store.txn.bind(store);
   store.txn = (request) => {
     for (const operation of request.then) {
       const shard = clearedBy(operation);
       const isOwned = request.then.some((op) => "key" in op && op.key === ownerKey(shard ?? ""));
-      if (shard !== undefined && !isOwned) gameserver.ungateOutput(shard);
+      if (shard !== undefined && !isOwned) gameserver.moving.ungateOutput(shard);
     }
     return txn(request);
   };

@@ -190,13 +190,14 @@ export class SimGameserver {
     this.tie.stop();
   }
 
-  /** One of its world threads ends, with all its worlds. */
-  loseThread(): void {
+  /** One of its world threads ends, with all its worlds. False: it has none. */
+  loseThread(): boolean {
     for (const worker of this.workers) {
       this.workers.delete(worker);
       worker.die();
-      return;
+      return true;
     }
+    return false;
   }
 }
 

@@ -6,24 +6,22 @@ import { RaftCore } from "../core/raft-core.ts";
 import type {
   Entry,
   MemberChange,
-  Members,
   ProposeResult,
   RaftStatus,
   Ready,
   StoredState,
 } from "../core/types.ts";
-import { AppliedWaiters } from "./applied-waiters.ts";
 import { CheckpointInbox, loadCheckpoint } from "./checkpoint-inbox.ts";
 import { CheckpointMaker } from "./checkpoint-maker.ts";
 import { ChunkSender } from "./chunk-sender.ts";
 import { CommitNotices } from "./commit-notices.ts";
 import { pause } from "./pace.ts";
 import type { RunnerDependencies } from "./ports.ts";
-import { RaftError } from "./raft-error.ts";
 import { MAX_LOOP_MS, type RunnerOptions, resolveRunnerOptions } from "./runner-options.ts";
-import { TransferWatch } from "./transfer-watch.ts";
-import { type Position, WaitingProposals } from "./waiting-proposals.ts";
-import { type ReadResult, WaitingReads } from "./waiting-reads.ts";
+import { RunnerRequests } from "./runner-requests.ts";
+import { StatusNotices } from "./status-notices.ts";
+import type { Position } from "./waiting-proposals.ts";
+import type { ReadResult } from "./waiting-reads.ts";
 
 export interface RaftRunnerOptions {
   readonly core: RaftSettings;
@@ -44,14 +42,12 @@ export class RaftRunner {
   private readonly options: RunnerOptions;
   private readonly dependencies: RunnerDependencies;
   private readonly core: RaftCore;
-  private readonly proposals = new WaitingProposals();
-  private readonly reads = new WaitingReads();
-  private readonly appliedWaiters = new AppliedWaiters();
-  private readonly transfer = new TransferWatch();
+  private readonly requests: RunnerRequests;
   private readonly inbox: CheckpointInbox;
   private readonly maker: CheckpointMaker;
   private readonly chunks: ChunkSender;
   private readonly notices: CommitNotices;
+  private readonly statusNotices: StatusNotices;
   private state: "new" | "running" | "stopped" = "new";
   private timer: Timer | undefined;
   private loop: Promise<void> | undefined;
@@ -60,9 +56,6 @@ export class RaftRunner {
   private appliedIndex = 0;
   /** The newest checkpoint that was handed to the log, ours or the leader's. */
   private checkpointIndex: number;
-  private members: Members | undefined;
-  private told: Pick<RaftStatus, "role" | "term" | "leader"> | undefined;
-  private toldRetired = false;
   private readonly counts = { readies: 0, applied: 0, proposed: 0, refused: 0, sent: 0 };
 
   /** `stored` is what the log held (`openGroupLog`). @throws RangeError for settings that cannot work. */
@@ -72,6 +65,15 @@ export class RaftRunner {
     this.dependencies = dependencies;
     this.core = new RaftCore(options.core, stored, { random });
     this.checkpointIndex = stored.checkpoint?.index ?? 0;
+    this.statusNotices = new StatusNotices(this.core, dependencies.events, logger);
+    const member = {
+      core: this.core,
+      isRunning: () => this.state === "running",
+      appliedIndex: () => this.appliedIndex,
+      propose: (command: Uint8Array) => this.propose(command),
+      guarded: <T>(call: () => T) => this.guarded(call),
+    };
+    this.requests = new RunnerRequests(this.options, member, clock);
     this.inbox = new CheckpointInbox(log);
     this.maker = new CheckpointMaker(
       {
@@ -119,8 +121,7 @@ export class RaftRunner {
   get figures() {
     return {
       ...this.counts,
-      waitingProposals: this.proposals.size,
-      waitingReads: this.reads.size,
+      ...this.requests.figures,
       checkpoints: this.maker.counts,
       chunks: this.chunks.counts,
     };
@@ -132,7 +133,7 @@ export class RaftRunner {
     this.appliedIndex = await loadCheckpoint(this.dependencies.log, this.dependencies.machine);
     if (this.state !== "new") return;
     this.state = "running";
-    this.tellMembers();
+    this.statusNotices.tellMembers();
     this.setTimer();
     if (this.isAlone) this.guarded(() => this.core.campaign());
     this.wake();
@@ -173,65 +174,28 @@ export class RaftRunner {
   }
 
   /** Appends a command; resolves once it is committed and applied here. @throws RaftError (as a rejection) */
-  async submit(command: Uint8Array): Promise<Position> {
-    const { maxWaitingProposals } = this.options;
-    if (this.proposals.size >= maxWaitingProposals)
-      throw new RaftError("busy", `${maxWaitingProposals} proposals wait here already`);
-    const result = this.propose(command);
-    if (result === undefined) throw stopped();
-    if (!result.ok)
-      throw new RaftError(
-        result.reason,
-        `the command was not taken: ${result.reason}`,
-        result.leader,
-      );
-    return await this.committed({ index: result.firstIndex, term: result.term });
+  submit(command: Uint8Array): Promise<Position> {
+    return this.requests.submit(command);
   }
 
   /** See the core. Only on the leader; settles within the time-out. */
-  async readIndex(): Promise<ReadResult> {
-    const { context, answer } = this.reads.add(this.deadline());
-    const asked = this.guarded(() => {
-      this.core.readIndex(context);
-      return true;
-    });
-    if (asked === undefined) this.reads.stop();
-    return await answer;
+  readIndex(): Promise<ReadResult> {
+    return this.requests.readIndex();
   }
 
   /** Resolves once everything up to `index` is applied here. @throws RaftError `unknown` past the time-out, `stopped` */
   applied(index: number): Promise<void> {
-    if (this.state !== "running") return Promise.reject(stopped());
-    if (index <= this.appliedIndex) return Promise.resolve();
-    return this.appliedWaiters.add(index, this.deadline());
+    return this.requests.applied(index);
   }
 
   /** Adds, promotes or removes a member; resolves once that is committed. @throws RaftError (as a rejection) */
-  async changeMembers(change: MemberChange): Promise<Position> {
-    const result = this.guarded(() => this.core.changeMembers(change));
-    if (result === undefined) throw stopped();
-    if (!result.ok)
-      throw new RaftError(
-        result.reason,
-        `${change.type} of ${change.id} is not possible: ${result.reason}`,
-        result.leader,
-      );
-    return await this.committed(result);
+  changeMembers(change: MemberChange): Promise<Position> {
+    return this.requests.changeMembers(change);
   }
 
   /** Resolves once `to` leads. @throws RaftError (as a rejection) */
-  async transferLeadership(to: string): Promise<void> {
-    const result = this.guarded(() => this.core.transferLeadership(to));
-    if (result === undefined) throw stopped();
-    if (!result.ok) {
-      if (result.reason === "already-leader") return;
-      throw new RaftError(
-        result.reason,
-        `leadership cannot go to ${to}: ${result.reason}`,
-        result.leader,
-      );
-    }
-    await this.transfer.begin(to);
+  transferLeadership(to: string): Promise<void> {
+    return this.requests.transferLeadership(to);
   }
 
   /** Starts an election at once. */
@@ -250,14 +214,6 @@ export class RaftRunner {
     });
   }
 
-  private deadline(): number {
-    return this.dependencies.clock.now() + this.options.requestTimeoutMs;
-  }
-
-  private committed(position: Position): Promise<Position> {
-    return this.proposals.add(position, this.deadline());
-  }
-
   private setTimer(): void {
     const { clock } = this.dependencies;
     this.timer = clock.setTimer(this.options.tickMs, () => {
@@ -265,14 +221,8 @@ export class RaftRunner {
       this.setTimer();
       // A process that stood still ticks once, and then hears what has come meanwhile.
       this.guarded(() => this.core.tick());
-      this.expire(clock.now());
+      this.requests.expire(clock.now(), this.core.status.leader);
     });
-  }
-
-  private expire(now: number): void {
-    this.proposals.expire(now);
-    this.reads.expire(now, this.core.status.leader);
-    this.appliedWaiters.expire(now);
   }
 
   /** Calls into the core; a fault in there ends this node. Undefined when it is not running. */
@@ -338,10 +288,10 @@ export class RaftRunner {
     if (installed) await this.install(installed.index);
     if (this.state !== "running") return;
     this.apply(ready.committed);
-    this.reads.answered(ready.reads);
+    this.requests.answered(ready.reads);
     this.core.advance(ready);
     this.chunks.release();
-    this.tellMembers();
+    this.statusNotices.tellMembers();
     if (this.isCheckpointDue) this.makeCheckpoint();
   }
 
@@ -362,8 +312,7 @@ export class RaftRunner {
     if (loaded !== index) throw new Error(`checkpoint ${loaded} was loaded instead of ${index}`);
     this.appliedIndex = index;
     logger.info("A checkpoint of the leader was installed.", { index });
-    this.proposals.jumped(index);
-    this.appliedWaiters.reached(index);
+    this.requests.jumped(index);
   }
 
   private apply(entries: readonly Entry[]): void {
@@ -373,8 +322,7 @@ export class RaftRunner {
     this.appliedIndex = last.index;
     this.counts.applied += entries.length;
     this.dependencies.events?.onApplied?.(entries);
-    this.proposals.applied(entries);
-    this.appliedWaiters.reached(last.index);
+    this.requests.reached(entries, last.index);
   }
 
   private get isCheckpointDue(): boolean {
@@ -394,36 +342,9 @@ export class RaftRunner {
   }
 
   private tellChange(): void {
-    const { role, term, leader, transferTo, retired } = this.core.outline;
-    const { events, logger } = this.dependencies;
-    this.transfer.look({ leader, transferTo });
-    if (retired && !this.toldRetired) {
-      this.toldRetired = true;
-      logger.error(
-        "This node's log is not the one that the group knows: it takes no part any more.",
-        {
-          reason: retired,
-        },
-      );
-      events?.onRetired?.(retired);
-    }
-    const { told } = this;
-    if (told?.role === role && told.term === term && told.leader === leader) return;
-    this.told = { role, term, leader };
-    if (told?.leader !== leader || told?.role !== role)
-      // Not as "role": every line says that of the process.
-      logger.info(
-        leader === undefined ? "The group has no leader that is known." : "The group has a leader.",
-        { leader, term, state: role },
-      );
-    events?.onChange?.(this.core.status);
-  }
-
-  private tellMembers(): void {
-    const { members } = this.core;
-    if (members === this.members) return;
-    this.members = members;
-    this.dependencies.events?.onMembers?.(members);
+    const { outline } = this.core;
+    this.requests.look(outline);
+    this.statusNotices.tellChange(outline);
   }
 
   private halt(why: string): void {
@@ -433,10 +354,7 @@ export class RaftRunner {
     this.maker.stop();
     this.chunks.stop();
     this.notices.stop();
-    this.proposals.failAll(why);
-    this.reads.stop();
-    this.appliedWaiters.stop();
-    this.transfer.stop();
+    this.requests.stop(why);
   }
 
   private fail(error: unknown): void {
@@ -450,8 +368,4 @@ export class RaftRunner {
     );
     this.dependencies.events?.onFailed?.(error);
   }
-}
-
-function stopped(): RaftError {
-  return new RaftError("stopped", "this node takes no part in its group any more");
 }

@@ -7,7 +7,7 @@ import { settle } from "../../node/settle.ts";
 import { SeededRandom } from "../../sim/seeded-random.ts";
 import { SimClock } from "../../sim/sim-clock.ts";
 import { SimNetwork } from "../../sim/sim-link.ts";
-import { CONTROL_CHANNEL, NODES_GROUP } from "../../wire/link-messages.ts";
+import { CONTROL_CHANNEL, NODES_GROUP } from "../../wire/group-messages.ts";
 import { ControlError } from "../control-error.ts";
 import { ApiserverLink, type ApiserverLinkOptions } from "./apiserver-link.ts";
 import { helloAnswer, helloRequest, membersAnswer, nothing } from "./control-call-codec.ts";

@@ -4,7 +4,7 @@ import { LinkError } from "../../link/link-error.ts";
 import type { Logger } from "../../logging/logger.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { PseudoRandom } from "../../ports/random.ts";
-import { CONTROL_CHANNEL, NODES_GROUP } from "../../wire/link-messages.ts";
+import { CONTROL_CHANNEL, NODES_GROUP } from "../../wire/group-messages.ts";
 import type { LeaderInfo } from "../control-store.ts";
 import { SharedPauses } from "../pauses.ts";
 import { ApiserverChoice } from "./apiserver-choice.ts";
