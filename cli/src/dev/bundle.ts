@@ -40,6 +40,9 @@ export interface WatchedWorld {
 /** Files of earlier builds that stay: a thread may still be loading the one before the newest. */
 const KEPT_BUILDS = 2;
 
+/** A changed file is read so long after it was seen to change: whoever saves it may empty it first. */
+const SETTLE_MS = 50;
+
 /**
  * Bundles a world now and after every change of a file it is made of. Each build has a file of its own,
  * because Node never loads the same file twice. `onBuild` is called in order, one at a time.
@@ -82,7 +85,7 @@ export async function watchWorld(
       },
     ],
   });
-  await watcher.watch();
+  await watcher.watch({ delay: SETTLE_MS });
   return {
     async stop() {
       await watcher.dispose();

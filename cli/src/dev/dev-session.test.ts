@@ -53,13 +53,14 @@ async function until(state: () => boolean): Promise<void> {
   }
 }
 
-test("a changed world is swapped in while the player stays, and faults are shown", async () => {
+/** A session that runs `echo`, and a player in it. */
+async function dev() {
   const folder = await project();
-  let talk = "";
+  const told = { talk: "" };
   const io: CliIo = {
     out: () => undefined,
     talk: (text) => {
-      talk += text;
+      told.talk += text;
     },
     width: 100,
     env: {},
@@ -113,29 +114,47 @@ test("a changed world is swapped in while the player stays, and faults are shown
     await until(() => heard.length > count);
     return heard.at(-1);
   };
+  const stop = async () => {
+    client.close();
+    await session.drain();
+    await session.stop();
+  };
+  return { folder, told, notices, echo, said, stop };
+}
+
+test("a changed world is swapped in while the player stays, and faults are shown", async () => {
+  const { folder, told, notices, echo, said, stop } = await dev();
   assert.deepEqual(await said("one"), { text: "hello one" });
 
   await writeFile(join(folder, "world.ts"), world("bye"));
-  await until(() => talk.includes("echo is reloaded"));
+  await until(() => told.talk.includes("echo is reloaded"));
   assert.deepEqual(await said("two"), { text: "bye two" });
 
   await writeFile(join(folder, "world.ts"), world("x", "this is not TypeScript"));
-  await until(() => /world\.ts:\d+:\d+/.test(talk));
+  await until(() => /world\.ts:\d+:\d+/.test(told.talk));
   await until(() => notices.some((text) => text.includes("world.ts:")));
   assert.deepEqual(await said("three"), { text: "bye three" }, "the last good module goes on");
 
   await writeFile(join(folder, "world.ts"), world("x", "if (text === 'four') Math.random();"));
-  await until(() => talk.split("echo is reloaded").length === 3);
+  await until(() => told.talk.split("echo is reloaded").length === 3);
   echo.send("say", { text: "four" });
-  await until(() => talk.includes("Math.random is not allowed in a world"));
-  assert.match(talk, /world\.ts:\d+/, "the stack names the TypeScript file");
+  await until(() => told.talk.includes("Math.random is not allowed in a world"));
+  assert.match(told.talk, /world\.ts:\d+/, "the stack names the TypeScript file");
   assert.deepEqual(await said("five"), { text: "x five" });
-  client.close();
-  await session.drain();
-  await session.stop();
+  await stop();
   const kept = await readFile(
     join(folder, ".atlasnet", "data", "keys", "tickets.jwks.json"),
     "utf8",
   );
   assert.ok(kept.includes("keys"), "development keeps its data apart");
+});
+
+test("players of a world whose changed module is refused stay as they are, and are told", async () => {
+  const { folder, told, notices, said, stop } = await dev();
+  assert.deepEqual(await said("one"), { text: "hello one" });
+  await writeFile(join(folder, "world.ts"), 'throw new Error("not today");');
+  await until(() => notices.some((text) => text.includes("not today")));
+  assert.match(told.talk, /echo goes on as before the change/);
+  assert.deepEqual(await said("two"), { text: "hello two" });
+  await stop();
 });

@@ -26,7 +26,8 @@ const DEV_FOLDER = ".atlasnet";
  * where players stay connected; what goes wrong is shown in the terminal and in the open pages.
  *
  * 1. A build or module with a fault never replaces one that runs.
- * 2. Swaps of one world come one after another, in the order of the builds.
+ * 2. Swaps and what is wrong with builds come one after another, in the order of the builds: what is shown is about
+ *    the newest one.
  */
 export class DevSession {
   private readonly config: Config;
@@ -39,7 +40,8 @@ export class DevSession {
   private readonly files = new Map<string, string>();
   /** What is wrong, by world. */
   private readonly problems = new Map<string, string>();
-  private swaps: Promise<void> = Promise.resolve();
+  /** What came of the builds so far. */
+  private done: Promise<void> = Promise.resolve();
 
   constructor(options: DevOptions, { io, createMonolith }: DevDependencies) {
     this.options = options;
@@ -84,10 +86,10 @@ export class DevSession {
     const entry = resolve(world.from, world.module);
     await new Promise<void>((built, failed) => {
       const onBuild = (build: WorldBuild) => {
-        if (!build.ok) return this.problem(world.name, build.errors.join("\n\n"));
+        if (!build.ok) return this.next(() => this.problem(world.name, build.errors.join("\n\n")));
         for (const warning of build.warnings) this.io.talk(`${warning}\n`);
-        if (this.files.has(world.name)) this.swap(world.name, build.file);
-        else this.problem(world.name, "");
+        if (this.files.has(world.name)) this.next(() => this.swap(world.name, build.file));
+        else this.next(() => this.problem(world.name, ""));
         this.files.set(world.name, build.file);
         built();
       };
@@ -101,18 +103,20 @@ export class DevSession {
     });
   }
 
-  private swap(world: string, file: string): void {
-    this.swaps = this.swaps.then(async () => {
-      const began = performance.now();
-      try {
-        await this.server?.swap(world, file);
-        this.problem(world, "");
-        const ms = Math.round(performance.now() - began);
-        this.io.talk(`  ${world} is reloaded (${ms} ms); players stayed.\n`);
-      } catch (error) {
-        this.problem(world, `${world} goes on as before the change:\n${describeError(error)}`);
-      }
-    });
+  private next(work: () => void | Promise<void>): void {
+    this.done = this.done.then(work);
+  }
+
+  private async swap(world: string, file: string): Promise<void> {
+    const began = performance.now();
+    try {
+      await this.server?.swap(world, file);
+      this.problem(world, "");
+      const ms = Math.round(performance.now() - began);
+      this.io.talk(`  ${world} is reloaded (${ms} ms); players stayed.\n`);
+    } catch (error) {
+      this.problem(world, `${world} goes on as before the change:\n${describeError(error)}`);
+    }
   }
 
   /** Shows what is wrong with a world, in the terminal and in the pages; empty text clears it. */
@@ -148,7 +152,7 @@ export class DevSession {
   }
 
   async drain(): Promise<void> {
-    await this.swaps;
+    await this.done;
     await this.server?.drain(this.config.node.drainMs);
   }
 

@@ -66,6 +66,8 @@ export type ToThread =
   | { type: "close"; shard: string; handedOver: boolean }
   /** Saves it and frees its memory, unless somebody is there by now; answered by "asleep" or "stays-awake". */
   | { type: "sleep"; shard: string }
+  /** Would "swap" succeed? Nothing changes; answered by "fits". */
+  | { type: "try-module"; shard: string; file: string; generation: number }
   | { type: "swap"; shard: string; file: string; generation: number; ownership?: Ownership }
   /** Too much of what it said waits for its mirror: it makes no tick, until it may again. */
   | { type: "hold-shard"; shard: string; held: boolean }
@@ -133,6 +135,7 @@ export type FromThread =
   | { type: "opened"; shard: string; epoch: number; tickRate: number; definition: string }
   /** `copy`: during "copy", the one that it is about; absent: all copies of the shard. */
   | { type: "failed"; shard: string; during: Attempt; copy?: number; error: ThreadError }
+  | { type: "fits"; shard: string }
   | { type: "swapped"; shard: string; epoch: number }
   | { type: "closed"; shard: string }
   /** Nobody has been there for `sleepAfterMs`; said again every second while that is so. */

@@ -15,7 +15,7 @@ import { ShardMeter } from "./shard-meter.ts";
 import { ShardPosts } from "./shard-posts.ts";
 import { type Rhythm, ShardSchedule } from "./shard-schedule.ts";
 import { type StartedShard, startShard } from "./start-shard.ts";
-import { swapShard } from "./swap-shard.ts";
+import { swapShard, withModule } from "./swap-shard.ts";
 import { threadError } from "./thread-error.ts";
 import type { Ticking, TickLoop } from "./tick-loop.ts";
 import type { TickWatch } from "./tick-watch.ts";
@@ -384,6 +384,14 @@ export class ShardRunner implements Ticking {
     );
     if (stats !== undefined && keeper.problem !== "") stats.storageProblem = keeper.problem;
     return stats;
+  }
+
+  /** Loads a changed module and carries the state over into a shard that is thrown away. @throws what does not fit */
+  async tryModule(file: string, generation: number): Promise<void> {
+    const { shard, dependencies } = this;
+    const settings = { ...this.settings, file, generation };
+    const loaded = await loadModule(settings);
+    withModule({ shard, loaded: this.loaded }, loaded, settings, dependencies);
   }
 
   /**

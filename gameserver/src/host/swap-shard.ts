@@ -19,16 +19,14 @@ export interface RunningShard {
  * @throws an error that says what does not fit
  */
 export async function swapShard(
-  { shard: old, loaded: { definition }, keeper }: RunningShard,
+  running: RunningShard,
   loaded: LoadedModule,
   settings: WorldSettings,
   thread: ThreadSettings,
   dependencies: RunnerDependencies,
 ): Promise<StartedShard> {
-  const state = { header: { schema: definition.data }, state: old.snapshot() };
-  const { guard } = dependencies;
-  const shard = newShard(settings, loaded, dependencies);
-  carryOver({ snapshot: state, deltas: [] }, shard, loaded.module, settings.world, guard);
+  const { shard: old, keeper } = running;
+  const shard = withModule(running, loaded, settings, dependencies);
   await keeper.ready();
   const { epoch: before, timeline } = old.options;
   if (keeper.kept === undefined) {
@@ -40,4 +38,18 @@ export async function swapShard(
   const { epoch } = await nextRun(storage, settings);
   shard.succession.assume({ epoch, timeline });
   return { loaded, shard, storage };
+}
+
+/** A new shard that has the state of the one that runs. @throws an error that says what of it does not fit the module */
+export function withModule(
+  { shard: old, loaded: { definition } }: Omit<RunningShard, "keeper">,
+  loaded: LoadedModule,
+  settings: WorldSettings,
+  dependencies: RunnerDependencies,
+): Shard {
+  const snapshot = { header: { schema: definition.data }, state: old.snapshot() };
+  const shard = newShard(settings, loaded, dependencies);
+  const { guard } = dependencies;
+  carryOver({ snapshot, deltas: [] }, shard, loaded.module, settings.world, guard);
+  return shard;
 }

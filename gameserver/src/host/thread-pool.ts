@@ -213,6 +213,12 @@ export class ThreadPool {
     return answer;
   }
 
+  /** Whether a changed module loads and fits a running shard, which goes on as it is. @throws OperatingError: it does not */
+  async tryModule(shard: string, file: string, generation: number): Promise<void> {
+    const answer = await this.ask(shard, { type: "try-module", shard, file, generation });
+    if (answer.type !== "fits") throw new Error(`"${answer.type}" is no answer to "try-module"`);
+  }
+
   /** Loads a changed module into a running shard; its new epoch. @throws OperatingError */
   async swap(
     shard: string,
@@ -309,6 +315,7 @@ export class ThreadPool {
     if (message.type === "failed" && isOfReplica(message.during)) this.events.message(message);
     else if (
       message.type === "opened" ||
+      message.type === "fits" ||
       message.type === "swapped" ||
       message.type === "closed" ||
       message.type === "asleep" ||

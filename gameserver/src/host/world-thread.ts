@@ -74,6 +74,11 @@ export class WorldThread {
       case "open":
         this.attempt(message.settings.shard, "open", () => this.open(message.settings));
         return;
+      case "try-module":
+        this.attempt(message.shard, "swap", () =>
+          this.tryModule(message.shard, message.file, message.generation),
+        );
+        return;
       case "swap":
         this.attempt(message.shard, "swap", () =>
           this.swap(message.shard, message.file, message.generation, message.ownership),
@@ -166,6 +171,11 @@ export class WorldThread {
       tickRate: runner.tickRate,
       definition: runner.definitionName,
     });
+  }
+
+  private async tryModule(shard: string, file: string, generation: number): Promise<void> {
+    await this.runner(shard).tryModule(file, generation);
+    this.post({ type: "fits", shard });
   }
 
   private async swap(

@@ -142,6 +142,8 @@ export class ShardLifecycle {
     const { hosted, settings } = entry;
     await sleeping.awake(hosted.shard);
     settings.generation += 1;
+    // Before the epoch is renewed: the one before is over then, and a world that was to go on at it begins anew.
+    await pool.tryModule(hosted.shard, file, settings.generation);
     const ownership = await control?.renew(hosted.shard);
     try {
       hosted.epoch = await pool.swap(hosted.shard, file, settings.generation, ownership);
