@@ -112,7 +112,7 @@ test("ticket issue refuses what no ticket may say", async (t) => {
   const workingDir = await tempDir(t);
   const args = ["ticket", "issue", "--account", "a", "--world", "w"];
   const cases: [string[], RegExp][] = [
-    [["--ttl", "1"], /--ttl: found "1", allowed: a whole number/],
+    [["--ttl", "1"], /--ttl: found "1", allowed: 1s to 3650d, a whole number/],
     [["--ttl", "0s"], /--ttl: found "0s"/],
     [["--claims", "{"], /--claims: found what is not JSON/],
     [["--claims", "[1]"], /--claims: found \[1\], allowed: a JSON object/],

@@ -1,4 +1,4 @@
-export { sameBytes } from "@atlasnet/world";
+export { hexOf, sameBytes } from "@atlasnet/world";
 export { addressKey } from "./address-key.ts";
 export {
   buildConfig,
@@ -173,6 +173,7 @@ export {
   type Labels,
   MAX_ADDRESS_BYTES,
   MAX_ASKER_BYTES,
+  MAX_AWAY_AT_ONCE,
   MAX_BOOT_BYTES,
   MAX_CONSTRAINT_NODES,
   MAX_GRACE_SECONDS,
@@ -191,6 +192,7 @@ export {
   MAX_SHARDS_PER_WORLD,
   MAX_SLEEP_AFTER_SECONDS,
   MAX_SNAPSHOT_BYTES,
+  MAX_TOKEN_SECONDS,
   MAX_VERSION_BYTES,
   MAX_WORLD_WEIGHT,
   MIN_LEASE_MS,

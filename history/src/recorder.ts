@@ -1,4 +1,5 @@
 import type { SessionStep } from "@atlasnet/client";
+import { hexOf } from "@atlasnet/world";
 import { hashMessage } from "./hash.ts";
 import type { HistoryEvent, HistorySink, WorldAccount } from "./record.ts";
 
@@ -53,12 +54,8 @@ function eventOf(step: SessionStep): HistoryEvent {
       return { type, seq, hash: hashMessage(index, payload) };
     }
     case "hello":
-      return { ...step, stream: hex(step.stream), timeline: step.timeline ?? null };
+      return { ...step, stream: hexOf(step.stream), timeline: step.timeline ?? null };
     default:
       return step;
   }
-}
-
-function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { ByteReader, ByteWriter, DecodeError } from "./bytes.ts";
+import { ByteReader, ByteWriter, DecodeError, hexOf } from "./bytes.ts";
 
 const varints: readonly (readonly [number, string])[] = [
   [0, "00"],
@@ -88,4 +88,10 @@ test("a reader of a part of a buffer stays in it", () => {
   const reader = new ByteReader(whole.subarray(2, 10));
   assert.equal(reader.f64(), 1);
   assert.throws(() => reader.u8(), DecodeError);
+});
+
+test("bytes as text have two digits each, also those below 16", () => {
+  assert.equal(hexOf(Uint8Array.of(0, 1, 15, 16, 171, 255)), "00010f10abff");
+  assert.equal(hexOf(new Uint8Array()), "");
+  fc.assert(fc.property(fc.uint8Array(), (bytes) => assert.equal(hexOf(bytes), hex(bytes))));
 });

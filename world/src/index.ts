@@ -1,4 +1,11 @@
-export { ByteReader, ByteWriter, DecodeError, EndsTooEarlyError, sameBytes } from "./bytes.ts";
+export {
+  ByteReader,
+  ByteWriter,
+  DecodeError,
+  EndsTooEarlyError,
+  hexOf,
+  sameBytes,
+} from "./bytes.ts";
 export { type CloseCode, closeCodeOf, closeCodes } from "./close-codes.ts";
 export { compileStruct, type FieldList, type StructCodec, type StructValue } from "./codec.ts";
 export {

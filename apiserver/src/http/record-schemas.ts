@@ -1,4 +1,5 @@
 import {
+  hexOf,
   MAX_CONSTRAINT_NODES,
   MAX_GRACE_SECONDS,
   MAX_LABEL_BYTES,
@@ -284,9 +285,5 @@ export function movedJson(shard: string, record: MovedRecord, modified: number):
 }
 
 function moduleJson(module: ModuleSource): v.InferOutput<typeof moduleSchema> {
-  return module.source === "node" ? module : { ...module, digest: hex(module.digest) };
-}
-
-export function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString("hex");
+  return module.source === "node" ? module : { ...module, digest: hexOf(module.digest) };
 }

@@ -2,6 +2,7 @@ import {
   ABSENT,
   type Compare,
   type ControlStore,
+  hexOf,
   isModuleName,
   isModuleVersion,
   type ModuleSource,
@@ -12,7 +13,7 @@ import {
 } from "@atlasnet/core";
 import { ApiError } from "./api-error.ts";
 import { readRecord } from "./record-access.ts";
-import { type AskedModule, hex, type WorldChanges } from "./record-schemas.ts";
+import type { AskedModule, WorldChanges } from "./record-schemas.ts";
 
 export interface NamedModule {
   readonly module: ModuleSource;
@@ -36,10 +37,10 @@ export async function askedModule(store: ControlStore, asked: AskedModule): Prom
       `there is no module ${name}@${version}`,
       "`atlasnet module ls` shows them; `atlasnet module push` stores one.",
     );
-  if (asked.digest !== undefined && asked.digest !== hex(record.digest))
+  if (asked.digest !== undefined && asked.digest !== hexOf(record.digest))
     throw new ApiError(
       "conflict",
-      `the module ${name}@${version} has the digest ${hex(record.digest)}`,
+      `the module ${name}@${version} has the digest ${hexOf(record.digest)}`,
       "Leave the digest out, or name the version that has it.",
     );
   const { digest } = record;

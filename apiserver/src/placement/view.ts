@@ -2,6 +2,7 @@ import {
   type Change,
   firstShard,
   generationOf,
+  hexOf,
   type KeyValue,
   type ModuleRecord,
   type MovedRecord,
@@ -29,7 +30,7 @@ import {
 } from "./record-reader.ts";
 import type { PlacementSettings } from "./settings.ts";
 import { WorkQueue } from "./work-queue.ts";
-import { digestKey, kindKey, WorldKind } from "./world-kind.ts";
+import { kindKey, WorldKind } from "./world-kind.ts";
 
 /**
  * The cluster as the watches show it, in the shape that placement needs, kept up to date change by change.
@@ -285,7 +286,7 @@ export class ClusterView implements RecordSink {
 
   setModule(name: string, record: ModuleRecord | undefined): void {
     if (record === undefined) this.modules.delete(name);
-    else this.modules.set(name, digestKey(record.digest));
+    else this.modules.set(name, hexOf(record.digest));
     this.nodesVersion += 1;
     this.occupancy.roomVersion += 1;
   }

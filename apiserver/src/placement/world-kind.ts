@@ -1,6 +1,7 @@
 import {
   ANY_MODULE,
   type Constraints,
+  hexOf,
   type ModuleSource,
   STORED_MODULES,
   type WorldRecord,
@@ -70,7 +71,7 @@ export class WorldKind {
     const isThere =
       module.source === "node"
         ? own.includes(ANY_MODULE) || own.includes(module.path)
-        : stored.get(name) === digestKey(module.digest);
+        : stored.get(name) === hexOf(module.digest);
     if (!isThere) return { code: "no-module", module: name };
     return module.source === "node" || own.includes(STORED_MODULES)
       ? undefined
@@ -81,19 +82,11 @@ export class WorldKind {
 export function kindKey({ constraints, policy, module }: WorldRecord): string {
   const { nodeLabels, nodes } = constraints;
   const source =
-    module.source === "node"
-      ? module.path
-      : [module.name, module.version, digestKey(module.digest)];
+    module.source === "node" ? module.path : [module.name, module.version, hexOf(module.digest)];
   const labels = Object.entries(nodeLabels).sort(([a], [b]) => (a < b ? -1 : 1));
   return JSON.stringify([policy, source, labels, [...nodes].sort()]);
 }
 
 export function moduleName(module: ModuleSource): string {
   return module.source === "node" ? module.path : `${module.name}@${module.version}`;
-}
-
-export function digestKey(digest: Uint8Array): string {
-  let key = "";
-  for (const byte of digest) key += byte.toString(16).padStart(2, "0");
-  return key;
 }

@@ -1,4 +1,10 @@
-import { ControlError, generationOf, type KeyValue, type SecureRandom } from "@atlasnet/core";
+import {
+  ControlError,
+  generationOf,
+  hexOf,
+  type KeyValue,
+  type SecureRandom,
+} from "@atlasnet/core";
 import type { BackupPort } from "../http/ports.ts";
 import { RaftError } from "../raft/shell/raft-error.ts";
 import { CheckpointDecoder, CheckpointError } from "../store/checkpoint-decoder.ts";
@@ -40,9 +46,7 @@ export class GroupBackup implements BackupPort {
     const items = await this.read(bytes);
     await store.readBarrier();
     const before = generationOf(store.figures.revision);
-    const restore = [...random.bytes(12)]
-      .map((byte) => byte.toString(16).padStart(2, "0"))
-      .join("");
+    const restore = hexOf(random.bytes(12));
     let parts = 0;
     await this.submit({ type: "restore-begin", restore });
     for (const part of partsOf(items)) {

@@ -6,6 +6,7 @@ import {
   checkRange,
   checkTxn,
   checkWatch,
+  hexOf,
   type LeaderInfo,
   LinkError,
   type RangeRequest,
@@ -109,9 +110,7 @@ export class ReplicatedStore implements ControlStore, LogConsumer {
     this.barrier = new ReadBarrier({ log, clock });
     this.deadlines = new Deadlines({ ms: this.options.timeoutMs }, { clock });
     this.hub = new WatchHub(this.options, { state: this.machine });
-    this.idPrefix = [...random.bytes(12)]
-      .map((byte) => byte.toString(16).padStart(2, "0"))
-      .join("");
+    this.idPrefix = hexOf(random.bytes(12));
     log.attach(this);
   }
 

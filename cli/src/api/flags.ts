@@ -1,3 +1,5 @@
+import { MAX_MIGRATION_MS, MIN_MIGRATION_MS } from "@atlasnet/core";
+import { durationOf } from "../duration.ts";
 import { UsageError } from "../usage-error.ts";
 
 export function parseRevision(flag: string, text: string | undefined): number | undefined {
@@ -8,11 +10,23 @@ export function parseRevision(flag: string, text: string | undefined): number | 
   return revision;
 }
 
-export function parseWhole(flag: string, text: string | undefined): number | undefined {
+/** A whole number from `min` to `max`, both included. @throws UsageError */
+export function parseWhole(
+  flag: string,
+  text: string | undefined,
+  { min, max }: { readonly min: number; readonly max: number },
+): number | undefined {
   if (text === undefined) return undefined;
-  if (!/^\d{1,15}$/.test(text))
-    throw new UsageError(`${flag}: found "${text}", allowed: a whole number`);
-  return Number(text);
+  const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+  if (number >= min && number <= max) return number;
+  throw new UsageError(`${flag}: found "${text}", allowed: a whole number from ${min} to ${max}`);
+}
+
+/** How long a migration may take, in ms. @throws UsageError */
+export function parseDeadline(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const bounds = { min: MIN_MIGRATION_MS / 1000, max: MAX_MIGRATION_MS / 1000 };
+  return durationOf("--deadline", text, bounds) * 1000;
 }
 
 /** `zone=eu gpu=yes` as a map. */

@@ -33,6 +33,8 @@ export const worldSchema = v.looseObject({
     version: v.optional(v.string()),
   }),
   durability: v.string(),
+  /** 0: never. */
+  sleepAfterSeconds: v.optional(v.number()),
   enabled: v.boolean(),
 });
 export type World = v.InferOutput<typeof worldSchema>;

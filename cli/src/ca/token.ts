@@ -1,7 +1,8 @@
 import { networkInterfaces } from "node:os";
+import { MAX_TOKEN_SECONDS } from "@atlasnet/core";
 import type { Command } from "commander";
 import type { CliIo } from "../cli-io.ts";
-import { DURATION_ALLOWED, parseDuration } from "../duration.ts";
+import { durationOf } from "../duration.ts";
 import { UsageError } from "../usage-error.ts";
 import {
   addDirOption,
@@ -39,9 +40,7 @@ export function addCaToken(ca: Command, io: CliIo): void {
     .option("--api", "for nodes with cluster.apiservers only: the token says no address")
     .action(async (options: TokenOptions) => {
       const { role } = options;
-      const ttlSeconds = parseDuration(options.ttl);
-      if (ttlSeconds === undefined)
-        throw new UsageError(`--ttl: found "${options.ttl}", allowed: ${DURATION_ALLOWED}`);
+      const ttlSeconds = durationOf("--ttl", options.ttl, { min: 1, max: MAX_TOKEN_SECONDS });
       if (options.api === true && options.address !== undefined)
         throw new UsageError(
           "--api and --address do not go together: the token names an address or none",

@@ -162,6 +162,22 @@ test("worlds are created, listed with where they run, shown and removed", async 
   assert.equal((await run("world", "rm", "arena")).code, 3);
 });
 
+test("a world that is to sleep and never will is told of", async (t) => {
+  const { good } = await scene(t);
+  const told = /^It stays awake without players, too: worlds with durability (\w+) never sleep\.$/m;
+  for (const durability of ["mirror", "none", "journal"]) {
+    const create = ["world", "create", durability, "--module", "./arena.js"];
+    const { talk } = await good(...create, "--durability", durability, "--sleep-after", "10m");
+    const expected = durability === "journal" ? undefined : durability;
+    assert.equal(told.exec(talk)?.[1], expected);
+    const shown = await good("world", "show", durability, "-o", "json");
+    assert.equal(told.exec(shown.talk)?.[1], expected);
+    JSON.parse(shown.out);
+  }
+  const other = ["world", "create", "other", "--module", "./arena.js", "--durability", "mirror"];
+  assert.doesNotMatch((await good(...other, "--sleep-after", "0")).talk, told);
+});
+
 test("world show says why a gameserver did not open a world", async (t) => {
   const failure = { node: "gs-1", shard: "arena/0", problem: "no such file: /srv/nope.mjs" };
   const { good } = await scene(t, {

@@ -171,7 +171,7 @@ test("wrong command lines end with 2, what is missing with 1, and both say what 
     [["issue", "--role", "admin", "--node", "n"], /Allowed choices are proxy, gameserver/],
     [["issue", "--role", "proxy", "--node", "../n"], /--node: found "\.\.\/n", allowed: letters/],
     [["issue", "--role", "proxy"], /required option '--node/],
-    [["token", "--role", "proxy", "--ttl", "soon"], /--ttl: found "soon", allowed: a whole number/],
+    [["token", "--role", "proxy", "--ttl", "soon"], /--ttl: found "soon", allowed: 1s to 3650d, /],
     [["token", "--role", "proxy", "--address", "h:0"], /--address: found "h:0", allowed: HOST/],
     [["serve", "--port", "70000"], /--port: found "70000", allowed: 0 to 65535/],
   ];

@@ -5,8 +5,7 @@ import { type ApiOptions, addApiOptions, withApi } from "../api/connect.ts";
 import { type Placement, placementSchema } from "../api/items.ts";
 import { allPages } from "../api/pages.ts";
 import type { CliIo } from "../cli-io.ts";
-import { DURATION_ALLOWED, parseDuration } from "../duration.ts";
-import { UsageError } from "../usage-error.ts";
+import { durationOf } from "../duration.ts";
 
 interface DrainOptions extends ApiOptions {
   readonly deadline?: string;
@@ -14,6 +13,8 @@ interface DrainOptions extends ApiOptions {
 
 /** How often it is looked at what is left. */
 const LOOK_MS = 500;
+/** Only the command waits: the drain itself has no end. */
+const MAX_WAIT_SECONDS = 86_400;
 /** Worlds that are named as left; of more only the number is said. */
 const MAX_NAMED = 20;
 
@@ -108,10 +109,7 @@ function worldsText(count: number): string {
 
 function deadlineOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
-  const seconds = parseDuration(text);
-  if (seconds === undefined)
-    throw new UsageError(`--deadline: found ${JSON.stringify(text)}, allowed ${DURATION_ALLOWED}`);
-  return seconds * 1000;
+  return durationOf("--deadline", text, { min: 1, max: MAX_WAIT_SECONDS }) * 1000;
 }
 
 /** Some of what the API says are sentences. */

@@ -7,7 +7,6 @@ import { parseWhole } from "../api/flags.ts";
 import { addOutputOption, type OutputOptions, show, understood } from "../api/output.ts";
 import { tableText } from "../api/table.ts";
 import type { CliIo } from "../cli-io.ts";
-import { UsageError } from "../usage-error.ts";
 
 interface AddOptions extends ApiOptions {
   readonly address: string;
@@ -40,6 +39,7 @@ const groupSchema = v.looseObject({
 });
 
 const DEFAULT_TIMEOUT_SECONDS = "120";
+const MAX_TIMEOUT_SECONDS = 86_400;
 /** Between two looks at a learner. */
 const LOOK_MS = 500;
 
@@ -105,8 +105,8 @@ export function addRaftCommand(program: Command, io: CliIo): void {
 
 async function add(io: CliIo, client: ApiClient, node: string, options: AddOptions): Promise<void> {
   const { address } = options;
-  const seconds = parseWhole("--timeout-seconds", options.timeoutSeconds) ?? 0;
-  if (seconds < 1) throw new UsageError("--timeout-seconds: at least 1 is needed");
+  const bounds = { min: 1, max: MAX_TIMEOUT_SECONDS };
+  const seconds = parseWhole("--timeout-seconds", options.timeoutSeconds, bounds) ?? 0;
   const deadline = performance.now() + seconds * 1000;
   let told = "";
   for (;;) {

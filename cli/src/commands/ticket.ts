@@ -1,8 +1,9 @@
+import { MAX_TOKEN_SECONDS } from "@atlasnet/core";
 import { loadOrCreateKeyFile, readUdpKey } from "@atlasnet/core/node";
 import type { Plain } from "@atlasnet/world";
 import type { Command } from "commander";
 import type { CliIo } from "../cli-io.ts";
-import { DURATION_ALLOWED, parseDuration } from "../duration.ts";
+import { durationOf } from "../duration.ts";
 import { addSettingOptions } from "../setting-options.ts";
 import { UsageError } from "../usage-error.ts";
 
@@ -29,9 +30,7 @@ export function addTicketCommand(program: Command, io: CliIo): void {
   issue
     .requiredOption("--world <world>", "the world's name, or * for all")
     .action(async (options: IssueOptions) => {
-      const ttlSeconds = parseDuration(options.ttl);
-      if (ttlSeconds === undefined)
-        throw new UsageError(`--ttl: found "${options.ttl}", allowed: ${DURATION_ALLOWED}`);
+      const ttlSeconds = durationOf("--ttl", options.ttl, { min: 1, max: MAX_TOKEN_SECONDS });
       const data = options.claims === undefined ? null : parseData(options.claims);
       const { config } = await settings.load();
       const { keyFile } = config.tickets;

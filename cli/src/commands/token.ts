@@ -1,11 +1,11 @@
+import { MAX_TOKEN_SECONDS } from "@atlasnet/core";
 import { type Command, Option } from "commander";
 import * as v from "valibot";
 import { type ApiOptions, addApiOptions, withApi } from "../api/connect.ts";
 import { addOutputOption, type OutputOptions, show, understood } from "../api/output.ts";
 import { tableText } from "../api/table.ts";
 import type { CliIo } from "../cli-io.ts";
-import { DURATION_ALLOWED, parseDuration } from "../duration.ts";
-import { UsageError } from "../usage-error.ts";
+import { durationOf } from "../duration.ts";
 
 interface CreateOptions extends ApiOptions {
   readonly name: string;
@@ -63,9 +63,8 @@ export function addTokenCommand(program: Command, io: CliIo): void {
     .action((options: CreateOptions) =>
       withApi(io, options, async (client) => {
         const { name, role, ttl } = options;
-        const ttlSeconds = ttl === undefined ? undefined : parseDuration(ttl);
-        if (ttl !== undefined && ttlSeconds === undefined)
-          throw new UsageError(`--ttl: found "${ttl}", allowed: ${DURATION_ALLOWED}`);
+        const bounds = { min: 1, max: MAX_TOKEN_SECONDS };
+        const ttlSeconds = ttl === undefined ? undefined : durationOf("--ttl", ttl, bounds);
         const body = { name, role, ttlSeconds };
         const answer = await client.request({ method: "POST", path: "/v1/tokens", body });
         const made = understood(createdSchema, answer);

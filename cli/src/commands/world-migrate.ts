@@ -1,13 +1,12 @@
 import type { ApiClient } from "@atlasnet/apiserver/client";
-import { OperatingError } from "@atlasnet/core";
+import { MAX_AWAY_AT_ONCE, OperatingError } from "@atlasnet/core";
 import type { Command } from "commander";
 import * as v from "valibot";
 import { type ApiOptions, addApiOptions, withApi } from "../api/connect.ts";
-import { parseWhole } from "../api/flags.ts";
+import { parseDeadline, parseWhole } from "../api/flags.ts";
 import { awaitMigration, type Begun, begunSchema, type Moved } from "../api/migrations.ts";
 import { addOutputOption, type OutputOptions, showNext, understood } from "../api/output.ts";
 import type { CliIo } from "../cli-io.ts";
-import { DURATION_ALLOWED, parseDuration } from "../duration.ts";
 import { UsageError } from "../usage-error.ts";
 import { MigrationProgress, movedText } from "./migration-progress.ts";
 
@@ -56,8 +55,8 @@ async function migrate(
   options: MigrateOptions,
 ): Promise<void> {
   const { to, allFrom, wait = false, deadline, output } = options;
-  const atOnce = parseWhole("--at-once", options.atOnce);
-  const deadlineMs = deadlineOf(deadline);
+  const atOnce = parseWhole("--at-once", options.atOnce, { min: 1, max: MAX_AWAY_AT_ONCE });
+  const deadlineMs = parseDeadline(deadline);
   if ((name === undefined) === (allFrom === undefined))
     throw new UsageError(
       "world migrate: a world or --all-from is needed, and not both",
@@ -205,13 +204,4 @@ async function emptyNode(
     throw new OperatingError("not-empty", `${node} still has worlds`, {
       hint: "`atlasnet world ls` shows them; ask again once what keeps them is mended.",
     });
-}
-
-/** In ms. @throws UsageError */
-export function deadlineOf(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const seconds = parseDuration(text);
-  if (seconds === undefined)
-    throw new UsageError(`--deadline: found ${JSON.stringify(text)}, allowed ${DURATION_ALLOWED}`);
-  return seconds * 1000;
 }

@@ -1,11 +1,11 @@
 import type { Command } from "commander";
 import * as v from "valibot";
 import { type ApiOptions, addApiOptions, withApi } from "../api/connect.ts";
-import { moduleOf } from "../api/flags.ts";
+import { moduleOf, parseDeadline } from "../api/flags.ts";
 import { begunSchema } from "../api/migrations.ts";
 import { addOutputOption, type OutputOptions, showNext, understood } from "../api/output.ts";
 import type { CliIo } from "../cli-io.ts";
-import { deadlineOf, showMigration } from "./world-migrate.ts";
+import { showMigration } from "./world-migrate.ts";
 
 interface UpgradeOptions extends ApiOptions, OutputOptions {
   readonly module: string;
@@ -49,7 +49,7 @@ export function addUpgradeCommand(world: Command, io: CliIo): void {
   addOutputOption(addApiOptions(command)).action((name: string, options: UpgradeOptions) =>
     withApi(io, options, async (client) => {
       const { module, to, wait = false, deadline, output } = options;
-      const deadlineMs = deadlineOf(deadline);
+      const deadlineMs = parseDeadline(deadline);
       const answer = await client.request({
         method: "POST",
         path: `/v1/worlds/${encodeURIComponent(name)}/migrate`,

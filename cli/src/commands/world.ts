@@ -1,3 +1,4 @@
+import { MAX_GRACE_SECONDS, MAX_SLEEP_AFTER_SECONDS, MAX_WORLD_WEIGHT } from "@atlasnet/core";
 import { type Command, Option } from "commander";
 import * as v from "valibot";
 import { type ApiOptions, addApiOptions, withApi } from "../api/connect.ts";
@@ -8,7 +9,7 @@ import { allPages } from "../api/pages.ts";
 import { tableText } from "../api/table.ts";
 import { yamlText } from "../api/yaml.ts";
 import type { CliIo } from "../cli-io.ts";
-import { DURATION_ALLOWED, parseDuration } from "../duration.ts";
+import { durationOf } from "../duration.ts";
 import { UsageError } from "../usage-error.ts";
 import { addMigrateCommand } from "./world-migrate.ts";
 import { addRestoreCommand } from "./world-restore.ts";
@@ -75,6 +76,7 @@ export function addWorldCommand(program: Command, io: CliIo): void {
         const { placements } = understood(placementsSchema, placed);
         const both = { ...understood(worldSchema, record), placements };
         show(io, options.output, both, () => yamlText(both));
+        tellSleepless(io, both);
       }),
   );
 
@@ -92,6 +94,7 @@ export function addWorldCommand(program: Command, io: CliIo): void {
         const id = client.newId();
         await client.request({ method: "POST", path: "/v1/worlds", body, id });
         io.talk(`Made the world ${name}. \`atlasnet world show ${name}\` says where it runs.\n`);
+        tellSleepless(io, body);
       }),
     );
 
@@ -140,6 +143,23 @@ export function addWorldCommand(program: Command, io: CliIo): void {
         io.talk(`Removed the world ${name}.\n`);
       }),
   );
+}
+
+/** A wish that is granted to other worlds alone is no error: the durability may be another one tomorrow. */
+function tellSleepless(
+  io: CliIo,
+  {
+    durability,
+    sleepAfterSeconds = 0,
+  }: {
+    readonly durability?: string | undefined;
+    readonly sleepAfterSeconds?: number | undefined;
+  },
+): void {
+  if (sleepAfterSeconds > 0 && (durability === "none" || durability === "mirror"))
+    io.talk(
+      `It stays awake without players, too: worlds with durability ${durability} never sleep.\n`,
+    );
 }
 
 const placementsSchema = v.looseObject({ placements: v.array(placementSchema) });
@@ -225,22 +245,22 @@ function recordOf(options: WorldOptions) {
     module: module === undefined ? undefined : moduleOf(module),
     config: worldConfig === undefined ? undefined : parseConfig(worldConfig),
     durability,
-    graceSeconds: parseWhole("--grace-seconds", options.graceSeconds),
+    graceSeconds: parseWhole("--grace-seconds", options.graceSeconds, {
+      min: 0,
+      max: MAX_GRACE_SECONDS,
+    }),
     sleepAfterSeconds: sleepAfterOf(options.sleepAfter),
     labels: parseLabels("--label", label),
     constraints: { nodeLabels: parseLabels("--node-label", nodeLabel), nodes: on },
     policy,
-    weight: parseWhole("--weight", options.weight),
+    weight: parseWhole("--weight", options.weight, { min: 1, max: MAX_WORLD_WEIGHT }),
     failover,
   };
 }
 
 function sleepAfterOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
-  if (text === "0") return 0;
-  const seconds = parseDuration(text);
-  if (seconds !== undefined) return seconds;
-  throw new UsageError(`--sleep-after: found "${text}", allowed: ${DURATION_ALLOWED}, or 0`);
+  return durationOf("--sleep-after", text, { min: 0, max: MAX_SLEEP_AFTER_SECONDS });
 }
 
 /** Labels and constraints only where some are named: an empty list would take away what is there. */

@@ -321,5 +321,9 @@ export const MAX_SHARDS_PER_WORLD = 4096;
 /** A migration takes this long at most. */
 export const MAX_MIGRATION_MS = 3_600_000;
 export const MIN_MIGRATION_MS = 1_000;
+/** Migrations that one request may bring a node to, of those away from it. */
+export const MAX_AWAY_AT_ONCE = 32;
+/** How long a token may be good: ten years. */
+export const MAX_TOKEN_SECONDS = 315_360_000;
 export const MAX_ASKER_BYTES = 256;
 export const MAX_MIGRATION_PROBLEM_BYTES = 1024;

@@ -1,4 +1,4 @@
-import { ByteReader, ByteWriter, DecodeError } from "@atlasnet/world";
+import { ByteReader, ByteWriter, DecodeError, hexOf } from "@atlasnet/world";
 
 /**
  * Which reliable messages of an upstream batch are traced, and as part of which trace: the field
@@ -64,13 +64,7 @@ function writeId(writer: ByteWriter, id: string, bytes: number): void {
 }
 
 function readId(reader: ByteReader, bytes: number): string {
-  let id = "";
-  let any = 0;
-  for (let i = 0; i < bytes; i++) {
-    const byte = reader.u8();
-    any |= byte;
-    id += byte.toString(16).padStart(2, "0");
-  }
-  if (any === 0) throw new DecodeError("a trace mark's id is 0");
-  return id;
+  const id = reader.raw(bytes);
+  if (id.every((byte) => byte === 0)) throw new DecodeError("a trace mark's id is 0");
+  return hexOf(id);
 }

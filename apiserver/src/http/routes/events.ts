@@ -1,7 +1,7 @@
-import { type Change, decodeRecord, parseRecordKey } from "@atlasnet/core";
+import { type Change, decodeRecord, hexOf, parseRecordKey } from "@atlasnet/core";
 import * as v from "valibot";
 import { apiserverOfKey, decodeApiserver } from "../../members/apiserver-record.ts";
-import { hex, migrationJson, movedJson, nodeJson, worldJson } from "../record-schemas.ts";
+import { migrationJson, movedJson, nodeJson, worldJson } from "../record-schemas.ts";
 import { eventsRoute, type Route } from "../route.ts";
 import { revisionNumber, revisionText } from "../schemas.ts";
 
@@ -93,7 +93,7 @@ function recordJson(
   }
   if (kind === "module") {
     const decoded = decodeRecord("module", value);
-    return decoded.ok ? { ...decoded.record, digest: hex(decoded.record.digest) } : undefined;
+    return decoded.ok ? { ...decoded.record, digest: hexOf(decoded.record.digest) } : undefined;
   }
   if (kind === "migration") {
     const decoded = decodeRecord("migration", value);

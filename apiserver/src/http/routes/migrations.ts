@@ -1,6 +1,7 @@
 import {
   abortMigration,
   firstShard,
+  MAX_AWAY_AT_ONCE,
   MAX_MIGRATION_MS,
   MIN_MIGRATION_MS,
   migrationKey,
@@ -34,8 +35,6 @@ import {
 
 /** Records of shards that one page looks at: most of them say nothing of migrations. */
 const MAX_LOOKED_AT = 1000;
-/** Migrations that one request may bring a node to, of those away from it. */
-const MAX_AT_ONCE = 32;
 const DEFAULT_AT_ONCE = 4;
 
 const deadline = v.optional(
@@ -102,7 +101,7 @@ export function migrationRoutes(parts: RouteParts): Route[] {
       body: v.strictObject({
         deadlineMs: deadline,
         atOnce: v.optional(
-          v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_AT_ONCE)),
+          v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_AWAY_AT_ONCE)),
           DEFAULT_AT_ONCE,
         ),
       }),

@@ -1,3 +1,4 @@
+import { MAX_TOKEN_SECONDS } from "@atlasnet/core";
 import * as v from "valibot";
 import { ApiError } from "../api-error.ts";
 import { jsonRoute, ROLES, type Route } from "../route.ts";
@@ -7,8 +8,6 @@ import { createToken, decodeTokenRecord, encodeTokenRecord, TOKENS } from "../to
 
 /** Tokens of a cluster. */
 const MAX_TOKENS = 1000;
-/** Ten years. */
-const MAX_TTL_SECONDS = 315_360_000;
 
 const tokenSchema = v.strictObject({
   id: v.string(),
@@ -53,7 +52,7 @@ export function tokenRoutes({ store, clock, random }: RouteParts): Route[] {
         name: v.pipe(v.string(), v.regex(/^[\p{L}\p{N}][\p{L}\p{N} ._@-]{0,63}$/u)),
         role: v.picklist(ROLES),
         ttlSeconds: v.optional(
-          v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_TTL_SECONDS)),
+          v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_TOKEN_SECONDS)),
         ),
       }),
       answer: v.strictObject({ id: v.string(), token: v.string() }),

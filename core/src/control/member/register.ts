@@ -1,3 +1,4 @@
+import { hexOf } from "@atlasnet/world";
 import type { Logger } from "../../logging/logger.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Random } from "../../ports/random.ts";
@@ -86,8 +87,7 @@ class Registering {
   }
 
   private async newBoot(): Promise<void> {
-    const bytes = this.deps.random.bytes(BOOT_BYTES);
-    this.boot = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+    this.boot = hexOf(this.deps.random.bytes(BOOT_BYTES));
     await this.deps.boots.begins(this.boot);
   }
 

@@ -1,3 +1,4 @@
+import { hexOf } from "@atlasnet/world";
 import type { Clock } from "../../ports/clock.ts";
 import type { Random } from "../../ports/random.ts";
 import { ControlError } from "../control-error.ts";
@@ -241,9 +242,7 @@ export class RemoteStore implements ControlStore {
   }
 
   private newId(): string {
-    return [...this.random.bytes(ID_BYTES)]
-      .map((byte) => byte.toString(16).padStart(2, "0"))
-      .join("");
+    return hexOf(this.random.bytes(ID_BYTES));
   }
 }
 
