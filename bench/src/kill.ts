@@ -17,7 +17,8 @@ const HELP = `npm run bench -- kill [options]
   --clients N    TCP, WebSocket and UDP in turn (default 30)
   --rate N       reliable messages per second and client (default 10)
   --kib N        of the world's state (default 100)
-  --seed N       of the moments (default 1)`;
+  --seed N       of the moments (default 1)
+  --keep-over MS all processes write what they do; of a kill that took longer it is kept in a file`;
 
 const { values: flags } = parseArgs({
   options: {
@@ -27,6 +28,7 @@ const { values: flags } = parseArgs({
     rate: { type: "string", default: "10" },
     kib: { type: "string", default: "100" },
     seed: { type: "string", default: "1" },
+    "keep-over": { type: "string" },
     help: { type: "boolean", default: false },
   },
 });
@@ -40,6 +42,8 @@ const GOAL_TICKS_MS = 1_000;
 const GOAL_RESUME_MS = 500;
 const GOAL_PLACEMENT_MS = 1_000;
 const GOAL_GAP_MS = 150;
+
+const KEEP_OVER_MS = flags["keep-over"] === undefined ? undefined : Number(flags["keep-over"]);
 
 type Victim = "gameserver" | "proxy" | "leader";
 
@@ -83,7 +87,9 @@ class KillBench {
         await this.whole(world);
         await delay(QUIET_MS * (1 + this.random.float()));
         const from = now();
-        ms.push(...(await this.kill(victim, world, from)));
+        const took = await this.kill(victim, world, from);
+        ms.push(...took);
+        await this.keepSlow(victim, i, { from, took: Math.max(...took) });
         gaps.push(Math.max(...(await this.ask<number[]>({ type: "gaps", from, to: now() }))));
       }
       await this.whole(world);
@@ -130,6 +136,18 @@ class KillBench {
         return [ms];
       }
     }
+  }
+
+  /** What everybody wrote around a kill that took long. */
+  private async keepSlow(
+    victim: Victim,
+    kill: number,
+    { from, took }: { readonly from: number; readonly took: number },
+  ): Promise<void> {
+    if (KEEP_OVER_MS === undefined || took <= KEEP_OVER_MS) return;
+    const file = await this.cluster.keepLogs(`kill-${victim}-${kill}`);
+    const at = new Date(from).toISOString();
+    console.log(`Kill ${kill} of a ${victim} at ${at} took ${round(took, 0)} ms: ${file}`);
   }
 
   /** Players of a killed proxy go to another one, and stay there. */
@@ -225,6 +243,7 @@ async function run(): Promise<void> {
   for (const victim of flags.what.split(",") as Victim[]) {
     const cluster = await ProcessCluster.start({
       ...{ apiservers: 3, proxies: 2, gameservers: 3, worlds: {} },
+      ...(KEEP_OVER_MS !== undefined && { settings: { "log.level": "debug" } }),
     });
     try {
       const bench = new KillBench(cluster, Number(flags.seed));

@@ -130,6 +130,11 @@ export class ApiserverChoice {
     return true;
   }
 
+  /** The one that was left because it was silent was gone: that is no sign of apiservers that are only busy. */
+  wasGone(): void {
+    this.stayMs = MIN_STAY_MS;
+  }
+
   private begin(): void {
     this.tried = 0;
     this.allRefused = true;

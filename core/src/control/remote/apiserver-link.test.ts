@@ -23,6 +23,8 @@ interface FakeApiserver {
   hangs?: boolean;
   /** Answers so late to a hello and to a ping. */
   slowMs?: number;
+  /** And so late to a ping alone. */
+  slowPingMs?: number;
 }
 
 function scene(options: Partial<ApiserverLinkOptions> = {}) {
@@ -43,9 +45,9 @@ function scene(options: Partial<ApiserverLinkOptions> = {}) {
         taken.take(channel, message, async (body) => {
           if (fake.refuses) return encodeRefusal(new ControlError("forbidden", `${node}: no`));
           if (fake.hangs) return await new Promise(() => {});
-          const { slowMs = 0 } = fake;
-          if (slowMs > 0 && (method === "hello" || method === "ping"))
-            await new Promise<void>((resolve) => clock.setTimer(slowMs, resolve));
+          const { slowMs = 0, slowPingMs = slowMs } = fake;
+          const lateMs = method === "ping" ? slowPingMs : method === "hello" ? slowMs : 0;
+          if (lateMs > 0) await new Promise<void>((resolve) => clock.setTimer(lateMs, resolve));
           if (method === "hello") {
             assert.equal(helloRequest.decode(body).software, "test");
             const hello = { version: 1, cluster: "c", node, software: "fake", leader };
@@ -185,6 +187,41 @@ test("one that is only late stays, and is doubted more and more seldom", async (
   assert.equal(link.connected?.node, first);
   assert.ok(link.counts.doubted >= 3 && link.counts.doubted <= 8, `${link.counts.doubted} doubts`);
   link.stop();
+});
+
+test("those that die one after another are replaced in half a second each", async () => {
+  const apiservers = ["api-1", "api-2", "api-3"];
+  const { link, linkedTo, network, serve, pass, clock } = scene({ apiservers });
+  for (const node of apiservers) await serve(node);
+  link.start();
+  await pass(5_000);
+  for (let deaths = 0; deaths < 8; deaths++) {
+    const dead = linkedTo();
+    assert.ok(dead !== undefined);
+    network.kill(dead);
+    const began = clock.now();
+    while (linkedTo() === dead) await pass(10);
+    assert.ok(clock.now() - began <= 600, `death ${deaths}: ${clock.now() - began} ms`);
+    await serve(dead);
+    await pass(2_500);
+  }
+  assert.equal(link.counts.connected, 9);
+  link.stop();
+  await pass(100);
+  assert.equal(clock.pending, 0);
+});
+
+test("busy ones that speak once they are left are left more and more seldom", async () => {
+  const { link, serve, pass, clock } = scene({ apiservers: ["api-1", "api-2"] });
+  // Another one is linked long before the answer comes.
+  for (const node of ["api-1", "api-2"]) await serve(node, { slowPingMs: 700 });
+  link.start();
+  await pass(60_000);
+  const { connected, doubted } = link.counts;
+  assert.ok(connected >= 5 && connected <= 8, `${connected} links, ${doubted} doubts`);
+  link.stop();
+  await pass(1_000);
+  assert.equal(clock.pending, 0);
 });
 
 test("with nobody else to go to, one that says nothing is given up after a while", async () => {

@@ -20,6 +20,7 @@ import {
   OLDEST_CONTROL_CALLS_VERSION,
 } from "./control-call-codec.ts";
 import type { ControlCalls } from "./control-calls.ts";
+import { LeftLink } from "./left-link.ts";
 import { MemberQuestions } from "./member-questions.ts";
 import { outcomeOf } from "./outcome.ts";
 
@@ -84,6 +85,9 @@ interface Standing {
   readonly link: Link;
   readonly channel: Channel;
   readonly hello: HelloAnswer;
+  /** Its link has ended, or it is left: then it may stay open for a while. */
+  readonly over: Promise<LinkClosed>;
+  leave(why: LinkClosed): void;
   congested: boolean;
 }
 
@@ -105,6 +109,8 @@ export class ApiserverLink implements ControlCalls {
   private beat: Beat | undefined;
   /** A link to another one, while the one that stands is doubted. Undefined when it comes to nothing. */
   private replacement: Promise<Standing | undefined> | undefined;
+  /** The one whose place another one took last. */
+  private left: LeftLink | undefined;
   private started = false;
   private stopped = false;
   readonly counts = { connected: 0, failed: 0, movedOn: 0, doubted: 0 };
@@ -186,6 +192,7 @@ export class ApiserverLink implements ControlCalls {
     const why: LinkClosed = { code: "closed", detail: "this node stops" };
     this.standing?.link.close(why);
     void this.replacement?.then((next) => next?.link.close(why));
+    this.left?.end();
     this.standing = undefined;
     this.stopAsking();
     this.pauses.endAll();
@@ -244,10 +251,11 @@ export class ApiserverLink implements ControlCalls {
         doubt: (isSilent) => this.doubt(standing, isSilent),
       },
     );
-    const closed = await link.closed;
+    const closed = await standing.over;
     this.stopAsking();
     if (this.stopped) return undefined;
     this.standing = undefined;
+    this.asked.lost(standing.channel);
     this.choice.lost(clock.now());
     const why = closed.detail ?? closed.code;
     logger.debug("The link to an apiserver has ended; another one is tried.", {
@@ -281,13 +289,20 @@ export class ApiserverLink implements ControlCalls {
       const reached = await this.reach(node, patienceMs);
       if (!reached.ok) this.counts.failed += 1;
       else if (isNeeded()) {
-        const detail = `it says nothing, and ${node} answers`;
-        doubted.link.close({ code: "closed", detail });
+        if (this.standing === doubted) this.leave(doubted, node);
         return reached.standing;
       } else reached.standing.link.close({ code: "closed", detail: "it is not needed" });
       if (!isNeeded()) break;
     }
     return undefined;
+  }
+
+  /** Whether leaving it was right shows afterwards: where it was not, nodes would run around among busy apiservers. */
+  private leave(doubted: Standing, next: string): void {
+    const { clock } = this.dependencies;
+    this.left?.end();
+    this.left = new LeftLink(doubted, { clock, gone: () => this.choice.wasGone() });
+    doubted.leave({ code: "closed", detail: `it says nothing, and ${next} answers` });
   }
 
   private async reach(node: string, patienceMs: number): Promise<Reached> {
@@ -301,6 +316,7 @@ export class ApiserverLink implements ControlCalls {
       const channel = link.channel(CONTROL_CHANNEL);
       channel.onMessage((message) => {
         if (this.standing?.channel === channel) this.beat?.heard();
+        this.left?.heard(channel);
         if (message.type === "answer" && message.group === NODES_GROUP)
           this.asked.answered(channel, message);
       });
@@ -334,7 +350,15 @@ export class ApiserverLink implements ControlCalls {
       const { error } = outcome.type === "answer" ? { error: new Error("stopped") } : outcome;
       return { ok: false, error, isRefusal: outcome.type === "refused" };
     }
-    const standing: Standing = { link, channel, hello: outcome.value, congested: false };
+    let leave: (why: LinkClosed) => void = () => {};
+    const left = new Promise<LinkClosed>((resolve) => {
+      leave = resolve;
+    });
+    const over = Promise.race([link.closed, left]);
+    const standing: Standing = {
+      ...{ link, channel, hello: outcome.value, over, congested: false },
+      leave: (why) => leave(why),
+    };
     channel.onDrain(() => {
       standing.congested = false;
     });
