@@ -62,3 +62,19 @@ test("a change of the same turn goes before: nobody is told that there was nothi
   watches.closeAll();
   scene.stop();
 });
+
+test("a node none of whose watches waits hears of another leader with its next question", async () => {
+  const { clock, scene } = await sceneOf("between questions");
+  const watches = new NodeWatches({ source: scene.store, clock });
+  for (const name of ["v", "w"]) watches.open(name, { prefix: "k/" });
+  watches.tellLeader();
+  const told = await watches.next("v");
+  assert.ok(told.type === "changed" && told.leader !== undefined);
+  // Once: the next questions wait for something to happen.
+  let answers = 0;
+  for (const name of ["v", "w"]) void watches.next(name).then(() => (answers += 1));
+  await settle();
+  assert.equal(answers, 0);
+  watches.closeAll();
+  scene.stop();
+});

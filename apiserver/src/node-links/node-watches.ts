@@ -28,6 +28,8 @@ export class NodeWatches {
   private readonly source: WatchSource;
   private readonly clock: Clock;
   private readonly entries = new Map<string, Entry>();
+  /** Another one leads, and no watch waited that could say so: the next question is answered at once. */
+  private isLeaderUntold = false;
 
   constructor({ source, clock }: { readonly source: WatchSource; readonly clock: Clock }) {
     this.source = source;
@@ -60,8 +62,11 @@ export class NodeWatches {
     if (entry === undefined) return Promise.resolve({ type: "ended" });
     if (entry.poll !== undefined)
       throw new ControlError("bad-request", `the watch ${name} is being asked already`);
-    const news = this.take(name, entry);
-    if (news !== undefined) return Promise.resolve(news);
+    const news = this.take(name, entry) ?? (this.isLeaderUntold ? this.idle(entry) : undefined);
+    if (news !== undefined) {
+      if (news.type === "changed") this.isLeaderUntold = false;
+      return Promise.resolve(news);
+    }
     return new Promise((answer) => {
       const timer = this.clock.setTimer(LONG_POLL_MS, () => this.answer(entry, this.idle(entry)));
       entry.poll = { timer, answer };
@@ -77,7 +82,10 @@ export class NodeWatches {
     this.answer(entry, { type: "ended" });
   }
 
-  /** Another one leads: the node hears of it with a watch that waits, if there is one. */
+  /**
+   * Another one leads: the node hears of it with a watch that waits, or else with the next question. A node that has
+   * just come here has opened its watches and asked none of them yet, and that is when leaders are elected.
+   */
   tellLeader(): void {
     for (const [name, entry] of this.entries) {
       if (entry.poll === undefined) continue;
@@ -85,6 +93,7 @@ export class NodeWatches {
       this.answer(entry, this.take(name, entry) ?? this.idle(entry));
       return;
     }
+    this.isLeaderUntold = true;
   }
 
   closeAll(): void {
