@@ -32,7 +32,8 @@ export class Attachment {
   /** Of an attach from another timeline: numbers above it mean other messages to the client. */
   sharedSeq: number | undefined;
   ack = false;
-  resync = false;
+  /** Highest message that came and was not taken, because one before it was missing or the queue was full; 0 for none. */
+  private droppedSeq = 0;
 
   constructor(peer: number, number: number, session: SessionState | undefined) {
     this.peer = peer;
@@ -111,12 +112,25 @@ export class Attachment {
       : viewer.$cell;
   }
 
+  /** A message was not taken; the client is asked for it at the end of the tick. */
+  dropped(seq: number): void {
+    this.droppedSeq = Math.max(this.droppedSeq, seq);
+  }
+
+  /**
+   * Something has to be sent again. What was dropped and came again within the tick does not count: behind a move
+   * what its proxy kept is followed at once by all that the client sends again.
+   */
+  private get lacksMessages(): boolean {
+    return this.session !== undefined && this.droppedSeq > this.session.appliedSeq;
+  }
+
   /** True when this tick has something for this client besides topics. */
   hasNews(): boolean {
     return (
       this.full ||
       this.ack ||
-      this.resync ||
+      this.lacksMessages ||
       this.slotChanges.length > 0 ||
       this.privateCount > 0 ||
       this.isBehind
@@ -129,7 +143,7 @@ export class Attachment {
 
   /** Writes this client's entry of the batch (core/src/wire/downstream.ts) and forgets the news. */
   write(writer: ByteWriter, privateRecords: Uint8Array | undefined): void {
-    const { session } = this;
+    const { session, lacksMessages } = this;
     const messages =
       session !== undefined && session.outSeq > this.sentSeq
         ? session.outbox.filter((m) => m.seq > this.sentSeq).slice(0, MAX_MESSAGES_PER_TICK)
@@ -141,7 +155,7 @@ export class Attachment {
         (this.full ? SessionFlag.full : 0) |
         (messages.length > 0 ? SessionFlag.messages : 0) |
         (this.ack ? SessionFlag.ack : 0) |
-        (this.resync ? SessionFlag.resync : 0),
+        (lacksMessages ? SessionFlag.resync : 0),
     );
     if (this.slotChanges.length > 0) {
       writer.varint(this.slotChanges.length);
@@ -160,13 +174,13 @@ export class Attachment {
       }
     }
     if (this.ack) writer.varint(session?.appliedSeq ?? 0);
-    if (this.resync) writer.varint(session?.appliedSeq ?? 0);
+    if (lacksMessages) writer.varint(session?.appliedSeq ?? 0);
     this.sentSeq = messages.at(-1)?.seq ?? session?.outSeq ?? 0;
     this.slotChanges = [];
     this.fresh.length = 0;
     this.privateCount = 0;
     this.full = false;
     this.ack = false;
-    this.resync = false;
+    this.droppedSeq = 0;
   }
 }

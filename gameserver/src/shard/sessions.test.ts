@@ -112,6 +112,23 @@ test("messages are applied once, in order; a gap is asked for again", () => {
   assert.deepEqual(heard.slice(2), ["ann: three", "ann: four"]);
 });
 
+test("a gap that closes within the tick is not asked for", () => {
+  const { test, heard } = listening();
+  const ann = test.join("ann");
+  heard.length = 0;
+  // Behind a move: what the proxy kept comes first, what the client sends again right after it.
+  for (const seq of [3, 4, 1, 2, 3, 4, 5]) ann.say(`${seq}`, seq);
+  test.tick();
+  assert.deepEqual(
+    heard,
+    [1, 2, 3, 4, 5].map((seq) => `ann: ${seq}`),
+  );
+  assert.deepEqual([ann.acked, ann.resynced], [5, undefined]);
+  for (const seq of [8, 6]) ann.say(`${seq}`, seq);
+  test.tick();
+  assert.deepEqual([ann.acked, ann.resynced], [6, 6], "8 still lacks 7");
+});
+
 test("of inputs each number is applied once, older ones are dropped", () => {
   const { test, heard } = listening();
   const ann = test.join("ann");

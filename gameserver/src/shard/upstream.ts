@@ -103,7 +103,7 @@ export class Upstream {
       if (this.queue.isFull) {
         this.dropped += 1;
         this.refused(mark, traced, attachment.session?.id);
-        attachment.resync ||= entry.kind === UpstreamKind.message;
+        if (entry.kind === UpstreamKind.message) attachment.dropped(entry.n);
         continue;
       }
       const event = this.enqueue(attachment, entry);
@@ -225,7 +225,7 @@ function takeNumber(
     return "applied";
   }
   if (n > session.appliedSeq + 1) {
-    attachment.resync = true;
+    attachment.dropped(n);
     return "gap";
   }
   attachment.ack = true;
