@@ -65,7 +65,11 @@ test("frames come out whole, however the stream is cut", () => {
 test("frames: too long, no varint, and stopping in the middle", () => {
   const push = (bytes: Uint8Array) => new FrameSplitter(100).push(bytes, () => true);
   assert.equal(push(Uint8Array.of(101)), "too-large");
-  assert.equal(push(Uint8Array.of(0x80, 0x80, 0x80, 0x80)), "bad-message");
+  // However large: 2^40, and 2^32 + 1, of which 32 bits are a length that would do.
+  assert.equal(push(Uint8Array.of(0x80, 0x80, 0x80, 0x80, 0x80, 0x20)), "too-large");
+  assert.equal(push(Uint8Array.of(0x81, 0x80, 0x80, 0x80, 0x10)), "too-large");
+  assert.equal(push(new Uint8Array(8).fill(0x80)), "bad-message");
+  assert.equal(push(Uint8Array.of(0x82, 0x80, 0x80, 0x80, 0, 7, 8)), undefined);
   const got: number[] = [];
   new FrameSplitter(100).push(Uint8Array.of(1, 7, 1, 8), (item) => {
     got.push(item[0] ?? 0);

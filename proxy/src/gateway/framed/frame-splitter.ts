@@ -1,5 +1,5 @@
-/** Longest length prefix that can stand for an allowed length. */
-const MAX_PREFIX_BYTES = 4;
+/** Longest varint of docs/protocol.md, section 2. */
+const MAX_PREFIX_BYTES = 8;
 /** A body that comes in pieces is gathered in a buffer that grows from here with what has come. */
 const FIRST_BUFFER_BYTES = 1024;
 
@@ -55,8 +55,8 @@ export class FrameSplitter {
   }
 
   private readPrefix(byte: number): SplitProblem | undefined {
-    // At most four bytes of seven bits: far from where shifts lose bits.
-    this.prefix += (byte & 0x7f) << (7 * this.prefixBytes);
+    // A product, not a shift: it is exact beyond 32 bits, and what is above the limit ends here at once.
+    this.prefix += (byte & 0x7f) * 0x80 ** this.prefixBytes;
     this.prefixBytes += 1;
     if (this.prefix > this.maxBytes) return "too-large";
     if (byte >= 0x80) return this.prefixBytes >= MAX_PREFIX_BYTES ? "bad-message" : undefined;
