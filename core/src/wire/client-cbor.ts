@@ -21,6 +21,9 @@ const TRUE = 0xf5;
 const NULL = 0xf6;
 const FLOAT64 = 0xfb;
 const MAX_U32 = 0xffff_ffff;
+const MAX_ASCII = 0x7f;
+/** Characters of a text that is written one by one. */
+const MAX_SPELLED = 32;
 
 const textDecoder = new TextDecoder("utf-8", { fatal: true });
 const textEncoder = new TextEncoder();
@@ -119,7 +122,22 @@ export function writeBytes(writer: ByteWriter, bytes: Uint8Array): void {
   writer.raw(bytes);
 }
 
+/** The encoder makes a buffer for each text, and a welcome has some forty: short ones of ASCII do without. */
 export function writeText(writer: ByteWriter, value: string): void {
+  if (value.length > MAX_SPELLED) return writeEncoded(writer, value);
+  const start = writer.length;
+  writeHead(writer, Major.text, value.length);
+  for (let i = 0; i < value.length; i++) {
+    const code = value.charCodeAt(i);
+    if (code > MAX_ASCII) {
+      writer.length = start;
+      return writeEncoded(writer, value);
+    }
+    writer.u8(code);
+  }
+}
+
+function writeEncoded(writer: ByteWriter, value: string): void {
   const bytes = textEncoder.encode(value);
   writeHead(writer, Major.text, bytes.length);
   writer.raw(bytes);
@@ -136,12 +154,15 @@ export function writeCbor(writer: ByteWriter, value: CborValue): void {
     writeHead(writer, Major.array, value.length);
     for (const item of value) writeCbor(writer, item);
   } else {
-    const entries = Object.entries(value);
-    const present = entries.filter(([, item]) => item !== undefined);
-    writeHead(writer, Major.map, present.length);
-    for (const [key, item] of present) {
+    const keys = Object.keys(value);
+    let count = 0;
+    for (const key of keys) if (value[key] !== undefined) count += 1;
+    writeHead(writer, Major.map, count);
+    for (const key of keys) {
+      const item = value[key];
+      if (item === undefined) continue;
       writeText(writer, key);
-      writeCbor(writer, item ?? null);
+      writeCbor(writer, item);
     }
   }
 }

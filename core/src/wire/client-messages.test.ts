@@ -45,6 +45,21 @@ const HELLO: { [key: string]: CborValue } = {
   lastReceived: 0,
 };
 
+test("texts are UTF-8, whatever they are of, behind what was written before", () => {
+  const texts = fc.string({
+    unit: fc.constantFrom("a", "~", "\u007f", "\u0080", "é", "€", "😀", "\ud800"),
+  });
+  fc.assert(
+    fc.property(fc.array(texts, { maxLength: 4 }), (few) => {
+      const values = [...few, "x".repeat(40), "x".repeat(32), `${"x".repeat(31)}é`];
+      const utf8 = values.map((value) => Buffer.from(value, "utf8"));
+      const head = (n: number) => (n < 24 ? [0x60 + n] : [0x78, n]);
+      const expected = utf8.flatMap((bytes) => [...head(bytes.length), ...bytes]);
+      assert.deepEqual([...cbor(values)], [0x80 + values.length, ...expected]);
+    }),
+  );
+});
+
 function refusal(bytes: Uint8Array): string {
   const message = decodeClientMessage(bytes);
   return message.type === "malformed" ? `${message.code}: ${message.reason}` : message.type;
