@@ -44,6 +44,18 @@ test("overload slows time down and says so, once per step, and recovers", () => 
   assert.equal(pace.current, 0);
 });
 
+test("a tick that is made early moves those behind it, one that is late moves nothing", () => {
+  const pace = new Pace(20, 0, 0);
+  run(pace, 1, 1);
+  pace.hasten(2, 70);
+  assert.equal(pace.dueAt(2), 70);
+  assert.equal(pace.dueAt(3), 120);
+  pace.hasten(2, 90);
+  assert.equal(pace.dueAt(3), 120);
+  pace.made(2, 70, 71);
+  assert.equal(pace.perMille, 1000);
+});
+
 test("a shard that was idle goes on at the tick of the moment, without dilation", () => {
   const pace = new Pace(20, 0, 0);
   pace.made(1, 50, 51);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
+import type { ToShard } from "@atlasnet/core";
 import { SimClock } from "@atlasnet/core/sim";
 import { ShardSchedule } from "./shard-schedule.ts";
 
@@ -112,29 +113,80 @@ describe("a shard's next tick", () => {
     assert.equal(schedule.take(clock.now() + 5, schedule.due()), 30);
   });
 
-  test("is held up for players who come back, until they are there", () => {
-    const schedule = make();
-    shard.busy = true;
-    schedule.begin(shard, { tickRate: 20, hasTick: true }, 1_000);
-    schedule.expect(1, 1_000);
-    assert.equal(schedule.due(), 1_000 + TICK_MS);
-    const address = { shard: "arena/0", epoch: 1, attach: 1 };
-    schedule.saw([{ type: "detach", ...address }]);
-    assert.equal(schedule.due(), 1_000 + TICK_MS);
-    const who = { account: "ann", name: "", data: null, stream: new Uint8Array(8), attempt: 1 };
-    schedule.saw([{ type: "attach", ...address, ...who, firstUnacked: 1, lastReceived: 0 }]);
-    assert.equal(schedule.due(), 1_000, "everybody is there");
-  });
+  const address = { shard: "arena/0", epoch: 1, attach: 1 };
+  const who = { account: "ann", name: "", data: null, stream: new Uint8Array(8), attempt: 1 };
+  const attach: ToShard = { type: "attach", ...address, ...who, firstUnacked: 1, lastReceived: 0 };
 
-  test("is no sign of overload when it was held up for players who never came", () => {
+  /** One that took over and expects so many players; its first tick is due at `TICK_MS`. */
+  function tookOver(players: number): ShardSchedule {
     const schedule = make(true);
     schedule.begin(shard, { tickRate: 20, hasTick: true }, TICK_MS);
     shard.busy = true;
-    schedule.expect(1, TICK_MS);
-    assert.equal(schedule.due(), 2 * TICK_MS);
-    clock.advance(2 * TICK_MS + 5);
+    schedule.expect(players, TICK_MS);
+    return schedule;
+  }
+
+  test("is held up for players who come back, until they are there", () => {
+    const schedule = tookOver(1);
+    assert.equal(schedule.due(), 1.5 * TICK_MS);
+    schedule.saw([{ type: "detach", ...address }]);
+    assert.equal(schedule.due(), 1.5 * TICK_MS);
+    schedule.saw([attach]);
+    assert.equal(schedule.due(), TICK_MS, "everybody is there");
+  });
+
+  test("is no sign of overload when it was held up for players who never came", () => {
+    const schedule = tookOver(1);
+    clock.advance(1.5 * TICK_MS + 5);
     assert.equal(makeTick(schedule), 1);
     assert.equal(schedule.pace.perMille, 1000);
     assert.equal(schedule.due(), 2 * TICK_MS, "what was held up is made up for");
+  });
+
+  test("is made at once when the last players come behind the first one, and the others follow in step", () => {
+    const schedule = tookOver(2);
+    clock.advance(1.5 * TICK_MS);
+    schedule.saw([attach]);
+    makeTick(schedule);
+    clock.advance(5);
+    assert.equal(schedule.due(), 2 * TICK_MS);
+    schedule.saw([attach]);
+    assert.equal(schedule.due(), clock.now());
+    assert.equal(makeTick(schedule), 2);
+    assert.equal(schedule.due(), clock.now() + TICK_MS);
+    assert.equal(schedule.pace.perMille, 1000);
+    clock.advance(5);
+    schedule.saw([attach]);
+    assert.equal(schedule.due(), clock.now() - 5 + TICK_MS, "nobody else is worth another one");
+  });
+
+  test("is not made earlier for who comes long after the others, nor later when it is late already", () => {
+    const late = tookOver(1);
+    clock.advance(1.5 * TICK_MS);
+    makeTick(late);
+    clock.advance(0.75 * TICK_MS);
+    late.saw([attach]);
+    assert.equal(late.due(), 2 * TICK_MS);
+    clock = new SimClock();
+    shard = new FakeShard();
+    const gone = tookOver(1);
+    for (let n = 1; n <= 7; n++) {
+      clock.advance(TICK_MS);
+      makeTick(gone);
+    }
+    clock.advance(5);
+    gone.saw([attach]);
+    assert.equal(gone.due(), 8 * TICK_MS);
+  });
+
+  test("does not come early while it stands still", () => {
+    const schedule = tookOver(1);
+    clock.advance(1.5 * TICK_MS);
+    makeTick(schedule);
+    schedule.standStill(true);
+    clock.advance(10);
+    schedule.saw([attach]);
+    schedule.standStill(false);
+    assert.equal(schedule.due(), 2 * TICK_MS + 10);
   });
 });

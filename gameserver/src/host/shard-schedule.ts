@@ -25,8 +25,10 @@ export class ShardSchedule {
   private shard: Scheduled;
   private rhythm: Rhythm;
   private current: Pace;
-  /** Who is expected back before the first tick, if anybody is. */
+  /** Who is expected back, if anybody is. */
   private returning: Returning | undefined;
+  /** The first tick since `expect` was made. */
+  private goesOn = false;
   /** Since when it stands still, on the clock: that time does not count. */
   private stillSince: number | undefined;
   /** Nothing was left to do after the last tick: the time until the next one is no delay. */
@@ -68,16 +70,23 @@ export class ShardSchedule {
     this.wokeAt = store.tick + skippedTicks(waking, { nextTimer, tickRate });
   }
 
-  /** So many players come back before the first tick, which is due at `dueAt`, and held up for them. */
+  /**
+   * So many players come back around the first tick, which is due at `dueAt`: it is held up for them, and when the last
+   * ones come behind it, the next one is made at once.
+   */
   expect(players: number, dueAt: number): void {
     this.returning = new Returning(players, { dueAt, intervalMs: 1000 / this.rhythm.tickRate });
+    this.goesOn = false;
     // Nor does the world's time run slower for it.
     this.rested = true;
   }
 
   /** What came from a proxy: perhaps somebody who was expected. */
   saw(messages: readonly ToShard[]): void {
-    if (this.returning?.saw(messages)) this.returning = undefined;
+    if (!this.returning?.saw(messages)) return;
+    this.returning = undefined;
+    if (!this.goesOn || this.stillSince !== undefined) return;
+    this.current.hasten(this.nextTick, this.clock.now());
   }
 
   /**
@@ -98,7 +107,7 @@ export class ShardSchedule {
     const next = this.nextTick;
     if (this.shard.busy) {
       const at = this.current.dueAt(next);
-      return this.returning?.heldUp(at) ?? at;
+      return this.goesOn ? at : (this.returning?.heldUp(at) ?? at);
     }
     const due = this.shard.nextDue();
     return due === Number.POSITIVE_INFINITY ? due : this.current.dueAt(Math.max(due, next));
@@ -110,7 +119,8 @@ export class ShardSchedule {
 
   /** The tick to be made at `startedAt`, when one was due at `nextAt`. */
   take(startedAt: number, nextAt: number): number {
-    this.returning = undefined;
+    this.goesOn = true;
+    if (this.returning?.isOver(startedAt)) this.returning = undefined;
     // A shard that was idle goes on at the tick of this moment, not where it stopped.
     if (this.rested || startedAt - nextAt > 10 * this.current.intervalMs)
       this.current.rest(startedAt);
