@@ -1,6 +1,7 @@
 // npm run smoke: starts the built server as its users do, joins the arena over WebSocket and TCP,
 // stops it, and starts it again on the same data; then the same with a gameserver and a proxy as
-// processes of their own; then the README's walk of a cluster, as it stands there. Runs on whatever Node runs this script; arguments go on to the first server.
+// processes of their own; then the README's walk of a cluster, as it stands there (not with --brief). Runs on whatever
+// Node runs this script; other arguments go on to the first server.
 import "./lib/check-node.mjs";
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -17,6 +18,8 @@ import { root } from "./lib/workspace.mjs";
 
 /** How long each wait may take: far longer than it does, for a machine that is busy. */
 const PATIENCE_MS = 20_000;
+
+const OWN_FLAGS = ["--no-build", "--brief"];
 
 const steps = new Steps("smoke");
 
@@ -44,7 +47,8 @@ await main(async () => {
       });
     });
     if (hasQuic()) await cluster(path.join(work, "cluster"));
-    if (hasQuic() && process.platform !== "win32") await walk(path.join(work, "walk"));
+    if (hasQuic() && process.platform !== "win32" && !process.argv.includes("--brief"))
+      await walk(path.join(work, "walk"));
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
@@ -53,7 +57,7 @@ await main(async () => {
 
 /** A server from start to stop, with `body` while it is ready. */
 async function session(dataDir, name, body) {
-  const args = process.argv.slice(2).filter((arg) => arg !== "--no-build");
+  const args = process.argv.slice(2).filter((arg) => !OWN_FLAGS.includes(arg));
   return whileRunning(await startMonolith({ dataDir, args }), name, body);
 }
 

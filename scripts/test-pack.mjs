@@ -68,12 +68,10 @@ async function importPackage(game, dir, name) {
   for (const program of Object.values(typeof bin === "string" ? { name: bin } : (bin ?? {})))
     await runNode([path.join(dir, program), "--help"], { cwd: game, capture: true });
   const subpaths = Object.keys(exports ?? {}).filter((subpath) => !subpath.includes("*"));
-  for (const subpath of subpaths) {
-    const specifier = name + subpath.slice(1);
-    await runNode(["--input-type=module", "-e", `await import(${JSON.stringify(specifier)})`], {
-      cwd: game,
-    });
-  }
+  const imports = subpaths.map(
+    (subpath) => `await import(${JSON.stringify(name + subpath.slice(1))});`,
+  );
+  await runNode(["--input-type=module", "-e", imports.join("\n")], { cwd: game });
 }
 
 function checkContents(dir) {

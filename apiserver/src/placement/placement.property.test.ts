@@ -189,7 +189,7 @@ describe("whatever happens", () => {
           cluster.settle();
           checkSettled(cluster);
         }),
-        { numRuns: 8 },
+        { numRuns: 4 },
       );
     });
 });
@@ -217,7 +217,7 @@ test("nodes are asked for what they may have and have room for", () => {
       cluster.advance(20_000, check);
       checkSettled(cluster);
     }),
-    { numRuns: 40 },
+    { numRuns: 15 },
   );
 });
 
@@ -242,7 +242,7 @@ test("equal worlds are spread as evenly as the nodes allow", () => {
         assert.ok(Math.max(...loads) - Math.min(...loads) <= bound + 1e-9, loads.join(" "));
       },
     ),
-    { numRuns: 30 },
+    { numRuns: 15 },
   );
 });
 

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createNoopMeter, type Meter, ProxyTracerProvider, type Tracer } from "@opentelemetry/api";
-import type { metrics, resources } from "@opentelemetry/sdk-node";
+import type { Resource } from "@opentelemetry/resources";
+import type { InstrumentType as Instrument } from "@opentelemetry/sdk-metrics";
 import { type Logger, noopLogger } from "../logging/logger.ts";
 import { TellingExporter } from "./telling-exporter.ts";
 
@@ -84,15 +85,16 @@ export class Telemetry {
 
   private async load(): Promise<Running> {
     const { service, version, node, otlpEndpoint } = this.options;
-    // Its providers, but not its NodeSDK, which is one for the whole process.
-    const [{ metrics: sdk, resources }, { PrometheusExporter }] = await Promise.all([
-      import("@opentelemetry/sdk-node"),
+    // What metrics need of the SDK. All of it, with its exporters, is loaded for traces only: it takes as long as the rest.
+    const [sdk, { resourceFromAttributes }, { PrometheusExporter }] = await Promise.all([
+      import("@opentelemetry/sdk-metrics"),
+      import("@opentelemetry/resources"),
       import("@opentelemetry/exporter-prometheus"),
     ]);
     const { AggregationTemporality, InstrumentType } = sdk;
     /** The SDK would tell the last value of what is gone (a world, a link) for as long as the process lives. */
     class PresentGauges extends PrometheusExporter {
-      override selectAggregationTemporality(type: metrics.InstrumentType) {
+      override selectAggregationTemporality(type: Instrument) {
         return type === InstrumentType.OBSERVABLE_GAUGE
           ? AggregationTemporality.DELTA
           : super.selectAggregationTemporality(type);
@@ -100,7 +102,7 @@ export class Telemetry {
     }
     // Our own server serves it, beside /live and /ready.
     const exporter = new PresentGauges({ preventServerStart: true, withoutScopeInfo: true });
-    const resource = resources.resourceFromAttributes({
+    const resource = resourceFromAttributes({
       "service.name": service,
       "service.version": version,
       "service.instance.id": node,
@@ -120,7 +122,8 @@ export class Telemetry {
   }
 }
 
-async function tracesTo(endpoint: string, resource: resources.Resource, logger: Logger) {
+/** Its providers, but not its NodeSDK, which is one for the whole process. */
+async function tracesTo(endpoint: string, resource: Resource, logger: Logger) {
   const [{ OTLPTraceExporter }, { tracing }] = await Promise.all([
     import("@opentelemetry/exporter-trace-otlp-proto"),
     import("@opentelemetry/sdk-node"),

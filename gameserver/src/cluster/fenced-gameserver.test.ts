@@ -12,7 +12,7 @@ import {
   UpstreamKind,
 } from "@atlasnet/core";
 import { systemClock } from "@atlasnet/core/node";
-import { TinyStore } from "@atlasnet/core/testing";
+import { reached, TinyStore } from "@atlasnet/core/testing";
 import { ByteReader, ByteWriter, compileDefinition, defineWorld, text } from "@atlasnet/world";
 import { Gameserver } from "../server/gameserver.ts";
 import { FakeControlPlane } from "../testing/fake-control-plane.ts";
@@ -118,9 +118,7 @@ async function scene(t: TestContext) {
       for (const { payload } of messages)
         words.push(String(said?.codec.decode(new ByteReader(payload))["text"]));
   });
-  const until = async (holds: () => boolean) => {
-    while (!holds()) await new Promise((resolve) => setImmediate(resolve));
-  };
+  const until = reached;
   const epoch = () => server.hosted[0]?.epoch;
   let attaches = 0;
   type Again = Partial<{ session: number; timeline: number }>;

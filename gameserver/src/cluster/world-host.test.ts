@@ -3,7 +3,7 @@ import { beforeEach, describe, test } from "node:test";
 import { type Clock, noopLogger, worldKey } from "@atlasnet/core";
 import { settle, systemClock } from "@atlasnet/core/node";
 import { SeededRandom, SimClock, SimDisk } from "@atlasnet/core/sim";
-import { TinyStore } from "@atlasnet/core/testing";
+import { reached, TinyStore } from "@atlasnet/core/testing";
 import type { Ownership } from "../durability/plan-run.ts";
 import type { WorldRequest } from "../server/hosted-world.ts";
 import { type NewestSnapshot, WorldSnapshots } from "../snapshots/world-snapshots.ts";
@@ -150,7 +150,7 @@ describe("a node of a control plane", () => {
     control.createWorld("arena", {}, "g");
     await worlds.until(() => worlds.running.has("arena"));
     const first = worlds.running.get("arena")?.epoch ?? 0;
-    while (host.count("open") === 0) await new Promise((resolve) => setImmediate(resolve));
+    await reached(() => host.count("open") > 0);
     const renewed = await host.renew("arena/0");
     assert.ok(renewed.epoch > first);
     assert.equal(renewed.lastTurn, 1);

@@ -14,7 +14,7 @@ import {
   snapshotKey,
 } from "@atlasnet/core";
 import { NodeDisk, noopMeter, systemClock } from "@atlasnet/core/node";
-import { type TinyStore, wrappedLink } from "@atlasnet/core/testing";
+import { reached, type TinyStore, wrappedLink } from "@atlasnet/core/testing";
 import { ByteReader, compileDefinition, defineWorld, text } from "@atlasnet/world";
 import { WorldHost } from "../cluster/world-host.ts";
 import { WorldModules } from "../cluster/world-modules.ts";
@@ -256,10 +256,8 @@ export function holdRecords({ control: { store } }: CountingNode): readonly (() 
   return held;
 }
 
-/** Waits for a state that another thread brings about. */
-export async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setImmediate(resolve));
-}
+/** Waits for a state that another thread brings about, and leaves the processor to it. */
+export const until = reached;
 
 /** A link whose messages are heard in another way than they were sent. */
 function heard(link: Link, hears: (message: LinkMessage) => LinkMessage | undefined): Link {
