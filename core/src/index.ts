@@ -21,7 +21,12 @@ export type { ConfigFile, ConfigFlag, ConfigSources } from "./config/gathering.t
 export { type Origin, originText } from "./config/origin.ts";
 export type { HostFacts } from "./config/setting.ts";
 export type { SettingPath, SettingValues } from "./config/settings.ts";
-export type { ModuleConfig, ServiceConfig, WorldConfig } from "./config/world-settings.ts";
+export {
+  type ModuleConfig,
+  type ServiceConfig,
+  WORLD_NAME_ALLOWED,
+  type WorldConfig,
+} from "./config/world-settings.ts";
 export {
   ControlError,
   type ControlErrorCode,
@@ -153,6 +158,7 @@ export {
   mirrorKey,
   moduleKey,
   movedKey,
+  NODE_NAME_ALLOWED,
   NODES,
   nodeKey,
   ownerKey,

@@ -57,12 +57,16 @@ export function placementStatus(facts: PlacementFacts): PlacementStatus {
   const mirrored = whyMirrored(facts);
   if (mirrored !== undefined) return { state: "unplaced", why: [mirrored] };
   const wanted = shard.record?.wanted;
-  if (wanted !== undefined) return { state: "wanted", why: [whyNotClaimed(wanted, nodes)] };
-  if (record.failover === "manual" && owner.record?.state === "owned")
+  const asked = wanted === undefined ? undefined : nodes.get(wanted)?.record;
+  // Whoever is asked and gone is not replaced: for people it is the wish of before.
+  const isLeft = record.failover === "manual" && owner.record?.state === "owned";
+  if (wanted !== undefined && !(isLeft && asked?.state !== "ready"))
+    return { state: "wanted", why: [whyNotClaimed(wanted, nodes)] };
+  if (isLeft)
     return {
       state: "unplaced",
       why: [
-        `It ran on ${owner.record.node}, which is gone, and its failover is manual: it waits for that node or for an operator.`,
+        `It ran on ${owner.record?.node}, which is gone, and its failover is manual: it waits for that node. With \`atlasnet world update --failover automatic\` it begins elsewhere, from its newest recorded snapshot if there is one.`,
       ],
     };
   return { state: "unplaced", why: whyNowhere(record, nodes) };

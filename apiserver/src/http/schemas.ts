@@ -5,6 +5,8 @@ import {
   MAX_KEY_BYTES,
   MAX_RANGE_ITEMS,
   MAX_VALUE_BYTES,
+  NODE_NAME_ALLOWED,
+  WORLD_NAME_ALLOWED,
 } from "@atlasnet/core";
 import * as v from "valibot";
 
@@ -16,12 +18,12 @@ export const revisionNumber = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
 export const nodeName = v.pipe(
   v.string(),
   v.maxLength(64),
-  v.check(isNodeName, "the id of a node is needed"),
+  v.check(isNodeName, `the id of a node is needed: ${NODE_NAME_ALLOWED}`),
 );
 export const worldName = v.pipe(
   v.string(),
   v.maxLength(64),
-  v.check(isWorldName, "the name of a world is needed"),
+  v.check(isWorldName, `the name of a world is needed: ${WORLD_NAME_ALLOWED}`),
 );
 
 /** A revision in a query. */

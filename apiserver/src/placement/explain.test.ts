@@ -40,7 +40,9 @@ describe("a world that is somewhere", () => {
     cluster.kill("gs-1");
     cluster.addNode("gs-2");
     cluster.advance(10_000);
-    assert.equal(explain().state, "waiting");
+    const { state, problems } = explain();
+    assert.equal(state, "waiting");
+    assert.match(problems[0] ?? "", /waits for gs-1 .*world update arena --failover automatic/);
     cluster.addNode("gs-1");
     assert.equal(explain().owner, "gs-1");
   });

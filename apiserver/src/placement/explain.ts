@@ -79,7 +79,9 @@ export function explainWorld(view: ClusterView, name: string): Explanation {
     return { ...base, state: "claiming", ...nothing, problems };
   }
   if (world.failover === "manual" && shard.owner !== undefined) {
-    const problems = [`it waits for ${shard.owner.id} to come back: its failover is manual`];
+    const problems = [
+      `it waits for ${shard.owner.id} to come back: its failover is manual; \`atlasnet world update ${name} --failover automatic\` has it begin elsewhere, from its newest recorded snapshot if there is one`,
+    ];
     return { ...base, state: "waiting", ...nothing, problems };
   }
   return { ...base, ...whyNowhere(view, world, shard) };

@@ -51,6 +51,8 @@ const STORED = /^((?:@[^@/\s]+\/)?[^@/\\\s.][^@/\\\s]*)@(\d+\.\d+\.\d+\S*)$/;
 
 /** A module as the API takes it. */
 export function moduleOf(text: string) {
+  if (text === "")
+    throw new UsageError('--module: found "", allowed: NAME@VERSION as in arena@1.2.0, or a path');
   const [, name, version] = STORED.exec(text) ?? [];
   return name === undefined || version === undefined
     ? ({ source: "node", path: text } as const)

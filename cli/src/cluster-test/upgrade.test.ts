@@ -90,7 +90,10 @@ chaos(
 
     const failed = await operate(cluster, ...upgrade("tally@2.1.0"), "--wait");
     assert.equal(failed.code, 1, failed.talk);
-    assert.match(failed.talk, new RegExp(`stays on ${second.node}: .*nothing is not defined`));
+    assert.match(
+      failed.talk,
+      new RegExp(`did not move from ${second.node} to .*: .*nothing is not defined`),
+    );
     await run("node", "cordon", first.node);
     const nowhere = await operate(cluster, ...upgrade("tally@3.0.0"));
     assert.equal(nowhere.code, 3, nowhere.talk);

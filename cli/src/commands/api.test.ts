@@ -513,7 +513,7 @@ test("wrong command lines, wrong tokens, nobody there: each with its code and wh
   assert.match(nobody.talk, /no apiserver answers at http:\/\/127\.0\.0\.1:1 \(unreachable\)/);
   const address = await runIn({ ...env, ATLASNET_API: "127.0.0.1" }, "node", "ls");
   assert.match(address.talk, /Allowed: http:\/\/HOST:PORT/);
-  const bad = await run("world", "create", "no name", "--module", "m");
+  const bad = await run("world", "create", "w", "--module", "m".repeat(1025));
   assert.equal(bad.code, 1);
-  assert.match(bad.talk, /the name of a world is needed \(bad-request\)/);
+  assert.match(bad.talk, /body\.module\.path: .*1025 \(bad-request\)/);
 });

@@ -30,6 +30,36 @@ test("options out of their bounds are refused by name, with what is allowed", as
   }
 });
 
+test("what cannot be a name is refused with what can", async () => {
+  const world = "letters, digits, - and _, at most 64, a letter first";
+  const node = "letters, digits, ., - and _, at most 64, a letter or digit first";
+  const create = ["world", "create"];
+  const cases: [string[], string, string, string][] = [
+    [[...create, "my world", "--module", "m"], "<world>", "my world", world],
+    [[...create, "w", "--module", "m", "--on", "gs 1"], "--on", "gs 1", node],
+    [[...create, "w", "--module", ""], "--module", "", "NAME@VERSION as in arena@1.2.0, or a path"],
+    [["world", "show", "a/0"], "<world>", "a/0", world],
+    [["world", "wake", "1st"], "<world>", "1st", world],
+    [["world", "update", ".", "--weight", "2"], "<world>", ".", world],
+    [["world", "rm", ""], "<world>", "", world],
+    [["world", "restore-from-snapshot", "../w", "--yes"], "<world>", "../w", world],
+    [["world", "migrate", "w", "--to", ""], "--to", "", node],
+    [["world", "migrate", "--all-from", "-"], "--all-from", "-", node],
+    [["world", "upgrade", "w", "--module", "m", "--to", "gs/2"], "--to", "gs/2", node],
+    [["migration", "cancel", "w/0"], "<world>", "w/0", world],
+    [["node", "show", "gs 1"], "<node>", "gs 1", node],
+    [["node", "drain", "*"], "<node>", "*", node],
+    [["node", "rm", ""], "<node>", "", node],
+    [["raft", "rm", "api 1"], "<id>", "api 1", node],
+    [["raft", "add", "api/4", "--address", "h:1"], "<id>", "api/4", node],
+  ];
+  for (const [command, place, found, allowed] of cases) {
+    const { code, out, talk } = await runCommand(command, { env });
+    assert.deepEqual([code, out], [2, ""], talk);
+    assert.equal(talk.trimEnd(), `error: ${place}: found "${found}", allowed: ${allowed} (usage)`);
+  }
+});
+
 test("what is at the bounds is asked for", async () => {
   for (const option of [
     ["--sleep-after", "0"],

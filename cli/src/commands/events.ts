@@ -55,7 +55,7 @@ function eventText({ kind, name, change, modified, record = {} }: Event): string
 function endText(record: NonNullable<Event["record"]>): string {
   const of = (field: string) => String(record[field]);
   if (record["outcome"] !== "moved")
-    return `${of("outcome")}, stays on ${of("from")}: ${of("problem")}`;
+    return `${of("outcome")}, not moved from ${of("from")} to ${of("to")}: ${of("problem")}`;
   const gap = "gapMs" in record ? `, stood still for ${of("gapMs")} ms` : "";
   return `moved from ${of("from")} to ${of("to")}${gap}`;
 }

@@ -67,7 +67,9 @@ export function phaseText({ progress }: Migration): string {
 
 /** The end of one as a sentence. */
 export function movedText({ world, from, to, outcome, problem, started, ended, ...rest }: Moved) {
-  if (outcome !== "moved") return `${world} stays on ${from}: ${problem.replace(/\.$/, "")}.`;
+  // Not that it stays where it was: that node may be lost, or the world switched off.
+  if (outcome !== "moved")
+    return `${world} did not move from ${from} to ${to}: ${problem.replace(/\.$/, "")}.`;
   const seconds = Math.max(0, (Date.parse(ended) - Date.parse(started)) / 1000).toFixed(1);
   const { gapMs, bytes } = rest;
   const gap = gapMs === undefined ? "" : `; it stood still for ${gapMs} ms`;

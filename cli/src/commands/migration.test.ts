@@ -171,7 +171,10 @@ test("a world that stays is an error with the reason; for programs the end is JS
   await end("arena", { outcome: "aborted", by: "gs-1", problem: "gs-2 is gone", gapMs: undefined });
   const { code, talk, out } = await command.done;
   assert.equal(code, 1);
-  assert.match(talk, /arena stays on gs-1: gs-2 is gone\..*\(migration-aborted\)/);
+  assert.match(
+    talk,
+    /arena did not move from gs-1 to gs-2: gs-2 is gone\..*\(migration-aborted\)\n.*`atlasnet world show arena`/,
+  );
   const { outcome, by } = JSON.parse(out);
   assert.deepEqual([outcome, by], ["aborted", "gs-1"]);
 });
@@ -247,7 +250,10 @@ test("events say where a world is on its way to, and how that ended", async (t) 
   await events.wrote("out", /migration arena\/0 from gs-1 to gs-2\n/);
   await run("migration", "cancel", "arena");
   await events.wrote("out", /migration arena\/0 removed\n/);
-  await events.wrote("out", /moved arena\/0 aborted, stays on gs-1: cancelled by operator/);
+  await events.wrote(
+    "out",
+    /moved arena\/0 aborted, not moved from gs-1 to gs-2: cancelled by operator/,
+  );
   await run("world", "migrate", "arena");
   await end("arena");
   await events.wrote("out", /moved arena\/0 moved from gs-1 to gs-2, stood still for 41 ms\n/);

@@ -8,6 +8,7 @@ import {
   movedSchema,
   shownMigration,
 } from "../api/migrations.ts";
+import { checkWorld } from "../api/names.ts";
 import { addOutputOption, type OutputOptions, show } from "../api/output.ts";
 import { allPages } from "../api/pages.ts";
 import { tableText } from "../api/table.ts";
@@ -56,7 +57,7 @@ export function addMigrationCommand(program: Command, io: CliIo): void {
     "end the one of a world before it has switched: it stays where it is",
   ).action((name: string, options: ApiOptions) =>
     withApi(io, options, async (client) => {
-      const shard = `${name}/0`;
+      const shard = `${checkWorld("<world>", name)}/0`;
       // The one that is under way now, and not one that comes after it.
       const { migration: found } = await shownMigration(client, shard);
       const query = found === undefined ? {} : { id: found.id };

@@ -3,6 +3,7 @@ import { OperatingError } from "@atlasnet/core";
 import type { Command } from "commander";
 import { type ApiOptions, addApiOptions, withApi } from "../api/connect.ts";
 import { type Placement, placementSchema } from "../api/items.ts";
+import { nodePath } from "../api/names.ts";
 import { allPages } from "../api/pages.ts";
 import type { CliIo } from "../cli-io.ts";
 import { durationOf } from "../duration.ts";
@@ -40,7 +41,7 @@ export function addDrainCommand(node: Command, io: CliIo): void {
   addApiOptions(command).action((name: string, options: DrainOptions) =>
     withApi(io, options, async (client) => {
       const deadlineMs = deadlineOf(options.deadline);
-      const path = `/v1/nodes/${encodeURIComponent(name)}/drain`;
+      const path = `${nodePath(name)}/drain`;
       await client.request({ method: "POST", path, id: client.newId() });
       io.talk(
         `Node ${name} drains: it gets no new worlds, and its own move to other gameservers while people play. What cannot\n` +

@@ -2,6 +2,7 @@ import type { ApiClient } from "@atlasnet/apiserver/client";
 import type { Command } from "commander";
 import { type ApiOptions, addApiOptions, withApi } from "../api/connect.ts";
 import { type Node, nodeSchema } from "../api/items.ts";
+import { nodePath } from "../api/names.ts";
 import { addOutputOption, type OutputOptions, show } from "../api/output.ts";
 import { allPages } from "../api/pages.ts";
 import { labelsText, tableText } from "../api/table.ts";
@@ -27,7 +28,7 @@ export function addNodeCommand(program: Command, io: CliIo): void {
   addOutputOption(sub("show <node>", "show all of a node")).action(
     (name: string, options: ApiOptions & OutputOptions) =>
       withApi(io, options, async (client) => {
-        const answer = await client.request({ method: "GET", path: pathOf(name) });
+        const answer = await client.request({ method: "GET", path: nodePath(name) });
         show(io, options.output, answer, () => yamlText(answer));
       }),
   );
@@ -49,14 +50,14 @@ export function addNodeCommand(program: Command, io: CliIo): void {
     "keep new worlds away from a node; what it has stays",
     (name) => `Node ${name} is cordoned: it gets no new worlds.`,
     (client, name) =>
-      client.request({ method: "POST", path: `${pathOf(name)}/cordon`, id: client.newId() }),
+      client.request({ method: "POST", path: `${nodePath(name)}/cordon`, id: client.newId() }),
   );
   change(
     "uncordon <node>",
     "let new worlds come to a node again",
     (name) => `Node ${name} may get new worlds again.`,
     (client, name) =>
-      client.request({ method: "POST", path: `${pathOf(name)}/uncordon`, id: client.newId() }),
+      client.request({ method: "POST", path: `${nodePath(name)}/uncordon`, id: client.newId() }),
   );
   addDrainCommand(node, io);
   change(
@@ -64,18 +65,15 @@ export function addNodeCommand(program: Command, io: CliIo): void {
     "take a drain back; what has left does not come back by itself",
     (name) => `Node ${name} takes worlds again.`,
     (client, name) =>
-      client.request({ method: "POST", path: `${pathOf(name)}/undrain`, id: client.newId() }),
+      client.request({ method: "POST", path: `${nodePath(name)}/undrain`, id: client.newId() }),
   );
   change(
     "rm <node>",
     "forget a node that is lost or stopped",
     (name) => `Node ${name} is forgotten.`,
-    (client, name) => client.request({ method: "DELETE", path: pathOf(name), id: client.newId() }),
+    (client, name) =>
+      client.request({ method: "DELETE", path: nodePath(name), id: client.newId() }),
   );
-}
-
-function pathOf(name: string): string {
-  return `/v1/nodes/${encodeURIComponent(name)}`;
 }
 
 function table(io: CliIo, nodes: readonly Node[]): string {

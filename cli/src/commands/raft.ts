@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import * as v from "valibot";
 import { type ApiOptions, addApiOptions, withApi } from "../api/connect.ts";
 import { parseWhole } from "../api/flags.ts";
+import { checkNode } from "../api/names.ts";
 import { addOutputOption, type OutputOptions, show, understood } from "../api/output.ts";
 import { tableText } from "../api/table.ts";
 import type { CliIo } from "../cli-io.ts";
@@ -81,7 +82,7 @@ export function addRaftCommand(program: Command, io: CliIo): void {
     )
     .action((node: string, options: ApiOptions) =>
       withApi(io, options, async (client) => {
-        const path = `/v1/raft/members/${encodeURIComponent(node)}`;
+        const path = `/v1/raft/members/${checkNode("<id>", node)}`;
         await client.request({ method: "DELETE", path, id: client.newId() });
         io.talk(`Removed ${node} from the group.\n`);
       }),
@@ -112,7 +113,7 @@ async function add(io: CliIo, client: ApiClient, node: string, options: AddOptio
   for (;;) {
     const answer = await client.request({
       ...{ method: "POST", path: "/v1/raft/members", id: client.newId() },
-      body: { node, address },
+      body: { node: checkNode("<id>", node), address },
     });
     const member = understood(memberSchema, answer);
     if (member.state === "voter") {

@@ -5,6 +5,7 @@ import * as v from "valibot";
 import { type ApiOptions, addApiOptions, withApi } from "../api/connect.ts";
 import { parseDeadline, parseWhole } from "../api/flags.ts";
 import { awaitMigration, type Begun, begunSchema, type Moved } from "../api/migrations.ts";
+import { checkNode, worldPath } from "../api/names.ts";
 import { addOutputOption, type OutputOptions, showNext, understood } from "../api/output.ts";
 import type { CliIo } from "../cli-io.ts";
 import { UsageError } from "../usage-error.ts";
@@ -74,8 +75,8 @@ async function migrate(
     begunSchema,
     await client.request({
       method: "POST",
-      path: `/v1/worlds/${encodeURIComponent(name ?? "")}/migrate`,
-      body: { to, deadlineMs },
+      path: `${worldPath(name ?? "")}/migrate`,
+      body: { to: to === undefined ? undefined : checkNode("--to", to), deadlineMs },
       id: client.newId(),
     }),
   );
@@ -134,7 +135,7 @@ async function watched(
 
 function stayed(moved: Moved): OperatingError {
   return new OperatingError("migration-aborted", movedText(moved), {
-    hint: "It runs on where it was, and can be asked to move again.",
+    hint: `\`atlasnet world show ${moved.world}\` says where it runs. It can be asked to move again.`,
   });
 }
 
@@ -182,7 +183,7 @@ async function emptyNode(
   while (!io.stop.aborted && faults.length === 0 && aborted < MAX_ABORTED) {
     const answer = await client.request({
       method: "POST",
-      path: `/v1/nodes/${encodeURIComponent(node)}/migrate-away`,
+      path: `/v1/nodes/${checkNode("--all-from", node)}/migrate-away`,
       body: { deadlineMs, atOnce },
       id: client.newId(),
     });

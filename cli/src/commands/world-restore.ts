@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import * as v from "valibot";
 import { type ApiOptions, addApiOptions, withApi } from "../api/connect.ts";
+import { worldPath } from "../api/names.ts";
 import { understood } from "../api/output.ts";
 import type { CliIo } from "../cli-io.ts";
 import { UsageError } from "../usage-error.ts";
@@ -31,7 +32,7 @@ export function addRestoreCommand(world: Command, io: CliIo): void {
           `world restore-from-snapshot: what players of ${name} were told since its newest snapshot is lost`,
           "Try to bring back one of its two nodes first. If it has to be, say --yes.",
         );
-      const path = `/v1/worlds/${encodeURIComponent(name)}/restore-from-snapshot`;
+      const path = `${worldPath(name)}/restore-from-snapshot`;
       const body = { force: options.force === true };
       const answer = await client.request({ method: "POST", path, body, id: client.newId() });
       const { node } = understood(answerSchema, answer);

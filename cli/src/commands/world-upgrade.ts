@@ -3,6 +3,7 @@ import * as v from "valibot";
 import { type ApiOptions, addApiOptions, withApi } from "../api/connect.ts";
 import { moduleOf, parseDeadline } from "../api/flags.ts";
 import { begunSchema } from "../api/migrations.ts";
+import { checkNode, worldPath } from "../api/names.ts";
 import { addOutputOption, type OutputOptions, showNext, understood } from "../api/output.ts";
 import type { CliIo } from "../cli-io.ts";
 import { showMigration } from "./world-migrate.ts";
@@ -52,8 +53,12 @@ export function addUpgradeCommand(world: Command, io: CliIo): void {
       const deadlineMs = parseDeadline(deadline);
       const answer = await client.request({
         method: "POST",
-        path: `/v1/worlds/${encodeURIComponent(name)}/migrate`,
-        body: { module: moduleOf(module), to, deadlineMs },
+        path: `${worldPath(name)}/migrate`,
+        body: {
+          module: moduleOf(module),
+          to: to === undefined ? undefined : checkNode("--to", to),
+          deadlineMs,
+        },
         id: client.newId(),
       });
       const done = understood(answerSchema, answer);

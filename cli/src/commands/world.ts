@@ -4,6 +4,7 @@ import * as v from "valibot";
 import { type ApiOptions, addApiOptions, withApi } from "../api/connect.ts";
 import { collect, moduleOf, parseLabels, parseWhole } from "../api/flags.ts";
 import { type Placement, placementSchema, type World, worldSchema } from "../api/items.ts";
+import { checkNode, checkWorld, worldPath } from "../api/names.ts";
 import { addOutputOption, type OutputOptions, show, understood } from "../api/output.ts";
 import { allPages } from "../api/pages.ts";
 import { tableText } from "../api/table.ts";
@@ -70,9 +71,8 @@ export function addWorldCommand(program: Command, io: CliIo): void {
   addOutputOption(sub("show <world>", "show all of a world, and why it does not run")).action(
     (name: string, options: ApiOptions & OutputOptions) =>
       withApi(io, options, async (client) => {
-        const path = encodeURIComponent(name);
-        const record = await client.request({ method: "GET", path: `/v1/worlds/${path}` });
-        const placed = await client.request({ method: "GET", path: `/v1/placements/${path}` });
+        const record = await client.request({ method: "GET", path: worldPath(name) });
+        const placed = await client.request({ method: "GET", path: `/v1/placements/${name}` });
         const { placements } = understood(placementsSchema, placed);
         const both = { ...understood(worldSchema, record), placements };
         show(io, options.output, both, () => yamlText(both));
@@ -90,7 +90,11 @@ export function addWorldCommand(program: Command, io: CliIo): void {
     .action((name: string, options: CreateOptions) =>
       withApi(io, options, async (client) => {
         const { disabled = false } = options;
-        const body = { world: name, ...recordOf(options), enabled: !disabled };
+        const body = {
+          world: checkWorld("<world>", name),
+          ...recordOf(options),
+          enabled: !disabled,
+        };
         const id = client.newId();
         await client.request({ method: "POST", path: "/v1/worlds", body, id });
         io.talk(`Made the world ${name}. \`atlasnet world show ${name}\` says where it runs.\n`);
@@ -114,7 +118,7 @@ export function addWorldCommand(program: Command, io: CliIo): void {
             "world update: nothing to change",
             "Name what is to be another way, as in --enabled false; `--help` lists it.",
           );
-        const path = `/v1/worlds/${encodeURIComponent(name)}`;
+        const path = worldPath(name);
         await client.request({ method: "PATCH", path, body, id: client.newId() });
         io.talk(
           `Changed the world ${name}. Where it runs and whether it is mirrored counts at once; module, configuration, other durability and grace when a node opens it next.\n`,
@@ -129,7 +133,7 @@ export function addWorldCommand(program: Command, io: CliIo): void {
   sub("wake <world>", "have a world that sleeps opened, before anybody comes").action(
     (name: string, options: ApiOptions) =>
       withApi(io, options, async (client) => {
-        const path = `/v1/worlds/${encodeURIComponent(name)}/wake`;
+        const path = `${worldPath(name)}/wake`;
         await client.request({ method: "POST", path, id: client.newId() });
         io.talk(`The world ${name} is awake, or about to be, if it runs at all.\n`);
       }),
@@ -138,7 +142,7 @@ export function addWorldCommand(program: Command, io: CliIo): void {
   sub("rm <world>", "remove a world: its node stops it").action(
     (name: string, options: ApiOptions) =>
       withApi(io, options, async (client) => {
-        const path = `/v1/worlds/${encodeURIComponent(name)}`;
+        const path = worldPath(name);
         await client.request({ method: "DELETE", path, id: client.newId() });
         io.talk(`Removed the world ${name}.\n`);
       }),
@@ -251,7 +255,10 @@ function recordOf(options: WorldOptions) {
     }),
     sleepAfterSeconds: sleepAfterOf(options.sleepAfter),
     labels: parseLabels("--label", label),
-    constraints: { nodeLabels: parseLabels("--node-label", nodeLabel), nodes: on },
+    constraints: {
+      nodeLabels: parseLabels("--node-label", nodeLabel),
+      nodes: on.map((node) => checkNode("--on", node)),
+    },
     policy,
     weight: parseWhole("--weight", options.weight, { min: 1, max: MAX_WORLD_WEIGHT }),
     failover,

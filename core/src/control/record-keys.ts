@@ -25,6 +25,7 @@ const ABOUT_SHARD = [
 
 /** The same as the setting `node.id`. */
 const NODE_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+export const NODE_NAME_ALLOWED = "letters, digits, ., - and _, at most 64, a letter or digit first";
 /** Names of npm packages, in lower case, with or without a scope. */
 const MODULE_NAME = /^(?:@[a-z0-9][a-z0-9._-]*\/)?[a-z0-9][a-z0-9._-]*$/;
 const VERSION = /^\d{1,9}\.\d{1,9}\.\d{1,9}(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?$/;

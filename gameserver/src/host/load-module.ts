@@ -4,6 +4,7 @@ import { dirname, extname, isAbsolute, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { OperatingError } from "@atlasnet/core";
 import type { World } from "@atlasnet/world";
+import { inOneLine } from "./in-one-line.ts";
 
 /**
  * Finds the file of a world module: a path to a file or a package folder, or the name of an installed
@@ -110,14 +111,6 @@ export async function loadWorld(file: string, generation: number): Promise<World
       hint: "Add: export const world = implementWorld(definition, { … });",
     });
   return world;
-}
-
-/** What was thrown, and the place in a file where it was, if it says one: operators read it in records and tables. */
-function inOneLine(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const [message = ""] = error.message.split("\n");
-  const place = /^ +at .*?(file:[^\s)]+)/m.exec(error.stack ?? "")?.[1];
-  return `${error.name}: ${message}${place === undefined ? "" : ` (${place})`}`;
 }
 
 function isWorld(value: unknown): value is World {

@@ -7,6 +7,7 @@ import type { Shard } from "../shard/shard.ts";
 import type { StateFollower } from "../shard/state-follower.ts";
 import { upgradeStore } from "./carry-over.ts";
 import { encodeState } from "./encode-state.ts";
+import { faultInOneLine, inOneLine } from "./in-one-line.ts";
 import { type LoadedModule, loadModule, newShard, storageOf } from "./open-shard.ts";
 import type {
   ReplicaSourceFacts,
@@ -172,15 +173,15 @@ export class ReplicaRunner {
       } else this.upgradeInto(trial, run);
       for (let n = 0; n < TRIAL_TICKS && problem === undefined; n++) {
         const [fault] = trial.tick().faults;
-        if (fault !== undefined) problem = `${fault.event}: ${fault.message}\n${fault.stack}`;
+        if (fault !== undefined) problem = faultInOneLine(fault);
       }
     } catch (error) {
-      problem = describeError(error);
+      problem = inOneLine(error);
     }
     if (problem !== undefined)
       throw new OperatingError(
         "wrong-module",
-        `the module here cannot go on with world ${settings.world}: ${problem}`,
+        `world ${settings.world} cannot go on with the module: ${problem}`,
         { hint: "Repair the module; the world goes on where it is." },
       );
   }

@@ -5,6 +5,7 @@ import type { ShardStorage } from "../durability/shard-storage.ts";
 import type { Shard } from "../shard/shard.ts";
 import type { WakingState } from "../sleep/slept-state.ts";
 import { carryOver } from "./carry-over.ts";
+import { faultInOneLine } from "./in-one-line.ts";
 import {
   type LoadedModule,
   loadModule,
@@ -109,7 +110,12 @@ function firstTick(settings: WorldSettings, shard: Shard, dependencies: RunnerDe
   if (fault === undefined) return;
   throw new OperatingError(
     "create-failed",
-    `world ${settings.world} cannot be made, create: ${fault.message}\n${fault.stack}`,
-    { hint: "Repair the module's create handler; nothing was kept." },
+    `world ${settings.world} cannot be made, ${faultInOneLine(fault)}`,
+    {
+      hint:
+        fault.kind === "time-limit"
+          ? "Have the module's create handler do less, or raise gameserver.tickLimitMs; nothing was kept."
+          : "Repair the module's create handler; nothing was kept.",
+    },
   );
 }

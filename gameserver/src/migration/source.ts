@@ -7,7 +7,7 @@ import {
 } from "@atlasnet/core";
 import type { TxnAnswer } from "../placement/hosting-types.ts";
 import { TxnAttempts } from "../placement/txn-attempts.ts";
-import { type MovingView, type Registered, standingOf } from "./ticket.ts";
+import { ENDED_ELSEWHERE, type MovingView, type Registered, standingOf } from "./ticket.ts";
 
 /** Players wait while the shard is sealed: without a decision after this long, in ms, the migration is aborted. */
 export const MAX_SEALED_MS = 5_000;
@@ -181,8 +181,7 @@ export class MigrationSource {
     if (this.isOver) return;
     const standing = standingOf(this.options.migration, view());
     if (standing === "switched") return this.moved();
-    if (standing === "aborted")
-      return this.aborted(this.problem ?? "it was ended by somebody else");
+    if (standing === "aborted") return this.aborted(this.problem ?? ENDED_ELSEWHERE);
     if (standing === "stale") this.giveUp("the shard is at another epoch", "wrong-epoch");
     if (this.time >= this.deadlineAt)
       this.giveUp(`it took longer than ${this.record.deadlineMs} ms`, "too-slow");

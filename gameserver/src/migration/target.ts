@@ -11,7 +11,7 @@ import {
 } from "@atlasnet/core";
 import type { TxnAnswer } from "../placement/hosting-types.ts";
 import { TxnAttempts } from "../placement/txn-attempts.ts";
-import { standingOf } from "./ticket.ts";
+import { ENDED_ELSEWHERE, standingOf } from "./ticket.ts";
 
 export type TargetEvent =
   /** The watch has shown something; `view` says what. */
@@ -198,7 +198,7 @@ export class MigrationTarget {
       if (this.isMine(view)) return this.promote(view.owner.modified);
       return this.ended("the shard has another owner");
     }
-    if (standing === "aborted") return this.ended(this.problem ?? "it was ended by somebody else");
+    if (standing === "aborted") return this.ended(this.problem ?? ENDED_ELSEWHERE);
     if (standing === "stale") this.giveUp("the shard is at another epoch", "wrong-epoch");
     if (this.time >= this.deadlineAt)
       this.giveUp(`it took longer than ${this.record.deadlineMs} ms`, "too-slow");

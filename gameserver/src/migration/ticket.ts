@@ -66,6 +66,10 @@ export type Standing =
   /** The ownership that it was begun for is over, and the record is still there: it can only be aborted. */
   | "stale";
 
+/** All that a gameserver knows of an end that was not its own doing; the record of it says more. */
+export const ENDED_ELSEWHERE =
+  "it was ended by somebody else: `atlasnet migration ls --ended` says who and why";
+
 /** How the migration `was`, seen before, stands now. Views show the record's key never later than the owner's. */
 export function standingOf(was: Seen<MigrationRecord>, { migration, owner }: MovingView): Standing {
   const epoch = was.record?.epoch;

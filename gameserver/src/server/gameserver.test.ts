@@ -414,9 +414,15 @@ for (const links of linkKinds)
 test("a world whose create fails is refused, and what is not open can be drained", async () => {
   const run = await start({ dataDir: join(root, "create") });
   const bad = moduleFile("bad.mjs", `create() { throw new Error("no grass"); },`);
-  await assert.rejects(run.server.open(request(bad), root), /no grass/);
+  await assert.rejects(
+    run.server.open(request(bad), root),
+    /, create: no grass \(file:.*bad[^\n]*\)$/,
+  );
   const slow = moduleFile("endless.mjs", `create() { for (;;); },`);
-  await assert.rejects(run.server.open(request(slow), root), { code: "create-failed" });
+  await assert.rejects(run.server.open(request(slow), root), {
+    code: "create-failed",
+    hint: /raise gameserver\.tickLimitMs/,
+  });
   await run.server.drain();
   await run.server.drain();
   await run.server.stop();

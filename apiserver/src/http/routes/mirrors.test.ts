@@ -101,6 +101,20 @@ test("a world begins again from a snapshot only when its owner and its mirror ar
   await assert.rejects(ask({}, "nowhere"), refusal("not-found", /no world nowhere/));
 });
 
+test("a world without a mirror in sync whose node is lost says that it waits, and for what", async (t) => {
+  const { ask, set, placement, put, mirror } = await scene(t);
+  await put("mirror", mirrorKey(shard), { ...mirror, state: "asked" });
+  await set("gs-1", "lost");
+  const waits = await placement();
+  // gs-1 is still the one that was asked, and nobody else will be.
+  assert.deepEqual([waits.state, waits.wanted], ["unplaced", "gs-1"]);
+  assert.match(waits.why[0], /ran on gs-1, which is gone, .*manual.*--failover automatic/);
+  const { hint } = await ask().catch((error: unknown) => Object(error));
+  assert.match(hint, /world update arena --failover automatic/);
+  await set("gs-1", "ready");
+  assert.equal((await placement()).state, "owned");
+});
+
 test("by force the mirror of a world that runs is given up, and it stays where it is", async (t) => {
   const { ask, wanted, isMirrored } = await scene(t);
   assert.equal((await ask({ force: true })).node, undefined);

@@ -177,7 +177,7 @@ function refusal(world: string, code: Refused, problem: string): ApiError {
       return new ApiError(
         "conflict",
         `${world}: ${problem}`,
-        `\`atlasnet world show ${world}\` says what stands in the way.`,
+        `\`atlasnet world show ${world}\` says whether it runs. One that waits for a gameserver that is lost begins elsewhere with \`atlasnet world update ${world} --failover automatic\`.`,
       );
     case "alive":
       return new ApiError(
