@@ -42,6 +42,8 @@ export interface GroupMemberDependencies {
   /** The log, too, to be closed after `stop`. */
   readonly log: WriteAheadLog;
   readonly stored: StoredState;
+  /** Raft's timers are the clock's, too, instead of LifeRaft's, which are the machine's: for simulated time. */
+  readonly timersOfClock?: boolean;
   readonly events: Pick<RunnerEvents, "onFailed" | "onRetired"> & {
     onChange(): void;
     /** The group has removed this apiserver. */
@@ -78,7 +80,7 @@ export class GroupMember extends CoreMember {
       book = new AddressBook(peers),
       placement,
     } = options;
-    const { clock, random, logger, network, log, stored, events } = dependencies;
+    const { clock, random, logger, network, log, stored, timersOfClock, events } = dependencies;
     this.clock = clock;
     this.book = book;
     const replicated = new GroupReplicatedLog({ node });
@@ -109,6 +111,7 @@ export class GroupMember extends CoreMember {
         transport: this.transport,
         machine: replicated,
         logger,
+        timersOfClock,
         events: {
           ...events,
           onChange: () => {

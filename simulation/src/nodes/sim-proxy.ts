@@ -50,6 +50,7 @@ export class SimProxy {
   private readonly membership: Membership;
   private readonly load: LoadMeter;
   private readonly tie: ControlTie;
+  private readonly placements = new WatchedPlacements();
 
   constructor({ id, leaseMs, apiservers, endpoints }: SimProxyOptions, deps: SimProxyDependencies) {
     const { process: clock, network, random, faults } = deps;
@@ -61,7 +62,7 @@ export class SimProxy {
       { network, clock, random: random.fork("tie"), fatal },
     );
     this.tie = tie;
-    const placements = new WatchedPlacements();
+    const { placements } = this;
     this.follower = new PlacementFollower({
       ...{ store: tie.store, placements, clock, logger },
       random: random.fork("follower"),
@@ -83,6 +84,11 @@ export class SimProxy {
     );
     const { counters } = this.service;
     this.load = new LoadMeter({ counters, clock, memoryBytes: () => 0 });
+  }
+
+  /** It knows where a world is. */
+  knows(world: string): boolean {
+    return this.placements.lookup(world) !== undefined;
   }
 
   async start(): Promise<void> {

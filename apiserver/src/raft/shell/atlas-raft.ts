@@ -25,17 +25,22 @@ const STATES: { readonly [R in Role]: number } = {
 export class AtlasRaft extends LifeRaft {
   readonly runner: RaftRunner;
   private readonly transport: RunnerDependencies["transport"];
-  private readonly clock: LifeRaftClock;
+  private readonly ownClock: LifeRaftClock | undefined;
   private ending: Promise<void> | undefined;
 
-  constructor(options: RaftRunnerOptions, stored: StoredState, dependencies: RunnerDependencies) {
+  /** `timersOfClock`: see `GroupMemberDependencies`. */
+  constructor(
+    options: RaftRunnerOptions,
+    stored: StoredState,
+    dependencies: RunnerDependencies & { readonly timersOfClock?: boolean | undefined },
+  ) {
     super({ address: options.core.id });
     this.transport = dependencies.transport;
-    const { events } = dependencies;
-    this.clock = new LifeRaftClock(() => this.timers, dependencies.clock);
+    const { events, clock, timersOfClock = false } = dependencies;
+    if (!timersOfClock) this.ownClock = new LifeRaftClock(() => this.timers, clock);
     this.runner = new RaftRunner(options, stored, {
       ...dependencies,
-      clock: this.clock,
+      clock: this.ownClock ?? clock,
       // Through `message`, as everything that LifeRaft sends: by way of the peer's `write`.
       transport: { send: (message) => this.sendToPeer(message) },
       events: {
@@ -123,7 +128,7 @@ export class AtlasRaft extends LifeRaft {
   override end(): boolean {
     this.ending ??= this.runner.stop();
     const ended = super.end();
-    this.clock.end();
+    this.ownClock?.end();
     return ended;
   }
 
