@@ -32,6 +32,8 @@ export const CLUSTER_FAULTS = [
   "lets-out-what-its-mirror-lacks",
   "ungates-before-it-cleared",
   "mirror-never-silent",
+  "no-gate-at-the-switch",
+  "source-keeps-nothing",
   // Upgrades
   "lets-out-its-trial",
   "goes-on-after-a-failed-trial",

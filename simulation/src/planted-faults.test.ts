@@ -103,6 +103,16 @@ const CAUGHT: Readonly<Record<ClusterFault, Caught>> = {
       ...{ cut: 0.25, sayEveryMs: 3_000 },
     },
   },
+  "no-gate-at-the-switch": {
+    rules: MIRRORS,
+    seeds: 3,
+    plan: { ...MIRRORED, gameservers: 2, operator: 0.3 },
+  },
+  "source-keeps-nothing": {
+    rules: GOES_ON,
+    seeds: 8,
+    plan: { ...MIRRORED, gameservers: 2, worlds: 3, operator: 0.4, gameserverCrash: 0.06 },
+  },
   "lets-out-its-trial": { rules: UPGRADES, seeds: 3, plan: { ...CALM, upgrade: 0.3 } },
   "goes-on-after-a-failed-trial": { rules: UPGRADES, seeds: 3, plan: { ...CALM, upgrade: 0.3 } },
   "wakes-for-nobody": {

@@ -47,11 +47,12 @@ function made<C extends string>(proposal: Proposal<C>): TxnRequest {
 }
 
 /** A shard of gs-1 on its way to gs-2, as the real transactions have it. */
-function scene(wish: Partial<MigrationRecord> = {}) {
+function scene(wish: Partial<MigrationRecord> = {}, keeps = false) {
   const store = new TinyStore();
   const propose = (txn: TxnRequest) => assert.ok(store.txn(txn).succeeded);
   const me = (node: string) => ({ node, boot: node, generation: store.generation });
-  propose(made(createWorld("arena", store.seen("world", worldKey("arena")), worldRecord())));
+  const world = worldRecord(keeps ? { durability: "mirror", failover: "manual" } : {});
+  propose(made(createWorld("arena", store.seen("world", worldKey("arena")), world)));
   for (const { node } of [SOURCE, TARGET, OTHER]) {
     const seen = () => store.seen("node", nodeKey(node));
     const record = nodeRecord({ boot: node });
@@ -71,7 +72,7 @@ function scene(wish: Partial<MigrationRecord> = {}) {
   );
   assert.ok(begun.ok);
   propose(begun.txn);
-  const switched = made(switchShard(shard, view(), me(TARGET.node), 2_000));
+  const switched = made(switchShard(shard, view(), me(TARGET.node), { ended: 2_000, keeps }));
   const abortedBy = (by: string) =>
     made(abortMigration(shard, view().migration, { by, problem: "why not", ended: 2_000 }));
   return { store, begin: begun.txn, switched, abortedBy };
@@ -103,6 +104,31 @@ function named(node: string, value: Uint8Array): Uint8Array {
   if (wish.ok) return encodeRecord("shard", { ...wish.record, wanted: node });
   return moved.ok ? encodeRecord("moved", { ...moved.record, by: node }) : value;
 }
+
+test("a switch may record its source as the mirror, and nobody else, nor in another way", () => {
+  const { switched } = scene({}, true);
+  const key = mirrorKey(shard);
+  assert.equal(txnProblem(TARGET, switched), undefined);
+  const recorded = switched.then.find((each) => each.type === "put" && each.key === key);
+  assert.ok(recorded?.type === "put");
+  const decoded = decodeRecord("mirror", recorded.value);
+  assert.ok(decoded.ok);
+  for (const other of [
+    { node: OTHER.node },
+    { boot: "another" },
+    { epoch: 7 },
+    { state: "asked" },
+    { id: "f".repeat(16) },
+  ] as const) {
+    const value = encodeRecord("mirror", { ...decoded.record, ...other });
+    const request = changed(switched, (each) => [
+      each.type === "put" && each.key === key ? { ...each, value } : each,
+    ]);
+    assert.match(txnProblem(TARGET, request) ?? "", /is its source, in sync/);
+  }
+  const alone = changed(switched, (each) => ("key" in each && each.key === key ? [each] : []));
+  assert.ok(!may(TARGET, alone) && !may(SOURCE, alone));
+});
 
 test("the target switches, and nobody else; source and target abort, and nobody else", () => {
   const { switched, abortedBy } = scene();

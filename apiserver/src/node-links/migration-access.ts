@@ -2,8 +2,11 @@ import {
   encodeRecord,
   firstShard,
   type MigrationRecord,
+  type MirrorRecord,
   type MovedRecord,
   migrationKey,
+  mirrorAfter,
+  mirrorKey,
   movedKey,
   type Operation,
   ownerKey,
@@ -24,13 +27,17 @@ import { comparedRecord, comparesRevision, operationsOn, written } from "./reque
  *
  * - the switch, by the target: owner, wish, migration and how it ended, all four at once, for the epoch that is named;
  *   with the world's record, which is compared as bytes as well, where the migration brings another module, and that alone;
+ *   with the mirror's, which is deleted, or names the source, which keeps the state of its seal;
  * - the abort, by either of both: the migration, and how it ended;
  * - what the target measured: how the last one ended, once more, with the owner's key as it was then.
  */
 
-const KINDS: ReadonlySet<string> = new Set(["shard", "migration", "moved"]);
+const KINDS: ReadonlySet<string> = new Set(["shard", "migration", "moved", "mirror"]);
 
-/** The shard that an operation says something of that belongs to a migration; undefined: it does not. */
+/**
+ * The shard that an operation says something of that belongs to a migration; undefined: it does not. Of a mirror, what is
+ * no matter of mirror-access.ts.
+ */
 export function migratedShard(
   operation: Operation,
   { then }: Pick<TxnRequest, "then">,
@@ -75,8 +82,8 @@ export function migrationProblem(
 const SWITCHES = "delete migration, put moved, put owner, put shard";
 /** Where the migration brings another module. */
 const UPGRADES = `${SWITCHES}, put world`;
-/** Where there was a mirror of the source, it ends with the ownership that it followed. */
-const ENDS_MIRROR = "delete mirror, ";
+/** Where there was a mirror of the source, it ends with the ownership that it followed; the source may be the next one. */
+const WITH_MIRROR = /(?:delete mirror, |, put mirror\b)/;
 const ABORTS = "delete migration, put moved";
 const MEASURES = "put moved";
 
@@ -89,14 +96,25 @@ function switchProblem(
   const { to, epoch, module } = migration;
   if (to !== node) return `${ownerKey(shard)}: it is on its way to ${to}, and not to ${node}`;
   const due = module === undefined ? SWITCHES : UPGRADES;
-  if (operationsOn(shard, request.then).replace(ENDS_MIRROR, "") !== due)
+  if (operationsOn(shard, request.then).replace(WITH_MIRROR, "") !== due)
     return `${ownerKey(shard)}: a switch does all of this, once: ${due}`;
   if (!comparesRevision(request, ownerKey(shard), epoch))
     return `${ownerKey(shard)}: a switch compares it with the epoch that ends, ${epoch}`;
   const wish = written("shard", shardKey(shard), request);
   if (typeof wish === "string") return wish;
   if (wish?.wanted !== node) return `${shardKey(shard)}: it has to ask for ${node}`;
+  const mirror = written("mirror", mirrorKey(shard), request);
+  if (mirror !== undefined && !isSource(mirror, migration))
+    return `${mirrorKey(shard)}: the mirror that a switch records is its source, in sync`;
   return module === undefined ? undefined : upgradeProblem(shard, migration, request);
+}
+
+function isSource(mirror: MirrorRecord | string, migration: MigrationRecord): boolean {
+  if (typeof mirror === "string") return false;
+  const due = mirrorAfter({ durability: "mirror" }, migration);
+  return (
+    due !== undefined && sameBytes(encodeRecord("mirror", mirror), encodeRecord("mirror", due))
+  );
 }
 
 /** Of the world's record, nothing but the module changes, and that to what the migration brings. */

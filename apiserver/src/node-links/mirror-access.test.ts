@@ -82,7 +82,7 @@ function scene() {
   assert.ok(begun.ok);
   propose(begun.txn);
   const toSwitch = migrationView(store, "arena", OTHER.node);
-  const switched = made(switchShard(shard, toSwitch, me(OTHER.node), 2_000));
+  const switched = made(switchShard(shard, toSwitch, me(OTHER.node), { ended: 2_000 }));
   return {
     ask: asked.txn,
     confirm,
@@ -124,6 +124,22 @@ test("gameservers confirm, clear, release with and promote mirrors; nobody else 
       assert.ok(!may(peer, { compare: [], then }));
     }
   }
+});
+
+test("a mirror that a switch has recorded takes over from that switch, and from nothing else", () => {
+  const { promote, record } = scene();
+  assert.ok(record !== undefined);
+  const byte = (epoch: number) => encodeRecord("mirror", { ...record, epoch });
+  /** Of a record that names no epoch, and was written at `revision`. */
+  const ofSwitch = (revision: number): TxnRequest => ({
+    ...promote,
+    compare: promote.compare.map((each) => {
+      if (each.type === "term" || each.key !== mirrorKey(shard)) return each;
+      return each.type === "value" ? { ...each, equals: byte(0) } : { ...each, revision };
+    }),
+  });
+  assert.equal(txnProblem(MIRROR, ofSwitch(record.epoch)), undefined);
+  assert.match(txnProblem(MIRROR, ofSwitch(record.epoch + 1)) ?? "", /the epoch that it follows/);
 });
 
 test("what an owner does about its mirror compares its ownership and the record", () => {

@@ -1,4 +1,5 @@
 import {
+  type MirrorRecord,
   mirrorKey,
   type Operation,
   ownerKey,
@@ -101,7 +102,7 @@ function promoteProblem({ node }: Peer, shard: string, request: TxnRequest): str
     return `${where}: a mirror takes over by a transaction that compares its record, as bytes`;
   if (mirror.node !== node) return `${where}: ${mirror.node} mirrors it, and not ${node}`;
   if (mirror.state !== "in-sync") return `${where}: ${node} is not in sync`;
-  if (!comparesRevision(request, ownerKey(shard), mirror.epoch))
+  if (!comparesFollowed(shard, mirror, request))
     return `${ownerKey(shard)}: a mirror takes over from the epoch that it follows, ${mirror.epoch}`;
   const owner = written("owner", ownerKey(shard), request);
   if (typeof owner === "string") return owner;
@@ -110,6 +111,20 @@ function promoteProblem({ node }: Peer, shard: string, request: TxnRequest): str
   const wish = written("shard", shardKey(shard), request);
   if (typeof wish === "string") return wish;
   return wish?.wanted === node ? undefined : `${shardKey(shard)}: it has to ask for ${node}`;
+}
+
+/** A record of a switch, which names no epoch, is of the ownership that has its own revision. */
+function comparesFollowed(shard: string, { epoch }: MirrorRecord, request: TxnRequest): boolean {
+  const key = ownerKey(shard);
+  if (epoch !== 0) return comparesRevision(request, key, epoch);
+  return request.compare.some(
+    (each) =>
+      each.type === "modified" &&
+      each.key === mirrorKey(shard) &&
+      each.is === "equal" &&
+      each.revision > 0 &&
+      comparesRevision(request, key, each.revision),
+  );
 }
 
 /** With a revision at which it was there. */

@@ -24,7 +24,7 @@ import { comparesRevision } from "./request-parts.ts";
  * | `shards/<world>/<index>/snapshot` | gameservers | put: a record that names itself, compared with the epoch it names |
  * | `shards/<world>/<index>`, `…/migration`, `…/moved` | gameservers | in `then`: end a migration that it takes part in (migration-access.ts) |
  * | `worlds/<world>` | gameservers | in `then`: put the module that a migration to itself brings, with its switch (migration-access.ts) |
- * | `shards/<world>/<index>/mirror` | gameservers | in `then`: confirm, clear, promote (mirror-access.ts) |
+ * | `shards/<world>/<index>/mirror` | gameservers | in `then`: confirm, clear, promote (mirror-access.ts), and what a switch does of it |
  * | `kv/cluster/…`, `kv/node/<itself>/…` | gameservers | put, delete, also by prefix |
  *
  * A transaction may compare any key but secrets: that is how a claim names what it assumes.
@@ -75,13 +75,7 @@ function thenProblem(
   if (mirrored !== undefined) return mirrorProblem(peer, mirrored, request);
   const migrated = migratedShard(operation, request);
   if (migrated !== undefined) return migrationProblem(peer, migrated, request);
-  // Of a switch, which has been looked at as a whole.
-  if (operation.type === "delete" && isMirror(operation)) return undefined;
   return operationProblem(peer, operation, leased) ?? unfenced(operation, request);
-}
-
-function isMirror(operation: Operation): boolean {
-  return "key" in operation && parseRecordKey(operation.key)?.kind === "mirror";
 }
 
 /** A change of an owner depends on what its node saw; in `otherwise` is what happens when that was wrong. */

@@ -80,6 +80,7 @@ export interface MigrationEntry {
 
 /** Who follows a shard, or is asked to, as the watch shows it. */
 export interface MirrorEntry {
+  /** With the epoch that it is of, also where the record leaves that open (`mirroredEpoch`). */
   readonly record: MirrorRecord;
   readonly node: NodeEntry;
   readonly modified: number;

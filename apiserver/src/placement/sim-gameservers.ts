@@ -5,6 +5,7 @@ import {
   confirmMirror,
   generationOf,
   type KeyValue,
+  mirroredEpoch,
   mirrorKey,
   type NodeRecord,
   nodeKey,
@@ -181,7 +182,7 @@ export class SimGameservers {
         mirror: store.seen("mirror", mirrorKey(shard)),
       };
       const me = { node: target.id, boot: target.boot, generation: store.generation };
-      if (!this.propose(switchShard(shard, view, me, this.now))) continue;
+      if (!this.propose(switchShard(shard, view, me, { ended: this.now, keeps: true }))) continue;
       source.acts.delete(shard);
       target.acts.set(shard, store.revision);
     }
@@ -200,7 +201,7 @@ export class SimGameservers {
       const mirror = store.seen("mirror", key);
       const owner = store.seen("owner", ownerKey(shard));
       const { record } = mirror;
-      if (record === undefined || record.epoch !== owner.modified) continue;
+      if (record === undefined || mirroredEpoch(mirror) !== owner.modified) continue;
       const node = this.nodes.get(record.node);
       const source = this.nodes.get(owner.record?.node ?? "");
       const follows = node?.boot === record.boot && isThere(node) && !node.isBroken;
@@ -213,7 +214,7 @@ export class SimGameservers {
       }
       if (record.state !== "in-sync") continue;
       if (acts && !follows)
-        this.propose(clearMirror(shard, { mirror, owner }, { epoch: record.epoch }));
+        this.propose(clearMirror(shard, { mirror, owner }, { epoch: owner.modified }));
       if (acts || node === undefined || !follows) continue;
       const view = claimView(store, parsed.world, node.id);
       const { generation } = store;

@@ -7,6 +7,7 @@ import {
   type ModuleRecord,
   type MovedRecord,
   migrationKey,
+  mirroredEpoch,
   mirrorKey,
   moduleKey,
   type NodeRecord,
@@ -256,7 +257,8 @@ export class ClusterView implements RecordSink {
       shard.mirror = undefined;
     } else {
       const since = before?.record.id === seen.record.id ? before.since : now;
-      shard.mirror = { ...seen, node: this.node(seen.record.node), since };
+      const record = { ...seen.record, epoch: mirroredEpoch(seen) ?? 0 };
+      shard.mirror = { ...seen, record, node: this.node(record.node), since };
     }
     this.changed(shard, now);
     this.tidy(before?.node);

@@ -60,7 +60,7 @@ export class SimMigrations {
     }
     if (!books.seals.has(record.id) && !faults.has("switches-unsealed")) return undefined;
     const generation = generationOf(view.node.modified);
-    const made = switchShard(shard, { ...view, migration }, { ...me, generation }, ended);
+    const made = switchShard(shard, { ...view, migration }, { ...me, generation }, { ended });
     return made.ok ? made.txn : undefined;
   }
 

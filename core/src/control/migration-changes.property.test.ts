@@ -182,7 +182,7 @@ class Model {
     if (record === undefined || !this.handed.has(record.id)) return;
     const before = this.store.seen("owner", ownerKey(shard));
     const me = { node: name, boot: process.boot, generation: this.store.generation };
-    const epoch = this.propose(switchShard(shard, process.view, me, 2_000));
+    const epoch = this.propose(switchShard(shard, process.view, me, { ended: 2_000 }));
     if (epoch === undefined) return;
     assert.equal(before.modified, record.epoch, "the ownership that was meant has ended");
     Object.assign(process, { epoch, sealed: undefined });

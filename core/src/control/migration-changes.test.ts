@@ -40,7 +40,8 @@ const me = (id: string) => ({ node: id, boot: `${id}1`, generation: store.genera
 
 const begin = (to = "b", seen = view(to)) =>
   propose(beginMigration(shard, seen, migrationWish(++ids, { to }), store.generation));
-const takeOver = (to = "b", seen = view(to)) => propose(switchShard(shard, seen, me(to), ENDED));
+const takeOver = (to = "b", seen = view(to)) =>
+  propose(switchShard(shard, seen, me(to), { ended: ENDED }));
 const abort = (seen = migration()) =>
   propose(abortMigration(shard, seen, { by: "a", problem: "too slow", ended: ENDED }));
 
@@ -213,10 +214,10 @@ test("a switch does not happen when anything of what it was decided by has chang
 test("a target takes over under its lease only, with the boot that was asked, for the owner that was meant", () => {
   begin();
   const made = (boot: string) =>
-    switchShard(shard, view(), { node: "b", boot, generation: store.generation }, ENDED);
+    switchShard(shard, view(), { node: "b", boot, generation: store.generation }, { ended: ENDED });
   const code = (result: ReturnType<typeof switchShard>) => (result.ok ? "ok" : result.code);
   assert.equal(code(made("b2")), "ended");
-  assert.equal(code(switchShard(shard, view("c"), me("c"), ENDED)), "ended");
+  assert.equal(code(switchShard(shard, view("c"), me("c"), { ended: ENDED })), "ended");
   store.leases.delete("b");
   assert.equal(takeOver(), "failed");
   store.leases.add("b");

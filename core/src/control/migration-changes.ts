@@ -36,6 +36,8 @@ import { modifiedIs, type Proposal, refused, type TxnParts, when } from "./txn-p
  *    absence at a revision at which the owner is still the one that the record named.
  * 4. The switch writes the owner and whom the control plane wants together: nobody is asked twice. Where the migration
  *    brings another module, it writes the world's record with that, too: what runs and what is recorded never differ.
+ * 5. A source that keeps the state of its seal is the mirror of the new owner from the switch on, in sync, as the switch
+ *    itself records. Who proposes it lets nothing out afterwards that this mirror has not got (rule 5.5).
  */
 
 /** What whoever asks for a migration has seen. */
@@ -128,13 +130,13 @@ export interface SwitchView {
 /**
  * The switch: the target makes itself owner in the source's place, which has sealed the state that the target
  * holds. Its revision is the epoch. `ended`: ms since 1970. The source's mirror ends with the ownership that it
- * followed; the new owner is given another one.
+ * followed. `keeps`: the source has said that it keeps the state of its seal, to follow; see `mirrorAfter`.
  */
 export function switchShard(
   shard: string,
   view: SwitchView,
   me: Claimant,
-  ended: number,
+  { ended, keeps = false }: { readonly ended: number; readonly keeps?: boolean },
 ): Proposal<"ended" | "not-registered" | "no-world" | "disabled" | "not-ready"> {
   const { migration, owner, node, world, mirror } = view;
   const record = migration.record;
@@ -153,6 +155,7 @@ export function switchShard(
   const next = nextOwner(owner.record, { ...me, world: record.world });
   const wanted: ShardRecord = { wanted: me.node, reason: wantReasonOf(record) };
   const upgrade = upgradeParts(worldNameOf(shard), world.record, record);
+  const follower = keeps ? mirrorAfter(world.record, record) : undefined;
   return {
     ok: true,
     txn: {
@@ -173,15 +176,36 @@ export function switchShard(
           { type: "put", key: shardKey(shard), value: encodeRecord("shard", wanted) },
           { type: "delete", key: migrationKey(shard) },
           { type: "put", key: movedKey(shard), value: ending(record, me.node, "", ended) },
-          ...(mirror.record === undefined
-            ? []
-            : [{ type: "delete", key: mirrorKey(shard) } as const]),
+          ...mirrorParts(shard, mirror, follower),
           ...(upgrade === undefined ? [] : [upgrade.put]),
         ],
       ),
       leases: [me.node],
     },
   };
+}
+
+/**
+ * The mirror that a mirrored world has after the switch if its source keeps the state of the seal; undefined: none, for
+ * what the source keeps is another module's state.
+ */
+export function mirrorAfter(
+  { durability }: Pick<WorldRecord, "durability">,
+  { id, world, from, fromBoot, module }: MigrationRecord,
+): MirrorRecord | undefined {
+  if (durability !== "mirror" || module !== undefined) return undefined;
+  return { id, world, epoch: 0, node: from, boot: fromBoot, state: "in-sync" };
+}
+
+function mirrorParts(
+  shard: string,
+  { record }: Seen<MirrorRecord>,
+  follower: MirrorRecord | undefined,
+): readonly Operation[] {
+  const key = mirrorKey(shard);
+  if (follower !== undefined)
+    return [{ type: "put", key, value: encodeRecord("mirror", follower) }];
+  return record === undefined ? [] : [{ type: "delete", key }];
 }
 
 /** Ends a migration without a move; whoever has a right to end it may. `by` and `problem` are for people. */

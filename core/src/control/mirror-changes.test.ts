@@ -17,8 +17,9 @@ import {
   withdrawMirror,
 } from "./mirror-changes.ts";
 import { changeNodeState, cordonNode, markLost, registerNode } from "./node-changes.ts";
-import { claimShard, isMirrored, reclaimShard, releaseShard } from "./ownership.ts";
+import { claimShard, isMirrored, mirroredEpoch, reclaimShard, releaseShard } from "./ownership.ts";
 import { firstShard, mirrorKey, nodeKey, ownerKey, worldKey } from "./record-keys.ts";
+import type { MigrationRecord } from "./records.ts";
 import { createWorld, forgetShard, removeWorld, updateWorld } from "./world-changes.ts";
 
 /** Of three nodes: `a` owns the shard, `b` is to mirror it, `c` stands by. */
@@ -113,6 +114,71 @@ test("a mirror is asked for, confirmed by the owner, and takes the shard over", 
   assert.equal(ask("a"), store.revision, "the next one may follow");
 });
 
+/** Moves the shard from `a` to `c`; `keeps`: as `a` says. */
+function move(keeps: boolean, wish: Partial<MigrationRecord> = {}): number {
+  const view = () => migrationView(store, "arena", "c");
+  const asked = { ...migrationWish(++ids, { to: "c" }), ...wish };
+  propose(beginMigration(shard, view(), asked, store.generation));
+  const epoch = propose(switchShard(shard, view(), me("c"), { ended: 2_000, keeps }));
+  assert.equal(owner().modified, epoch);
+  return Number(epoch);
+}
+
+test("a switch whose source keeps the state makes that the mirror, in sync, of the ownership that it begins", () => {
+  inSync();
+  const epoch = move(true);
+  const { id: _, ...record } = mirror().record ?? assert.fail("there is none");
+  assert.deepEqual(record, {
+    ...{ node: "a", boot: "a1", state: "in-sync", epoch: 0, world: world().created },
+  });
+  assert.equal(mirror().modified, epoch);
+  assert.equal(mirroredEpoch(mirror()), epoch);
+  assert.ok(isMirrored(mirror(), owner(), store.generation));
+  assert.equal(ask("b"), "in-sync", "nobody else is needed");
+  lose("c");
+  store.txn(wantShard(store, "arena", "b"));
+  assert.equal(claim("b"), "mirrored", "only the source goes on with it");
+  assert.equal(typeof promote("a"), "number");
+  assert.equal(owner().record?.promotedOver, epoch);
+});
+
+test("the mirror of a switch is cleared, withdrawn and replaced as any other", () => {
+  begin();
+  move(true);
+  assert.equal(typeof clear(), "number");
+  assert.equal(mirror().record, undefined);
+  begin();
+  move(true);
+  assert.equal(typeof withdraw("a"), "number");
+  begin();
+  move(true);
+  propose(changeNodeState("a", node("a"), "a1", "draining"));
+  assert.equal(ask("b"), store.revision);
+});
+
+test("a mirror of a switch is of no ownership after that", () => {
+  begin();
+  move(true);
+  const seen = mirror();
+  const { node: who = "" } = owner().record ?? {};
+  store.txn(abandonMirror(shard, mirror()));
+  propose(reclaimShard(shard, claimView(store, "arena", who), me(who)));
+  assert.ok(!isMirrored(seen, owner(), store.generation));
+});
+
+test("a switch leaves no mirror where the source keeps nothing, or another module's state, or the world wants none", () => {
+  inSync();
+  move(false);
+  assert.equal(mirror().record, undefined);
+  inSync();
+  move(true, { module: { source: "node", path: "./next.js" }, reason: "upgraded" });
+  assert.equal(mirror().record, undefined);
+  inSync();
+  propose(updateWorld("arena", world(), { ...WORLD, durability: "journal" }));
+  move(true);
+  assert.equal(mirror().record, undefined);
+});
+
 test("what a promotion has ended stays ended, whoever owns the world after that; not of another one of its name", () => {
   inSync();
   const ended = owner().modified;
@@ -126,7 +192,7 @@ test("what a promotion has ended stays ended, whoever owns the world after that;
   stays();
   const moving = migrationView(store, "arena", "c");
   propose(beginMigration(shard, moving, migrationWish(1, { to: "c" }), store.generation));
-  propose(switchShard(shard, migrationView(store, "arena", "c"), me("c"), 2_000));
+  propose(switchShard(shard, migrationView(store, "arena", "c"), me("c"), { ended: 2_000 }));
   assert.equal(owner().record?.node, "c");
   stays();
   propose(releaseShard(shard, owner(), me("c")));
@@ -314,7 +380,7 @@ test("a promotion and a switch exclude each other, and each ends what the other 
     const [toPromote, toSwitch] = [view("b"), migrationView(store, "arena", "c")];
     const acts = {
       promote: () => promote("b", toPromote),
-      switch: () => propose(switchShard(shard, toSwitch, me("c"), 2_000)),
+      switch: () => propose(switchShard(shard, toSwitch, me("c"), { ended: 2_000 })),
     };
     assert.equal(typeof acts[first](), "number", first);
     assert.equal(acts[first === "switch" ? "promote" : "switch"](), "failed", first);

@@ -23,6 +23,8 @@ import { modifiedIs, type Proposal, refused, type TxnParts, when } from "./txn-p
  *    nothing out any more, whatever its lease says. It acts once it knows that it has committed.
  *    `withdrawMirror` ends the same silence when what it had is gone, or its node is: the record is gone before its copy
  *    is missed, so that the shard is never left to a mirror that cannot take it over.
+ *    A migration's switch records its source as a mirror in sync (`switchShard`): who proposes it gates before its
+ *    first tick, and the source has what was let out before, for that was its own.
  * 4. While a mirror is in sync for the newest ownership, nobody else claims the shard (`isMirrored`): from a file
  *    or a snapshot it would go back. Its owner clears it, under its lease: one that was taken for lost decides nothing
  *    any more. Otherwise only the control plane may give such a mirror up, when its node is gone as well and the world

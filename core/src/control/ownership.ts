@@ -88,13 +88,24 @@ export function isAlive(node: NodeRecord | undefined, boot: string): boolean {
  * mirrored as it ends what was owned (5).
  */
 export function isMirrored(
-  mirror: Pick<Seen<MirrorRecord>, "record">,
+  mirror: Pick<Seen<MirrorRecord>, "record" | "modified">,
   owner: Pick<Seen<OwnerRecord>, "record" | "modified">,
   generation: number,
 ): boolean {
-  const { record } = mirror;
-  if (record?.state !== "in-sync" || owner.record?.state !== "owned") return false;
-  return record.epoch === owner.modified && generationOf(owner.modified) === generation;
+  if (mirror.record?.state !== "in-sync" || owner.record?.state !== "owned") return false;
+  const epoch = mirroredEpoch(mirror);
+  return epoch === owner.modified && generationOf(owner.modified) === generation;
+}
+
+/**
+ * The ownership that a mirror is of; undefined: there is none. The switch of a migration makes an ownership and its
+ * mirror at once, and does not know its own revision yet: that record says 0.
+ */
+export function mirroredEpoch({
+  record,
+  modified,
+}: Pick<Seen<MirrorRecord>, "record" | "modified">): Revision | undefined {
+  return record?.epoch === 0 ? modified : record?.epoch;
 }
 
 /** What a promotion gave up in a world stays given up with whoever owns the shard next. */

@@ -221,11 +221,11 @@ export type MigrationReason = "operator" | "drained" | "balanced" | "upgraded";
  * it is in sync for the ownership that stands in the owner's record, that node alone may take the shard over.
  */
 export interface MirrorRecord {
-  /** 16 hexadecimal digits, by chance; new whenever a mirror is asked for. */
+  /** 16 hexadecimal digits, by chance; new whenever a mirror is asked for. Of a switch: the migration's. */
   readonly id: string;
   /** `created` of the world's record, as in OwnerRecord. */
   readonly world: Revision;
-  /** The ownership that is followed. */
+  /** The ownership that is followed; 0: the one of the transaction that wrote this record (see `mirroredEpoch`). */
   readonly epoch: Revision;
   readonly node: string;
   readonly boot: string;

@@ -183,6 +183,7 @@ const catalogue: Catalogue = {
     hash: byteString(16, 16),
     sections: optional(byteString(SECTION_HASHES_BYTES, SECTION_HASHES_BYTES)),
     dueMs: unsigned,
+    keeps: optional(boolean),
   },
   raft: { group: name, body: byteString(1, MAX_RAFT_BYTES) },
   call: { ...aboutCall, method: callWord },

@@ -169,4 +169,6 @@ export interface ReplicaSealed {
   sections?: Uint8Array;
   /** Ms until the next tick would be due, from the sending; 0 when it was due already. */
   dueMs: number;
+  /** The source keeps this state and follows from here on, if the switch names it as the mirror. */
+  keeps?: boolean;
 }

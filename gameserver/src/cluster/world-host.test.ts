@@ -34,7 +34,7 @@ class FakeWorlds {
     this.did(`open ${world} ${module}`);
   }
 
-  async close(world: string): Promise<void> {
+  async close(world: string): Promise<undefined> {
     this.running.delete(world);
     this.did(`close ${world}`);
   }

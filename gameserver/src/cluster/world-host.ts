@@ -27,6 +27,7 @@ import { Hosting } from "../placement/hosting.ts";
 import type { HostingEffect, HostingEvent, TxnAnswer } from "../placement/hosting-types.ts";
 import { problemOf } from "../problem-of.ts";
 import type { GameserverControl } from "../server/gameserver-control.ts";
+import type { KeptWorld } from "../server/hosted-world.ts";
 import type { WorldSnapshots } from "../snapshots/world-snapshots.ts";
 import { CatalogueWatch } from "./catalogue-watch.ts";
 import { Condition } from "./condition.ts";
@@ -363,14 +364,27 @@ export class WorldHost implements GameserverControl {
       case "close": {
         const { shard, reason } = effect;
         this.logger.info("A world is closed here.", { shard, reason });
-        return this.attempt(effect, "closed", () => this.lifecycle.close(effect));
+        this.close(effect).catch((error: unknown) => this.broken(error));
       }
     }
   }
 
+  private async close(effect: Extract<HostingEffect, { type: "close" }>): Promise<void> {
+    const { shard, attempt } = effect;
+    let kept: KeptWorld | undefined;
+    try {
+      kept = await this.lifecycle.close(effect);
+      this.tell({ type: "closed", shard, attempt, kept: kept !== undefined });
+    } catch (error) {
+      this.couldNot(shard, error);
+      this.tell({ type: "closed", shard, attempt, problem: problemOf(error) });
+    }
+    this.dependencies.migrations?.mirrors.closed(shard, kept);
+  }
+
   private attempt(
     { shard, attempt }: { readonly shard: string; readonly attempt: number },
-    type: "prepared" | "opened" | "closed",
+    type: "prepared" | "opened",
     work: () => Promise<unknown>,
   ): void {
     work()

@@ -9,18 +9,26 @@ import {
   worldOfShard,
 } from "@atlasnet/core";
 import type { Ownership } from "../durability/plan-run.ts";
+import type { ReplicaSourceFacts } from "../host/protocol.ts";
 import type { MigrationHost } from "../migration/migration-host.ts";
 import type { Hosting } from "../placement/hosting.ts";
 import type { HostingEffect } from "../placement/hosting-types.ts";
-import type { WorldRequest } from "../server/hosted-world.ts";
+import type { KeptWorld, WorldRequest } from "../server/hosted-world.ts";
 import type { WorldSnapshots } from "../snapshots/world-snapshots.ts";
 import type { PreparedModules } from "./prepared-modules.ts";
 
 /** The part of a gameserver that opens and closes worlds. */
 export interface OpenableWorlds {
   open(request: WorldRequest, baseDir: string): Promise<unknown>;
-  /** `handedOver`: another node goes on with its state. */
-  close(world: string, handedOver: boolean): Promise<void>;
+  /**
+   * `handedOver`: another node goes on with its state. `keep`: it is followed here then, if it was sealed for that; what it
+   * is followed as.
+   */
+  close(
+    world: string,
+    handedOver: boolean,
+    keep?: ReplicaSourceFacts,
+  ): Promise<KeptWorld | undefined>;
 }
 
 export interface WorldLifecycleDependencies {
@@ -119,14 +127,15 @@ export class WorldLifecycle {
 
   /**
    * Closes a world. One that another node is to have goes on until the snapshot store answers: it would go back in
-   * time there. Its last state is then recorded, before it is given back.
+   * time there. Its last state is then recorded, before it is given back. One that has moved, and is to be mirrored here,
+   * is followed from then on: what it is followed as.
    */
   async close({
     shard,
     attempt,
     reason,
     then,
-  }: Extract<HostingEffect, { type: "close" }>): Promise<void> {
+  }: Extract<HostingEffect, { type: "close" }>): Promise<KeptWorld | undefined> {
     const world = worldOfShard(shard) ?? shard;
     const { snapshots, control, migrations, hosting } = this.dependencies;
     const { records } = hosting;
@@ -138,15 +147,18 @@ export class WorldLifecycle {
     // From here on it is saved in its last state, which is to be recorded: its mirror is needed no more.
     await migrations?.mirrors.free(shard, "it is closed");
     // Everything was lost meanwhile: what runs now is another one.
-    if (!isCurrent()) return;
+    if (!isCurrent()) return undefined;
     // It may be sealed for a move that comes to nothing: it does not go on then, and nobody is told that it does.
     migrations?.gone(shard, reason);
     // It has moved, or is somebody else's: what it leaves here is of no account.
     const { node } = records.seen("owner", ownerKey(shard)).record ?? {};
     if (node !== control.node) snapshots?.forget(shard);
-    await this.dependencies.worlds()?.close(world, node !== undefined && node !== control.node);
+    const isHandedOver = node !== undefined && node !== control.node;
+    const keep = isHandedOver ? migrations?.mirrors.toKeep(shard) : undefined;
+    const left = await this.dependencies.worlds()?.close(world, isHandedOver, keep);
     if (isKept) await snapshots?.finish(shard);
     else snapshots?.forget(shard);
+    return left;
   }
 
   /** Of a world that was removed, nothing is kept any more. */

@@ -6,6 +6,7 @@ import { openShardStorage, type ShardStorage } from "../durability/shard-storage
 import type { Snapshot } from "../durability/snapshot-file.ts";
 import { TypeScriptModule } from "../module/typescript-module.ts";
 import { Shard } from "../shard/shard.ts";
+import type { Store } from "../shard/store.ts";
 import { type LocalState, localCounts, type RecordedState } from "../snapshots/snapshot-choice.ts";
 import { loadWorld } from "./load-module.ts";
 import type { ThreadSettings, WorldSettings } from "./protocol.ts";
@@ -37,11 +38,15 @@ function definitionOf(module: TypeScriptModule): CompiledDefinition {
   return definition;
 }
 
-/** An empty shard; epoch and timeline are not known before the state is, see `Succession.assume`. */
+/**
+ * An empty shard; epoch and timeline are not known before the state is, see `Succession.assume`. With a `store`, one that
+ * is to follow on from the shard whose that is.
+ */
 export function newShard(
   settings: WorldSettings,
   { module, definition }: LoadedModule,
-  { guard }: RunnerDependencies,
+  { guard }: Pick<RunnerDependencies, "guard">,
+  store?: Store,
 ): Shard {
   return new Shard(
     {
@@ -54,7 +59,7 @@ export function newShard(
       outboxMessages: settings.outboxMessages,
       outboxBytes: settings.outboxBytes,
     },
-    { module, definition, guard },
+    { module, definition, guard, store },
   );
 }
 

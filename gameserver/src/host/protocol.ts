@@ -9,6 +9,9 @@ import type { RecordedState } from "../snapshots/snapshot-choice.ts";
 
 /** Messages between a gameserver's main thread and its world threads. */
 
+/** The copy, by its number, of who had the state from which a shard goes on: others count from 1. */
+export const KEPT_COPY = 0;
+
 export type Durability = "mirror" | "journal" | "snapshot" | "none";
 
 /** Everything a thread needs to run a world. */
@@ -62,8 +65,11 @@ export interface ThreadSettings {
 
 export type ToThread =
   | { type: "open"; settings: WorldSettings }
-  /** `handedOver`: another node goes on with its state, which need not be saved here. */
-  | { type: "close"; shard: string; handedOver: boolean }
+  /**
+   * `handedOver`: another node goes on with its state, which need not be saved here. `keep`: it is followed here from then
+   * on, from where it was sealed; the answer says so.
+   */
+  | { type: "close"; shard: string; handedOver: boolean; keep?: ReplicaSourceFacts }
   /** Saves it and frees its memory, unless somebody is there by now; answered by "asleep" or "stays-awake". */
   | { type: "sleep"; shard: string }
   /** Would "swap" succeed? Nothing changes; answered by "fits". */
@@ -107,8 +113,11 @@ export type ToThread =
    * another than the source's; answered by "replica-kept". Only when the whole copy was taken in.
    */
   | { type: "keep-replica"; shard: string }
-  /** It is this node's now, and ticks `dueMs` from now for the first time; answered by "opened". */
-  | { type: "promote"; shard: string; ownership: Ownership; dueMs: number }
+  /**
+   * It is this node's now, and ticks `dueMs` from now for the first time; answered by "opened". `followed`: somebody has
+   * its state, and is told of every tick from the first one on, as of copy 0.
+   */
+  | { type: "promote"; shard: string; ownership: Ownership; dueMs: number; followed?: boolean }
   /** Nothing of it is left, neither in memory nor on the disk; answered by "closed". */
   | { type: "drop-replica"; shard: string };
 
@@ -131,13 +140,18 @@ export interface ReplicaState {
   definition: DefinitionData;
 }
 
+/** A replica that began as a shard which ran here. */
+export interface KeptState extends ReplicaState {
+  tickRate: number;
+}
+
 export type FromThread =
   | { type: "opened"; shard: string; epoch: number; tickRate: number; definition: string }
   /** `copy`: during "copy", the one that it is about; absent: all copies of the shard. */
   | { type: "failed"; shard: string; during: Attempt; copy?: number; error: ThreadError }
   | { type: "fits"; shard: string }
   | { type: "swapped"; shard: string; epoch: number }
-  | { type: "closed"; shard: string }
+  | { type: "closed"; shard: string; kept?: KeptState }
   /** Nobody has been there for `sleepAfterMs`; said again every second while that is so. */
   | { type: "quiet"; shard: string }
   | { type: "asleep"; shard: string; slept: SleptState }

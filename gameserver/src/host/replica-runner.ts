@@ -16,7 +16,7 @@ import type {
   ToThread,
   WorldSettings,
 } from "./protocol.ts";
-import { type RunnerDependencies, ShardRunner } from "./shard-runner.ts";
+import { type KeptShard, type RunnerDependencies, ShardRunner } from "./shard-runner.ts";
 
 /** Ticks that a module which is another than the source's makes with the state, on a copy, before it may have it. */
 export const TRIAL_TICKS = 3;
@@ -56,6 +56,7 @@ export class ReplicaRunner {
     thread: ThreadSettings,
     dependencies: RunnerDependencies,
     loaded: LoadedModule,
+    before?: Shard,
   ) {
     this.options = options;
     this.thread = thread;
@@ -66,8 +67,9 @@ export class ReplicaRunner {
     const followed = this.same
       ? loaded
       : { module: loaded.module, definition: compileDefinition(definition) };
-    this.shard = newShard(options.settings, followed, dependencies);
-    this.loading = this.shard.beginLoad();
+    this.shard = newShard(options.settings, followed, dependencies, before?.store);
+    if (before === undefined) this.loading = this.shard.beginLoad();
+    else this.shard.followOn(before);
   }
 
   /** Loads the module; the state comes then. @throws an error that says what is wrong with the module */
@@ -78,6 +80,27 @@ export class ReplicaRunner {
   ): Promise<ReplicaRunner> {
     const loaded = await loadModule(options.settings);
     return new ReplicaRunner(options, thread, dependencies, loaded);
+  }
+
+  /**
+   * Goes on from the state of a shard that ran here and stands still: no copy comes.
+   * @throws OperatingError when it was not sealed
+   */
+  static kept(
+    { settings, loaded, shard }: KeptShard,
+    source: ReplicaSourceFacts,
+    thread: ThreadSettings,
+    dependencies: RunnerDependencies,
+  ): ReplicaRunner {
+    const { data: definition } = loaded.definition;
+    const { tick } = shard.store;
+    const { timeline } = shard.options;
+    const state = { tick, timeline, definition };
+    return new ReplicaRunner({ settings, state, source }, thread, dependencies, loaded, shard);
+  }
+
+  get state(): ReplicaState {
+    return this.options.state;
   }
 
   /** The next piece of the copy. @throws OperatingError "bad-data" */
@@ -198,10 +221,11 @@ export class ReplicaRunner {
 
   /**
    * The shard is this node's: it goes on with the tick after the state's, which is due in `dueMs`. Its files are opened
-   * meanwhile; what happens before they are is in the first snapshot. Not to be used any more after it.
+   * meanwhile; what happens before they are is in the first snapshot. Not to be used any more after it. `followed`: from
+   * the first tick on, by who has this state already.
    * @throws when the state cannot be carried over; then it is as it was
    */
-  promote(ownership: Ownership, dueMs: number): ShardRunner {
+  promote(ownership: Ownership, dueMs: number, followed = false): ShardRunner {
     if (this.loading !== undefined) throw badData("a copy that is not whole cannot be promoted");
     const { timeline } = this.options.state;
     const settings: WorldSettings = {
@@ -214,6 +238,7 @@ export class ReplicaRunner {
     };
     const run = { epoch: ownership.epoch, timeline };
     let { shard } = this;
+    if (followed) shard.holdDigest(true);
     if (this.same) shard.succession.takeOver(run);
     else {
       shard = newShard(settings, this.loaded, this.dependencies);
@@ -224,6 +249,7 @@ export class ReplicaRunner {
       loaded: this.loaded,
       shard,
       dueMs,
+      followed,
       opener: isKept ? () => this.openFiles(settings, ownership) : undefined,
     });
   }

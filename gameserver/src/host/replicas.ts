@@ -1,7 +1,13 @@
 import { OperatingError } from "@atlasnet/core";
-import type { FromThread, ThreadSettings, ToThread } from "./protocol.ts";
+import type {
+  FromThread,
+  KeptState,
+  ReplicaSourceFacts,
+  ThreadSettings,
+  ToThread,
+} from "./protocol.ts";
 import { type ReplicaOptions, ReplicaRunner } from "./replica-runner.ts";
-import type { RunnerDependencies, ShardRunner } from "./shard-runner.ts";
+import type { KeptShard, RunnerDependencies, ShardRunner } from "./shard-runner.ts";
 import { threadError } from "./thread-error.ts";
 
 interface Entry {
@@ -70,6 +76,14 @@ export class Replicas {
     });
   }
 
+  /** A shard that ran here is followed from now on, from where it stands. @throws OperatingError when it was not sealed */
+  keep(kept: KeptShard, source: ReplicaSourceFacts): KeptState {
+    const { thread, dependencies } = this;
+    const runner = ReplicaRunner.kept(kept, source, thread, dependencies);
+    this.entries.set(kept.settings.shard, { runner });
+    return { ...runner.state, tickRate: runner.state.definition.tickRate };
+  }
+
   private work(shard: string, work: (runner: ReplicaRunner) => void | Promise<void>): void {
     const entry = this.entries.get(shard);
     if (entry?.runner === undefined) return;
@@ -108,12 +122,17 @@ export class Replicas {
   }
 
   /** The shard runs here from now on. @throws when it cannot; then nothing is left but the copy on the disk */
-  promote({ shard, ownership, dueMs }: Extract<ToThread, { type: "promote" }>): ShardRunner {
+  promote({
+    shard,
+    ownership,
+    dueMs,
+    followed,
+  }: Extract<ToThread, { type: "promote" }>): ShardRunner {
     const runner = this.entries.get(shard)?.runner;
     if (runner === undefined)
       throw new OperatingError("unknown-shard", `shard ${shard} is not followed here`);
     this.entries.delete(shard);
-    return runner.promote(ownership, dueMs);
+    return runner.promote(ownership, dueMs, followed);
   }
 
   private inTurn(shard: string, work: () => Promise<void>): void {

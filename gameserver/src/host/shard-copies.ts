@@ -3,7 +3,7 @@ import type { DefinitionData } from "@atlasnet/world";
 import type { Shard } from "../shard/shard.ts";
 import type { StateCopy } from "../shard/state-copy.ts";
 import type { StateHash } from "../shard/state-digest.ts";
-import type { FromThread } from "./protocol.ts";
+import { type FromThread, KEPT_COPY } from "./protocol.ts";
 
 /**
  * Whoever follows compares its state with the shard's after the first tick of each so many: it costs the hashes of what
@@ -12,7 +12,8 @@ import type { FromThread } from "./protocol.ts";
 export const HASHED_EVERY_TICKS = 64;
 
 interface Copy {
-  readonly state: StateCopy;
+  /** Undefined: who follows has it. */
+  readonly state: StateCopy | undefined;
   /** Of the state, how far it was given out. */
   offset: number;
 }
@@ -46,10 +47,15 @@ export class ShardCopies {
     });
   }
 
+  /** Tells every tick from the next one on, to who has the state already. */
+  goOn(): void {
+    this.copies.set(KEPT_COPY, { state: undefined, offset: 0 });
+  }
+
   /** Gives out the next piece; nothing for a copy that was ended. @throws OperatingError out of order */
   read(number: number, offset: number, maxBytes: number): void {
     const copy = this.copies.get(number);
-    if (copy === undefined) return;
+    if (copy?.state === undefined) return;
     if (offset !== copy.offset)
       throw new OperatingError(
         "bad-data",
@@ -58,6 +64,11 @@ export class ShardCopies {
     const { data, last } = copy.state.read(maxBytes);
     copy.offset += data.length;
     this.post({ type: "copy-piece", shard: this.shard, copy: number, offset, data, last });
+  }
+
+  /** Somebody who has had the state from the start follows. */
+  get hasKept(): boolean {
+    return this.copies.has(KEPT_COPY);
   }
 
   /** Somebody follows the shard. */
@@ -77,7 +88,7 @@ export class ShardCopies {
   }
 
   end(number: number): void {
-    this.copies.get(number)?.state.end();
+    this.copies.get(number)?.state?.end();
     this.copies.delete(number);
   }
 

@@ -32,6 +32,13 @@ export interface RunnerDependencies {
   watch?: TickWatch | undefined;
 }
 
+/** What is left of a shard that ran and has stopped, for who follows from there. */
+export interface KeptShard {
+  settings: WorldSettings;
+  loaded: LoadedModule;
+  shard: Shard;
+}
+
 /** A world wakes for somebody who waits: its first tick is due so soon, with what came for it meanwhile. */
 const WAKING_TICK_MS = 5;
 /** A world that moves has more time than it needs before a tick that is so far away … */
@@ -139,12 +146,14 @@ export class ShardRunner implements Ticking {
       loaded: LoadedModule;
       shard: Shard;
       dueMs: number;
+      followed: boolean;
       opener: (() => Promise<ShardStorage>) | undefined;
     },
   ): ShardRunner {
-    const { loaded, shard, dueMs, opener } = parts;
+    const { loaded, shard, dueMs, followed, opener } = parts;
     const kept = { loaded, shard, storage: undefined };
     const runner = new ShardRunner(settings, thread, dependencies, kept);
+    if (followed) runner.copies.goOn();
     const dueAt = dependencies.clock.now() + dueMs;
     runner.schedule.expect(shard.expectedBack, dueAt);
     runner.begin(dueAt);
@@ -267,6 +276,7 @@ export class ShardRunner implements Ticking {
 
   endCopy(number: number): void {
     this.copies.end(number);
+    this.shard.holdDigest(this.stopped || this.copies.hasKept);
   }
 
   /**
@@ -294,6 +304,8 @@ export class ShardRunner implements Ticking {
       return post({ type: "failed", shard, during: "seal", error: threadError(error) });
     }
     this.stopped = true;
+    // Who is told of the seal may want the state to be followed from here.
+    this.shard.holdDigest(true);
     this.reschedule();
     const { tick } = this.shard.store;
     const dueMs = Math.max(0, Math.round(this.schedule.pace.dueAt(tick + 1) - clock.now()));
@@ -317,6 +329,7 @@ export class ShardRunner implements Ticking {
     this.stopping = false;
     if (!this.stopped) return;
     this.stopped = false;
+    this.shard.holdDigest(this.copies.hasKept);
     this.reschedule();
   }
 
@@ -441,6 +454,12 @@ export class ShardRunner implements Ticking {
     this.shard.takeWorldEvents();
     this.posts.refusals(this.shard);
     this.posts.traces(this.shard);
+  }
+
+  /** What can be followed here once this is closed; undefined: it was not sealed for a move. */
+  get kept(): KeptShard | undefined {
+    const { settings, loaded, shard } = this;
+    return this.stopped ? { settings, loaded, shard } : undefined;
   }
 
   private pause(paused: boolean): void {

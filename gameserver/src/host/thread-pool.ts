@@ -6,6 +6,8 @@ import type { SleptState } from "../sleep/slept-state.ts";
 import type {
   Attempt,
   FromThread,
+  KeptState,
+  ReplicaSourceFacts,
   ThreadError,
   ThreadSettings,
   ToThread,
@@ -80,7 +82,7 @@ export class ThreadPool {
   private readonly pending = new Map<string, Pending>();
   /** One request per shard at a time; the next one waits. */
   private readonly turns = new Turns();
-  private readonly closing = new Map<string, Promise<void>>();
+  private readonly closing = new Map<string, Promise<KeptState | undefined>>();
   /** Of `threadOf`, those that are replicas. */
   private readonly replicas = new Set<string>();
   private stopping = false;
@@ -172,6 +174,9 @@ export class ThreadPool {
   private choose(shard: string): Thread {
     const [thread] = [...this.threads].sort((a, b) => a.shards.size - b.shards.size);
     if (thread === undefined) throw new Error("the pool has no threads");
+    // What is left of a replica that is being dropped is none of who comes in its place.
+    this.replicas.delete(shard);
+    this.forget(shard);
     thread.shards.add(shard);
     this.threadOf.set(shard, thread);
     return thread;
@@ -205,9 +210,15 @@ export class ThreadPool {
     if (this.replicas.delete(shard)) this.forget(shard);
   }
 
-  /** A replica becomes a shard that runs. @throws OperatingError: nothing is left of it then */
-  async promote(shard: string, ownership: Ownership, dueMs: number): Promise<Opened> {
-    const answer = await this.ask(shard, { type: "promote", shard, ownership, dueMs });
+  /** A replica becomes a shard that runs; `followed`: see ToThread. @throws OperatingError: nothing is left of it then */
+  async promote(
+    shard: string,
+    ownership: Ownership,
+    dueMs: number,
+    followed = false,
+  ): Promise<Opened> {
+    const message = { type: "promote", shard, ownership, dueMs, followed } as const;
+    const answer = await this.ask(shard, message);
     if (answer.type !== "opened") throw new Error(`"${answer.type}" is no answer to "promote"`);
     this.replicas.delete(shard);
     return answer;
@@ -239,21 +250,36 @@ export class ThreadPool {
 
   /**
    * Stops a shard and writes its last state, unless it was `handedOver` to another node; nothing to do for one that is
-   * not open. Whoever asks for it while it is being done gets the same.
+   * not open. Whoever asks for it while it is being done gets the same. `keep`: if it was sealed, its thread follows it from
+   * there on; what it is then a replica of.
    * @throws OperatingError when that failed.
    */
-  close(shard: string, handedOver = false): Promise<void> {
-    const closing = this.closing.get(shard) ?? this.closeNow(shard, handedOver);
+  close(
+    shard: string,
+    handedOver = false,
+    keep?: ReplicaSourceFacts,
+  ): Promise<KeptState | undefined> {
+    const closing = this.closing.get(shard) ?? this.closeNow(shard, handedOver, keep);
     this.closing.set(shard, closing);
     return closing;
   }
 
-  private async closeNow(shard: string, handedOver: boolean): Promise<void> {
+  private async closeNow(
+    shard: string,
+    handedOver: boolean,
+    keep: ReplicaSourceFacts | undefined,
+  ): Promise<KeptState | undefined> {
+    let kept: KeptState | undefined;
     try {
       await this.turns.idle(shard);
-      if (this.threadOf.has(shard)) await this.ask(shard, { type: "close", shard, handedOver });
+      if (!this.threadOf.has(shard)) return undefined;
+      const message = { type: "close", shard, handedOver, ...(keep && { keep }) } as const;
+      const answer = await this.ask(shard, message);
+      if (answer.type === "closed") kept = answer.kept;
+      return kept;
     } finally {
-      this.forget(shard);
+      if (kept === undefined) this.forget(shard);
+      else this.replicas.add(shard);
       this.closing.delete(shard);
     }
   }

@@ -8,6 +8,7 @@ import { portLogger } from "./port-logger.ts";
 import type {
   Attempt,
   FromThread,
+  ReplicaSourceFacts,
   ShardStats,
   ThreadSettings,
   ToThread,
@@ -89,7 +90,9 @@ export class WorldThread {
         for (const runner of this.runners.values()) runner.seal(message.sealed);
         return;
       case "close":
-        this.attempt(message.shard, "close", () => this.close(message.shard, message.handedOver));
+        this.attempt(message.shard, "close", () =>
+          this.close(message.shard, message.handedOver, message.keep),
+        );
         return;
       case "sleep":
         this.attempt(message.shard, "sleep", () => this.sleep(message.shard));
@@ -189,11 +192,32 @@ export class WorldThread {
     this.post({ type: "swapped", shard, epoch: runner.epoch });
   }
 
-  private async close(shard: string, handedOver: boolean): Promise<void> {
+  private async close(
+    shard: string,
+    handedOver: boolean,
+    keep: ReplicaSourceFacts | undefined,
+  ): Promise<void> {
     const runner = this.runner(shard);
+    const left = keep && runner.kept;
     this.runners.delete(shard);
-    await runner.close(handedOver);
-    this.post({ type: "closed", shard });
+    const closed = runner.close(handedOver);
+    if (keep === undefined || left === undefined) {
+      await closed;
+      return this.post({ type: "closed", shard });
+    }
+    const kept = this.replicas.keep(left, keep);
+    try {
+      await closed;
+    } catch (error) {
+      // What its files lack is in the replica.
+      this.dependencies.logger.error(
+        "The files of a world that is mirrored here were not closed.",
+        {
+          ...{ shard, error },
+        },
+      );
+    }
+    this.post({ type: "closed", shard, kept });
   }
 
   private async sleep(shard: string): Promise<void> {

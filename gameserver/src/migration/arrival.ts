@@ -26,6 +26,8 @@ export interface Taken {
   readonly epoch: Revision;
   readonly of: MovedFrom;
   readonly dueMs: number;
+  /** By who has the state already: what it lets out waits for that. */
+  readonly mirrored?: boolean;
   /** When it wrote the world's record, if it did. */
   readonly recorded?: Revision | undefined;
 }
@@ -57,6 +59,12 @@ export class Arrival {
     return this.isKeptFree;
   }
 
+  /** It ran here, its replica is there already, and the shard is kept free for that. */
+  keep(request: WorldRequest, world: WorldRecord): void {
+    this.isKeptFree = true;
+    this.runs = { request, world };
+  }
+
   /** @throws OperatingError that says why it cannot run here */
   async prepare(world: WorldRecord): Promise<void> {
     const { home } = this.dependencies;
@@ -86,7 +94,7 @@ export class Arrival {
    * its replica is; `isDropped`: whether everything was taken from this node meanwhile.
    */
   async promote(
-    { epoch, of, dueMs, recorded }: Taken,
+    { epoch, of, dueMs, mirrored = false, recorded }: Taken,
     { isThere, isDropped }: { readonly isThere: boolean; isDropped(): boolean },
   ): Promise<string | undefined> {
     const { home, worlds } = this.dependencies;
@@ -96,7 +104,7 @@ export class Arrival {
       if (runs === undefined || !isThere)
         throw new OperatingError("no-replica", "its replica is gone");
       home.expect(shard, runs.world);
-      await worlds.promote(shard, ownership, dueMs);
+      await worlds.promote(shard, ownership, { dueMs, mirrored });
       if (isDropped()) return "this node was taken for lost";
       home.adopted(shard, ownership, runs.world, recorded);
       this.isKeptFree = false;

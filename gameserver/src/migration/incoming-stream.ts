@@ -1,5 +1,6 @@
 import type { Clock, Link, MigrationRecord, ReplicaCloseCode, ToReplica } from "@atlasnet/core";
 import type { ReplicaNews } from "../host/protocol.ts";
+import type { BegunState } from "../replica/source-types.ts";
 import { ReplicaTarget } from "../replica/target.ts";
 import type {
   ReplicaTargetDependencies,
@@ -46,6 +47,7 @@ export class IncomingStream {
   private ticketTries = 0;
   private askAgainAt = Number.POSITIVE_INFINITY;
   private isDropped = false;
+  private keptState: BegunState | undefined;
 
   constructor(options: IncomingStreamOptions, dependencies: IncomingStreamDependencies) {
     this.options = options;
@@ -60,6 +62,11 @@ export class IncomingStream {
   /** It has begun, and has not failed or ended. */
   get isThere(): boolean {
     return this.target?.over === false;
+  }
+
+  /** The state of the seal, if the source keeps it, too. */
+  get kept(): BegunState | undefined {
+    return this.keptState;
   }
 
   /** When `time` has to be told next, in ms; Infinity when nothing waits for it. */
@@ -166,7 +173,11 @@ export class IncomingStream {
         return;
       case "sealed": {
         const dueMs = Math.max(0, effect.dueAt - clock.now());
-        return tell({ type: "sealed", tick: effect.tick, dueMs });
+        this.keptState = effect.kept;
+        return tell({
+          ...{ type: "sealed", tick: effect.tick, dueMs },
+          keeps: effect.kept !== undefined,
+        });
       }
       case "failed":
         return this.failed(effect.code, effect.reason);

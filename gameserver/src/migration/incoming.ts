@@ -9,6 +9,7 @@ import {
   type Seen,
   worldAfterMove,
 } from "@atlasnet/core";
+import type { MirrorHost } from "../mirror/mirror-host.ts";
 import { problemOf } from "../problem-of.ts";
 import type { ReplicaTargetDependencies } from "../replica/target-types.ts";
 import { Alarm } from "./alarm.ts";
@@ -41,11 +42,14 @@ export interface IncomingDependencies {
   readonly clock: Clock;
   readonly watch: MigrationWatch;
   readonly stream: ReplicaTargetDependencies;
+  readonly mirrors: Pick<MirrorHost, "adopt" | "adopted">;
   /** Whether one more may begin now. */
   mayBegin(): boolean;
   /** It is over. */
   ended(): void;
 }
+
+type Promotion = Extract<TargetEffect, { type: "promote" }>;
 
 /** As whom it concerns is told of them. */
 const SHOWN_PHASES: { readonly [phase in TargetPhase]: MigrationPhase } = {
@@ -218,7 +222,7 @@ export class Incoming {
         return;
       }
       case "promote":
-        this.promote(effect.epoch, effect.dueMs).then(
+        this.promote(effect).then(
           (problem) => this.tell({ type: "promoted", ...(problem !== undefined && { problem }) }),
           (error: unknown) => watch.broken(error),
         );
@@ -238,12 +242,24 @@ export class Incoming {
   }
 
   /** The switch has committed. Undefined: it runs; otherwise why it does not. */
-  private async promote(epoch: number, dueMs: number): Promise<string | undefined> {
-    const { record } = this;
+  private async promote({ epoch, dueMs, mirrored }: Promotion): Promise<string | undefined> {
+    const { record, shard } = this;
+    const { mirrors } = this.dependencies;
+    const { kept } = this.stream;
+    // Before its first tick: none of what that lets out may leave without the mirror.
+    const isGated =
+      mirrored && kept !== undefined && mirrors.adopt(shard, { epoch, migration: record, kept });
     const problem = await this.arrival.promote(
-      { epoch, of: { world: record.world }, dueMs, recorded: record.module && epoch },
+      {
+        epoch,
+        of: { world: record.world },
+        dueMs,
+        mirrored: isGated,
+        recorded: record.module && epoch,
+      },
       { isThere: this.stream.isThere, isDropped: () => this.isDropped },
     );
+    mirrors.adopted(shard, epoch);
     if (problem === undefined) this.stream.handle({ type: "done", owner: epoch });
     return problem;
   }

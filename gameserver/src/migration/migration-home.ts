@@ -57,6 +57,13 @@ export interface MovingWorlds {
   unfollow(shard: string): Promise<void>;
   /** No replica follows any more. */
   endFollowing(shard: string): void;
-  /** The replica runs, and proxies are told. @throws OperatingError: nothing of it is left then */
-  promote(shard: string, ownership: Ownership, dueMs: number): Promise<void>;
+  /**
+   * The replica runs, and proxies are told. `mirrored`: what it lets out waits for who has its state, from the first tick
+   * on. @throws OperatingError: nothing of it is left then
+   */
+  promote(
+    shard: string,
+    ownership: Ownership,
+    how: { readonly dueMs: number; readonly mirrored?: boolean },
+  ): Promise<void>;
 }

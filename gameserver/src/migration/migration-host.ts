@@ -205,6 +205,7 @@ export class MigrationHost {
       {
         ...{ home, worlds, links, clock, watch },
         stream: { checksum: crc32, counts },
+        mirrors: this.mirrors,
         mayBegin: () =>
           count(this.incoming.values(), ({ isUnderWay }) => isUnderWay) < MAX_MIGRATIONS_IN,
         ended: () => this.ended(this.incoming, each),
@@ -226,6 +227,7 @@ export class MigrationHost {
         stream: { checksum: crc32, counts, nextCopy: () => ++this.copies },
         mayCopy: () =>
           count(this.outgoing.values(), ({ isCopying }) => isCopying) < MAX_MIGRATIONS_OUT,
+        keeps: (name, record) => this.mirrors.mayKeep(name, record),
         ended: () => this.ended(this.outgoing, each),
       },
     );
@@ -235,6 +237,7 @@ export class MigrationHost {
 
   private ended<T extends Incoming | Outgoing>(of: Map<string, T>, each: T): void {
     if (of.get(each.shard) === each) of.delete(each.shard);
+    if (each instanceof Incoming) this.mirrors.arrived(each.shard);
     this.remembered.add(each.record.id);
     for (const id of this.remembered) {
       if (this.remembered.size <= MAX_REMEMBERED) break;
@@ -257,7 +260,7 @@ export class MigrationHost {
     if (!isToOwner(message)) return;
     const isTaken =
       use === "mirror"
-        ? this.mirrors.toOwner(link, shard, message)
+        ? this.mirrors.toOwner(link, shard, message, this.incoming.has(shard))
         : this.toOutgoing(link, shard, message);
     if (isTaken || message.type !== "replica-open") return;
     const reason = `there is no such ${use} of this shard, as far as this node knows`;

@@ -330,7 +330,7 @@ class Model {
       if (this.differs && this.fault !== "ignores-hash")
         return this.tellTarget({ type: "failed", code: "hash-differs", reason: "planted" });
       b.state = this.differs ? Math.floor(state / 2) - 1 : state;
-      return this.tellTarget({ type: "sealed", tick: state + 1, dueMs: 10 });
+      return this.tellTarget({ type: "sealed", tick: state + 1, dueMs: 10, keeps: false });
     }
     if (!a.alive) return;
     if (source.phase === "copying") {

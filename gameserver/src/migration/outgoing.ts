@@ -48,6 +48,8 @@ export interface OutgoingDependencies {
   readonly stream: ReplicaSourceDependencies;
   /** Whether one more may copy now. */
   mayCopy(): boolean;
+  /** Whether this node may go on as the shard's mirror. */
+  keeps(shard: string, record: MigrationRecord): boolean;
   /** It is over. */
   ended(): void;
 }
@@ -155,6 +157,7 @@ export class Outgoing {
         return this.toStream({ type: "thread", message: news });
       case "sealed": {
         const { shard, record } = this;
+        if (this.dependencies.keeps(shard, record)) this.toStream({ type: "keeps" });
         // The target may switch once it has heard of the seal: nothing must be left to say here then (rule 5.1).
         this.dependencies.worlds.tellProxies(
           { type: "shard-sealed", shard, epoch: record.epoch, to: record.to },

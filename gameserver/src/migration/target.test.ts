@@ -3,9 +3,11 @@ import { test } from "node:test";
 import {
   ABSENT,
   type MigrationRecord,
+  mirrorKey,
   type OwnerRecord,
   type Seen,
   type SwitchView,
+  type WorldRecord,
 } from "@atlasnet/core";
 import { nodeRecord, worldRecord } from "@atlasnet/core/testing";
 import { MigrationTarget, type TargetEvent } from "./target.ts";
@@ -16,7 +18,13 @@ const RECORD: MigrationRecord = {
 };
 const MIGRATION: Seen<MigrationRecord> = { record: RECORD, created: 30, modified: 30 };
 const OWNER: OwnerRecord = { world: 3, node: "g", boot: "g1", state: "owned" };
-function sealed() {
+
+interface Sealed {
+  readonly keeps: boolean;
+  readonly durability: WorldRecord["durability"];
+}
+
+function sealed({ keeps = false, durability = "journal" }: Partial<Sealed> = {}) {
   let view: SwitchView = {
     migration: MIGRATION,
     owner: { record: OWNER, created: 5, modified: 20 },
@@ -25,7 +33,7 @@ function sealed() {
       created: 1,
       modified: 2,
     },
-    world: { record: worldRecord(), created: 3, modified: 3 },
+    world: { record: worldRecord({ durability }), created: 3, modified: 3 },
     shard: ABSENT,
     mirror: ABSENT,
   };
@@ -42,7 +50,7 @@ function sealed() {
     { type: "prepared" },
     { type: "copying" },
     { type: "following" },
-    { type: "sealed", tick: 7, dueMs: 45 },
+    { type: "sealed", tick: 7, dueMs: 45, keeps },
   );
   const proposal = effects.find((effect) => effect.type === "txn");
   assert.ok(proposal !== undefined);
@@ -53,7 +61,7 @@ function sealed() {
     view = { ...view, migration: ABSENT, owner: { record, created: 5, modified: 31 } };
     return tell({ type: "look" });
   };
-  return { tell, answered, watched };
+  return { tell, answered, watched, proposal };
 }
 
 test("a replica is promoted once, whichever tells of the switch first: its answer, or the watch", () => {
@@ -62,4 +70,19 @@ test("a replica is promoted once, whichever tells of the switch first: its answe
   assert.deepEqual(types([...first.watched(), ...first.tell(first.answered)]), ["promote"]);
   const second = sealed();
   assert.deepEqual(types([...second.tell(second.answered), ...second.watched()]), ["promote"]);
+});
+
+test("a switch whose source keeps the state makes that the mirror of a mirrored world, and what is promoted waits for it", () => {
+  const mirrored = (how: Partial<Sealed>) => {
+    const { tell, answered, proposal } = sealed(how);
+    const [effect] = tell(answered);
+    assert.ok(effect?.type === "promote");
+    const key = mirrorKey("arena/0");
+    const put = proposal.request.then.find((each) => each.type === "put" && each.key === key);
+    assert.equal(put !== undefined, effect.mirrored);
+    return effect.mirrored;
+  };
+  assert.equal(mirrored({ keeps: true, durability: "mirror" }), true);
+  assert.equal(mirrored({ keeps: false, durability: "mirror" }), false);
+  assert.equal(mirrored({ keeps: true, durability: "journal" }), false);
 });

@@ -2,6 +2,7 @@ import {
   abortMigration,
   type Claimant,
   type MigrationRecord,
+  mirrorAfter,
   type ReplicaCloseCode,
   type Revision,
   type Seen,
@@ -25,7 +26,13 @@ export type TargetEvent =
   /** The copy is whole, and what came since was taken in. */
   | { readonly type: "following" }
   /** The replica is at the tick of the seal, and its hash is the source's. */
-  | { readonly type: "sealed"; readonly tick: number; readonly dueMs: number }
+  | {
+      readonly type: "sealed";
+      readonly tick: number;
+      readonly dueMs: number;
+      /** The source keeps that state, and follows from there on if the switch says so. */
+      readonly keeps: boolean;
+    }
   /** The replica is no more: its stream, its thread or its module failed. */
   | { readonly type: "failed"; readonly code: ReplicaCloseCode; readonly reason: string }
   | { readonly type: "give-up"; readonly problem: string }
@@ -42,8 +49,16 @@ export type TargetEffect =
   | { readonly type: "follow" }
   /** Answered by `answered`. */
   | { readonly type: "txn"; readonly attempt: number; readonly request: TxnRequest }
-  /** This node owns it, at `epoch`; answered by `promoted`. */
-  | { readonly type: "promote"; readonly epoch: Revision; readonly dueMs: number }
+  /**
+   * This node owns it, at `epoch`; answered by `promoted`. `mirrored`: the switch has recorded the source as its mirror,
+   * and nothing may leave from the first tick on that this one has not got.
+   */
+  | {
+      readonly type: "promote";
+      readonly epoch: Revision;
+      readonly dueMs: number;
+      readonly mirrored: boolean;
+    }
   /** The replica goes, and the stream with it. */
   | { readonly type: "drop"; readonly code: ReplicaCloseCode; readonly reason: string }
   /** Nothing more comes of this migration. */
@@ -91,7 +106,9 @@ export interface TargetDependencies {
  *    this boot as the owner behind the epoch that the migration was begun for.
  * 3. Once a switch is proposed, the replica stays until it is known which it was: while the outcome is open it neither
  *    ticks nor goes.
- * 4. Whatever fails before is an abort, with the reason. After the switch there is only forward: what fails then is
+ * 4. Where the source keeps the state of the seal, the switch records it as the mirror, and nothing is let out that it has
+ *    not got: that holds from the promotion on.
+ * 5. Whatever fails before is an abort, with the reason. After the switch there is only forward: what fails then is
  *    the failure of an owner.
  */
 export class MigrationTarget {
@@ -104,7 +121,11 @@ export class MigrationTarget {
   /** Why it is to be aborted; undefined: it is not. */
   private problem: string | undefined;
   /** When the word of the seal came, and when the next tick is due. */
-  private sealed: { readonly at: number; readonly dueAt: number } | undefined;
+  private sealed:
+    | { readonly at: number; readonly dueAt: number; readonly keeps: boolean }
+    | undefined;
+  /** A switch was proposed that records the source as the mirror. */
+  private isMirrored = false;
   private readonly attempts = new TxnAttempts();
   /** The one under way, or made last, is. */
   private proposal: "switch" | "abort" = "switch";
@@ -161,7 +182,11 @@ export class MigrationTarget {
         return;
       case "sealed":
         if (this.now !== "following" && this.now !== "copying") return;
-        this.sealed = { at: this.time, dueAt: this.time + event.dueMs };
+        this.sealed = {
+          at: this.time,
+          dueAt: this.time + event.dueMs,
+          keeps: event.keeps,
+        };
         this.now = "switching";
         return;
       case "failed":
@@ -233,9 +258,14 @@ export class MigrationTarget {
     const { shard, me } = this.options;
     const id = `${me.boot}-switch-${this.record.id}-${this.attempts.next}`;
     const claimant = { ...me, id };
-    const made = switchShard(shard, view, claimant, this.dependencies.wallTime());
-    if (made.ok) this.put("switch", made.txn);
-    else this.giveUp(made.problem, "failed");
+    const { keeps = false } = this.sealed ?? {};
+    const ended = this.dependencies.wallTime();
+    const made = switchShard(shard, view, claimant, { ended, keeps });
+    if (!made.ok) return this.giveUp(made.problem, "failed");
+    // Of several proposals it is not known which one committed: whoever gates for a mirror that is not there finds out.
+    const { world } = view;
+    if (keeps && world.record && mirrorAfter(world.record, this.record)) this.isMirrored = true;
+    this.put("switch", made.txn);
   }
 
   private proposeAbort({ migration }: SwitchView): void {
@@ -266,7 +296,7 @@ export class MigrationTarget {
 
   private promote(epoch: Revision): void {
     const dueMs = Math.max(0, (this.sealed?.dueAt ?? this.time) - this.time);
-    this.step("promoting", { type: "promote", epoch, dueMs });
+    this.step("promoting", { type: "promote", epoch, dueMs, mirrored: this.isMirrored });
   }
 
   private promoted(problem: string | undefined): void {

@@ -10,7 +10,12 @@ import {
 import { nodeRecord, worldRecord } from "@atlasnet/core/testing";
 import { MirrorFollower } from "./follower.ts";
 import type { FollowedView, FollowerEffect, FollowerEvent } from "./follower-types.ts";
-import { MirrorOwner, type OwnerEffect, type OwnerEvent } from "./owner.ts";
+import {
+  MirrorOwner,
+  type MirrorOwnerOptions,
+  type OwnerEffect,
+  type OwnerEvent,
+} from "./owner.ts";
 import { mirrorTicketProblem } from "./ticket.ts";
 
 const SHARD = "arena/0";
@@ -37,11 +42,16 @@ class OwnerScene {
   mirror: Seen<MirrorRecord> = seenAt(asked, 11);
   owner = ownedBy("a");
   now = 1_000;
-  readonly core = new MirrorOwner(
-    { shard: SHARD, epoch: EPOCH, boot: "a1", timeoutMs: 500 },
-    () => ({ mirror: this.mirror, owner: this.owner }),
-    1_000,
-  );
+  readonly core: MirrorOwner;
+
+  constructor(begins?: MirrorOwnerOptions["begins"]) {
+    const options = { shard: SHARD, epoch: EPOCH, boot: "a1", timeoutMs: 500, begins };
+    this.core = new MirrorOwner(
+      options,
+      () => ({ mirror: this.mirror, owner: this.owner }),
+      this.now,
+    );
+  }
 
   tell(...events: OwnerEvent[]): string[] {
     return events.flatMap((event) => this.core.handle(event, this.now)).map(ownerWord);
@@ -102,6 +112,35 @@ test("an owner says something every 100 ms, and clears a mirror that does not an
   assert.deepEqual(s.tell({ type: "look" }), ["ungate"]);
 });
 
+test("an owner whose switch has made the source the mirror is in sync before its first tick, and clears it as any other", () => {
+  const s = new OwnerScene({ id: M1, node: "b", tick: 7 });
+  assert.equal(s.core.phase, "in-sync");
+  // The watch has yet to show the switch, and shows the mirror of the owner before.
+  s.owner = ownedBy("c", EPOCH - 3);
+  s.mirror = seenAt({ ...inSync, id: M2, epoch: EPOCH - 3 }, 8);
+  assert.deepEqual(s.tell({ type: "look" }, { type: "ticked", tick: 8 }), []);
+  assert.deepEqual(s.tell({ type: "opened", id: M1 }, { type: "acknowledged", tick: 7 }), [
+    "release 7",
+  ]);
+  assert.deepEqual(s.tell({ type: "caught-up" }, { type: "acknowledged", tick: 8 }), ["release 8"]);
+  s.owner = ownedBy("a");
+  s.mirror = seenAt({ ...inSync, epoch: 0 }, EPOCH);
+  assert.deepEqual(s.tell({ type: "look" }), []);
+  s.tell({ type: "ticked", tick: 9 });
+  const lost = s.pass(600).filter((word) => word !== "pulse");
+  assert.deepEqual(lost, ["end", "lost: it acknowledged nothing for 500 ms", "txn"]);
+  s.mirror = ABSENT;
+  assert.deepEqual(s.tell({ type: "look" }), ["ungate"]);
+});
+
+test("an owner whose switch has made the source the mirror clears one that never comes", () => {
+  const s = new OwnerScene({ id: M1, node: "b", tick: 7 });
+  s.mirror = seenAt({ ...inSync, epoch: 0 }, EPOCH);
+  s.tell({ type: "ticked", tick: 8 });
+  const lost = s.pass(600).filter((word) => word !== "pulse");
+  assert.deepEqual(lost, ["end", "lost: it acknowledged nothing for 500 ms", "txn"]);
+});
+
 test("a process that stood still holds that against nobody", () => {
   const s = new OwnerScene().mirrored();
   s.now += 5_000;
@@ -144,11 +183,13 @@ class FollowerScene {
     node: nodeOf({ boot: "b1" }),
     ownerNode: nodeOf({ boot: "a1" }),
   };
-  readonly core = new MirrorFollower(
-    { shard: SHARD, me: { node: "b", boot: "b1", generation: 0 }, mirror: asked, suspectMs: 400 },
-    () => this.view,
-    1_000,
-  );
+  readonly core: MirrorFollower;
+
+  constructor(comes = false) {
+    const me = { node: "b", boot: "b1", generation: 0 };
+    const options = { shard: SHARD, me, mirror: asked, suspectMs: 400, comes };
+    this.core = new MirrorFollower(options, () => this.view, this.now);
+  }
 
   tell(...events: FollowerEvent[]): string[] {
     return events.flatMap((event) => this.core.handle(event, this.now)).map(followerWord);
@@ -263,6 +304,25 @@ test("a mirror in sync that begins with nothing, after its node was taken for lo
   const done = { type: "done", revision: 20 } as const;
   const ended = s.tell({ type: "answered", attempt: 1, answer: done });
   assert.deepEqual(ended, ["drop", "over: withdrawn"]);
+});
+
+test("a source that a switch has made the mirror waits for what ran the shard, and suspects the owner from then on", () => {
+  const s = new FollowerScene(true);
+  s.view = { ...s.view, mirror: seenAt({ ...inSync, epoch: 0 }, EPOCH) };
+  assert.deepEqual(s.pass(2_000), []);
+  assert.deepEqual(s.tell({ type: "begin" }, { type: "prepared" }), ["prepare", "follow"]);
+  s.tell({ type: "following" });
+  assert.deepEqual(s.pass(350), []);
+  assert.deepEqual(s.pass(50), ["silence", "suspected: it said nothing for 400 ms", "txn promote"]);
+});
+
+test("a source that a switch has made the mirror, and that has lost the state, withdraws once the owner is silent", () => {
+  const s = new FollowerScene(true);
+  s.view = { ...s.view, mirror: seenAt({ ...inSync, epoch: 0 }, EPOCH) };
+  s.pass(2_000);
+  assert.deepEqual(s.tell({ type: "not-kept" }), []);
+  const words = s.pass(400).filter((word) => word.startsWith("txn"));
+  assert.deepEqual(words, ["txn withdraw"]);
 });
 
 test("a copy that goes while its promotion is under way is withdrawn, unless that has committed", () => {

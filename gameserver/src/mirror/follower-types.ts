@@ -16,6 +16,8 @@ export type FollowerEvent =
   | { readonly type: "look" }
   /** It is its turn, and the shard is kept free here. */
   | { readonly type: "begin" }
+  /** What was to be kept here is not: `comes` was wrong. */
+  | { readonly type: "not-kept" }
   /** The module is there, and this node can take the shard; or it cannot. */
   | { readonly type: "prepared"; readonly problem?: string }
   /** A copy begins: what was here is no more. */
@@ -92,4 +94,9 @@ export interface MirrorFollowerOptions {
   readonly mirror: MirrorRecord;
   /** An owner that says nothing for so long, in ms, is suspected. */
   readonly suspectMs: number;
+  /**
+   * The shard ran here until it was switched to the owner, which this node mirrors since: its state is about to be handed
+   * over by what ran it. Until `prepared`, or `not-kept`, nobody is suspected.
+   */
+  readonly comes?: boolean;
 }

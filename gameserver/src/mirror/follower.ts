@@ -29,6 +29,8 @@ import type {
  *    committed: after conflicts alone, with the record still there, and the owner heard since.
  * 3. It is promoted once that is known to have committed: by the answer, or because the watch shows this boot as the owner.
  * 4. A stall of this process is not held against the owner.
+ * 5. The source of a move whose switch has made it the mirror is in sync from the start, with the state of the seal, once
+ *    what ran the shard has handed that over.
  */
 export class MirrorFollower {
   private readonly options: MirrorFollowerOptions;
@@ -57,6 +59,8 @@ export class MirrorFollower {
   private isWithdrawing = false;
   /** The owner was lost before the watch showed this mirror in sync. */
   private isEarly = false;
+  /** The state is here, in other hands. */
+  private isComing: boolean;
 
   /** `now` in ms, on any clock that does not go back. `view`: what the watch shows now. */
   constructor(options: MirrorFollowerOptions, view: () => FollowedView, now: number) {
@@ -64,6 +68,7 @@ export class MirrorFollower {
     this.view = view;
     this.time = now;
     this.heardAt = now;
+    this.isComing = options.comes === true;
   }
 
   get phase(): FollowerPhase {
@@ -104,8 +109,11 @@ export class MirrorFollower {
         return;
       case "prepared":
         if (this.now !== "preparing") return;
+        this.handedOver();
         if (event.problem !== undefined) return this.pause();
         return this.follow();
+      case "not-kept":
+        return this.handedOver();
       case "copying":
         this.hasState = false;
         return;
@@ -136,6 +144,12 @@ export class MirrorFollower {
     }
   }
 
+  /** The owner had nobody to say anything to before. */
+  private handedOver(): void {
+    if (this.isComing) this.heardAt = this.time;
+    this.isComing = false;
+  }
+
   private heard(): void {
     this.heardAt = this.time;
     this.wasHeard = true;
@@ -151,7 +165,8 @@ export class MirrorFollower {
     if (this.time >= this.retryAt) this.followAgain();
     this.isInSync = isMirrored(view.mirror, view.owner, this.options.me.generation);
     if (this.now !== "suspecting") this.suspect(view);
-    if (this.now !== "suspecting" && this.leaving !== undefined) this.leave(this.leaving);
+    if (this.now !== "suspecting" && this.leaving !== undefined && !this.isComing)
+      this.leave(this.leaving);
     if (!this.isEnding) this.endEarly(view);
     if (this.now === "suspecting") this.propose(view);
   }
@@ -176,7 +191,7 @@ export class MirrorFollower {
   }
 
   private suspect({ owner, ownerNode }: FollowedView): void {
-    if (!this.isInSync) return;
+    if (!this.isInSync || this.isComing) return;
     const { suspectMs } = this.options;
     const boot = owner.record?.boot ?? "";
     const reason = !isAlive(ownerNode.record, boot)

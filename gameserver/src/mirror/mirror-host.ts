@@ -1,12 +1,26 @@
-import type { Clock, Link, Logger, MirrorRecord, Seen, ToOwner, ToReplica } from "@atlasnet/core";
+import {
+  type Clock,
+  type Link,
+  type Logger,
+  type MigrationRecord,
+  type MirrorRecord,
+  mirrorAfter,
+  mirroredEpoch,
+  type ReplicaOpen,
+  type Revision,
+  type Seen,
+  type ToOwner,
+  type ToReplica,
+} from "@atlasnet/core";
 import type { Meter } from "@opentelemetry/api";
-import type { ReplicaNews } from "../host/protocol.ts";
+import type { ReplicaNews, ReplicaSourceFacts } from "../host/protocol.ts";
 import type { ReplicaLane } from "../migration/replica-links.ts";
-import type { ReplicaSourceDependencies } from "../replica/source-types.ts";
+import type { BegunState, ReplicaSourceDependencies } from "../replica/source-types.ts";
+import type { KeptWorld } from "../server/hosted-world.ts";
 import type { MirrorOutcome } from "./follower-types.ts";
 import type { MirroredWorlds, MirrorHome } from "./mirror-home.ts";
 import { MirrorWatch } from "./mirror-watch.ts";
-import { Mirrored } from "./mirrored.ts";
+import { type BegunMirror, Mirrored } from "./mirrored.ts";
 import { Mirroring } from "./mirroring.ts";
 
 /** Worlds whose copies this node takes in at once, to mirror them; others wait for their turn. */
@@ -50,6 +64,10 @@ export class MirrorHost {
   private readonly waiting = new Set<string>();
   /** How they ended, by the id of the record. */
   private readonly remembered = new Map<string, MirrorOutcome>();
+  /** Shards whose switch to this node has committed, and that do not run yet. */
+  private readonly adopting = new Set<string>();
+  /** What asked to follow a shard that is on its way here, before this node knew of the switch. */
+  private readonly early = new Map<string, { readonly link: Link; readonly open: ReplicaOpen }>();
   private isRefusing = false;
   private home: MirrorHome | undefined;
   private worlds: MirroredWorlds | undefined;
@@ -71,7 +89,7 @@ export class MirrorHost {
     const { home } = this;
     if (home === undefined) return;
     for (const each of [...this.mirrored.values()])
-      if (home.epochHere(each.shard) === each.epoch) each.look();
+      if (home.epochHere(each.shard) === each.epoch || this.adopting.has(each.shard)) each.look();
       else this.forget(each);
     for (const each of [...this.mirroring.values()]) each.look();
     for (const shard of new Set([...this.waiting, ...shards])) this.consider(shard);
@@ -82,6 +100,7 @@ export class MirrorHost {
   }
 
   linkGone(link: Link): void {
+    for (const [shard, early] of this.early) if (early.link === link) this.early.delete(shard);
     for (const each of [...this.mirroring.values(), ...this.mirrored.values()]) each.linkGone(link);
   }
 
@@ -89,11 +108,81 @@ export class MirrorHost {
     this.mirroring.get(shard)?.message(link, message);
   }
 
-  /** False: it is for nobody here. */
-  toOwner(link: Link, shard: string, message: ToOwner): boolean {
+  /** False: it is for nobody here. `isComing`: the shard is on its way to this node. */
+  toOwner(link: Link, shard: string, message: ToOwner, isComing: boolean): boolean {
     const each = this.mirrored.get(shard);
     each?.message(link, message);
-    return each !== undefined;
+    if (each !== undefined) return true;
+    if (!isComing || message.type !== "replica-open") return false;
+    this.early.set(shard, { link, open: message });
+    return true;
+  }
+
+  /** Whether this node may be the mirror of a shard that leaves it by this migration. */
+  mayKeep(shard: string, record: MigrationRecord): boolean {
+    const { world, node } = this.home?.mirrorView(shard) ?? {};
+    // One that drains would be replaced at once, and had to wait for that.
+    if (this.isRefusing || node?.record?.state !== "ready") return false;
+    return world?.record !== undefined && mirrorAfter(world.record, record) !== undefined;
+  }
+
+  /**
+   * The shard is this node's by a switch that has made its source the mirror. To be told before it makes a tick. True: what
+   * it lets out is to wait; false: that mirror is known to be gone already.
+   */
+  adopt(
+    shard: string,
+    {
+      epoch,
+      migration,
+      kept: state,
+    }: {
+      readonly epoch: Revision;
+      readonly migration: MigrationRecord;
+      readonly kept: BegunState;
+    },
+  ): boolean {
+    const { id, from: node, fromBoot: boot } = migration;
+    this.mirrored.get(shard)?.drop();
+    this.adopting.add(shard);
+    const each = this.mirror(shard, epoch, { record: { id, node, boot }, state });
+    const early = this.early.get(shard);
+    if (early !== undefined) each?.message(early.link, early.open);
+    this.early.delete(shard);
+    return each?.phase !== "open";
+  }
+
+  /** Nothing more comes of its way to this node. */
+  arrived(shard: string): void {
+    this.early.delete(shard);
+  }
+
+  /** It runs now, or it does not: then this node says nothing to its mirror any more, which takes over. */
+  adopted(shard: string, epoch: Revision): void {
+    this.adopting.delete(shard);
+    const each = this.mirrored.get(shard);
+    if (each?.epoch === epoch && this.home?.epochHere(shard) !== epoch) this.forget(each);
+  }
+
+  /** What is to be followed of a shard that is about to be closed here, if its owner is mirrored by this node now. */
+  toKeep(shard: string): ReplicaSourceFacts | undefined {
+    const each = this.mirroring.get(shard);
+    if (each?.wantsKept !== true) return undefined;
+    const { epoch, world } = each.record;
+    return { epoch, world, otherModule: false };
+  }
+
+  /** The shard was closed here; `kept`: and is followed now, if that is wanted still. */
+  closed(shard: string, kept: KeptWorld | undefined): void {
+    const isTaken = this.mirroring.get(shard)?.kept(kept) === true;
+    if (kept !== undefined && !isTaken)
+      this.letGo(shard).catch((error: unknown) => this.watch.broken(error));
+  }
+
+  private async letGo(shard: string): Promise<void> {
+    await this.worlds?.unfollow(shard);
+    this.worlds?.endFollowing(shard);
+    this.home?.departed(shard);
   }
 
   news(news: ReplicaNews): void {
@@ -176,6 +265,8 @@ export class MirrorHost {
     this.mirroring.clear();
     this.mirrored.clear();
     this.waiting.clear();
+    this.adopting.clear();
+    this.early.clear();
   }
 
   /** For figures: by phase. */
@@ -205,38 +296,48 @@ export class MirrorHost {
     if (!(isHere ? this.begin(shard, mirror) : this.own(shard, mirror))) this.waiting.add(shard);
   }
 
-  private own(shard: string, { record }: Seen<MirrorRecord>): boolean {
+  private own(shard: string, mirror: Seen<MirrorRecord>): boolean {
+    const { home } = this;
+    if (home === undefined) return false;
+    const epoch = home.epochHere(shard);
+    if (epoch === undefined || epoch !== mirroredEpoch(mirror)) return false;
+    return this.mirror(shard, epoch) !== undefined;
+  }
+
+  private mirror(shard: string, epoch: Revision, begins?: BegunMirror): Mirrored | undefined {
     const { home, worlds, options } = this;
     const boot = home?.registration?.boot;
-    if (home === undefined || worlds === undefined || boot === undefined) return false;
-    const epoch = home.epochHere(shard);
-    if (epoch === undefined || epoch !== record?.epoch) return false;
+    if (home === undefined || worlds === undefined || boot === undefined) return undefined;
     const { links, clock, stream } = this.dependencies;
     const each = new Mirrored(
-      { shard, epoch, boot, ...options },
+      { shard, epoch, boot, ...options, begins },
       { ...{ home, worlds, links, clock, stream }, watch: this.watch },
     );
     this.mirrored.set(shard, each);
     each.look();
-    return true;
+    return each;
   }
 
-  private begin(shard: string, { record }: Seen<MirrorRecord>): boolean {
+  private begin(shard: string, mirror: Seen<MirrorRecord>): boolean {
     const { home, worlds, watch } = this;
     const { links, clock, stream } = this.dependencies;
     const registration = home?.registration;
     if (home === undefined || worlds === undefined || registration === undefined) return false;
-    if (record === undefined || this.isRefusing) return true;
+    const epoch = mirroredEpoch(mirror);
+    const record = mirror.record && epoch && { ...mirror.record, epoch };
+    // What ran here until the switch: it is withdrawn in order, if nothing more is to be mirrored here.
+    const comes = mirror.record?.epoch === 0 && home.epochHere(shard) !== undefined;
+    if (!record || (this.isRefusing && !comes)) return true;
     // One in sync whose replica went with all else that was here must not be left like that: it is withdrawn.
     const before = this.remembered.get(record.id);
     if (before !== undefined && (before !== "ended" || record.state !== "in-sync")) return true;
     const { owner } = home.mirrorView(shard);
-    if (owner.modified !== record.epoch || owner.record === undefined) return false;
+    if (owner.modified !== epoch || owner.record === undefined) return false;
     const { boot, generation } = registration;
     const me = { node: home.node, boot, generation };
     const { suspectMs } = this.options;
     const each: Mirroring = new Mirroring(
-      { ...{ shard, mirror: record, me, suspectMs }, owner: owner.record.node },
+      { ...{ shard, mirror: record, me, suspectMs, comes }, owner: owner.record.node },
       {
         ...{ home, worlds, links, clock, watch, stream },
         mayBegin: () => this.copiesIn < MAX_MIRROR_COPIES_IN,
@@ -245,6 +346,7 @@ export class MirrorHost {
     );
     this.mirroring.set(shard, each);
     each.look();
+    if (this.isRefusing) each.giveUp("this node is stopping");
     return true;
   }
 

@@ -1,4 +1,4 @@
-import type { Clock, Link, ReplicaOpen, Revision, ToOwner } from "@atlasnet/core";
+import type { Clock, Link, MirrorRecord, ReplicaOpen, Revision, ToOwner } from "@atlasnet/core";
 import type { ReplicaNews } from "../host/protocol.ts";
 import { Alarm } from "../migration/alarm.ts";
 import { InTurn } from "../migration/in-turn.ts";
@@ -7,6 +7,7 @@ import type { ReplicaLane } from "../migration/replica-links.ts";
 import type { TicketProblem } from "../migration/ticket.ts";
 import { ReplicaSource } from "../replica/source.ts";
 import type {
+  BegunState,
   ReplicaSourceDependencies,
   SourceEffect as StreamEffect,
   SourceEvent as StreamEvent,
@@ -23,6 +24,14 @@ export interface MirroredOptions {
   readonly boot: string;
   readonly timeoutMs: number;
   readonly bytesPerSecond: number;
+  /** It is mirrored from its first tick on. */
+  readonly begins?: BegunMirror | undefined;
+}
+
+/** The mirror that a switch has recorded, and the state that both have. */
+export interface BegunMirror {
+  readonly record: Pick<MirrorRecord, "id" | "node" | "boot">;
+  readonly state: BegunState;
 }
 
 export interface MirroredDependencies {
@@ -66,9 +75,14 @@ export class Mirrored {
     this.dependencies = dependencies;
     const view = home.mirrorView(shard);
     this.view = view;
-    this.core = new MirrorOwner(options, () => view, clock.now());
+    const { begins } = options;
+    const mirror = begins && { ...begins.record, tick: begins.state.tick };
+    this.core = new MirrorOwner({ ...options, begins: mirror }, () => view, clock.now());
     this.alarm = new Alarm(clock, () => this.time());
     links.serve(shard);
+    if (begins === undefined) return;
+    this.begin(begins.record.id, begins.state);
+    this.setAlarm();
   }
 
   get phase(): OwnerPhase {
@@ -81,7 +95,9 @@ export class Mirrored {
 
   look(): void {
     this.tell({ type: "look" });
-    const { migration, mirror } = this.view;
+    const { migration, mirror, owner } = this.view;
+    // The view has yet to show the switch by which it came here.
+    if (owner.modified < this.epoch) return;
     const to = migration.record?.to;
     if (to === undefined && this.isMakingRoom) {
       this.isMakingRoom = false;
@@ -151,7 +167,9 @@ export class Mirrored {
     if (this.isDropped) return;
     const { view, epoch } = this;
     const { id } = open;
-    const problem = mirrorTicketProblem(open, link.peer.node, view, epoch);
+    const problem = this.isAhead(open, link.peer.node)
+      ? undefined
+      : mirrorTicketProblem(open, link.peer.node, view, epoch);
     if (problem !== undefined) return this.refuse(link, id, problem);
     const { stream } = this;
     if (stream !== undefined && !stream.source.over && stream.id !== id) {
@@ -173,11 +191,18 @@ export class Mirrored {
     this.toStream({ type: "opened", open });
   }
 
-  private begin(id: string): void {
+  /** It is the mirror that the switch has recorded, which the view has yet to show. */
+  private isAhead({ id, boot, epoch }: ReplicaOpen, peer: string): boolean {
+    const { record } = this.options.begins ?? {};
+    const isIt = record?.id === id && record.node === peer && record.boot === boot;
+    return isIt && epoch === this.epoch && this.view.owner.modified < epoch;
+  }
+
+  private begin(id: string, begins?: BegunState): void {
     const { shard, epoch } = this;
     const { bytesPerSecond } = this.options;
     const source = new ReplicaSource(
-      { shard, epoch, id, bytesPerSecond },
+      { shard, epoch, id, bytesPerSecond, ...(begins && { begins }) },
       this.dependencies.stream,
     );
     this.link = undefined;

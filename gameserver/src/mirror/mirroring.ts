@@ -6,7 +6,7 @@ import {
   OperatingError,
   type ToReplica,
 } from "@atlasnet/core";
-import type { ReplicaNews } from "../host/protocol.ts";
+import type { KeptState, ReplicaNews } from "../host/protocol.ts";
 import { Alarm } from "../migration/alarm.ts";
 import { Arrival, replicaFailure } from "../migration/arrival.ts";
 import { InTurn } from "../migration/in-turn.ts";
@@ -18,6 +18,7 @@ import type {
   TargetEffect as StreamEffect,
   TargetEvent as StreamEvent,
 } from "../replica/target-types.ts";
+import type { KeptWorld } from "../server/hosted-world.ts";
 import { MirrorFollower } from "./follower.ts";
 import type {
   FollowerEffect,
@@ -35,6 +36,8 @@ export interface MirroringOptions {
   readonly owner: string;
   readonly me: Claimant;
   readonly suspectMs: number;
+  /** The shard ran here, and is about to be closed: what it was sealed in is kept for this. */
+  readonly comes: boolean;
 }
 
 export interface MirroringDependencies {
@@ -64,6 +67,10 @@ export class Mirroring {
   private stream: ReplicaTarget | undefined;
   private link: Link | undefined;
   private needsLink = false;
+  /** What ran the shard here has yet to hand it over. */
+  private isComing: boolean;
+  /** What it has handed over, until that is followed. */
+  private begins: KeptState | undefined;
   /** Nothing is acknowledged, nothing taken in. */
   private isSilent = false;
   private isDropped = false;
@@ -75,6 +82,7 @@ export class Mirroring {
     this.record = mirror;
     this.options = options;
     this.dependencies = dependencies;
+    this.isComing = options.comes;
     const view = home.mirrorView(shard);
     this.view = view;
     this.core = new MirrorFollower(options, () => view, clock.now());
@@ -115,6 +123,26 @@ export class Mirroring {
     if (migration.record?.to === home.node && !this.isInSync)
       this.giveUp("the shard is to move here");
     this.begin();
+  }
+
+  /** It waits for what ran the shard here. */
+  get wantsKept(): boolean {
+    return this.isComing && !this.isDropped;
+  }
+
+  /** What ran the shard here is closed; its replica is there, or nothing is. False: it is not wanted any more. */
+  kept(world: KeptWorld | undefined): boolean {
+    const record = this.view.world.record;
+    if (!this.wantsKept) return false;
+    this.isComing = false;
+    if (world === undefined || record === undefined) {
+      this.tell({ type: "not-kept" });
+      return false;
+    }
+    this.arrival.keep(world.request, record);
+    this.begins = world.state;
+    this.tell({ type: "begin" });
+    return true;
   }
 
   /** One in sync is withdrawn. */
@@ -173,17 +201,21 @@ export class Mirroring {
 
   /** The thread that had the replica is gone. */
   died(problem: string): void {
+    if (this.isComing) this.kept(undefined);
     this.toStream({ type: "replica-failed", code: "failed", problem });
   }
 
   private begin(): void {
     const { mayBegin } = this.dependencies;
     if (this.isDropped || this.arrival.hasBegun || this.core.phase !== "waiting") return;
+    if (this.isComing) return;
     if (!mayBegin() || !this.arrival.begin()) return;
     this.tell({ type: "begin" });
   }
 
   private async prepare(): Promise<void> {
+    // It ran here a moment ago.
+    if (this.begins !== undefined) return;
     const world = this.view.world.record;
     if (world === undefined) throw new OperatingError("no-world", "the world was removed");
     await this.arrival.prepare(world);
@@ -195,10 +227,14 @@ export class Mirroring {
     const { me, owner } = this.options;
     const { id, epoch } = record;
     // When a link is lost for long, the core says what comes of it.
+    const about = { shard, epoch, id, boot: me.boot, keeps: false };
+    const { begins } = this;
+    this.begins = undefined;
     this.stream = new ReplicaTarget(
-      { shard, epoch, id, boot: me.boot, keeps: false, resumeMs: Number.POSITIVE_INFINITY },
+      { ...about, resumeMs: Number.POSITIVE_INFINITY, ...(begins && { begins }) },
       stream,
     );
+    if (begins !== undefined) this.tell({ type: "following" });
     this.isSilent = false;
     if (!this.needsLink) links.need(owner);
     this.needsLink = true;

@@ -84,13 +84,18 @@ export interface MirrorOwnerOptions {
   readonly boot: string;
   /** Without an acknowledgement for so long, in ms, the mirror is lost. */
   readonly timeoutMs: number;
+  /** The shard came by a switch that made its source the mirror, which has the state of `tick`; the gate is there. */
+  readonly begins?:
+    | { readonly id: string; readonly node: string; readonly tick: number }
+    | undefined;
 }
 
 /**
  * The owner's side of a mirror. Pure: events and the time in, effects out.
  *
- * 1. It gates before it proposes `confirmMirror`, and proposes that once the mirror has all that was let out before.
- * 2. Once `confirmMirror` was proposed it ungates only when no such record can be there: its own `clearMirror` has
+ * 1. It gates before it proposes `confirmMirror`, and proposes that once the mirror has all that was let out before. Where
+ *    a switch has recorded the mirror, it begins gated and in sync, before the shard's first tick.
+ * 2. Once the mirror may be recorded it ungates only when no such record can be there: its own `clearMirror` has
  *    committed, or the watch shows the record gone while the owner's is this ownership's.
  * 3. A mirror that does not acknowledge within `timeoutMs` is lost. A stall of this process is not held against it.
  * 4. Once the shard has another epoch, nothing more comes of it: what waits is never released.
@@ -122,6 +127,14 @@ export class MirrorOwner {
     this.view = view;
     this.time = now;
     this.unacknowledged = new Unacknowledged();
+    const { begins } = options;
+    if (begins === undefined) return;
+    this.mirror = begins;
+    this.stream = begins.id;
+    this.lastTick = this.acknowledged = begins.tick;
+    this.saidAt = now;
+    this.unacknowledged.begin(now);
+    this.now = "in-sync";
   }
 
   get phase(): OwnerPhase {
@@ -227,9 +240,10 @@ export class MirrorOwner {
       this.endStream("wrong-epoch", "the shard is at another epoch");
       return this.sayFreed();
     }
-    if (this.mirror !== undefined && owner.modified === epoch && isGone(this.mirror.id, mirror))
-      this.cleared();
-    if (this.stream !== undefined && isGone(this.stream, mirror))
+    // A view that has yet to show this ownership shows the mirrors of another one.
+    const isShown = owner.modified === epoch;
+    if (this.mirror !== undefined && isShown && isGone(this.mirror.id, mirror)) this.cleared();
+    if (this.stream !== undefined && isShown && isGone(this.stream, mirror))
       this.endStream("ended", "the shard has no such mirror any more");
     if (this.isHeeded && this.time >= this.lostAt)
       this.lose(`it acknowledged nothing for ${this.options.timeoutMs} ms`);

@@ -1,4 +1,11 @@
-import type { MirrorRecord, OwnerRecord, ReplicaOpen, Revision, Seen } from "@atlasnet/core";
+import {
+  type MirrorRecord,
+  mirroredEpoch,
+  type OwnerRecord,
+  type ReplicaOpen,
+  type Revision,
+  type Seen,
+} from "@atlasnet/core";
 import type { TicketProblem } from "../migration/ticket.ts";
 
 /**
@@ -19,10 +26,11 @@ export function mirrorTicketProblem(
       code: "unknown-ticket",
       reason: `the mirror ${id} is ${record.node} with the boot ${record.boot}, not ${peer} with ${boot}`,
     };
-  if (record.epoch !== epoch || asked !== epoch || owner.modified !== epoch)
+  const followed = mirroredEpoch(mirror);
+  if (followed !== epoch || asked !== epoch || owner.modified !== epoch)
     return {
       code: "wrong-epoch",
-      reason: `the mirror ${id} is of the epoch ${record.epoch}, the shard is at ${owner.modified}, asked for was ${asked}`,
+      reason: `the mirror ${id} is of the epoch ${followed}, the shard is at ${owner.modified}, asked for was ${asked}`,
     };
   return undefined;
 }

@@ -168,6 +168,67 @@ test("a mirrored world moves to its mirror and back: its players miss nothing", 
   assert.ok(oneStory(before, after, again));
 });
 
+/** Moves the world, which is mirrored nowhere, to `h`; what its player has heard by then. */
+async function moved(nodes: Awaited<ReturnType<typeof mirroredNodes>>) {
+  const { g, h, move, owner } = nodes;
+  const before = await g.watch();
+  await until(() => last(before.counts) > 10);
+  move("h");
+  await until(() => owner().record?.node === "h");
+  const after = await h.watch(before);
+  return { before, after };
+}
+
+test("a mirrored world moves, and its source is the mirror from the switch on: it goes on when the target dies", async (t) => {
+  const nodes = await mirroredNodes(t, undefined, { record: { durability: "mirror" } });
+  const { g, h, owner, mirror } = nodes;
+  const { before, after } = await moved(nodes);
+  const { node, boot, state } = mirror() ?? {};
+  assert.deepEqual([node, boot, state], ["g", g.control.registration?.boot, "in-sync"]);
+  await until(() => last(after.counts) > last(before.counts) + 20);
+  const { epoch } = after;
+  assert.equal(mirror()?.node, "g", "it follows, without a copy");
+  assert.equal(owner().modified, epoch);
+  h.control.silent = true;
+  await h.stop();
+  await until(() => owner().record?.node === "g");
+  assert.equal(owner().record?.promotedOver, epoch);
+  const again = await g.watch(after);
+  assert.deepEqual([again.session, again.timeline], [before.session, before.timeline]);
+  await until(() => last(again.counts) > last(after.counts) + 20);
+  assert.ok(oneStory(before, after, again), "no count is lost or said twice");
+});
+
+test("a mirrored world moves there and back, and is mirrored where it comes from", async (t) => {
+  const nodes = await mirroredNodes(t, undefined, { record: { durability: "mirror" } });
+  const { g, move, owner, mirror } = nodes;
+  const { before, after } = await moved(nodes);
+  await until(() => last(after.counts) > last(before.counts) + 20);
+  assert.equal(mirror()?.node, "g");
+  move("g");
+  await until(() => owner().record?.node === "g");
+  const again = await g.watch(after);
+  await until(() => last(again.counts) > last(after.counts) + 20);
+  assert.equal(mirror()?.node, "h");
+  assert.ok(oneStory(before, after, again));
+});
+
+test("a source that is gone right behind the switch is cleared, and the world goes on", async (t) => {
+  const nodes = await mirroredNodes(t, undefined, { record: { durability: "mirror" } });
+  const { g, h, mirror, move, owner } = nodes;
+  const before = await g.watch();
+  await until(() => last(before.counts) > 10);
+  move("h");
+  await until(() => owner().record?.node === "h");
+  assert.equal(mirror()?.node, "g");
+  g.control.silent = true;
+  await g.stop();
+  await until(() => mirror() === undefined);
+  const after = await h.watch(before);
+  await until(() => last(after.counts) > last(before.counts) + 20);
+  assert.ok(oneStory(before, after));
+});
+
 test("a mirror whose node drains is there until its record is gone: an owner that dies meanwhile is replaced", async (t) => {
   const { g, h, tiny, ask, inSync, owner } = await mirroredNodes(t);
   const before = await g.watch();

@@ -35,12 +35,16 @@ export type HostingEvent =
       readonly attempt: number;
       readonly problem?: string;
     }
-  /** It runs no more. `problem`: its last state could not be written. */
+  /**
+   * It runs no more. `problem`: its last state could not be written. `kept`: it is followed here now, as a replica that has
+   * arrived; see "arriving".
+   */
   | {
       readonly type: "closed";
       readonly shard: string;
       readonly attempt: number;
       readonly problem?: string;
+      readonly kept?: boolean;
     }
   /** It runs no more, and was not closed: its thread died, or its output was thrown away. */
   | { readonly type: "died"; readonly shard: string; readonly problem: string }

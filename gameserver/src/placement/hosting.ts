@@ -203,6 +203,7 @@ export class Hosting {
       case "opened":
         return this.running.opened(entry, event.problem);
       case "closed":
+        if (event.kept === true) return this.arriving.arrive(entry);
         return this.running.closed(entry, event.problem);
     }
   }

@@ -43,6 +43,14 @@ export class IncomingCopy {
     this.totalBytes = offered.bytes;
   }
 
+  /** Of a state that the thread had before: no piece of it is to come. */
+  static had(state: ReplicaCopy): IncomingCopy {
+    const copy = new IncomingCopy(state);
+    copy.isOpen = copy.whole = true;
+    copy.tick = copy.takenTick = copy.mirrored = state.tick;
+    return copy;
+  }
+
   get untakenBytes(): number {
     return this.bytes - this.takenBytes + this.untakenDeltaBytes;
   }

@@ -1,3 +1,4 @@
+import { KEPT_COPY } from "../host/protocol.ts";
 import type { StateHash } from "../shard/state-digest.ts";
 import { DELTA_OVERHEAD_BYTES } from "./bounds.ts";
 import { SendLog, type Span } from "./send-log.ts";
@@ -29,7 +30,7 @@ export interface DeltaSpan extends Span {
 export class OutgoingCopy {
   readonly number: number;
   readonly begun: CopyBegun;
-  readonly pieces = new SendLog<PieceSpan>(0);
+  readonly pieces: SendLog<PieceSpan>;
   readonly deltas: SendLog<DeltaSpan>;
   /** A piece was asked for and has not come. */
   reading = false;
@@ -39,10 +40,19 @@ export class OutgoingCopy {
   /** The follower has all of it. */
   whole = false;
 
-  constructor(begun: CopyBegun) {
+  constructor(begun: CopyBegun, isHad = false) {
     this.number = begun.copy;
     this.begun = begun;
+    // Its end counts one more.
+    this.pieces = new SendLog(isHad ? 1 : 0);
     this.deltas = new SendLog(begun.tick);
+    this.isRead = isHad;
+    this.whole = isHad;
+  }
+
+  /** Of a state that the follower had before: no piece of it is to come. */
+  static had(state: Omit<CopyBegun, "copy">): OutgoingCopy {
+    return new OutgoingCopy({ ...state, copy: KEPT_COPY }, true);
   }
 
   /** Bytes that the follower acknowledged. */

@@ -16,7 +16,15 @@ export interface ReplicaSourceOptions {
   readonly maxKeptDeltas?: number;
   readonly maxCopies?: number;
   readonly resumeMs?: number;
+  /** The follower has this state already: no copy is made, the deltas go on from it. */
+  readonly begins?: BegunState;
 }
+
+/** A state that both sides have. */
+export type BegunState = Pick<
+  Extract<FromThread, { type: "copy-begun" }>,
+  "tick" | "timeline" | "tickRate" | "definition"
+>;
 
 export interface ReplicaSourceDependencies {
   /** A number that no copy of this process had, greater than all before. */
@@ -33,6 +41,8 @@ export type SourceEvent =
   | { readonly type: "link-lost" }
   | { readonly type: "message"; readonly message: Exclude<ToOwner, ReplicaOpen> }
   | { readonly type: "thread"; readonly message: SourceFact }
+  /** What follows here once the state of the seal is somebody else's: told with the seal. To be told before it. */
+  | { readonly type: "keeps" }
   /** The world thread has no copy to give ("failed" during "copy"), or is gone. Without `copy`: whichever it is. */
   | { readonly type: "copy-failed"; readonly copy?: number | undefined; readonly problem: string }
   /** A mirror is told that the owner is there, and acknowledges what it has. */

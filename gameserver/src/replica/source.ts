@@ -46,11 +46,12 @@ interface Seal extends StateHash {
  *    until they are acknowledged: the stream goes on over another link from where the follower is.
  * 3. Where that cannot be, and at the bounds of what is kept, a new copy is begun; not more often than `maxCopies`.
  * 4. `replica-sealed` is behind the last delta.
- * 5. After `done` or `failed`, and after an `end`, the copy was ended, and all that comes of an event is that a link
+ * 5. A stream that begins with a state that the follower has is one whose copy, number KEPT_COPY, came whole before.
+ * 6. After `done` or `failed`, and after an `end`, the copy was ended, and all that comes of an event is that a link
  *    which asks again is told how the stream ended.
  */
 export class ReplicaSource {
-  private readonly options: Required<ReplicaSourceOptions>;
+  private readonly options: Required<Omit<ReplicaSourceOptions, "begins">>;
   private readonly dependencies: ReplicaSourceDependencies;
   private readonly sender: CopySender;
   private effects: SourceEffect[] = [];
@@ -67,6 +68,7 @@ export class ReplicaSource {
   private isAccepted = false;
   private isSealSaid = false;
   private isCaughtUp = false;
+  private keeps = false;
   private isOver = false;
   /** How it ended, as whoever asks is told. */
   private ended: { readonly code: ReplicaCloseCode; readonly reason: string } = {
@@ -75,6 +77,7 @@ export class ReplicaSource {
   };
 
   constructor(options: ReplicaSourceOptions, dependencies: ReplicaSourceDependencies) {
+    const { begins, ...others } = options;
     this.options = {
       bytesPerSecond: REPLICA_BYTES_PER_SECOND,
       windowBytes: REPLICA_WINDOW_BYTES,
@@ -83,10 +86,13 @@ export class ReplicaSource {
       maxKeptDeltas: MAX_KEPT_DELTAS,
       maxCopies: MAX_COPIES,
       resumeMs: REPLICA_RESUME_MS,
-      ...options,
+      ...others,
     };
     this.dependencies = dependencies;
     this.sender = new CopySender(this.options, dependencies);
+    if (begins === undefined) return;
+    this.copies = 1;
+    this.copy = OutgoingCopy.had({ type: "copy-begun", shard: options.shard, ...begins });
   }
 
   /** It is over: done, failed or ended. */
@@ -137,6 +143,9 @@ export class ReplicaSource {
         return this.message(event.message);
       case "thread":
         return this.fact(event.message);
+      case "keeps":
+        this.keeps = true;
+        return;
       case "copy-failed":
         // Another follower's, or one that was ended here.
         if (event.copy !== undefined && event.copy !== this.asked) return;
@@ -284,7 +293,8 @@ export class ReplicaSource {
     this.isSealSaid = true;
     const { shard, epoch } = this.options;
     const dueMs = Math.max(0, Math.round(dueAt - this.now));
-    this.send({ type: "replica-sealed", shard, epoch, tick, hash, sections, dueMs });
+    const kept = this.keeps && { keeps: true };
+    this.send({ type: "replica-sealed", shard, epoch, tick, hash, sections, dueMs, ...kept });
   }
 
   private pulse(): void {
@@ -330,7 +340,7 @@ export class ReplicaSource {
   }
 
   private dropCopy(): void {
-    if (this.asked === 0) return;
+    if (this.asked === 0 && this.copy === undefined) return;
     const { shard } = this.options;
     this.effects.push({ type: "thread", message: { type: "end-copy", shard, copy: this.asked } });
     this.asked = 0;

@@ -1,6 +1,7 @@
 import type { ReplicaCloseCode, ToOwner, ToReplica } from "@atlasnet/core";
 import type { FromThread, ReplicaState, ToThread } from "../host/protocol.ts";
 import type { ReplicaCounts } from "./counts.ts";
+import type { BegunState } from "./source-types.ts";
 
 export interface ReplicaTargetOptions {
   readonly shard: string;
@@ -18,6 +19,8 @@ export interface ReplicaTargetOptions {
   /** The rest has its defaults in bounds.ts. */
   readonly maxStateBytes?: number;
   readonly resumeMs?: number;
+  /** The world thread has this state already, and the owner goes on from it: no copy comes. */
+  readonly begins?: BegunState;
 }
 
 export interface ReplicaTargetDependencies {
@@ -83,6 +86,8 @@ export type TargetEffect =
       readonly tick: number;
       readonly receivedAt: number;
       readonly dueAt: number;
+      /** The owner keeps this state, to follow from it; both have it. */
+      readonly kept?: BegunState;
     }
   /** The stream is over, the replica is dropped; the other side was told if it could be. `byPeer`: the owner ended it. */
   | {

@@ -11,6 +11,7 @@ import {
   type ToOwner,
   type ToReplica,
 } from "@atlasnet/core";
+import { KEPT_COPY } from "../host/protocol.ts";
 import {
   MAX_REPLICA_STATE_BYTES,
   MIRROR_QUEUE_BYTES,
@@ -35,6 +36,7 @@ interface Seal extends ToldHash {
   readonly tick: number;
   readonly receivedAt: number;
   readonly dueAt: number;
+  readonly keeps: boolean;
 }
 
 /**
@@ -50,10 +52,11 @@ interface Seal extends ToldHash {
  * 3. One replica is in the thread at a time; another is asked for after the answer about the one before.
  * 4. `sealed` is told once, when the state here was compared with the owner's, and is the same. From then on nothing
  *    that the owner says or the link does ends the stream: a switch may be under way.
- * 5. After `done` or `failed`, and after an `end`, nothing comes of any event; but for `done`, the replica was dropped.
+ * 5. A stream that begins with a state which the thread has is one whose copy, number KEPT_COPY, came whole before.
+ * 6. After `done` or `failed`, and after an `end`, nothing comes of any event; but for `done`, the replica was dropped.
  */
 export class ReplicaTarget {
-  private readonly options: Required<ReplicaTargetOptions>;
+  private readonly options: Required<Omit<ReplicaTargetOptions, "begins">>;
   private readonly dependencies: ReplicaTargetDependencies;
   private effects: TargetEffect[] = [];
   private now = Number.NEGATIVE_INFINITY;
@@ -72,12 +75,18 @@ export class ReplicaTarget {
   private isOver = false;
 
   constructor(options: ReplicaTargetOptions, dependencies: ReplicaTargetDependencies) {
+    const { begins, ...others } = options;
     this.options = {
       maxStateBytes: MAX_REPLICA_STATE_BYTES,
       resumeMs: REPLICA_RESUME_MS,
-      ...options,
+      ...others,
     };
     this.dependencies = dependencies;
+    if (begins === undefined) return;
+    const { shard, epoch } = options;
+    const offered = { type: "replica-copy", shard, epoch, copy: KEPT_COPY, ...begins } as const;
+    this.copy = IncomingCopy.had({ ...offered, bytes: 0, offset: 0 });
+    this.wasCaughtUp = true;
   }
 
   /** It is over: done, failed or ended. */
@@ -277,7 +286,10 @@ export class ReplicaTarget {
     if (copy.number === number) this.goOn(copy);
   }
 
-  private sealed(copy: IncomingCopy, { tick, hash, sections, dueMs }: ReplicaSealed): void {
+  private sealed(
+    copy: IncomingCopy,
+    { tick, hash, sections, dueMs, keeps = false }: ReplicaSealed,
+  ): void {
     if (!copy.whole || tick !== copy.tick)
       return this.bad(`sealed at tick ${tick}, this state is of tick ${copy.tick}`);
     if (this.seal !== undefined) {
@@ -286,7 +298,7 @@ export class ReplicaTarget {
       return;
     }
     const state = { hash, ...(sections && { sections }) };
-    this.seal = { tick, ...state, receivedAt: this.now, dueAt: this.now + dueMs };
+    this.seal = { tick, ...state, receivedAt: this.now, dueAt: this.now + dueMs, keeps };
     this.compare(copy);
   }
 
@@ -335,8 +347,10 @@ export class ReplicaTarget {
     const difference = copy.difference(seal);
     if (difference !== undefined) return this.fail("hash-differs", difference);
     this.isSame = true;
-    const { tick, receivedAt, dueAt } = seal;
-    this.effects.push({ type: "sealed", tick, receivedAt, dueAt });
+    const { tick, receivedAt, dueAt, keeps } = seal;
+    const { timeline, tickRate, definition } = copy.offered;
+    const kept = keeps && { kept: { tick, timeline, tickRate, definition } };
+    this.effects.push({ type: "sealed", tick, receivedAt, dueAt, ...kept });
   }
 
   // What the owner is told.

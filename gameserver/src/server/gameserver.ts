@@ -2,11 +2,22 @@ import type { AsleepSlice, Clock, Link, LinkListener, LinkNetwork, Logger } from
 import { clipText, MAX_NOTICE_BYTES } from "@atlasnet/core";
 import { systemClock } from "@atlasnet/core/node";
 import type { Tracer } from "@opentelemetry/api";
-import type { FromThread, ShardStats, ThreadSettings } from "../host/protocol.ts";
+import type {
+  FromThread,
+  ReplicaSourceFacts,
+  ShardStats,
+  ThreadSettings,
+} from "../host/protocol.ts";
 import { type StartWorker, ThreadPool } from "../host/thread-pool.ts";
 import { FaultReports, type WorldFault } from "./fault-reports.ts";
 import type { GameserverControl } from "./gameserver-control.ts";
-import { factsOf, type HostedEntry, type HostedWorld, type WorldRequest } from "./hosted-world.ts";
+import {
+  factsOf,
+  type HostedEntry,
+  type HostedWorld,
+  type KeptWorld,
+  type WorldRequest,
+} from "./hosted-world.ts";
 import { MovingShards } from "./moving-shards.ts";
 import { MAX_HELD_BYTES_PER_SHARD, OutGate } from "./out-gate.ts";
 import { ProxyLinks } from "./proxy-links.ts";
@@ -274,11 +285,17 @@ export class Gameserver {
 
   /**
    * Stops a world in order: nobody comes in any more, its last state is written, unless it was `handedOver` to another
-   * node. Nothing to do when it does not run here.
+   * node. Nothing to do when it does not run here. `keep`: it is followed here from then on, if it was sealed for a move;
+   * what it is then. Whoever asks for that lets it go by `moving`.
    * @throws OperatingError when its state could not be written; it runs no more then, either.
    */
-  close(world: string, handedOver = false): Promise<void> {
-    return this.shards.close(world, handedOver);
+  async close(
+    world: string,
+    handedOver = false,
+    keep?: ReplicaSourceFacts,
+  ): Promise<KeptWorld | undefined> {
+    const left = await this.shards.close(world, handedOver, keep);
+    return left && this.moving.keep(left);
   }
 
   /** Nothing leaves from here on, and no world ticks: the lease does not hold. */

@@ -1,6 +1,6 @@
 import type { Plain } from "@atlasnet/world";
 import type { Ownership } from "../durability/plan-run.ts";
-import type { Durability, WorldSettings } from "../host/protocol.ts";
+import type { Durability, KeptState, WorldSettings } from "../host/protocol.ts";
 
 /** A world this gameserver is asked to host. */
 export interface WorldRequest {
@@ -19,6 +19,13 @@ export interface WorldRequest {
   fetched?: WorldSettings["fetched"];
   /** Without players for so long it sleeps; absent or 0: never, as without a control plane. */
   sleepAfterSeconds?: number | undefined;
+}
+
+/** A world that ran here and is followed here from the state that it was sealed in. */
+export interface KeptWorld {
+  readonly state: KeptState;
+  /** As which it runs if it is this server's again. */
+  readonly request: WorldRequest;
 }
 
 export interface HostedWorld {

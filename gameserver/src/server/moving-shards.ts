@@ -4,10 +4,10 @@ import type { ToThread, WorldSettings } from "../host/protocol.ts";
 import type { ThreadPool } from "../host/thread-pool.ts";
 import type { MirroredWorlds } from "../mirror/mirror-home.ts";
 import { HeldMessages } from "./held-messages.ts";
-import type { WorldRequest } from "./hosted-world.ts";
+import type { KeptWorld, WorldRequest } from "./hosted-world.ts";
 import type { OutGate } from "./out-gate.ts";
 import type { ProxyLinks } from "./proxy-links.ts";
-import type { ShardLifecycle } from "./shard-lifecycle.ts";
+import type { LeftShard, ShardLifecycle } from "./shard-lifecycle.ts";
 import type { SleepingWorlds } from "./sleeping-worlds.ts";
 
 export interface MovingShardsDependencies {
@@ -69,6 +69,18 @@ export class MovingShards implements MirroredWorlds {
     pool.follow({ type: "replica", settings, ...replica });
   }
 
+  /** A world that ran here is followed from where it was sealed. */
+  keep({ state, settings: ran }: LeftShard): KeptWorld {
+    const settings: WorldSettings = {
+      ...{ ...ran, fresh: false, ownership: undefined, othersGivenUp: undefined },
+      ...{ recorded: undefined, fetched: undefined, waking: undefined },
+    };
+    this.following.set(settings.shard, { settings, held: new HeldMessages() });
+    const { world, file: module, config, durability, graceSeconds, sleepAfterMs = 0 } = settings;
+    const about = { world, module, config, durability, graceSeconds, fresh: false };
+    return { state, request: { ...about, sleepAfterSeconds: sleepAfterMs / 1000 } };
+  }
+
   /** Drops the replica that is there; resolves once nothing of it is left. */
   unfollow(shard: string): Promise<void> {
     return this.dependencies.pool.unfollow(shard);
@@ -90,17 +102,25 @@ export class MovingShards implements MirroredWorlds {
     return this.following.get(shard)?.held.hold(take) ?? false;
   }
 
-  /** The replica runs from now on, and proxies are told. @throws OperatingError: nothing of it is left then */
-  async promote(shard: string, ownership: Ownership, dueMs: number): Promise<void> {
+  /**
+   * The replica runs from now on, and proxies are told. `mirrored`: by who has its state; what it lets out waits for that
+   * from the first tick on. @throws OperatingError: nothing of it is left then
+   */
+  async promote(
+    shard: string,
+    ownership: Ownership,
+    { dueMs, mirrored = false }: { readonly dueMs: number; readonly mirrored?: boolean },
+  ): Promise<void> {
     const { pool, gate, proxies, shards } = this.dependencies;
     const entry = this.following.get(shard);
     if (entry === undefined) throw new OperatingError("no-replica", `no replica of ${shard} here`);
     const { losses } = shards;
     gate.forget(shard);
+    if (mirrored) this.gateOutput(shard);
     // The switch has committed: what proxies send from now on is held until the shard runs, before its first tick.
     const { world } = entry.settings;
     proxies.sendToAll({ type: "placed", world, shard, epoch: ownership.epoch });
-    const opened = await pool.promote(shard, ownership, dueMs);
+    const opened = await pool.promote(shard, ownership, dueMs, mirrored);
     if (losses !== shards.losses) {
       await pool.close(shard);
       throw new OperatingError("ownership-lost", `the shard ${shard} was given away meanwhile`);

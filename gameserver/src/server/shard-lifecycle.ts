@@ -1,6 +1,6 @@
 import { type Logger, OperatingError } from "@atlasnet/core";
 import { resolveModule } from "../host/load-module.ts";
-import type { WorldSettings } from "../host/protocol.ts";
+import type { KeptState, ReplicaSourceFacts, WorldSettings } from "../host/protocol.ts";
 import type { Opened, ThreadPool } from "../host/thread-pool.ts";
 import type { WakingState } from "../sleep/slept-state.ts";
 import type { GameserverControl } from "./gameserver-control.ts";
@@ -36,6 +36,13 @@ export interface ShardLifecycleDependencies {
 const MAX_WORLDS = 10_000;
 /** A world whose thread died is opened again after this long. */
 const REOPEN_DELAY_MS = 1_000;
+
+/** A shard that ran here and is followed here now. */
+export interface LeftShard {
+  readonly state: KeptState;
+  /** As it ran. */
+  readonly settings: WorldSettings;
+}
 
 /** How shards come to run on a gameserver, change their module or their epoch, and end, in order or not. */
 export class ShardLifecycle {
@@ -227,22 +234,29 @@ export class ShardLifecycle {
 
   /**
    * Stops a world in order: nobody comes in any more, its last state is written, unless it was `handedOver` to another
-   * node. Nothing to do when it does not run here.
+   * node. Nothing to do when it does not run here. `keep`: it is followed here from then on, if it was sealed for a move;
+   * what is left of it, then.
    * @throws OperatingError when its state could not be written; it runs no more then, either.
    */
-  async close(world: string, handedOver: boolean): Promise<void> {
+  async close(
+    world: string,
+    handedOver: boolean,
+    keep?: ReplicaSourceFacts,
+  ): Promise<LeftShard | undefined> {
     const { worlds, sleeping, pool, gate, proxies, control } = this.dependencies;
     const shard = `${world}/0`;
-    const { ownership } = worlds.get(shard)?.settings ?? {};
+    const { settings } = worlds.get(shard) ?? {};
+    const { ownership } = settings ?? {};
     const slept = sleeping.stateOf(shard);
     // What is on its way there or back is awake first: its last state is not known otherwise.
     if (slept === undefined) await sleeping.awake(shard);
-    if (!worlds.delete(shard)) return;
+    if (!worlds.delete(shard)) return undefined;
     sleeping.ended(shard);
     if (slept !== undefined && ownership !== undefined)
       control?.endedAsleep?.(shard, ownership, slept.tick);
     try {
-      await pool.close(shard, handedOver);
+      const state = await pool.close(shard, handedOver, keep);
+      return state && settings && { state, settings };
     } finally {
       gate.forget(shard);
       control?.gone(shard);

@@ -17,6 +17,8 @@ export class Replication {
   /** Kept while there is a copy. */
   private kept: StateDigest | undefined;
   private follower: StateFollower | undefined;
+  /** The digest stays without a copy. */
+  private isHeld = false;
 
   constructor(codec: StateCodec, store: Store) {
     this.codec = codec;
@@ -34,10 +36,30 @@ export class Replication {
     const digest = this.kept ?? new StateDigest(this.codec, this.store);
     const copy = new StateCopy(this.codec, this.store, digest, () => {
       this.copies.delete(copy);
-      if (this.copies.size === 0) this.kept = undefined;
+      this.tidy();
     });
     this.copies.add(copy);
     return copy;
+  }
+
+  /** Whether the digest is kept when the last copy is ended. */
+  hold(held: boolean): void {
+    this.isHeld = held;
+    this.tidy();
+  }
+
+  private tidy(): void {
+    if (this.copies.size === 0 && !this.isHeld) this.kept = undefined;
+  }
+
+  /**
+   * Follows with the store of a shard that stands still, which this one shares, and has its digest.
+   * @throws OperatingError when that one kept none
+   */
+  followOn({ kept }: Replication): void {
+    if (kept?.isWhole !== true)
+      throw new OperatingError("no-replica", "nobody has kept the hash of the state");
+    this.follower = new StateFollower(this.codec, this.store, kept);
   }
 
   beginLoad(): StateFollower {
@@ -56,6 +78,7 @@ export class Replication {
   promote(): void {
     if (this.follower?.isWhole !== true)
       throw new TypeError("the shard has no state to go on from");
+    if (this.isHeld) this.kept = this.follower.digest;
     this.follower = undefined;
   }
 

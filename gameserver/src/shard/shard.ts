@@ -36,6 +36,8 @@ export interface ShardDependencies {
   module: WorldModule;
   definition: CompiledDefinition;
   guard: Guard;
+  /** Has the state already: see `followOn`. */
+  store?: Store | undefined;
 }
 
 /**
@@ -72,8 +74,8 @@ export class Shard {
     const { module, definition, guard } = dependencies;
     this.options = options;
     const outbox = { messages: options.outboxMessages, bytes: options.outboxBytes };
-    const store = new Store(definition, { seed: options.seed, outbox });
-    store.timeline = options.timeline;
+    const store = dependencies.store ?? new Store(definition, { seed: options.seed, outbox });
+    if (dependencies.store === undefined) store.timeline = options.timeline;
     const topics = new Topics(definition);
     const downstream = new Downstream(definition, topics, store);
     const { queue } = this;
@@ -144,9 +146,34 @@ export class Shard {
   /** Begins to take another shard's state over, in the pieces of its copy: of a new shard, once. */
   beginLoad(): StateFollower {
     const follower = this.replication.beginLoad();
+    this.notePlaces();
+    return follower;
+  }
+
+  private notePlaces(): void {
     const { entities } = this.store;
     entities.onPlace = (entity, topic, index) => this.topics.place(entity, topic, index);
-    return follower;
+  }
+
+  /**
+   * Whether `digest` is kept up without a copy: of a shard that stands still, and may be gone on with by `followOn`; and of
+   * one that follows, and is followed itself as soon as it has taken over, by who has its state already.
+   */
+  holdDigest(held: boolean): void {
+    this.replication.hold(held);
+  }
+
+  /**
+   * Follows from the state of `before`, whose store this one was made with. That one has stopped for good between two
+   * ticks, and held its digest; nothing may be done with it any more.
+   * @throws OperatingError when it did not
+   */
+  followOn(before: Shard): void {
+    this.replication.followOn(before.replication);
+    // What was derived for the handlers of before is of no use to whoever follows.
+    this.store.entities.rebuild();
+    this.topics.restore(this.store.entities.all());
+    this.notePlaces();
   }
 
   /** Takes in a tick of the shard that this one follows; each in turn. @throws DecodeError */

@@ -15,16 +15,20 @@ const NOTHING: Uint8Array = new Uint8Array(0);
 export class StateFollower {
   readonly store: Store;
   private readonly codec: StateCodec;
-  private readonly digest: StateDigest;
+  readonly digest: StateDigest;
   /** What belongs to an item whose rest did not come yet. */
   private unfinished = NOTHING;
   private at: "head" | "items" | "end" | "whole" = "head";
 
-  /** `store` is empty, and nobody else writes to it meanwhile. */
-  constructor(codec: StateCodec, store: Store) {
+  /**
+   * `store` is empty, and nobody else writes to it meanwhile. With a `digest` of it, it holds the state already: no copy
+   * comes.
+   */
+  constructor(codec: StateCodec, store: Store, digest?: StateDigest) {
     this.codec = codec;
     this.store = store;
-    this.digest = new StateDigest(codec, store);
+    this.digest = digest ?? new StateDigest(codec, store);
+    if (digest !== undefined) this.at = "whole";
   }
 
   /**

@@ -2,6 +2,7 @@ import {
   decodeRecord,
   type KeyValue,
   type MirrorRecord,
+  mirroredEpoch,
   type OwnerRecord,
   type RecordKind,
   type Records,
@@ -43,6 +44,7 @@ export function mirrorInSync(
   | undefined {
   const [owned, record] = [ownerOf(owner), mirrorOf(mirror)];
   if (owner === undefined || owned?.state !== "owned") return undefined;
-  if (record?.state !== "in-sync" || record.epoch !== owner.modified) return undefined;
+  if (record?.state !== "in-sync" || mirror === undefined) return undefined;
+  if (mirroredEpoch({ record, modified: mirror.modified }) !== owner.modified) return undefined;
   return { owner: owned, mirror: record, epoch: owner.modified };
 }

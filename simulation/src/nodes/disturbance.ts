@@ -7,6 +7,7 @@ import { editionOf } from "../world/editions.ts";
 import { ofTheNextTick, topicTwice, withoutLeaves } from "./spoiled-batch.ts";
 
 type Replica = Extract<ToThread, { type: "replica" }>;
+type CopyBegun = Extract<FromThread, { type: "copy-begun" }>;
 
 /** No shard has asked so often. */
 const TRIAL_REQUEST = 1_000_000;
@@ -46,6 +47,11 @@ export class Disturbance {
   private readonly timelines = new Map<string, number>();
   /** Replicas whose module is tried before they may take over, by shard. */
   private readonly trials = new Map<string, Replica>();
+  /** What was copied last of each shard here, and where it was sealed. */
+  private readonly copied = new Map<string, CopyBegun>();
+  private readonly seals = new Map<string, number>();
+  /** Shards that were to be kept as replicas, and are closed. */
+  private readonly unkept = new Set<string>();
 
   constructor(faults: ClusterFaults) {
     this.faults = faults;
@@ -64,9 +70,23 @@ export class Disturbance {
       if (faults.has("goes-on-after-a-failed-trial"))
         return { ...message, source: { ...message.source, otherModule: false } };
     }
+    if (message.type === "close" && faults.has("source-keeps-nothing")) {
+      const { keep, ...closes } = message;
+      if (keep !== undefined) this.unkept.add(message.shard);
+      return closes;
+    }
     if (message.type === "messages" && faults.has("attach-skips-a-message"))
       return { ...message, messages: message.messages.map(skipping) };
     return message;
+  }
+
+  /** Whoever asked is told of a replica in any case. */
+  private closed(message: Extract<FromThread, { type: "closed" }>): FromThread {
+    const { shard } = message;
+    const [copied, tick] = [this.copied.get(shard), this.seals.get(shard)];
+    if (!this.unkept.delete(shard) || copied === undefined || tick === undefined) return message;
+    const { timeline, tickRate, definition } = copied;
+    return { ...message, kept: { tick, timeline, tickRate, definition } };
   }
 
   /** `tell` tells the thread something that nobody else told it, `say` tells the main thread. */
@@ -77,6 +97,9 @@ export class Disturbance {
       say,
     }: { readonly tell: (message: ToThread) => void; readonly say: (message: FromThread) => void },
   ): FromThread {
+    if (message.type === "copy-begun") this.copied.set(message.shard, message);
+    if (message.type === "sealed") this.seals.set(message.shard, message.tick);
+    if (message.type === "closed") return this.closed(message);
     if (message.type === "sealed" && this.faults.has("source-goes-on"))
       tell({ type: "unseal-shard", shard: message.shard });
     const tried = message.type === "replica-kept" ? this.trials.get(message.shard) : undefined;

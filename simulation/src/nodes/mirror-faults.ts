@@ -33,6 +33,7 @@ export function spoilGates(
   faults: ClusterFaults,
 ): void {
   if (faults.has("lets-out-what-its-mirror-lacks")) gameserver.moving.gateOutput = () => {};
+  if (faults.has("no-gate-at-the-switch")) gateNothingAtSwitches(gameserver);
   if (!faults.has("ungates-before-it-cleared")) return;
   const txn = store.txn.bind(store);
   store.txn = (request) => {
@@ -42,6 +43,16 @@ export function spoilGates(
       if (shard !== undefined && !isOwned) gameserver.moving.ungateOutput(shard);
     }
     return txn(request);
+  };
+}
+
+/** Who has moved here tells of its first ticks as if the source did not mirror it. */
+function gateNothingAtSwitches({ moving }: Gameserver): void {
+  const promote = moving.promote.bind(moving);
+  moving.promote = (shard, ownership, how) => {
+    const promoted = promote(shard, ownership, how);
+    if (how.mirrored === true) moving.ungateOutput(shard);
+    return promoted;
   };
 }
 

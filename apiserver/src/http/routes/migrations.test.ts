@@ -123,7 +123,7 @@ async function scene(t: TestContext) {
     };
     const generation = await generationNow(store);
     const me = { node, boot: node, generation };
-    await propose(switchShard(shard, view, me, Date.parse("2026-01-01T00:00:09Z")));
+    await propose(switchShard(shard, view, me, { ended: Date.parse("2026-01-01T00:00:09Z") }));
     const moved = await now("moved", movedKey(shard));
     await propose(measureMove(shard, moved, { gapMs: 41, bytes: 1_000 }));
   };

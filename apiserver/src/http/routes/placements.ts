@@ -4,6 +4,7 @@ import {
   firstShard,
   type Logger,
   type MirrorRecord,
+  mirroredEpoch,
   NODES,
   type NodeRecord,
   type OwnerRecord,
@@ -205,10 +206,11 @@ async function placementsOf(
 
 /** Of an earlier ownership it says nothing any more. */
 function mirrorJson(
-  { record }: Seen<MirrorRecord>,
+  mirror: Seen<MirrorRecord>,
   owner: Seen<OwnerRecord>,
 ): Pick<PlacementJson, "mirror"> {
-  const isOfNow = record?.epoch === owner.modified && owner.record?.state === "owned";
+  const { record } = mirror;
+  const isOfNow = mirroredEpoch(mirror) === owner.modified && owner.record?.state === "owned";
   return record !== undefined && isOfNow
     ? { mirror: { node: record.node, state: record.state } }
     : {};
