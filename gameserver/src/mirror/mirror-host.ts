@@ -69,6 +69,7 @@ export class MirrorHost {
   /** What asked to follow a shard that is on its way here, before this node knew of the switch. */
   private readonly early = new Map<string, { readonly link: Link; readonly open: ReplicaOpen }>();
   private isRefusing = false;
+  private isStopped = false;
   private home: MirrorHome | undefined;
   private worlds: MirroredWorlds | undefined;
 
@@ -255,7 +256,7 @@ export class MirrorHost {
 
   /** Nothing comes of it any more. */
   stop(): void {
-    this.isRefusing = true;
+    this.isRefusing = this.isStopped = true;
     this.lost();
   }
 
@@ -327,7 +328,7 @@ export class MirrorHost {
     const record = mirror.record && epoch && { ...mirror.record, epoch };
     // What ran here until the switch: it is withdrawn in order, if nothing more is to be mirrored here.
     const comes = mirror.record?.epoch === 0 && home.epochHere(shard) !== undefined;
-    if (!record || (this.isRefusing && !comes)) return true;
+    if (!record || this.isStopped || (this.isRefusing && !comes)) return true;
     // One in sync whose replica went with all else that was here must not be left like that: it is withdrawn.
     const before = this.remembered.get(record.id);
     if (before !== undefined && (before !== "ended" || record.state !== "in-sync")) return true;
