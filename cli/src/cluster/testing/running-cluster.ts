@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { layoutCluster, neededPorts } from "../layout.ts";
@@ -10,6 +11,8 @@ const MAIN = fileURLToPath(new URL("../../main.js", import.meta.url));
 /** Where free ports are looked for: not where other tests or servers are, and below what systems hand out. */
 const FIRST_BASE = 24_000;
 const BASES = 80;
+/** The port of a base that says that it is taken, behind all that a cluster has. */
+const CLAIM = 98;
 /** File of the CLI's contexts, in the working folder. */
 export const CONTEXTS = "contexts.toml";
 
@@ -25,6 +28,7 @@ export async function freeBase(
     const basePort = FIRST_BASE + 1 + ((process.pid + index) % BASES) * 100;
     const plans = layoutCluster({ proxies, gameservers, apiservers, basePort, worlds: [] });
     const pages = { port: basePort - 1, protocol: "tcp", host: "0.0.0.0", what: "pages" } as const;
+    if (!(await claim(basePort + CLAIM))) continue;
     try {
       await checkPorts([...neededPorts(plans, { hosts, udp: true }), pages], "");
       return basePort;
@@ -33,6 +37,22 @@ export async function freeBase(
     }
   }
   throw new Error("no free ports for a test", { cause: last });
+}
+
+const claimed = new Set<number>();
+
+/** Two processes that look for ports at the same time would find the same ones free: only one of them can listen. */
+async function claim(port: number): Promise<boolean> {
+  if (claimed.has(port)) return true;
+  const server = createServer();
+  const isOurs = await new Promise<boolean>((resolve) => {
+    server.once("error", () => resolve(false));
+    server.listen(port, LOOPBACK, () => resolve(true));
+  });
+  // Until this process ends: it may have several clusters, one after another.
+  server.unref();
+  if (isOurs) claimed.add(port);
+  return isOurs;
 }
 
 /** `atlasnet dev cluster` as a process, and what it has said so far. */
