@@ -3,7 +3,7 @@ import { inspect } from "node:util";
 import { root } from "./workspace.mjs";
 
 /** A test file that takes longer is stopped and counts as failed. */
-const FILE_TIMEOUT_MS = 180_000;
+const FILE_TIMEOUT_MS = 300_000;
 
 /**
  * Runs test files, each in its own process, and prints failures as they come.

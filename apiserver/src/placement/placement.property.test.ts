@@ -189,7 +189,7 @@ describe("whatever happens", () => {
           cluster.settle();
           checkSettled(cluster);
         }),
-        { numRuns: 4 },
+        { numRuns: 3 },
       );
     });
 });

@@ -14,7 +14,10 @@ const CLUSTER = {
   settings: LEASE,
 } as const;
 
-/** `npm run test:chaos` only. A run of all tests has what stands still in pause.test.ts, and a full disk in the simulation of the log. */
+/**
+ * `npm run test:chaos` only. A run of all tests has the rest in shorter ones: kills and pauses of gameservers beside this
+ * file, a lost quorum in the simulations of the control plane, a full disk in that of the log.
+ */
 const CHAOS_ONLY = { ...CLUSTER, always: false } as const;
 
 /** Of util-linux: it limits a process that runs. */
@@ -76,7 +79,7 @@ chaos(
 
 chaos(
   "a gameserver is killed: a world that is kept waits for it, one without state goes to another",
-  CLUSTER,
+  CHAOS_ONLY,
   async (scene) => {
     const { cluster } = scene;
     await cluster.createWorld("kept", LEDGER_FILE);
@@ -154,7 +157,7 @@ chaos(
 
 chaos(
   "two of three apiservers are down: worlds stand still when their lease is over, and go on when one is back",
-  CLUSTER,
+  CHAOS_ONLY,
   async (scene) => {
     const { cluster } = scene;
     await cluster.createWorld("arena", LEDGER_FILE);

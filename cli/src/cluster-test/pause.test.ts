@@ -7,7 +7,7 @@ const cluster = { proxies: 2, gameservers: 1, worlds: ["north"] } as const;
 
 chaos(
   "a gameserver stands still for longer than links wait",
-  { ...cluster, always: true },
+  { ...cluster, always: false },
   async (scene) => {
     const proxies = [scene.node("proxy-1"), scene.node("proxy-2")];
     const gameserver = scene.node("gs-1");

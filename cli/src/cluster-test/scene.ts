@@ -20,7 +20,7 @@ const SEED = Number(process.env["CHAOS_SEED"] ?? 1);
 export const BRIEF = ROUNDS === 0;
 
 /** Longest that one test may take. */
-const TEST_MS = 120_000;
+const TEST_MS = 240_000;
 
 /** A cluster of processes under one seed, and those who play there. */
 export class Scene {
