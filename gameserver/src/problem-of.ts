@@ -4,7 +4,11 @@ import { OperatingError } from "@atlasnet/core";
 export function problemOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const [message = ""] = error.message.split("\n");
-  const hint = error instanceof OperatingError ? error.hint : undefined;
+  return withHint(message, error instanceof OperatingError ? error.hint : undefined);
+}
+
+/** Two sentences, or the one that there is. */
+export function withHint(message: string, hint: string | undefined): string {
   if (hint === undefined || hint === "") return message;
   return `${message}${/[.!?]$/.test(message) ? "" : "."} ${hint}`;
 }

@@ -1,10 +1,10 @@
 import { OperatingError } from "@atlasnet/core";
+import { withHint } from "../problem-of.ts";
 import type { Fault } from "../shard/faults.ts";
 
 /** What was thrown, and the place in a file where it was, if it says one: operators read it in records and tables. */
 export function inOneLine(error: unknown): string {
-  if (error instanceof OperatingError)
-    return joined(error.hint === undefined ? error.message : `${error.message}. ${error.hint}`);
+  if (error instanceof OperatingError) return joined(withHint(error.message, error.hint));
   if (!(error instanceof Error)) return joined(String(error));
   return `${error.name}: ${firstLine(error.message)}${placeIn(error.stack ?? "")}`;
 }
