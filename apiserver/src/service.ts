@@ -1,13 +1,8 @@
 import { join } from "node:path";
 import { configuredStore } from "@atlasnet/artifacts";
 import type { Config, ControlStore, Logger } from "@atlasnet/core";
-import {
-  type ClusterLinks,
-  type NodeAddress,
-  type ServiceHost,
-  systemClock,
-  systemRandom,
-} from "@atlasnet/core/node";
+import type { ClusterLinks, NodeAddress, ServiceHost } from "@atlasnet/core/node";
+import { systemClock, systemRandom } from "@atlasnet/core/system";
 import { ApiServer } from "./http/api-server.ts";
 import { isLoopback } from "./http/loopback.ts";
 import type { Renewals } from "./leader/lease-keeper.ts";

@@ -1,7 +1,7 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Config, Logger, ModuleSource } from "@atlasnet/core";
-import { systemClock } from "@atlasnet/core/node";
+import { systemClock } from "@atlasnet/core/system";
 import type { Meter } from "@opentelemetry/api";
 import { ArtifactError } from "./artifact-error.ts";
 import type { ArtifactStore } from "./artifact-store.ts";

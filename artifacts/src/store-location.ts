@@ -1,5 +1,5 @@
 import { isAbsolute, join, resolve } from "node:path";
-import { NodeDisk, systemClock, systemRandom } from "@atlasnet/core/node";
+import { NodeDisk, systemClock, systemRandom } from "@atlasnet/core/system";
 import { ArtifactError } from "./artifact-error.ts";
 import type { ArtifactKind, ArtifactStore } from "./artifact-store.ts";
 import { BucketStore, type BucketStoreOptions } from "./s3/bucket-store.ts";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { openNodeLog } from "@atlasnet/apiserver";
 import { noopLogger } from "@atlasnet/core";
-import { systemClock, systemRandom } from "@atlasnet/core/node";
+import { systemClock, systemRandom } from "@atlasnet/core/system";
 import { atMost, printReport } from "./lib/report.ts";
 import { round } from "./lib/statistics.ts";
 

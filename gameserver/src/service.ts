@@ -6,7 +6,8 @@ import {
   OperatingError,
   worldOfShard,
 } from "@atlasnet/core";
-import { lockDataDir, type ServiceHost, systemClock, systemRandom } from "@atlasnet/core/node";
+import { lockDataDir, type ServiceHost } from "@atlasnet/core/node";
+import { systemClock, systemRandom } from "@atlasnet/core/system";
 import { createWorldHost, registerHostingMetrics } from "./cluster/create-world-host.ts";
 import type { GameserverAddresses } from "./cluster/gameserver-addresses.ts";
 import { kvServices, noKvServices } from "./cluster/kv-services.ts";

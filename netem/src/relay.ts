@@ -1,5 +1,5 @@
 import { type Clock, MAX_TIMER_MS, OperatingError, type Timer } from "@atlasnet/core";
-import { systemClock } from "@atlasnet/core/node";
+import { systemClock } from "@atlasnet/core/system";
 import { type HostPort, resolve } from "./address.ts";
 import { DEFAULT_RELAY_LIMITS, type RelayLimits } from "./limits.ts";
 import type { LineConditions } from "./line.ts";

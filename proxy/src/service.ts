@@ -10,10 +10,9 @@ import {
   loadOrCreateKeyFile,
   loadOrCreateUdpKey,
   type ServiceHost,
-  systemClock,
-  systemRandom,
   type UdpKey,
 } from "@atlasnet/core/node";
+import { systemClock, systemRandom } from "@atlasnet/core/system";
 import { defaultLimits } from "./limits.ts";
 import { createProxy } from "./server/proxy.ts";
 import type { ProxyOptions, ProxyService } from "./server/proxy-service.ts";

@@ -5,10 +5,9 @@ import {
   type ClusterLinksOptions,
   registerLinkMetrics,
   type ServiceHost,
-  systemClock,
-  systemRandom,
   version,
 } from "@atlasnet/core/node";
+import { systemClock, systemRandom } from "@atlasnet/core/system";
 import {
   createVerifyPeer,
   type NodeIdentity,

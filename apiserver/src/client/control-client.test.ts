@@ -1,4 +1,4 @@
-import { systemClock } from "@atlasnet/core/node";
+import { systemClock } from "@atlasnet/core/system";
 import { controlStoreAcceptance } from "@atlasnet/core/testing";
 import { apiScene } from "../http/testing/scene.ts";
 import { ControlClient } from "./control-client.ts";

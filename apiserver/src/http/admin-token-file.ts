@@ -1,5 +1,6 @@
 import { type Clock, OperatingError, type SecureRandom } from "@atlasnet/core";
-import { messageOf, readSecretFile, writeSecretFile } from "@atlasnet/core/node";
+import { readSecretFile, writeSecretFile } from "@atlasnet/core/node";
+import { messageOf } from "@atlasnet/core/system";
 import { createToken, parseToken, type TokenRecord } from "./tokens.ts";
 
 export interface AdminToken {

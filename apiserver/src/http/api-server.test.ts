@@ -13,7 +13,7 @@ import {
   ownerKey,
   shardKey,
 } from "@atlasnet/core";
-import { systemClock, systemRandom } from "@atlasnet/core/node";
+import { systemClock, systemRandom } from "@atlasnet/core/system";
 import { ApiServer, MAX_BODY_BYTES } from "./api-server.ts";
 import { type ApiScene, apiScene } from "./testing/scene.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { noopLogger } from "@atlasnet/core";
-import { systemClock } from "@atlasnet/core/node";
+import { systemClock } from "@atlasnet/core/system";
 import { AuditLog, MAX_AUDIT_ENTRIES, MAX_STRANGERS_ENTRIES, STRANGER } from "./audit.ts";
 
 const operator = { id: "t-1", name: "ann", role: "operate" } as const;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { systemClock } from "@atlasnet/core/node";
+import { systemClock } from "@atlasnet/core/system";
 import { reached } from "@atlasnet/core/testing";
 import { apiScene } from "../http/testing/index.ts";
 import { AddressBook } from "./address-book.ts";

@@ -1,6 +1,7 @@
 import { InProcessNetwork } from "@atlasnet/core";
-import { settle, systemClock } from "@atlasnet/core/node";
+import { settle } from "@atlasnet/core/node";
 import { SeededRandom, SimClock, SimNetwork } from "@atlasnet/core/sim";
+import { systemClock } from "@atlasnet/core/system";
 import { type ControlFixture, controlStoreAcceptance } from "@atlasnet/core/testing";
 import { API_1, API_2, NodeScene } from "./testing/node-scene.ts";
 

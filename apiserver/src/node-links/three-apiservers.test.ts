@@ -8,7 +8,7 @@ import {
   RemoteStore,
   type RenewalAnswer,
 } from "@atlasnet/core";
-import { systemClock, systemRandom } from "@atlasnet/core/node";
+import { systemClock, systemRandom } from "@atlasnet/core/system";
 import { follow, reached } from "@atlasnet/core/testing";
 import { ApiserverGroup } from "../server/testing/apiserver-group.ts";
 

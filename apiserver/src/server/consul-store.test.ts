@@ -3,7 +3,7 @@ import { after, before, describe, test } from "node:test";
 import { type CheckpointOptions, ConsulAgent } from "@atlasnet/consul";
 import { type DevAgent, NO_CONSUL, startDevAgent } from "@atlasnet/consul/testing";
 import { type ControlStore, noopLogger, readAll, type TxnRequest } from "@atlasnet/core";
-import { systemClock, systemRandom } from "@atlasnet/core/node";
+import { systemClock, systemRandom } from "@atlasnet/core/system";
 import { controlStoreAcceptance, reached } from "@atlasnet/core/testing";
 import { ConsulStore } from "./consul-store.ts";
 

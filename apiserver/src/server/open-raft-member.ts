@@ -1,12 +1,7 @@
 import { join } from "node:path";
 import { type Config, OperatingError } from "@atlasnet/core";
-import {
-  type ClusterLinks,
-  type NodeAddress,
-  type ServiceHost,
-  systemClock,
-  systemRandom,
-} from "@atlasnet/core/node";
+import type { ClusterLinks, NodeAddress, ServiceHost } from "@atlasnet/core/node";
+import { systemClock, systemRandom } from "@atlasnet/core/system";
 import type { AddressBook } from "../members/address-book.ts";
 import type { PlacementSettings } from "../placement/settings.ts";
 import type { RaftStatus } from "../raft/core/types.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { encodeRecord, type NodeRecord, nodeKey, noopLogger } from "@atlasnet/core";
-import { systemClock } from "@atlasnet/core/node";
+import { systemClock } from "@atlasnet/core/system";
 import { reached } from "@atlasnet/core/testing";
 import { apiScene } from "../http/testing/index.ts";
 import { ShortLeases } from "./short-leases.ts";

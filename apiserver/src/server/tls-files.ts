@@ -1,7 +1,7 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { type Clock, type Logger, OperatingError, type Timer } from "@atlasnet/core";
-import { messageOf } from "@atlasnet/core/node";
+import { messageOf } from "@atlasnet/core/system";
 
 /** PEM. */
 export interface TlsPair {

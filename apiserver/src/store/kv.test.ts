@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ControlError, KeyValueStore, type KvChange, MAX_KV_VALUE_BYTES } from "@atlasnet/core";
-import { systemClock } from "@atlasnet/core/node";
 import { SeededRandom } from "@atlasnet/core/sim";
+import { systemClock } from "@atlasnet/core/system";
 import { later } from "@atlasnet/core/testing";
 import { LocalLog } from "./local-log.ts";
 import { ReplicatedStore } from "./replicated-store.ts";

@@ -1,6 +1,7 @@
 import type { Clock } from "@atlasnet/core";
-import { settle, systemClock } from "@atlasnet/core/node";
+import { settle } from "@atlasnet/core/node";
 import { SeededRandom, SimClock } from "@atlasnet/core/sim";
+import { systemClock } from "@atlasnet/core/system";
 import { type ControlFixture, controlStoreAcceptance } from "@atlasnet/core/testing";
 import { LocalLog } from "./local-log.ts";
 import { ReplicatedStore } from "./replicated-store.ts";

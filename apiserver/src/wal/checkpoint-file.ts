@@ -8,7 +8,7 @@ import {
   HeaderReader,
   headerJson,
   messageOf,
-} from "@atlasnet/core/node";
+} from "@atlasnet/core/system";
 import { decodeMembers, encodeMembers } from "../raft/core/members-codec.ts";
 import type { Members } from "../raft/core/types.ts";
 import { type LogIdentity, readIdentity } from "./log-identity.ts";

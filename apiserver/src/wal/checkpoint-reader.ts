@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Disk } from "@atlasnet/core";
-import { BadFile, NewerFormat } from "@atlasnet/core/node";
+import { BadFile, NewerFormat } from "@atlasnet/core/system";
 import type { Checkpoint } from "../raft/core/types.ts";
 import {
   CHUNK_BYTES,

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import type { Disk, DiskFile } from "@atlasnet/core";
-import { storageError } from "@atlasnet/core/node";
+import { storageError } from "@atlasnet/core/system";
 import type { Checkpoint } from "../raft/core/types.ts";
 import {
   CHUNK_BYTES,

@@ -1,4 +1,4 @@
-import type { HeaderReader } from "@atlasnet/core/node";
+import type { HeaderReader } from "@atlasnet/core/system";
 import { WalError } from "./wal-error.ts";
 
 /** Whose log it is. Every file says so, and a file of another is refused. */

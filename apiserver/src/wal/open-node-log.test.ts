@@ -9,8 +9,8 @@ import { createInterface } from "node:readline";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { noopLogger } from "@atlasnet/core";
-import { systemClock, systemRandom } from "@atlasnet/core/node";
 import { SimClock } from "@atlasnet/core/sim";
+import { systemClock, systemRandom } from "@atlasnet/core/system";
 import type { Entry } from "../raft/core/types.ts";
 import { type NodeLog, openNodeLog } from "./open-node-log.ts";
 

@@ -1,5 +1,6 @@
 import type { Clock, Logger, Random } from "@atlasnet/core";
-import { lockDataDir, NodeDisk } from "@atlasnet/core/node";
+import { lockDataDir } from "@atlasnet/core/node";
+import { NodeDisk } from "@atlasnet/core/system";
 import type { Stored, WalOptions } from "./wal-options.ts";
 import { WriteAheadLog } from "./write-ahead-log.ts";
 

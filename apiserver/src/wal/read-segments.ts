@@ -1,7 +1,7 @@
 import type { Buffer } from "node:buffer";
 import { dirname, join } from "node:path";
 import type { Disk, Logger } from "@atlasnet/core";
-import { asBuffer, BadFile, NewerFormat } from "@atlasnet/core/node";
+import { asBuffer, BadFile, NewerFormat } from "@atlasnet/core/system";
 import { newerFormat } from "./checkpoint-reader.ts";
 import { readFrame } from "./frame.ts";
 import { checkIdentity, type LogIdentity } from "./log-identity.ts";

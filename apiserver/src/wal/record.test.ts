@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BadFile } from "@atlasnet/core/node";
+import { BadFile } from "@atlasnet/core/system";
 import fc from "fast-check";
 import { encodeBody } from "./frame.ts";
 import { decodeRecords, type LogRecord, recordBytes } from "./record.ts";

@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { asBuffer, BadFile } from "@atlasnet/core/node";
+import { asBuffer, BadFile } from "@atlasnet/core/system";
 import type { Entry, HardState } from "../raft/core/types.ts";
 import { readU64, writeU64 } from "./numbers.ts";
 

@@ -8,7 +8,7 @@ import {
   endOfHeader,
   HeaderReader,
   headerJson,
-} from "@atlasnet/core/node";
+} from "@atlasnet/core/system";
 import { type LogIdentity, readIdentity } from "./log-identity.ts";
 import type { TipState } from "./log-tip.ts";
 import type { CheckpointRef } from "./record.ts";

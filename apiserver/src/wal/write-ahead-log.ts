@@ -1,5 +1,5 @@
 import { DiskError } from "@atlasnet/core";
-import { storageError } from "@atlasnet/core/node";
+import { storageError } from "@atlasnet/core/system";
 import type { Checkpoint } from "../raft/core/types.ts";
 import { type CheckpointReader, openCheckpoint } from "./checkpoint-reader.ts";
 import { CheckpointWriter } from "./checkpoint-writer.ts";

@@ -1,5 +1,5 @@
 import { DiskError } from "@atlasnet/core";
-import { storageError } from "@atlasnet/core/node";
+import { storageError } from "@atlasnet/core/system";
 
 /** An error of the file system as a person needs it; others as they are. */
 export function storageProblem(what: string, error: unknown): unknown {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { systemClock } from "@atlasnet/core/node";
+import { systemClock } from "@atlasnet/core/system";
 import { MODULE_TARBALLS } from "../artifact-store.ts";
 import { digestOf } from "../digest.ts";
 import { FakeBucket } from "../testing/fake-bucket.ts";

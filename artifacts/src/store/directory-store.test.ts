@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import type { Disk } from "@atlasnet/core";
-import { NodeDisk, systemClock, systemRandom } from "@atlasnet/core/node";
 import { SeededRandom, SimClock, SimDisk } from "@atlasnet/core/sim";
+import { NodeDisk, systemClock, systemRandom } from "@atlasnet/core/system";
 import { MODULE_TARBALLS } from "../artifact-store.ts";
 import { digestOf } from "../digest.ts";
 import {

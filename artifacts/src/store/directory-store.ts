@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { type Clock, type Disk, DiskError, type SecureRandom } from "@atlasnet/core";
-import { storageError } from "@atlasnet/core/node";
+import { storageError } from "@atlasnet/core/system";
 import {
   type ArtifactFacts,
   type ArtifactKind,

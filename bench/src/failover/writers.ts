@@ -1,6 +1,6 @@
 import { ApiClient, ControlClient } from "@atlasnet/apiserver/client";
 import { type ControlStore, MAX_RETRY_MS } from "@atlasnet/core";
-import { systemClock, systemRandom } from "@atlasnet/core/node";
+import { systemClock, systemRandom } from "@atlasnet/core/system";
 
 const PREFIX = "kv/cluster/failover/";
 /** The value of a key is the number of the last write to it, and this many bytes long. */

@@ -9,7 +9,7 @@ import {
   shardKey,
   worldKey,
 } from "@atlasnet/core";
-import { systemClock, systemRandom } from "@atlasnet/core/node";
+import { systemClock, systemRandom } from "@atlasnet/core/system";
 import { ApiserverCluster } from "atlasnet/testing";
 import { bootOf, nodeOf, worldOf } from "./records.ts";
 

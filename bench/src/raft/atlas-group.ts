@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { PeerCalls, PeerLinks } from "@atlasnet/apiserver";
 import { noopLogger } from "@atlasnet/core";
-import { systemClock, systemRandom } from "@atlasnet/core/node";
+import { systemClock, systemRandom } from "@atlasnet/core/system";
 import { createTestCa } from "@atlasnet/identity/testing";
 import { Child } from "../lib/child.ts";
 import { freePort } from "../lib/ports.ts";

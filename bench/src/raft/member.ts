@@ -10,7 +10,7 @@ import {
   ReplicatedStore,
 } from "@atlasnet/apiserver";
 import { noopLogger } from "@atlasnet/core";
-import { NodeDisk, systemClock, systemRandom } from "@atlasnet/core/node";
+import { NodeDisk, systemClock, systemRandom } from "@atlasnet/core/system";
 import { answer } from "../lib/child.ts";
 import {
   GROUP,

@@ -1,5 +1,5 @@
 import { noopLogger } from "@atlasnet/core";
-import { systemClock, systemRandom } from "@atlasnet/core/node";
+import { systemClock, systemRandom } from "@atlasnet/core/system";
 import { createVerifyPeer, type NodeIdentity } from "@atlasnet/identity";
 import { QuicNetwork } from "@atlasnet/quic";
 

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { ApiClient } from "@atlasnet/apiserver/client";
 import { OperatingError } from "@atlasnet/core";
-import { systemClock, systemRandom } from "@atlasnet/core/node";
+import { systemClock, systemRandom } from "@atlasnet/core/system";
 import { type Command, Option } from "commander";
 import type { CliIo } from "../cli-io.ts";
 import { type Context, readContext } from "./context-file.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { rm } from "node:fs/promises";
 import { type TestContext, test } from "node:test";
 import { ApiClient, ControlClient } from "@atlasnet/apiserver/client";
-import { systemClock, systemRandom } from "@atlasnet/core/node";
+import { systemClock, systemRandom } from "@atlasnet/core/system";
 import { ApiserverCluster } from "../testing/apiserver-cluster.ts";
 import { runCommand } from "../testing/command.ts";
 import { until } from "../testing/until.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { ApiClient, ControlClient } from "@atlasnet/apiserver/client";
-import { systemClock, systemRandom } from "@atlasnet/core/node";
+import { systemClock, systemRandom } from "@atlasnet/core/system";
 import { ApiserverCluster } from "../testing/apiserver-cluster.ts";
 import { BRIEF } from "./scene.ts";
 

@@ -7,7 +7,7 @@ import { ApiClient, ControlClient } from "@atlasnet/apiserver/client";
 import { connect } from "@atlasnet/client";
 import { NO_CONSUL, startServerAgent } from "@atlasnet/consul/testing";
 import { OperatingError } from "@atlasnet/core";
-import { systemClock, systemRandom } from "@atlasnet/core/node";
+import { systemClock, systemRandom } from "@atlasnet/core/system";
 import { assertAllIsWell, LEDGER_FILE, LedgerPlayer, ledger } from "@atlasnet/monolith/testing";
 import { Catalogue } from "../cluster/catalogue.ts";
 import { layoutCluster } from "../cluster/layout.ts";

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { ApiClient } from "@atlasnet/apiserver/client";
-import { systemClock, systemRandom } from "@atlasnet/core/node";
+import { systemClock, systemRandom } from "@atlasnet/core/system";
 import * as v from "valibot";
 import { type Placement, placementSchema } from "../api/items.ts";
 import { allPages } from "../api/pages.ts";

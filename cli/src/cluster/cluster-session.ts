@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Config, LoadedConfig } from "@atlasnet/core";
-import { systemClock } from "@atlasnet/core/node";
+import { systemClock } from "@atlasnet/core/system";
 import type { CliIo } from "../cli-io.ts";
 import { PageServer as DevPageServer } from "../dev/page-server.ts";
 import { STOP_WITH_PARENT } from "../parent-tie.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { systemClock } from "@atlasnet/core/node";
+import { systemClock } from "@atlasnet/core/system";
 import { startChild } from "./child.ts";
 import { layoutCluster } from "./layout.ts";
 import { NO_FIGURES } from "./metrics-text.ts";

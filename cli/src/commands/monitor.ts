@@ -1,5 +1,5 @@
 import { DEFAULT_MULTICAST_ADDRESS, parseGroupAddress, type Timer } from "@atlasnet/core";
-import { systemClock } from "@atlasnet/core/node";
+import { systemClock } from "@atlasnet/core/system";
 import type { Command } from "commander";
 import type { CliIo } from "../cli-io.ts";
 import { Monitor } from "../monitor/monitor.ts";

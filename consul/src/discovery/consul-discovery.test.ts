@@ -1,12 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { noopLogger } from "@atlasnet/core";
-import {
-  type Announcement,
-  type DiscoveredProcess,
-  type Health,
-  systemClock,
-} from "@atlasnet/core/node";
+import type { Announcement, DiscoveredProcess, Health } from "@atlasnet/core/node";
+import { systemClock } from "@atlasnet/core/system";
 import { reached } from "@atlasnet/core/testing";
 import { ConsulAgent } from "../agent/consul-agent.ts";
 import { type DevAgent, NO_CONSUL, startDevAgent } from "../testing/dev-agent.ts";

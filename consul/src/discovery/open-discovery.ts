@@ -1,12 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { type Clock, type Config, type Logger, OperatingError } from "@atlasnet/core";
-import {
-  type Discovery,
-  messageOf,
-  readSecretFile,
-  StaticDiscovery,
-  systemClock,
-} from "@atlasnet/core/node";
+import { type Discovery, readSecretFile, StaticDiscovery } from "@atlasnet/core/node";
+import { messageOf, systemClock } from "@atlasnet/core/system";
 import { ConsulAgent } from "../agent/consul-agent.ts";
 import { ConsulDiscovery } from "./consul-discovery.ts";
 

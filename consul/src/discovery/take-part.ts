@@ -1,12 +1,12 @@
 import type { Config } from "@atlasnet/core";
-import {
-  type Announcement,
-  type DiscoverCluster,
-  type Discovery,
-  type NodeAddress,
-  type ServiceHost,
-  systemClock,
+import type {
+  Announcement,
+  DiscoverCluster,
+  Discovery,
+  NodeAddress,
+  ServiceHost,
 } from "@atlasnet/core/node";
+import { systemClock } from "@atlasnet/core/system";
 import { ConsulDiscovery } from "./consul-discovery.ts";
 import { registerDiscoveryMetrics } from "./discovery-metrics.ts";
 import { findApiUrls, findFirstApiservers } from "./find-apiservers.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { settle } from "../node/settle.ts";
-import { systemClock } from "../node/system-clock.ts";
+import { systemClock } from "../system/system-clock.ts";
 import { LinkMessageError } from "../wire/link-codec.ts";
 import type { LinkMessage, ShardMessage } from "../wire/link-messages.ts";
 import { later, linkAcceptance, type MakeLinkFixture, numberOf } from "./acceptance.ts";

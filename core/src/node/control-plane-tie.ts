@@ -12,9 +12,9 @@ import type { LinkNetwork } from "../link/link.ts";
 import type { Logger } from "../logging/logger.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { PseudoRandom } from "../ports/random.ts";
+import { messageOf } from "../system/storage-error.ts";
 import type { NodeAddress } from "./cluster-links.ts";
 import type { FindApiservers, FoundApiservers } from "./control-plane-discovery.ts";
-import { messageOf } from "./storage-error.ts";
 
 export interface ApiserverTieOptions {
   /** Of the apiservers' HTTP APIs; at least one. */

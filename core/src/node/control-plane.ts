@@ -14,6 +14,8 @@ import type { AsleepSlice, MigrationProgress, ShardProblem } from "../control/re
 import type { Peer } from "../link/link.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
+import { systemClock } from "../system/system-clock.ts";
+import { systemRandom } from "../system/system-random.ts";
 import { BootFile } from "./boot-file.ts";
 import type {
   ClusterLinks,
@@ -27,8 +29,6 @@ import { ApiserverTie } from "./control-plane-tie.ts";
 import type { Health } from "./health-server.ts";
 import { advertisedAddress, labelsOf } from "./node-description.ts";
 import type { ServiceHost } from "./service-host.ts";
-import { systemClock } from "./system-clock.ts";
-import { systemRandom } from "./system-random.ts";
 import { version } from "./version.ts";
 
 export interface OpenControlPlaneOptions {

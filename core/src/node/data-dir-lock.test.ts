@@ -7,10 +7,10 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { noopLogger } from "../logging/logger.ts";
 import { SimClock } from "../sim/sim-clock.ts";
+import { systemClock } from "../system/system-clock.ts";
 import { lockDataDir } from "./data-dir-lock.ts";
 import { judgeLock, type LockFacts, parseLock } from "./lock-holder.ts";
 import { settle } from "./settle.ts";
-import { systemClock } from "./system-clock.ts";
 
 const real = { clock: systemClock, logger: noopLogger };
 

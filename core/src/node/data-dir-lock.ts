@@ -4,9 +4,9 @@ import { hostname, uptime } from "node:os";
 import { join } from "node:path";
 import type { Logger } from "../logging/logger.ts";
 import type { Clock, Timer } from "../ports/clock.ts";
+import { StorageError, storageError } from "../system/storage-error.ts";
 import { codeOf, create, look, named, removeFile } from "./lock-file.ts";
 import { judgeLock, type LockFacts, type LockHolder } from "./lock-holder.ts";
-import { StorageError, storageError } from "./storage-error.ts";
 
 const LOCK_FILE = "lock";
 /** Held for a moment by whoever replaces a stale lock, so that two do not both do it. */

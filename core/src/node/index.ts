@@ -30,16 +30,6 @@ export {
 } from "./discovery/process-discovery.ts";
 export { StaticDiscovery } from "./discovery/static-discovery.ts";
 export {
-  asBuffer,
-  BadFile,
-  encodeBeginning,
-  endOfHeader,
-  HeaderReader,
-  headerJson,
-  isZero,
-  NewerFormat,
-} from "./file-format.ts";
-export {
   type Health,
   type HealthCheck,
   HealthServer,
@@ -62,7 +52,6 @@ export {
   type LogTarget,
 } from "./logger.ts";
 export { labelsOf } from "./node-description.ts";
-export { NodeDisk } from "./node-disk.ts";
 export { type PeersSetting, parsePeers } from "./peers.ts";
 export { registerProcessMetrics } from "./process-metrics.ts";
 export { readSecretFile, writeSecretFile } from "./secret-file.ts";
@@ -75,9 +64,6 @@ export {
 } from "./service-host.ts";
 export { type HostedService, ServiceProcess } from "./service-process.ts";
 export { settle } from "./settle.ts";
-export { messageOf, StorageError, storageError } from "./storage-error.ts";
-export { systemClock } from "./system-clock.ts";
-export { systemRandom } from "./system-random.ts";
 export { noopMeter, Telemetry, type TelemetryOptions } from "./telemetry.ts";
 export { loadOrCreateUdpKey, readUdpKey, type UdpKey } from "./udp-key-file.ts";
 export { version } from "./version.ts";

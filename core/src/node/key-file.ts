@@ -1,4 +1,4 @@
-import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from "jose";
+import type { JWK } from "jose";
 import { OperatingError } from "../errors.ts";
 import { createTicketKeys, type KeySet, KeySetError } from "../tickets/jose-ticket-keys.ts";
 import type { TicketKeys } from "../tickets/tickets.ts";
@@ -83,6 +83,7 @@ function isJwk(value: unknown): value is JWK {
 }
 
 async function newKeySet(): Promise<KeySet> {
+  const { calculateJwkThumbprint, exportJWK, generateKeyPair } = await import("jose");
   const { privateKey } = await generateKeyPair("EdDSA", { crv: "Ed25519", extractable: true });
   const jwk = await exportJWK(privateKey);
   return { keys: [{ ...jwk, alg: "EdDSA", use: "sig", kid: await calculateJwkThumbprint(jwk) }] };

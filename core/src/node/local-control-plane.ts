@@ -12,11 +12,11 @@ import { readOwnRecord } from "../control/member/own-key.ts";
 import type { NodeDescription } from "../control/member/register.ts";
 import type { NodeState } from "../control/records.ts";
 import type { AsleepSlice, MigrationProgress, ShardProblem } from "../control/remote/renewal.ts";
+import { systemClock } from "../system/system-clock.ts";
+import { systemRandom } from "../system/system-random.ts";
 import { counted } from "./control-plane-metrics.ts";
 import type { Health } from "./health-server.ts";
 import type { ServiceHost } from "./service-host.ts";
-import { systemClock } from "./system-clock.ts";
-import { systemRandom } from "./system-random.ts";
 
 export interface LocalControlPlaneOptions {
   readonly node: string;

@@ -3,9 +3,9 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { NodeDisk } from "../node/node-disk.ts";
 import { SeededRandom } from "../sim/seeded-random.ts";
 import { SimDisk } from "../sim/sim-disk.ts";
+import { NodeDisk } from "../system/node-disk.ts";
 import type { Disk } from "./disk.ts";
 
 /** What every adapter of the port must do; both pass the same suite. */

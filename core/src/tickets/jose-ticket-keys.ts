@@ -1,12 +1,4 @@
-import {
-  errors,
-  importJWK,
-  type JWK,
-  type JWTPayload,
-  type JWTVerifyOptions,
-  jwtVerify,
-  SignJWT,
-} from "jose";
+import type * as Jose from "jose";
 import { OperatingError } from "../errors.ts";
 import {
   MAX_TOKEN_BYTES,
@@ -21,7 +13,7 @@ import type { TicketKeys, Verified } from "./tickets.ts";
 
 /** A set of keys (RFC 7517), as it stands in a JWKS file. */
 export interface KeySet {
-  readonly keys: readonly JWK[];
+  readonly keys: readonly Jose.JWK[];
 }
 
 /** Most keys of a set: a token without a key id is tried with each. */
@@ -29,7 +21,9 @@ const MAX_KEYS = 32;
 /** Parts of a JWK that only the signer needs. */
 const PRIVATE_PARTS = ["d", "p", "q", "dp", "dq", "qi", "oth"] as const;
 
-type ImportedKey = Awaited<ReturnType<typeof importJWK>>;
+/** Its forty modules are loaded with the first keys: most processes and all world threads have none. */
+type JoseLibrary = typeof Jose;
+type ImportedKey = Awaited<ReturnType<JoseLibrary["importJWK"]>>;
 
 interface ImportedJwk {
   readonly id: string | undefined;
@@ -51,9 +45,11 @@ export class KeySetError extends OperatingError {
  * @throws KeySetError
  */
 export async function createTicketKeys(set: KeySet): Promise<TicketKeys> {
-  const { signer, verifiers } = await importKeys(set);
-  const sign = (claims: JWTPayload, audience: string) =>
-    new SignJWT(claims)
+  const jose = await import("jose");
+  const { signer, verifiers } = await importKeys(jose, set);
+  const verified = verifier(jose, verifiers);
+  const sign = (claims: Jose.JWTPayload, audience: string) =>
+    new jose.SignJWT(claims)
       .setProtectedHeader({
         alg: signer.algorithm,
         typ: "JWT",
@@ -80,7 +76,7 @@ export async function createTicketKeys(set: KeySet): Promise<TicketKeys> {
         requiredClaims: ["exp"],
         currentDate: new Date(nowSeconds * 1000),
       };
-      return verified(ticket, verifiers, options, ticketClaimsOf);
+      return verified(ticket, options, ticketClaimsOf);
     },
     async signResume({ account, world, session, name, data }) {
       const claims = { sub: account, world, session, name, ...(data === null ? {} : { data }) };
@@ -89,12 +85,13 @@ export async function createTicketKeys(set: KeySet): Promise<TicketKeys> {
     },
     verifyResume(token) {
       // Resume tokens do not expire: the session they name does.
-      return verified(token, verifiers, { audience: RESUME_AUDIENCE }, resumeClaimsOf);
+      return verified(token, { audience: RESUME_AUDIENCE }, resumeClaimsOf);
     },
   };
 }
 
 async function importKeys(
+  jose: JoseLibrary,
   set: KeySet,
 ): Promise<{ signer: ImportedJwk; verifiers: readonly ImportedJwk[] }> {
   if (set.keys.length > MAX_KEYS)
@@ -112,9 +109,9 @@ async function importKeys(
     delete publicPart.key_ops;
     try {
       const common = { id: jwk.kid, algorithm: jwk.alg };
-      verifiers.push({ ...common, key: await importJWK(publicPart, jwk.alg) });
+      verifiers.push({ ...common, key: await jose.importJWK(publicPart, jwk.alg) });
       if (signer === undefined && jwk.d !== undefined)
-        signer = { ...common, key: await importJWK(jwk, jwk.alg) };
+        signer = { ...common, key: await jose.importJWK(jwk, jwk.alg) };
     } catch (error) {
       const problem = error instanceof Error ? error.message : String(error);
       throw new KeySetError(`${which} cannot be used: ${problem}`, { cause: error });
@@ -125,47 +122,46 @@ async function importKeys(
   return { signer, verifiers };
 }
 
-async function verified<T>(
-  token: string,
-  keys: readonly ImportedJwk[],
-  options: JWTVerifyOptions,
-  read: (claims: JWTPayload) => T,
-): Promise<Verified<T>> {
-  if (token.length > MAX_TOKEN_BYTES) return refused(`longer than ${MAX_TOKEN_BYTES} bytes`);
-  let reason = "signed by no known key";
-  for (const { id, algorithm, key } of keys) {
-    try {
-      const { payload } = await jwtVerify(
-        token,
-        (header) => {
-          if (header.kid !== undefined && id !== undefined && header.kid !== id)
-            throw new errors.JWKSNoMatchingKey();
-          return key;
-        },
-        { ...options, algorithms: [algorithm] },
-      );
-      return { ok: true, claims: read(payload) };
-    } catch (error) {
-      if (error instanceof errors.JWTExpired)
-        return { ok: false, code: "ticket-expired", reason: "the ticket's time is over" };
-      if (isAnothers(error)) continue;
-      if (error instanceof errors.JOSEError || error instanceof TicketClaimError) {
-        reason = error.message;
-        break;
-      }
-      throw error;
-    }
-  }
-  return refused(reason);
-}
-
-/** True when another key of the set may still fit. */
-function isAnothers(error: unknown): boolean {
-  return (
+/** Checks tokens with each key that may have signed them. */
+function verifier({ errors, jwtVerify }: JoseLibrary, keys: readonly ImportedJwk[]) {
+  /** True when another key of the set may still fit. */
+  const isAnothers = (error: unknown) =>
     error instanceof errors.JWKSNoMatchingKey ||
     error instanceof errors.JWSSignatureVerificationFailed ||
-    error instanceof errors.JOSEAlgNotAllowed
-  );
+    error instanceof errors.JOSEAlgNotAllowed;
+
+  return async function verified<T>(
+    token: string,
+    options: Jose.JWTVerifyOptions,
+    read: (claims: Jose.JWTPayload) => T,
+  ): Promise<Verified<T>> {
+    if (token.length > MAX_TOKEN_BYTES) return refused(`longer than ${MAX_TOKEN_BYTES} bytes`);
+    let reason = "signed by no known key";
+    for (const { id, algorithm, key } of keys) {
+      try {
+        const { payload } = await jwtVerify(
+          token,
+          (header) => {
+            if (header.kid !== undefined && id !== undefined && header.kid !== id)
+              throw new errors.JWKSNoMatchingKey();
+            return key;
+          },
+          { ...options, algorithms: [algorithm] },
+        );
+        return { ok: true, claims: read(payload) };
+      } catch (error) {
+        if (error instanceof errors.JWTExpired)
+          return { ok: false, code: "ticket-expired", reason: "the ticket's time is over" };
+        if (isAnothers(error)) continue;
+        if (error instanceof errors.JOSEError || error instanceof TicketClaimError) {
+          reason = error.message;
+          break;
+        }
+        throw error;
+      }
+    }
+    return refused(reason);
+  };
 }
 
 function refused(reason: string): { ok: false; code: "unauthorized"; reason: string } {

@@ -1,5 +1,5 @@
 import type { Plain } from "@atlasnet/world";
-import { base64url } from "jose";
+import { encode } from "jose/base64url";
 import { OperatingError } from "../errors.ts";
 import type { ResumeClaims, TicketClaims } from "./tickets.ts";
 
@@ -55,7 +55,7 @@ export function serverKeyClaim(key: Uint8Array): string {
       "serverKey",
       `must have ${SERVER_KEY_BYTES} bytes, found ${key.length}`,
     );
-  return base64url.encode(key);
+  return encode(key);
 }
 
 function whoOf(raw: RawClaims): { account: string; world: string; name: string; data: Plain } {

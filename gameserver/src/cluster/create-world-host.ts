@@ -1,6 +1,7 @@
 import { openModuleFiles } from "@atlasnet/artifacts";
 import type { Config, ControlPlane, LinkNetwork } from "@atlasnet/core";
-import { type ServiceHost, systemClock } from "@atlasnet/core/node";
+import type { ServiceHost } from "@atlasnet/core/node";
+import { systemClock } from "@atlasnet/core/system";
 import type { Meter } from "@opentelemetry/api";
 import { MigrationHost } from "../migration/migration-host.ts";
 import { registerReplicaMetrics } from "../migration/replica-metrics.ts";

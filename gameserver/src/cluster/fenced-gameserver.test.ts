@@ -11,7 +11,7 @@ import {
   UpstreamBatch,
   UpstreamKind,
 } from "@atlasnet/core";
-import { systemClock } from "@atlasnet/core/node";
+import { systemClock } from "@atlasnet/core/system";
 import { reached, TinyStore } from "@atlasnet/core/testing";
 import { ByteReader, ByteWriter, compileDefinition, defineWorld, text } from "@atlasnet/world";
 import { Gameserver } from "../server/gameserver.ts";

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import { type Clock, noopLogger, worldKey } from "@atlasnet/core";
-import { settle, systemClock } from "@atlasnet/core/node";
+import { settle } from "@atlasnet/core/node";
 import { SeededRandom, SimClock, SimDisk } from "@atlasnet/core/sim";
+import { systemClock } from "@atlasnet/core/system";
 import { reached, TinyStore } from "@atlasnet/core/testing";
 import type { Ownership } from "../durability/plan-run.ts";
 import type { WorldRequest } from "../server/hosted-world.ts";

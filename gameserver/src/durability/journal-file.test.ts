@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BadFile, NewerFormat } from "@atlasnet/core/node";
+import { BadFile, NewerFormat } from "@atlasnet/core/system";
 import fc from "fast-check";
 import {
   decodeJournal,

@@ -8,7 +8,7 @@ import {
   HeaderReader,
   headerJson,
   isZero,
-} from "@atlasnet/core/node";
+} from "@atlasnet/core/system";
 import type { Position } from "./position.ts";
 
 export interface JournalHeader {

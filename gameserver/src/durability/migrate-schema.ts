@@ -1,5 +1,5 @@
 import { OperatingError } from "@atlasnet/core";
-import { messageOf } from "@atlasnet/core/node";
+import { messageOf } from "@atlasnet/core/system";
 import { checkValue, defaultOf, type Field } from "@atlasnet/world";
 import { describeField } from "./describe-field.ts";
 import type { FieldChange, MigrationPlan } from "./plan-migration.ts";

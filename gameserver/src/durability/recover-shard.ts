@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { type Disk, DiskError, type Logger } from "@atlasnet/core";
-import { BadFile, messageOf, NewerFormat, StorageError } from "@atlasnet/core/node";
+import { BadFile, messageOf, NewerFormat, StorageError } from "@atlasnet/core/system";
 import { removeIfThere, writeAtomically } from "./atomic-write.ts";
 import {
   damagedName,

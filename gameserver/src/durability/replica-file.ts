@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Disk, Logger } from "@atlasnet/core";
-import { storageError } from "@atlasnet/core/node";
+import { storageError } from "@atlasnet/core/system";
 import { removeIfThere, writeAtomically } from "./atomic-write.ts";
 import { replicaName, shardFolder, sortShardFiles } from "./file-names.ts";
 import { readSnapshot } from "./recover-shard.ts";

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { crc32 } from "node:zlib";
-import { BadFile, HeaderReader, NewerFormat } from "@atlasnet/core/node";
+import { BadFile, HeaderReader, NewerFormat } from "@atlasnet/core/system";
 import type { Position } from "./position.ts";
 
 /** What a shard must remember from one start to the next, beside its state. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { messageOf, StorageError, storageError } from "@atlasnet/core/node";
+import { messageOf, StorageError, storageError } from "@atlasnet/core/system";
 import { RECORD_OVERHEAD_BYTES } from "./journal-file.ts";
 import { JournalWriter } from "./journal-writer.ts";
 import { type Position, samePosition } from "./position.ts";

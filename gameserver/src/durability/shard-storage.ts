@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Logger } from "@atlasnet/core";
-import { StorageError, storageError } from "@atlasnet/core/node";
+import { StorageError, storageError } from "@atlasnet/core/system";
 import { removeIfThere, writeAtomically } from "./atomic-write.ts";
 import {
   discardedName,

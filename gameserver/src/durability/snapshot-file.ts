@@ -7,7 +7,7 @@ import {
   endOfHeader,
   HeaderReader,
   headerJson,
-} from "@atlasnet/core/node";
+} from "@atlasnet/core/system";
 import { type DefinitionData, parseDefinition } from "@atlasnet/world";
 
 /** What a snapshot says about itself. */

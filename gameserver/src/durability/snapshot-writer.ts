@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { messageOf, storageError } from "@atlasnet/core/node";
+import { messageOf, storageError } from "@atlasnet/core/system";
 import { removeIfThere, writeAtomically } from "./atomic-write.ts";
 import { snapshotName, sortShardFiles } from "./file-names.ts";
 import { planPrune } from "./plan-prune.ts";

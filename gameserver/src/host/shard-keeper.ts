@@ -1,6 +1,6 @@
 import { crc32 } from "node:zlib";
 import { type Clock, describeError, type Logger, type Timer } from "@atlasnet/core";
-import { StorageError } from "@atlasnet/core/node";
+import { StorageError } from "@atlasnet/core/system";
 import type { DefinitionData } from "@atlasnet/world";
 import type { Position } from "../durability/position.ts";
 import type { ShardStorage } from "../durability/shard-storage.ts";

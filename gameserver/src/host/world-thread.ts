@@ -1,6 +1,6 @@
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
 import { type Clock, type Disk, OperatingError } from "@atlasnet/core";
-import { NodeDisk, systemClock } from "@atlasnet/core/node";
+import { NodeDisk, systemClock } from "@atlasnet/core/system";
 import type { Ownership } from "../durability/plan-run.ts";
 import { forbidNondeterminism, withinWorld } from "./determinism.ts";
 import { createGuard } from "./guard.ts";

@@ -5,7 +5,8 @@ import {
   OperatingError,
   parseGroupAddress,
 } from "@atlasnet/core";
-import { registerLinkMetrics, type ServiceHost, systemClock } from "@atlasnet/core/node";
+import { registerLinkMetrics, type ServiceHost } from "@atlasnet/core/node";
+import { systemClock } from "@atlasnet/core/system";
 import type { Meter } from "@opentelemetry/api";
 import { MulticastPublisher } from "./multicast-publisher.ts";
 import type { MulticastStats } from "./multicast-stats.ts";

@@ -1,6 +1,6 @@
 import type { AsleepSlice, Clock, Link, LinkListener, LinkNetwork, Logger } from "@atlasnet/core";
 import { clipText, MAX_NOTICE_BYTES } from "@atlasnet/core";
-import { systemClock } from "@atlasnet/core/node";
+import { systemClock } from "@atlasnet/core/system";
 import type { Tracer } from "@opentelemetry/api";
 import type {
   FromThread,

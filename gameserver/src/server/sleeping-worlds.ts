@@ -1,5 +1,5 @@
 import type { AsleepSlice, Clock, Logger, Timer } from "@atlasnet/core";
-import { messageOf } from "@atlasnet/core/node";
+import { messageOf } from "@atlasnet/core/system";
 import { AsleepReport } from "../sleep/asleep-report.ts";
 import { Sleeper, type SleeperEffect, type SleeperEvent } from "../sleep/sleeper.ts";
 import type { SleptState, WakingState } from "../sleep/slept-state.ts";

@@ -1,5 +1,6 @@
 import type { Config, ControlPlane } from "@atlasnet/core";
-import { NodeDisk, type ServiceHost, systemClock } from "@atlasnet/core/node";
+import type { ServiceHost } from "@atlasnet/core/node";
+import { NodeDisk, systemClock } from "@atlasnet/core/system";
 import type { Meter } from "@opentelemetry/api";
 import { openSnapshotStore } from "./snapshot-store.ts";
 import { WorldSnapshots } from "./world-snapshots.ts";

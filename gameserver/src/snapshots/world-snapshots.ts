@@ -8,7 +8,7 @@ import {
   type SnapshotRecord,
   worldOfShard,
 } from "@atlasnet/core";
-import { messageOf } from "@atlasnet/core/node";
+import { messageOf } from "@atlasnet/core/system";
 import { shardFolder } from "../durability/file-names.ts";
 import type { Ownership } from "../durability/plan-run.ts";
 import type { RunOwner } from "../durability/run-file.ts";

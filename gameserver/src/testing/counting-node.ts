@@ -13,7 +13,8 @@ import {
   shardChannel,
   snapshotKey,
 } from "@atlasnet/core";
-import { NodeDisk, noopMeter, systemClock } from "@atlasnet/core/node";
+import { noopMeter } from "@atlasnet/core/node";
+import { NodeDisk, systemClock } from "@atlasnet/core/system";
 import { reached, type TinyStore, wrappedLink } from "@atlasnet/core/testing";
 import { ByteReader, compileDefinition, defineWorld, text } from "@atlasnet/world";
 import { WorldHost } from "../cluster/world-host.ts";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { ApiClient, ControlClient } from "@atlasnet/apiserver/client";
 import { decodeRecord, lostParts, nodeKey } from "@atlasnet/core";
-import { systemClock, systemRandom } from "@atlasnet/core/node";
+import { systemClock, systemRandom } from "@atlasnet/core/system";
 import type { AtlasNetServer } from "../monolith.ts";
 
 /** The HTTP API of a monolith, as far as tests ask it. */

@@ -3,7 +3,8 @@ import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { type AtlasNetClient, connect } from "@atlasnet/client";
 import { type Clock, type Logger, noopLogger, type Peer, type TicketKeys } from "@atlasnet/core";
-import { loadOrCreateKeyFile, systemClock, systemRandom } from "@atlasnet/core/node";
+import { loadOrCreateKeyFile } from "@atlasnet/core/node";
+import { systemClock, systemRandom } from "@atlasnet/core/system";
 import { inProcessLinks, type LinkNetworks } from "@atlasnet/core/testing";
 import { DEFAULT_OUTBOX_BYTES, Gameserver } from "@atlasnet/gameserver";
 import {

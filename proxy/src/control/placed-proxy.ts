@@ -1,5 +1,6 @@
 import type { Config, ControlPlane, LinkNetwork } from "@atlasnet/core";
-import { type ServiceHost, systemClock, systemRandom } from "@atlasnet/core/node";
+import type { ServiceHost } from "@atlasnet/core/node";
+import { systemClock, systemRandom } from "@atlasnet/core/system";
 import { WatchedPlacements } from "../routing/watched-placements.ts";
 import type { ProxyService } from "../server/proxy-service.ts";
 import { createProxyService, type ProxyKeys } from "../service.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { systemClock } from "@atlasnet/core/node";
+import { systemClock } from "@atlasnet/core/system";
 import { reached } from "@atlasnet/core/testing";
 import { hello, webSocketClient } from "../testing/test-clients.ts";
 import { bench } from "../testing/test-proxy.ts";

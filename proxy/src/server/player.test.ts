@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { type CborValue, noopLogger, type TicketKeys, UpstreamKind } from "@atlasnet/core";
-import { systemClock, systemRandom } from "@atlasnet/core/node";
+import { systemClock, systemRandom } from "@atlasnet/core/system";
 import type { LinkKind } from "@atlasnet/core/testing";
 import { linkKinds } from "@atlasnet/quic/testing";
 import { ByteReader, type CloseCode } from "@atlasnet/world";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { UpstreamKind } from "@atlasnet/core";
-import { systemClock } from "@atlasnet/core/node";
+import { systemClock } from "@atlasnet/core/system";
 import { reached } from "@atlasnet/core/testing";
 import { linkKinds } from "@atlasnet/quic/testing";
 import { FakeGameserver } from "../testing/fake-shard.ts";

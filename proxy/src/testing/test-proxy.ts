@@ -1,6 +1,6 @@
 import type { TestContext } from "node:test";
 import { type Clock, noopLogger, type TicketKeys } from "@atlasnet/core";
-import { systemClock, systemRandom } from "@atlasnet/core/node";
+import { systemClock, systemRandom } from "@atlasnet/core/system";
 import type { LinkKind } from "@atlasnet/core/testing";
 import { createNoopMeter } from "@opentelemetry/api";
 import { defaultLimits, type ProxyLimits } from "../limits.ts";

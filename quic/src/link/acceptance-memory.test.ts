@@ -1,5 +1,5 @@
-import { systemClock } from "@atlasnet/core/node";
 import { SeededRandom } from "@atlasnet/core/sim";
+import { systemClock } from "@atlasnet/core/system";
 import { linkAcceptance, type MakeLinkFixture } from "@atlasnet/core/testing";
 import { gameserver, LinkNodes, proxy } from "../testing/link-nodes.ts";
 import type { MemoryFaults } from "../testing/memory-line.ts";

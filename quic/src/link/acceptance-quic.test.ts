@@ -1,4 +1,4 @@
-import { systemClock } from "@atlasnet/core/node";
+import { systemClock } from "@atlasnet/core/system";
 import { linkAcceptance, type MakeLinkFixture } from "@atlasnet/core/testing";
 import { createTestCa } from "@atlasnet/identity/testing";
 import { type Conditions, type Relay, startRelay } from "@atlasnet/netem";

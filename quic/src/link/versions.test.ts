@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { decodeLinkMessage, type Link, type LinkMessage, noopLogger } from "@atlasnet/core";
-import { systemClock, systemRandom } from "@atlasnet/core/node";
+import { systemClock, systemRandom } from "@atlasnet/core/system";
 import { goldenLinkMessages, later } from "@atlasnet/core/testing";
 import { createTestCa } from "@atlasnet/identity/testing";
 import { gameserver, proxy } from "../testing/link-nodes.ts";

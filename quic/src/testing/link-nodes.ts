@@ -1,5 +1,5 @@
 import { type Clock, noopLogger, type Peer, type Random } from "@atlasnet/core";
-import { systemClock, systemRandom } from "@atlasnet/core/node";
+import { systemClock, systemRandom } from "@atlasnet/core/system";
 import type { VerifyPeer } from "@atlasnet/identity";
 import type { HostPort } from "../link/endpoints.ts";
 import {

@@ -1,5 +1,5 @@
 import { type LinkNetwork, noopLogger, type Peer } from "@atlasnet/core";
-import { systemClock, systemRandom } from "@atlasnet/core/node";
+import { systemClock, systemRandom } from "@atlasnet/core/system";
 import type { LinkNetworks } from "@atlasnet/core/testing";
 import type { NodeIdentity } from "@atlasnet/identity";
 import { createTestCa, type TestCa } from "@atlasnet/identity/testing";

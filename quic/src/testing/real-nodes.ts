@@ -1,5 +1,5 @@
 import { noopLogger, type Peer } from "@atlasnet/core";
-import { systemClock, systemRandom } from "@atlasnet/core/node";
+import { systemClock, systemRandom } from "@atlasnet/core/system";
 import type { NodeIdentity, VerifyPeer } from "@atlasnet/identity";
 import type { HostPort } from "../link/endpoints.ts";
 import {

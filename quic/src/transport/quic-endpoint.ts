@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { Clock, Logger, Timer } from "@atlasnet/core";
-import { systemClock } from "@atlasnet/core/node";
+import { systemClock } from "@atlasnet/core/system";
 import { type HostPort, resolveFor } from "./address.ts";
 import { Arena } from "./arena.ts";
 import { loadBinding, type NativeConnection, type Quiche } from "./binding.ts";

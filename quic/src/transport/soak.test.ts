@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, describe, it, type TestContext } from "node:test";
 import type { Clock, Timer } from "@atlasnet/core";
-import { systemClock } from "@atlasnet/core/node";
+import { systemClock } from "@atlasnet/core/system";
 import type { QuicEndpoint } from "./quic-endpoint.ts";
 import { closeEndpoints, connectPair, Listening, openEndpoint } from "./testing/endpoints.ts";
 import { proxyCredentials } from "./testing/test-credentials.ts";

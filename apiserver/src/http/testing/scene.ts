@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { noopLogger } from "@atlasnet/core";
-import { systemClock, systemRandom } from "@atlasnet/core/node";
+import { systemClock, systemRandom } from "@atlasnet/core/system";
 import { ApiClient, type ApiClientOptions } from "../../client/api-client.ts";
 import { LocalLog } from "../../store/local-log.ts";
 import { ReplicatedStore } from "../../store/replicated-store.ts";

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
-import { NodeDisk, systemClock, systemRandom } from "@atlasnet/core/node";
+import { NodeDisk, systemClock, systemRandom } from "@atlasnet/core/system";
 import { type LinkKind, reached } from "@atlasnet/core/testing";
 import { linkKinds } from "@atlasnet/quic/testing";
 import type { MemberChange } from "../core/types.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, type TestContext, test } from "node:test";
-import { systemClock, systemRandom } from "@atlasnet/core/node";
+import { systemClock, systemRandom } from "@atlasnet/core/system";
 import { reached } from "@atlasnet/core/testing";
 import Log from "@markwylde/liferaft/log.js";
 import memdown from "memdown";

@@ -1,6 +1,6 @@
 import { basename, dirname, join } from "node:path";
 import type { Disk, DiskFile } from "@atlasnet/core";
-import { asBuffer } from "@atlasnet/core/node";
+import { asBuffer } from "@atlasnet/core/system";
 import { type FramePlace, frameBytes, moveFrame, readFrame } from "../frame.ts";
 import { decodeSegmentHeader } from "../segment-file.ts";
 import type { WalPlan } from "./wal-simulation.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { type Logger, noopLogger } from "@atlasnet/core";
-import { systemClock, systemRandom } from "@atlasnet/core/node";
+import { systemClock, systemRandom } from "@atlasnet/core/system";
 import { createServerIdentity, newPrivateKey } from "@atlasnet/udp/node";
 import { defaultLimits } from "../../limits.ts";
 import { Arrivals } from "../../testing/arrivals.ts";
