@@ -1,5 +1,5 @@
 // npm run test:pack: packs every public package, installs the tarballs into an empty folder, and
-// builds and tests a small game there with nothing of this repository in reach.
+// builds and tests a small game below it, and one of `npm create atlasnet`, with nothing of this repository in reach.
 import "./lib/check-node.mjs";
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -23,15 +23,17 @@ await main(async () => {
   writeFileSync(path.join(game, "package.json"), '{ "private": true, "type": "module" }\n');
   try {
     const packages = await packAll(path.join(work, "packages"));
-    const nodeTypes = readJson(path.join(root, "package.json")).devDependencies["@types/node"];
+    const { devDependencies } = readJson(path.join(root, "package.json"));
+    const tools = ["@types/node", "typescript"].map((name) => `${name}@${devDependencies[name]}`);
+    // Once for both games: Node and npm look for what a game needs in the folders above it, too.
+    const tarballs = packages.map(({ file }) => file);
     await npm(
-      ["install", "--no-save", "--no-package-lock", "--prefix", game]
-        .concat(packages.map(({ file }) => file))
-        .concat(`@types/node@${nodeTypes}`),
-      { cwd: game },
+      ["install", "--no-save", "--no-package-lock", "--prefix", work, ...tarballs, ...tools],
+      { cwd: work },
     );
+    const installed = (name) => path.join(work, "node_modules", name);
     for (const { name } of packages) {
-      const dir = path.join(game, "node_modules", name);
+      const dir = installed(name);
       await steps.step(`${name}: can be imported`, () => importPackage(game, dir, name));
       await steps.step(`${name}: types, licence, no tests, no .ts imports`, () =>
         checkContents(dir),
@@ -43,18 +45,22 @@ await main(async () => {
     await steps.step("the game's own test passes", () =>
       runNode(["--test", path.join("out", "game.test.js")], { cwd: game }),
     );
-    await steps.step("npm create atlasnet: the new game installs and passes its test", async () => {
-      const creator = path.join(game, "node_modules", "create-atlasnet", "dist", "main.js");
-      await runNode([creator, "made"], { cwd: work });
-      const made = path.join(work, "made");
-      const tarballs = packages.map(({ file }) => file);
-      // The versions that its package.json names come from the tarballs, not from the registry.
-      await npm(["install", "--no-save", "--prefer-offline", ...tarballs], { cwd: made });
-      await npm(["test"], { cwd: made });
-    });
-    await steps.step("the new game builds", () =>
-      npm(["run", "build"], { cwd: path.join(work, "made") }),
+    const made = path.join(work, "made");
+    await steps.step(
+      "npm create atlasnet: what the new game asks for is what was packed",
+      async () => {
+        await runNode([path.join(installed("create-atlasnet"), "dist", "main.js"), "made"], {
+          cwd: work,
+        });
+        const { dependencies, devDependencies: tools } = readJson(path.join(made, "package.json"));
+        for (const [name, version] of Object.entries({ ...dependencies, ...tools })) {
+          const found = readJson(path.join(installed(name), "package.json")).version;
+          if (found !== version) throw new ScriptError(`${name}: ${version}, packed was ${found}`);
+        }
+      },
     );
+    await steps.step("the new game passes its test", () => npm(["test"], { cwd: made }));
+    await steps.step("the new game builds", () => npm(["run", "build"], { cwd: made }));
   } finally {
     if (process.argv.includes("--keep")) console.log(`kept: ${work}`);
     else rmSync(work, { recursive: true, force: true });

@@ -17,7 +17,8 @@ const help = `npm test -- [options] [filter…]
   --no-build          use what is built
   --verbose           name every test
   --slowest N         name the files that took longest
-  --seed N|random     what properties draw from (default: 1, the same on every machine)`;
+  --seed N|random     what properties draw from (default: 1, the same on every machine)
+  --thorough          all forms and all runs of what is otherwise run by a fixed share`;
 
 await main(async () => {
   const { values, positionals } = util.parseArgs({
@@ -30,6 +31,7 @@ await main(async () => {
       verbose: { type: "boolean", default: false },
       slowest: { type: "string", default: "0" },
       seed: { type: "string", default: "1" },
+      thorough: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
@@ -67,6 +69,7 @@ await main(async () => {
   if (!Number.isSafeInteger(seed)) throw new ScriptError("--seed takes a whole number or: random");
   if (values.seed === "random") console.log(`Properties draw from --seed ${seed}.`);
   process.env.ATLASNET_TEST_SEED = String(seed);
+  if (values.thorough) process.env.ATLASNET_THOROUGH = "1";
   const preload = new URL("lib/property-seed.mjs", import.meta.url).href;
   process.env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ""} --import ${preload}`;
 

@@ -14,7 +14,6 @@ import { DEFAULT_PLACEMENT, type PlacementSettings } from "./placement/settings.
 import type { RaftStatus } from "./raft/core/types.ts";
 import { GroupBackup } from "./server/backup.ts";
 import { joiningOf } from "./server/joining.ts";
-import { openConsulMember } from "./server/open-consul-member.ts";
 import { openRaftMember } from "./server/open-raft-member.ts";
 import { TlsFiles } from "./server/tls-files.ts";
 
@@ -64,7 +63,11 @@ export async function createApiserverService(
   const certificate = config.apiserver.http ? tlsFiles(config, logger) : undefined;
   const tls = await certificate?.read();
   const stop = fatalOnce(host);
-  const open = config.apiserver.store === "consul" ? openConsulMember : openRaftMember;
+  // Consul's client is loaded where it is used.
+  const open =
+    config.apiserver.store === "consul"
+      ? (await import("./server/open-consul-member.ts")).openConsulMember
+      : openRaftMember;
   const placement = alone ? ALONE : configuredPlacement(config);
   const member = await open({ config, peers, book, placement }, { host, links, onFailed: stop });
   host.health.add({ name: "group", check: () => member.check() });

@@ -1,4 +1,5 @@
+import { formsOf } from "@atlasnet/core/testing";
 import { serverForms } from "./testing/server-forms.ts";
 import { tracingSuite } from "./testing/tracing-suite.ts";
 
-for (const form of serverForms) tracingSuite(form);
+for (const form of formsOf(serverForms)) tracingSuite(form);

@@ -1,15 +1,18 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { inspect } from "node:util";
+import { testProcesses } from "./test-processes.mjs";
 import { root } from "./workspace.mjs";
 
-/** A test file that takes longer is stopped and counts as failed. */
+/** A process of tests that takes longer is stopped and counts as failed. */
 const FILE_TIMEOUT_MS = 300_000;
 
 /**
- * Runs test files, each in its own process, and prints failures as they come.
+ * Runs test files, those that touch the machine each in its own process, and prints failures as they come.
  * @param {{file: string, name: string}[]} files
  * @param {{concurrency: number, grep?: RegExp, verbose?: boolean, timeoutMs?: number}} options
- *   `concurrency`: files at a time; `timeoutMs`: the most that one of them may take
+ *   `concurrency`: processes at a time; `timeoutMs`: the most that one of them may take
  * @returns {Promise<Map<string, {passed: number, failed: number, skipped: number, ms: number}>>} per file name;
  *   `ms`: what its tests took, one after the other
  */
@@ -21,8 +24,14 @@ export async function runTests(files, options) {
     files.map(({ name }) => [name, { passed: 0, failed: 0, skipped: 0, ms: 0 }]),
   );
   const nameOf = (file) => path.relative(root, file ?? "").replaceAll("\\", "/");
+  const dir = mkdtempSync(path.join(tmpdir(), "atlasnet-tests-"));
+  const processes = testProcesses(files, dir);
+  const together = new Map(processes.map((each) => [each.entry, each.tests]));
+  // Those of a process with others declare their tests themselves.
+  const shared = processes.flatMap(({ tests }) => (tests.length > 1 ? tests : []));
+  const silent = [];
   const events = run({
-    files: files.map(({ file }) => file),
+    files: processes.map(({ entry }) => entry),
     concurrency,
     timeout: timeoutMs,
     ...(grep === undefined ? {} : { testNamePatterns: [grep] }),
@@ -38,20 +47,20 @@ export async function runTests(files, options) {
     const suite = data.details?.type === "suite";
     const inner = data.details?.error?.failureType === "subtestsFailed";
     if (type === "test:pass" ? suite : inner) continue;
-    // A file without a test passes under its own path.
-    const empty = type === "test:pass" && data.nesting === 0 && counts.has(nameOf(data.name));
-    if (empty && grep !== undefined) continue;
-    // A test may be declared in another file, as those of an acceptance suite are. A file that failed
-    // as a whole, on the other hand, is named by the event's name.
-    const name = counts.has(nameOf(data.name)) ? nameOf(data.name) : nameOf(data.file);
+    // A process without a test passes, and one that fails as a whole fails, under its file's path.
+    const whole = together.get(path.resolve(root, data.name));
+    if (whole !== undefined && type === "test:pass") {
+      if (whole.length === 1) silent.push(whole[0].name);
+      continue;
+    }
+    // A test may be declared in another file, as those of an acceptance suite are.
+    const name = whole === undefined ? nameOf(data.file) : whole[0].name;
     const count = counts.get(name) ?? { passed: 0, failed: 0, skipped: 0, ms: 0 };
     counts.set(name, count);
-    if (empty) {
+    if (type === "test:fail" && data.todo === undefined) {
       count.failed++;
-      console.log(`\nnot ok  ${name}: ran no test`);
-    } else if (type === "test:fail" && data.todo === undefined) {
-      count.failed++;
-      console.log(`\nnot ok  ${name}: ${data.name}`);
+      const what = whole?.length > 1 ? whole.map((test) => test.name).join(", ") : data.name;
+      console.log(`\nnot ok  ${name}: ${what}`);
       const error = data.details?.error;
       console.log(inspect(error?.cause ?? error ?? "no reason given", { depth: 6 }));
     } else if (data.skip !== undefined || data.todo !== undefined) {
@@ -61,6 +70,16 @@ export async function runTests(files, options) {
       count.passed++;
       if (verbose) console.log(`ok      ${name}: ${data.name}`);
     }
+  }
+  rmSync(dir, { recursive: true });
+  if (grep !== undefined) return counts;
+  for (const { name } of shared) {
+    const { passed, failed, skipped } = counts.get(name);
+    if (passed + failed + skipped === 0) silent.push(name);
+  }
+  for (const name of silent) {
+    counts.get(name).failed++;
+    console.log(`\nnot ok  ${name}: ran no test`);
   }
   return counts;
 }

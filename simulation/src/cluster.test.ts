@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { share } from "@atlasnet/core/testing";
 import { ClusterSimulation } from "./cluster.ts";
 import type { Plan } from "./plan.ts";
 import { runSeeds } from "./run-seeds.ts";
 
 /** All of them: `npm run sim -- cluster`. */
-const SEEDS = 4;
+const SEEDS = share(5);
 /** A run of which much happens in little time. */
 const BUSY: Partial<Plan> = {
   ...{ troubleMs: 30_000, slowWorlds: true, gameserverCrash: 0.03, proxyCrash: 0.03 },

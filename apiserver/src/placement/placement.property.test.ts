@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { SeededRandom } from "@atlasnet/core/sim";
+import { share } from "@atlasnet/core/testing";
 import fc from "fast-check";
 import { DEFAULT_PLACEMENT } from "./settings.ts";
 import { NO_FAULTS, SimCluster, type SimFaults } from "./sim-cluster.ts";
@@ -217,7 +218,7 @@ test("nodes are asked for what they may have and have room for", () => {
       cluster.advance(20_000, check);
       checkSettled(cluster);
     }),
-    { numRuns: 15 },
+    { numRuns: share(15) },
   );
 });
 
@@ -242,7 +243,7 @@ test("equal worlds are spread as evenly as the nodes allow", () => {
         assert.ok(Math.max(...loads) - Math.min(...loads) <= bound + 1e-9, loads.join(" "));
       },
     ),
-    { numRuns: 15 },
+    { numRuns: share(15) },
   );
 });
 
@@ -294,9 +295,9 @@ test("no move is undone while the loads of its nodes stay the same, and moving e
       cluster.advance(10_000);
       assert.equal(cluster.intents.length, before, "it moves on and on");
     }),
-    { numRuns: 25 },
+    { numRuns: share(25) },
   );
-  assert.ok(moves > 25, `only ${moves} moves`);
+  assert.ok(moves > share(25), `only ${moves} moves`);
 });
 
 /** Moves are one at a time for each node. */

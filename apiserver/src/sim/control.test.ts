@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { settle } from "@atlasnet/core/node";
+import { share } from "@atlasnet/core/testing";
 import { runSeeds } from "./run-seeds.ts";
 import { ControlSimulation } from "./simulation.ts";
 
 /** All of them: `npm run sim -- control`. */
-const SEEDS = 15;
+const SEEDS = share(15);
 
 test("a control plane in trouble keeps its promises, and is well again afterwards", async () => {
   const { failures, totals } = await runSeeds({ first: 1, count: SEEDS, settle });

@@ -21,7 +21,6 @@ chaos(
     // In turn: north and south are of gs-1, east and west of gs-2.
     worlds: ["north", "east", "south", "west"],
     settings: { "journal.syncMs": String(SYNC_MS) },
-    always: true,
   },
   async (scene) => {
     const proxy = scene.node("proxy-1");

@@ -30,7 +30,7 @@ async function move(scene: Scene): Promise<void> {
 
 chaos(
   "a world moves while gameservers, proxies and apiservers are killed, cut off and paused",
-  { ...FAULT_CLUSTER, always: false },
+  FAULT_CLUSTER,
   move,
 );
 
@@ -38,7 +38,6 @@ chaos(
   "the same with a snapshot store, where a lost owner's world goes on elsewhere",
   {
     ...FAULT_CLUSTER,
-    always: false,
     settings: { ...FAULT_CLUSTER.settings, "snapshot.store": store },
   },
   move,

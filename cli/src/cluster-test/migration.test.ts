@@ -14,7 +14,7 @@ const MOVES = BRIEF ? 3 : 20;
 chaos(
   "a world moves to and fro while players of every transport talk to it through two proxies",
   {
-    ...{ proxies: 2, gameservers: 2, apiservers: 3, worlds: [], always: true },
+    ...{ proxies: 2, gameservers: 2, apiservers: 3, worlds: [] },
     // A copy takes long enough, a second, for another process to start and ask for the same.
     settings: { "migration.bytesPerSecond": String(64 * 1024) },
   },

@@ -56,7 +56,7 @@ const ofGameservers: readonly Fault[] = [
 
 chaos(
   "several faults at a time, one after the other",
-  { proxies: 2, gameservers: 2, worlds: ["north", "east"], relayed: true, always: false },
+  { proxies: 2, gameservers: 2, worlds: ["north", "east"], relayed: true },
   async (scene) => {
     const proxies = [scene.node("proxy-1"), scene.node("proxy-2")];
     const gameservers = [scene.node("gs-1"), scene.node("gs-2")];

@@ -51,7 +51,7 @@ const MODULES = {
 chaos(
   "a world comes to new versions of its module while players are in it; one that cannot go on with it changes nothing",
   {
-    ...{ proxies: 1, gameservers: 2, apiservers: 1, worlds: [], always: true },
+    ...{ proxies: 1, gameservers: 2, apiservers: 1, worlds: [] },
     settings: { "artifacts.store": store },
   },
   async (scene) => {

@@ -116,7 +116,15 @@ test(`with apiservers: worlds are in the catalogue, a killed leader comes back, 
     const cluster = new RunningCluster(
       [
         ...["--port", String(base), "--http.enabled=false", "--proxy.host", "127.0.0.1"],
-        ...["--proxies", "1", "--dir", "three", ...worlds.flatMap((name) => ["--world", name])],
+        ...[
+          "--proxies",
+          "1",
+          "--gameservers",
+          "1",
+          "--dir",
+          "three",
+          ...worlds.flatMap((name) => ["--world", name]),
+        ],
       ],
       folder,
     );
@@ -152,7 +160,7 @@ test(`with apiservers: worlds are in the catalogue, a killed leader comes back, 
   const [, pid = "", leader = ""] = await first.said(
     /kill -9 (\d+) {2}\(ends (api-\d), the leader/,
   );
-  assert.match(first.text, /3 apiservers, 1 proxy and 2 gameservers are running/);
+  assert.match(first.text, /3 apiservers, 1 proxy and 1 gameserver are running/);
   const client = connect({ url: `ws://127.0.0.1:${base}` });
   t.after(() => client.close());
   await client.join({ world: "west" });

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { noopLogger } from "@atlasnet/core";
 import { loadConfig } from "@atlasnet/core/node";
+import { formsOf } from "@atlasnet/core/testing";
 import { CHECKER_WORLD_FILE } from "@atlasnet/history/node";
 import type { LoadResult } from "@atlasnet/loadgen";
 import { createMonolith } from "@atlasnet/monolith";
@@ -52,7 +53,7 @@ function load(world: string, ...args: readonly string[]) {
   return atlasnet("loadgen", "--url", `127.0.0.1:${port}`, "--world", world, ...short, ...args);
 }
 
-for (const transport of ["tcp", "ws", "udp"])
+for (const transport of formsOf(["tcp", "ws", "udp"]))
   test(`a load over ${transport} is proved, and so are the files it leaves`, async () => {
     const { code, out, talk } = await load(
       "checker",

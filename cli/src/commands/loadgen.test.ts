@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { noopLogger } from "@atlasnet/core";
 import { loadConfig } from "@atlasnet/core/node";
+import { formsOf } from "@atlasnet/core/testing";
 import { type LoadResult, runLoad } from "@atlasnet/loadgen";
 import { createMonolith } from "@atlasnet/monolith";
 import type { CliIo } from "../cli-io.ts";
@@ -70,7 +71,7 @@ const loadgen = (args: readonly string[], io: Partial<CliIo> = {}) =>
 
 const SHORT = ["--url", URL, "--clients", "20", "--seconds", "1", "--warm-up", "0.2"];
 
-for (const transport of ["tcp", "ws", "udp"]) {
+for (const transport of formsOf(["tcp", "ws", "udp"])) {
   test(`clients in two processes shout over ${transport}, and all of it is applied`, async () => {
     const json = `${transport}.json`;
     const { code, out, talk } = await loadgen([

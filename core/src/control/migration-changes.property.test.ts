@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { claimView, wantShard } from "../testing/claims.ts";
 import { migrationView, migrationWish } from "../testing/migrations.ts";
 import { nodeRecord } from "../testing/node-record.ts";
+import { share } from "../testing/thorough.ts";
 import { TinyStore } from "../testing/tiny-store.ts";
 import { worldRecord } from "../testing/world-record.ts";
 import type { TxnRequest } from "./control-store.ts";
@@ -228,7 +229,7 @@ test("one acts at most while a shard moves, and every migration ends once", () =
       }
       for (const outcome of model.ends.values()) count[outcome] += 1;
     }),
-    { numRuns: 300 },
+    { numRuns: share(300) },
   );
-  assert.ok(count.moved > 150 && count.aborted > 150, JSON.stringify(count));
+  assert.ok(count.moved > share(150) && count.aborted > share(150), JSON.stringify(count));
 });

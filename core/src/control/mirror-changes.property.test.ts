@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { wantShard } from "../testing/claims.ts";
 import { mirrorView } from "../testing/mirrors.ts";
 import { nodeRecord } from "../testing/node-record.ts";
+import { share } from "../testing/thorough.ts";
 import { TinyStore } from "../testing/tiny-store.ts";
 import { worldRecord } from "../testing/world-record.ts";
 import type { TxnRequest } from "./control-store.ts";
@@ -295,7 +296,7 @@ function holds(fault?: Fault): {
       }
       promoted += model.promoted;
     }),
-    { numRuns: 300, endOnFailure: true },
+    { numRuns: share(300), endOnFailure: true },
   );
   return { failed: result.failed, message: String(result.errorInstance), promoted };
 }
@@ -303,7 +304,7 @@ function holds(fault?: Fault): {
 test("a promoted mirror has all that was told, and one acts at most", () => {
   const { failed, message, promoted } = holds();
   assert.ok(!failed, message);
-  assert.ok(promoted > 60, `only ${promoted} promotions`);
+  assert.ok(promoted > share(60), `only ${promoted} promotions`);
 });
 
 for (const [fault, noticed] of [

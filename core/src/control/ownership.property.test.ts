@@ -3,6 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { claimView, wantShard } from "../testing/claims.ts";
 import { nodeRecord } from "../testing/node-record.ts";
+import { share } from "../testing/thorough.ts";
 import { TinyStore } from "../testing/tiny-store.ts";
 import { worldRecord } from "../testing/world-record.ts";
 import type { KeyValue, TxnRequest } from "./control-store.ts";
@@ -212,7 +213,7 @@ test("never two owners at once, and every epoch above all before", () => {
       }
       claims += model.claims;
     }),
-    { numRuns: 300 },
+    { numRuns: share(300) },
   );
-  assert.ok(claims > 600, `only ${claims} claims succeeded`);
+  assert.ok(claims > share(600), `only ${claims} claims succeeded`);
 });

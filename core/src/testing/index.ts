@@ -22,6 +22,7 @@ export { migrationView, migrationWish } from "./migrations.ts";
 export { mirrorView } from "./mirrors.ts";
 export { nodeRecord } from "./node-record.ts";
 export { reached } from "./reached.ts";
+export { formsOf, share, THOROUGH } from "./thorough.ts";
 export { TinyStore } from "./tiny-store.ts";
 export { worldRecord } from "./world-record.ts";
 export { wrappedLink } from "./wrapped-link.ts";

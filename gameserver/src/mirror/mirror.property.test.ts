@@ -16,7 +16,14 @@ import {
   type TxnRequest,
   worldKey,
 } from "@atlasnet/core";
-import { mirrorView, nodeRecord, TinyStore, wantShard, worldRecord } from "@atlasnet/core/testing";
+import {
+  mirrorView,
+  nodeRecord,
+  share,
+  TinyStore,
+  wantShard,
+  worldRecord,
+} from "@atlasnet/core/testing";
 import fc from "fast-check";
 import { ClusterRecords } from "../placement/cluster-records.ts";
 import type { TxnAnswer } from "../placement/hosting-types.ts";
@@ -634,13 +641,19 @@ function check(
 }
 
 test("what was let out is in what the mirror goes on with, and it ends in one place", () => {
-  const { promoted, cleared } = check("none", 500);
-  assert.ok(promoted > 30 && cleared > 30, `${promoted} were promoted, ${cleared} cleared`);
+  const { promoted, cleared } = check("none", share(500));
+  assert.ok(
+    promoted > share(30) && cleared > share(30),
+    `${promoted} were promoted, ${cleared} cleared`,
+  );
 });
 
 test("the same right behind a move, with what it moved from as the mirror", () => {
-  const { promoted, cleared } = check("none", 500, true);
-  assert.ok(promoted > 30 && cleared > 30, `${promoted} were promoted, ${cleared} cleared`);
+  const { promoted, cleared } = check("none", share(500), true);
+  assert.ok(
+    promoted > share(30) && cleared > share(30),
+    `${promoted} were promoted, ${cleared} cleared`,
+  );
 });
 
 describe("what would break it is found:", () => {

@@ -16,7 +16,14 @@ import {
   updateWorld,
   worldKey,
 } from "@atlasnet/core";
-import { claimView, nodeRecord, TinyStore, wantShard, worldRecord } from "@atlasnet/core/testing";
+import {
+  claimView,
+  nodeRecord,
+  share,
+  TinyStore,
+  wantShard,
+  worldRecord,
+} from "@atlasnet/core/testing";
 import fc from "fast-check";
 import { Hosting } from "./hosting.ts";
 import type { HostingEffect, HostingEvent, TxnAnswer } from "./hosting-types.ts";
@@ -370,7 +377,7 @@ test("never two that act, no epoch twice, and in the end every world where it is
       model.drain();
       opens += model.opens;
     }),
-    { numRuns: 200 },
+    { numRuns: share(200) },
   );
-  assert.ok(opens > 1000, `only ${opens} times a world was opened`);
+  assert.ok(opens > share(1000), `only ${opens} times a world was opened`);
 });

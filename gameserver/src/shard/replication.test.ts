@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { OperatingError } from "@atlasnet/core";
+import { share } from "@atlasnet/core/testing";
 import { DecodeError } from "@atlasnet/world";
 import fc from "fast-check";
 import { live } from "../testing/random-life.ts";
@@ -79,7 +80,7 @@ test("a copy read while ticks go on is the snapshot of its beginning; with the d
         assert.ok(copy?.isWhole);
       },
     ),
-    { numRuns: 25 },
+    { numRuns: share(25) },
   );
 });
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SeededRandom } from "@atlasnet/core/sim";
+import { share } from "@atlasnet/core/testing";
 import { ByteWriter, DecodeError } from "@atlasnet/world";
 import { live } from "../testing/random-life.ts";
 import { TestShard } from "../testing/test-shard.ts";
@@ -18,7 +19,7 @@ test("a follower of the deltas has the same state hash at every tick", () => {
   ] as const) {
     let follower: Store | undefined;
     let codec: StateCodec | undefined;
-    for (const { test, result } of live(seed, 150, space)) {
+    for (const { test, result } of live(seed, share(150), space)) {
       codec ??= new StateCodec(test.definition);
       follower ??= new Store(test.definition, { seed: 7, outbox: LIMITS });
       codec.apply(result.delta, follower);
@@ -109,7 +110,7 @@ test("hostile bytes are a DecodeError, nothing else", () => {
   }
   samples.push(snapshot);
   let refused = 0;
-  for (let round = 0; round < 3000; round++) {
+  for (let round = 0; round < share(3000); round++) {
     const sample = samples[random.int(0, samples.length - 1)] ?? snapshot;
     const bytes = sample.slice(
       0,

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SeededRandom } from "@atlasnet/core/sim";
+import { share } from "@atlasnet/core/testing";
 import { createGuard } from "../host/guard.ts";
 import type { ModuleContext } from "../module/context.ts";
 import { randomDeed } from "../testing/random-deeds.ts";
@@ -50,7 +51,7 @@ function untouched(before: Uint8Array, nothing: (test: TestShard) => void): Test
 }
 
 test("a handler that throws leaves nothing but the next random number", () => {
-  for (let seed = 1; seed <= 60; seed++) {
+  for (let seed = 1; seed <= share(60); seed++) {
     const random = new SeededRandom(seed);
     const test = lively(random);
     test.hooks.tick = (ctx) => {
@@ -174,7 +175,7 @@ test("ids that were never seen are given again", () => {
 });
 
 test("an interruption anywhere in a handler leaves nothing of it behind, or all", () => {
-  for (let seed = 1; seed <= 30; seed++) {
+  for (let seed = 1; seed <= share(30); seed++) {
     const deeds = new SeededRandom(`steps ${seed}`);
     const whole = interruptedAt(seed, Number.POSITIVE_INFINITY);
     // Anywhere, and close behind the handler's end, where its savepoint is made.

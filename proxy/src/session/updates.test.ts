@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { share } from "@atlasnet/core/testing";
 import type { MirrorChanges, MirrorEntity } from "@atlasnet/world";
 import fc from "fast-check";
 import type { SentUpdates } from "../gateway/client-connection.ts";
@@ -272,7 +273,7 @@ test("whatever the network does to updates, both clients see the same world, wit
       const { datagram, counters } = tell(plan);
       assert.deepEqual([datagram.gaps, datagram.resyncs, counters.mendsAsked], [0, 0, 0]);
     }),
-    { numRuns: 400, examples: RARE.map((plan) => [plan]) },
+    { numRuns: share(400), examples: RARE.map((plan) => [plan]) },
   );
 });
 
@@ -282,7 +283,7 @@ test("the same when the client falls behind at times and gets full state", () =>
       const { datagram, counters } = tell(plan);
       assert.deepEqual([datagram.gaps, counters.mendsAsked], [0, 0]);
     }),
-    { numRuns: 200 },
+    { numRuns: share(200) },
   );
 });
 
@@ -292,7 +293,7 @@ test("the check above finds a loss that nobody mends", () => {
       let losses = 0;
       tell(plan, () => ++losses !== 2);
     }),
-    { numRuns: 400 },
+    { numRuns: share(400) },
   );
   assert.equal(found.failed, true);
 });

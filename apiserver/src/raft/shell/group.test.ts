@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { NodeDisk, systemClock, systemRandom } from "@atlasnet/core/system";
-import { type LinkKind, reached } from "@atlasnet/core/testing";
+import { formsOf, type LinkKind, reached } from "@atlasnet/core/testing";
 import { linkKinds } from "@atlasnet/quic/testing";
 import type { MemberChange } from "../core/types.ts";
 import { RaftError } from "./raft-error.ts";
@@ -63,7 +63,7 @@ async function changeMembers(made: TestGroup, change: MemberChange): Promise<voi
     }
 }
 
-for (const kind of linkKinds)
+for (const kind of formsOf(linkKinds))
   describe(`group over links: ${kind.name}`, () => {
     test("1,000 commands by way of every member are applied everywhere, in the same order, once", async (t) => {
       const made = await group(t, kind);

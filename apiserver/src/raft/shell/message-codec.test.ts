@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { share } from "@atlasnet/core/testing";
 import fc from "fast-check";
 import { makeMembers } from "../core/members.ts";
 import type { MessageBody, RaftMessage } from "../core/messages.ts";
@@ -99,7 +100,7 @@ test("every message comes back as it was", () => {
       const decoded = decodeRaftMessage(encodeRaftMessage(sent), { from: "a", to: "b" });
       assert.deepEqual(decoded, { ok: true, message: sent });
     }),
-    { numRuns: 1000 },
+    { numRuns: share(1000) },
   );
 });
 
@@ -115,7 +116,7 @@ test("what is damaged is refused in words, or is another message that is written
       else if (decoded.message.type !== "checkpoint-chunk")
         assert.deepEqual(encodeRaftMessage(decoded.message), rest);
     }),
-    { numRuns: 2000 },
+    { numRuns: share(2000) },
   );
 });
 

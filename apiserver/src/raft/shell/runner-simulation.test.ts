@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { settle } from "@atlasnet/core/node";
+import { share } from "@atlasnet/core/testing";
 import { SimGroup, type SimResult } from "./testing/sim-group.ts";
 
 /** More: ATLASNET_SEEDS=200. One of them: ATLASNET_SEED=17. */
-const SEEDS = Number(process.env["ATLASNET_SEEDS"] ?? 12);
+const SEEDS = Number(process.env["ATLASNET_SEEDS"] ?? share(12));
 const only = process.env["ATLASNET_SEED"];
 const seeds =
   only === undefined ? Array.from({ length: SEEDS }, (_, at) => at + 1) : [Number(only)];

@@ -1,11 +1,9 @@
 import { assertAllIsWell, type LedgerPlayer } from "@atlasnet/monolith/testing";
-import { answers, BRIEF, back, chaos, SCHEMES } from "./scene.ts";
+import { answers, back, chaos, SCHEMES } from "./scene.ts";
 
-const cluster = { proxies: 2, gameservers: 1, worlds: ["north"], always: true };
-/** `npm run test:chaos` only: below, both are killed as well. */
-const often = { ...cluster, always: false };
+const cluster = { proxies: 2, gameservers: 1, worlds: ["north"] };
 
-chaos("a proxy is killed, comes back, the other is killed", often, async (scene) => {
+chaos("a proxy is killed, comes back, the other is killed", cluster, async (scene) => {
   const [first, second] = [scene.node("proxy-1"), scene.node("proxy-2")];
   const players = await scene.enterAll([first], "north");
   for (const player of players) player.talk(1e6);
@@ -22,7 +20,7 @@ chaos("a proxy is killed, comes back, the other is killed", often, async (scene)
   await assertAllIsWell(players);
 });
 
-chaos("a proxy is killed while players come in for the first time", often, async (scene) => {
+chaos("a proxy is killed while players come in for the first time", cluster, async (scene) => {
   const proxies = [scene.node("proxy-1"), scene.node("proxy-2")];
   const [first] = proxies;
   if (first === undefined) throw new Error("there are two");
@@ -49,7 +47,7 @@ chaos(
     let [dying, other] = [scene.node("proxy-1"), scene.node("proxy-2")];
     const players = await scene.enterAll([dying], "north");
     for (const player of players) player.talk(1e6);
-    for (let round = 0; round < (BRIEF ? 1 : 2); round++) {
+    for (let round = 0; round < 2; round++) {
       await scene.moment(players);
       await dying.kill();
       await scene.instant(150);

@@ -7,7 +7,7 @@ import { chaos, SCHEMES } from "./scene.ts";
 chaos(
   "a gameserver drains, is stopped, is stopped with nowhere to go: its world moves live, moves live, is saved",
   {
-    ...{ proxies: 2, gameservers: 2, apiservers: 1, worlds: [], always: true },
+    ...{ proxies: 2, gameservers: 2, apiservers: 1, worlds: [] },
     settings: { "placement.liveMoves": "true" },
   },
   async (scene) => {

@@ -5,7 +5,7 @@ import { answers, chaos } from "./scene.ts";
 
 chaos(
   "a proxy and then the gameserver are stopped in order, and come back",
-  { proxies: 2, gameservers: 1, worlds: ["north"], always: true },
+  { proxies: 2, gameservers: 1, worlds: ["north"] },
   async (scene) => {
     const [first, second] = [scene.node("proxy-1"), scene.node("proxy-2")];
     const gameserver = scene.node("gs-1");
@@ -28,7 +28,7 @@ chaos(
 
 chaos(
   "a gameserver is away until proxies hold no more of what is said, twice",
-  { proxies: 1, gameservers: 1, worlds: ["north"], always: false },
+  { proxies: 1, gameservers: 1, worlds: ["north"] },
   async (scene) => {
     const gameserver = scene.node("gs-1");
     const players = await scene.enterAll([scene.node("proxy-1")], "north");

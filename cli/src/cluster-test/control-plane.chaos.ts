@@ -10,15 +10,9 @@ import { answers, chaos, type Scene } from "./scene.ts";
 /** Shorter than the default, so that tests need not wait long; still much longer than a busy machine stalls for. */
 const LEASE = { "node.leaseMs": "3000" };
 const CLUSTER = {
-  ...{ proxies: 2, gameservers: 2, apiservers: 3, worlds: [], always: true },
+  ...{ proxies: 2, gameservers: 2, apiservers: 3, worlds: [] },
   settings: LEASE,
 } as const;
-
-/**
- * `npm run test:chaos` only. A run of all tests has the rest in shorter ones: kills and pauses of gameservers beside this
- * file, a lost quorum in the simulations of the control plane, a full disk in that of the log.
- */
-const CHAOS_ONLY = { ...CLUSTER, always: false } as const;
 
 /** Of util-linux: it limits a process that runs. */
 const limited = spawnSync("prlimit", ["--version"]).status === 0;
@@ -79,7 +73,7 @@ chaos(
 
 chaos(
   "a gameserver is killed: a world that is kept waits for it, one without state goes to another",
-  CHAOS_ONLY,
+  CLUSTER,
   async (scene) => {
     const { cluster } = scene;
     await cluster.createWorld("kept", LEDGER_FILE);
@@ -115,7 +109,7 @@ chaos(
 
 chaos(
   "a gameserver stands still for longer than its lease: another one has its world, and it says nothing any more",
-  CHAOS_ONLY,
+  CLUSTER,
   async (scene) => {
     const { cluster } = scene;
     await cluster.createWorld("arena", LEDGER_FILE, { durability: "none" });
@@ -157,7 +151,7 @@ chaos(
 
 chaos(
   "two of three apiservers are down: worlds stand still when their lease is over, and go on when one is back",
-  CHAOS_ONLY,
+  CLUSTER,
   async (scene) => {
     const { cluster } = scene;
     await cluster.createWorld("arena", LEDGER_FILE);
@@ -196,7 +190,7 @@ chaos(
 
 chaos(
   `the leader's disk takes no more: it ends and says why, the others go on${limited ? "" : " (not here: there is no prlimit)"}`,
-  { ...CHAOS_ONLY, proxies: 1, gameservers: 1, skip: !limited },
+  { ...CLUSTER, proxies: 1, gameservers: 1, skip: !limited },
   async (scene) => {
     const { cluster } = scene;
     await cluster.createWorld("arena", LEDGER_FILE);

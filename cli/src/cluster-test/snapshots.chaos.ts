@@ -14,7 +14,7 @@ after(() => rmSync(store, { recursive: true, force: true }));
 chaos(
   "a node drains: its worlds go on elsewhere with all their state, by the snapshot store",
   {
-    ...{ proxies: 1, gameservers: 2, apiservers: 1, worlds: [], always: true },
+    ...{ proxies: 1, gameservers: 2, apiservers: 1, worlds: [] },
     settings: { "snapshot.store": store },
   },
   async (scene) => {
