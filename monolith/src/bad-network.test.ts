@@ -1,5 +1,4 @@
-import { formsOf } from "@atlasnet/core/testing";
 import { badNetworkSuite } from "./testing/bad-network-suite.ts";
 import { serverForms } from "./testing/server-forms.ts";
 
-for (const form of formsOf(serverForms)) badNetworkSuite(form);
+for (const form of serverForms) badNetworkSuite(form);

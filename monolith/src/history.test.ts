@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { memoryResumeStorage } from "@atlasnet/client";
-import { formsOf, reached } from "@atlasnet/core/testing";
+import { reached } from "@atlasnet/core/testing";
 import {
   CheckedSession,
   HistoryChecker,
@@ -99,7 +99,7 @@ async function scene(t: TestContext, form: ServerForm, settings: Settings) {
   return { place, server, checker: new HistoryChecker() };
 }
 
-for (const form of formsOf(serverForms))
+for (const form of serverForms)
   describe(`history: ${form.name}`, () => {
     test("connections that break and a cut leave a history that is proved", async (t) => {
       const { place, server, checker } = await scene(t, form, WORLDS);

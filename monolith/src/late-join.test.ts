@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { formsOf, reached } from "@atlasnet/core/testing";
+import { reached } from "@atlasnet/core/testing";
 import { linkKinds } from "@atlasnet/quic/testing";
 import { startAbandoningLine } from "./testing/abandoning-line.ts";
 import { assertAllIsWell } from "./testing/all-is-well.ts";
 import { CLUSTER_PEERS, TestCluster } from "./testing/test-cluster.ts";
 
-for (const links of formsOf(linkKinds))
+for (const links of linkKinds)
   test(`${links.name}: a first join that waited at a proxy without a link does not take the session from who came in elsewhere`, async (t) => {
     const cluster = await TestCluster.start(t, { networks: await links.create(CLUSTER_PEERS) });
     await cluster.gameserver("g1", ["north"]);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { describe, type TestContext, test } from "node:test";
-import { formsOf, reached } from "@atlasnet/core/testing";
+import { reached } from "@atlasnet/core/testing";
 import { startRelay } from "@atlasnet/netem";
 import { LedgerPlayer } from "./testing/ledger-player.ts";
 import { startLedgerServer } from "./testing/ledger-server.ts";
@@ -50,7 +50,7 @@ const WAY =
   "auto: to UDP unnoticed, and back to TCP when UDP breaks; all arrives once and in order";
 
 describe("second path", { concurrency: serverForms.length }, () => {
-  for (const form of formsOf(serverForms)) declare(form);
+  for (const form of serverForms) declare(form);
 });
 
 function declare(form: ServerForm): void {

@@ -1,5 +1,4 @@
-import { formsOf } from "@atlasnet/core/testing";
 import { serverForms } from "./testing/server-forms.ts";
 import { tracingSuite } from "./testing/tracing-suite.ts";
 
-for (const form of formsOf(serverForms)) tracingSuite(form);
+for (const form of serverForms) tracingSuite(form);

@@ -1,5 +1,5 @@
 // For tests of whoever is to work over links of every kind.
-import { inProcessLinks, type LinkKind } from "@atlasnet/core/testing";
+import { formsOf, inProcessLinks, type LinkKind } from "@atlasnet/core/testing";
 import { QuicNetworks } from "./testing/quic-networks.ts";
 
 export { QuicNetworks } from "./testing/quic-networks.ts";
@@ -9,5 +9,5 @@ export const quicLinks: LinkKind = {
   create: (peers) => QuicNetworks.create(peers),
 };
 
-/** Every kind of links there is between proxies and gameservers. */
-export const linkKinds: readonly LinkKind[] = [inProcessLinks, quicLinks];
+/** The kinds of links between proxies and gameservers: every one with `npm test -- --thorough`, else QUIC. */
+export const linkKinds: readonly LinkKind[] = formsOf([inProcessLinks, quicLinks]);

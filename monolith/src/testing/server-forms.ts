@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { type AtlasNetClient, type ConnectOptions, connect } from "@atlasnet/client";
 import { noopLogger, type TicketKeys } from "@atlasnet/core";
 import { loadOrCreateKeyFile } from "@atlasnet/core/node";
+import { formsOf } from "@atlasnet/core/testing";
 import { createGameserverProcess, type WorldFault } from "@atlasnet/gameserver";
 import { createCa } from "@atlasnet/identity";
 import { createProxyProcess, type PlayersAddress } from "@atlasnet/proxy";
@@ -90,7 +91,7 @@ export const monolith: ServerForm = {
   },
 };
 
-const cluster: ServerForm = {
+export const cluster: ServerForm = {
   name: "proxy and gameserver over QUIC",
   services: { proxy: "atlasnet-proxy", gameserver: "atlasnet-gameserver" },
   start: async (place, given) => {
@@ -129,5 +130,5 @@ function told({ event, message }: WorldFault): string {
   return `${event}: ${message}`;
 }
 
-/** Every form of server there is. */
-export const serverForms: readonly ServerForm[] = [monolith, cluster];
+/** The forms of server: every one with `npm test -- --thorough`, else a cluster. */
+export const serverForms: readonly ServerForm[] = formsOf([monolith, cluster]);

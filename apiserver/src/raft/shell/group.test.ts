@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { NodeDisk, systemClock, systemRandom } from "@atlasnet/core/system";
-import { formsOf, type LinkKind, reached } from "@atlasnet/core/testing";
+import { inProcessLinks, type LinkKind, reached } from "@atlasnet/core/testing";
 import { linkKinds } from "@atlasnet/quic/testing";
 import type { MemberChange } from "../core/types.ts";
 import { RaftError } from "./raft-error.ts";
@@ -63,7 +63,7 @@ async function changeMembers(made: TestGroup, change: MemberChange): Promise<voi
     }
 }
 
-for (const kind of formsOf(linkKinds))
+for (const kind of linkKinds)
   describe(`group over links: ${kind.name}`, () => {
     test("1,000 commands by way of every member are applied everywhere, in the same order, once", async (t) => {
       const made = await group(t, kind);
@@ -129,11 +129,8 @@ for (const kind of formsOf(linkKinds))
     });
   });
 
-const [inProcess] = linkKinds;
-assert.ok(inProcess);
-
 test("leadership is handed over without an election that anybody waits for", async (t) => {
-  const made = await group(t, inProcess);
+  const made = await group(t, inProcessLinks);
   await startAll(made);
   const leader = await made.leader();
   await made.submit("one");
@@ -147,7 +144,7 @@ test("leadership is handed over without an election that anybody waits for", asy
 });
 
 test("a member that is removed is not needed any more, and leads nobody", async (t) => {
-  const made = await group(t, inProcess);
+  const made = await group(t, inProcessLinks);
   await startAll(made);
   const leader = await made.leader();
   await made.submit("one");
@@ -166,7 +163,7 @@ test("a member that is removed is not needed any more, and leads nobody", async 
 });
 
 test("a failed sync stops the node and is told; the group goes on without it", async (t) => {
-  const made = await group(t, inProcess);
+  const made = await group(t, inProcessLinks);
   await startAll(made);
   const leader = await made.leader();
   await made.submit("one");
@@ -186,7 +183,7 @@ test("a failed sync stops the node and is told; the group goes on without it", a
 });
 
 test("without a quorum a write is not acknowledged and a read refused, in time", async (t) => {
-  const made = await group(t, inProcess, { runner: { requestTimeoutMs: 600 } });
+  const made = await group(t, inProcessLinks, { runner: { requestTimeoutMs: 600 } });
   await startAll(made);
   const leader = await made.leader();
   await made.submit("one");
@@ -198,7 +195,7 @@ test("without a quorum a write is not acknowledged and a read refused, in time",
 });
 
 test("a read on any member sees what was acknowledged before it", async (t) => {
-  const made = await group(t, inProcess);
+  const made = await group(t, inProcessLinks);
   await startAll(made);
   await made.leader();
   for (let i = 0; i < 30; i++) {
@@ -211,7 +208,7 @@ test("a read on any member sees what was acknowledged before it", async (t) => {
 });
 
 test("a member that writes a checkpoint slowly can be stopped at once", async (t) => {
-  const made = await group(t, inProcess, {
+  const made = await group(t, inProcessLinks, {
     runner: { checkpointEntries: 20, checkpointBytesPerSecond: 1 },
   });
   await startAll(made);
