@@ -107,6 +107,7 @@ export {
   askMirror,
   clearMirror,
   confirmMirror,
+  dismissMirror,
   type MirrorView,
   type PromotionView,
   promoteMirror,

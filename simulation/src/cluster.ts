@@ -80,6 +80,7 @@ export class ClusterSimulation {
         violations: this.violations,
         item: (key) => this.apiservers.item(key),
         bootOf: (node) => this.processes.bootOf(node),
+        leads: () => this.apiservers.store.leader() !== undefined,
         spoil: spoilStates(faults),
       },
     );
@@ -189,6 +190,7 @@ export class ClusterSimulation {
       await this.sleep(LOOK_EVERY_MS);
       const { missing } = this.processes;
       if (missing === undefined) break;
+      this.trouble.restore();
       if (this.clock.now() > end) throw new SimViolation("progress after healing", missing);
     }
     this.checkers.end();

@@ -22,6 +22,7 @@ export const CLUSTER_FAULTS = [
   // 5.1
   "acts-without-lease",
   "source-goes-on",
+  "gives-up-what-is-unleased",
   // 5.2
   "tells-of-the-next-tick",
   // 5.3

@@ -53,6 +53,12 @@ export interface Plan {
   readonly upgrade: number;
   /** The last of three gameservers has only the version that worlds are made with. */
   readonly oldHost: boolean;
+  /** Chance per second that no apiserver leads for longer than a lease. */
+  readonly noQuorum: number;
+  /** Chance per second that proxies and most gameservers are cut off from the control plane together. */
+  readonly parting: number;
+  /** Mirrored worlds wait for an operator when both are lost, and go on without leases. */
+  readonly manualFailover: boolean;
 }
 
 /** `later` has the draws that came after the first seeds were looked at: those of `random` stay what they were. */
@@ -94,6 +100,9 @@ export function drawPlan(random: PseudoRandom, later: PseudoRandom): Plan {
     nap: some(0.5, 0.04, later),
     upgrade: some(0.5, 0.15, later),
     oldHost: later.float() < 0.3,
+    noQuorum: some(0.4, 0.03, later),
+    parting: some(0.3, 0.04, later),
+    manualFailover: later.float() < 0.6,
   };
 }
 

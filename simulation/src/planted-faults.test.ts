@@ -34,6 +34,7 @@ const CALM: Partial<Plan> = {
   ...{ gameserverCrash: 0, proxyCrash: 0, clientCrash: 0, apiserverCrash: 0, election: 0 },
   ...{ threadDeath: 0, cut: 0, isolation: 0, pause: 0, storeOutage: 0, operator: 0, aim: 0 },
   ...{ proxyRoll: 0, sleepAfterSeconds: 0, nap: 0, upgrade: 0, oldHost: false },
+  ...{ noQuorum: 0, parting: 0, manualFailover: false },
   ...{ gameservers: 3, clients: 4, worlds: 1, slowWorlds: true, sayEveryMs: 800 },
   ...{ troubleMs: 40_000, durabilities: ["journal"] },
 };
@@ -87,6 +88,12 @@ const CAUGHT: Readonly<Record<ClusterFault, Caught>> = {
     seeds: 6,
     plan: { ...CALM, slowWorlds: false, operator: 0.6, delayMs: 30 },
   },
+  // Both are cut off for longer than a lease, and play on.
+  "gives-up-what-is-unleased": {
+    rules: [...ACTORS, ...EPOCHS],
+    seeds: 6,
+    plan: { ...MIRRORED, manualFailover: true, worlds: 3, parting: 0.15, leaseMs: 2_000 },
+  },
   "mirror-a-tick-behind": {
     rules: GOES_ON,
     seeds: 6,
@@ -114,7 +121,7 @@ const CAUGHT: Readonly<Record<ClusterFault, Caught>> = {
     plan: { ...MIRRORED, gameservers: 2, worlds: 3, operator: 0.4, gameserverCrash: 0.06 },
   },
   "lets-out-its-trial": { rules: UPGRADES, seeds: 3, plan: { ...CALM, upgrade: 0.3 } },
-  "goes-on-after-a-failed-trial": { rules: UPGRADES, seeds: 3, plan: { ...CALM, upgrade: 0.3 } },
+  "goes-on-after-a-failed-trial": { rules: UPGRADES, seeds: 8, plan: { ...CALM, upgrade: 0.3 } },
   "wakes-for-nobody": {
     rules: SLEEP,
     seeds: 3,

@@ -32,7 +32,7 @@ export interface TroubleDependencies {
 export class Trouble {
   readonly counts = {
     ...{ apiserverCrashes: 0, elections: 0, cuts: 0, outages: 0 },
-    ...{ isolations: 0, deeds: 0, refused: 0 },
+    ...{ isolations: 0, deeds: 0, refused: 0, quorumsLost: 0, parted: 0 },
   };
   private readonly options: TroubleOptions;
   private readonly deps: TroubleDependencies;
@@ -98,7 +98,11 @@ export class Trouble {
     if (happens(plan.storeOutage)) this.failBucket();
     this.cutSomething();
     this.takeBreaks();
+    if (this.options.faults.has("gives-up-what-is-unleased"))
+      this.order((world) => apiservers.giveUp(world, this.pick(processes.gameservers).id));
     if (this.deps.later.float() < plan.upgrade) this.perform(this.operator.upgrade());
+    if (this.deps.later.float() < plan.noQuorum) this.loseQuorum();
+    if (this.deps.later.float() < plan.parting) this.part();
   }
 
   /** A message leaves a node: it may be a step that is struck at. */
@@ -125,6 +129,20 @@ export class Trouble {
     for (const deed of this.operator.end()) this.perform(deed);
   }
 
+  /** Worlds whose owner and mirror are lost wait for an operator: their nodes are back, and it is over with both. */
+  restore(): void {
+    const { apiservers } = this.deps;
+    this.order((world) => apiservers.restore(world));
+  }
+
+  /** They may be refused. */
+  private order(what: (world: string) => Promise<void>): void {
+    for (const world of this.options.worlds)
+      what(world).catch(() => {
+        this.counts.refused += 1;
+      });
+  }
+
   get figures(): { readonly [name: string]: number } {
     const struck = [...this.aim.strikes].map(([step, n]) => [`struck: ${step}`, n]);
     return { ...this.counts, ...Object.fromEntries(struck) };
@@ -133,6 +151,13 @@ export class Trouble {
   private elect(): void {
     this.counts.elections += 1;
     this.deps.apiservers.elect(this.deps.random.int(50, 2_000));
+  }
+
+  private loseQuorum(): void {
+    const { leaseMs } = this.options.plan;
+    this.counts.quorumsLost += 1;
+    this.deps.note("nobody leads");
+    this.deps.apiservers.elect(this.deps.later.int(leaseMs, 3 * leaseMs));
   }
 
   private perform(deed: Deed): void {
@@ -157,14 +182,23 @@ export class Trouble {
     });
   }
 
-  private isolate(node: string): void {
+  private isolate(node: string, forMs = this.deps.random.int(1_000, 20_000)): void {
     this.counts.isolations += 1;
-    const { network, apiservers, clock, random, note } = this.deps;
+    const { network, apiservers, clock, note } = this.deps;
     note(`${node} reaches no apiserver`);
     for (const apiserver of apiservers.ids) network.cut(node, apiserver);
-    clock.setTimer(random.int(1_000, 20_000), () => {
+    clock.setTimer(forMs, () => {
       for (const apiserver of apiservers.ids) network.heal(node, apiserver);
     });
+  }
+
+  /** All proxies and most gameservers reach no apiserver, and each other still. */
+  private part(): void {
+    const { later, processes } = this.deps;
+    const forMs = later.int(1_000, 20_000);
+    this.counts.parted += 1;
+    for (const { id } of processes.proxies) this.isolate(id, forMs);
+    for (const { id } of processes.gameservers) if (later.float() < 0.75) this.isolate(id, forMs);
   }
 
   /** Proxies are rolled, and worlds are left alone for a while. */

@@ -85,8 +85,10 @@ function whyMirrored({
   if (isAlive(nodes.get(record.node)?.record, record.boot))
     return `${owner.record?.node}, which ran it, is gone: its mirror on ${record.node} takes over.`;
   const gone = `${owner.record?.node}, which ran it, and its mirror on ${record.node} are gone`;
-  return world.record?.failover === "manual"
-    ? `${gone}, and its failover is manual: it waits for an operator, \`atlasnet world restore-from-snapshot\`.`
+  const isManual = world.record?.failover === "manual";
+  const why = isManual ? "its failover is manual" : "its failover was manual when they began";
+  return isManual || record.unleased === true
+    ? `${gone}, and ${why}: it waits for an operator, \`atlasnet world restore-from-snapshot\`.`
     : `${gone}: it begins again from its newest snapshot in a moment.`;
 }
 

@@ -130,6 +130,11 @@ export class PlacementLoop {
         });
       else if (intent.type === "mirror")
         logger.info("A world is to have a mirror.", { shard: intent.shard, mirror: intent.node });
+      else if (intent.type === "dismiss")
+        logger.info("A mirror is asked to withdraw.", {
+          shard: intent.shard,
+          mirror: intent.mirror,
+        });
       else if (intent.type === "abandon")
         logger.warn("A mirror is given up; the world goes on without it.", {
           shard: intent.shard,

@@ -111,7 +111,8 @@ function switchProblem(
 
 function isSource(mirror: MirrorRecord | string, migration: MigrationRecord): boolean {
   if (typeof mirror === "string") return false;
-  const due = mirrorAfter({ durability: "mirror" }, migration);
+  const failover = mirror.unleased === true ? "manual" : "automatic";
+  const due = mirrorAfter({ durability: "mirror", failover }, migration);
   return (
     due !== undefined && sameBytes(encodeRecord("mirror", mirror), encodeRecord("mirror", due))
   );

@@ -1,7 +1,7 @@
 import { generationOf, isAlive, type MigrationReason, type WantReason } from "@atlasnet/core";
 import { type Choice, choose } from "./candidates.ts";
 import type { MigrationEntry, NodeEntry, ShardEntry } from "./entries.ts";
-import { leftToMirror, mirroring, notMirrored } from "./mirrors.ts";
+import { dismissing, leftToMirror, mirroring, notMirrored } from "./mirrors.ts";
 import type { PlacementSettings } from "./settings.ts";
 import type { ClusterView } from "./view.ts";
 
@@ -42,6 +42,8 @@ export type Decision =
   | { readonly type: "unmirrored"; readonly visits: number }
   /** Its mirror is given up, and what it had with it. */
   | { readonly type: "abandon"; readonly problem: string }
+  /** Its mirror, which nobody else may end, is asked to withdraw. */
+  | { readonly type: "dismiss"; readonly visits: number }
   /** It is to move or to have a mirror, and enough others do. */
   | { readonly type: "hold" };
 
@@ -96,7 +98,9 @@ function stateText(node: NodeEntry | undefined): string {
 const removed: Reconciler = ({ view }, shard) => {
   if (shard.world !== undefined) return undefined;
   // Its owner sees that the world is gone, and releases.
-  return shard.isOwned(view.generation) ? REST : { type: "forget" };
+  if (shard.isOwned(view.generation)) return REST;
+  // One that is cut off, and does not, may act as long as its mirror says so. With both gone, the removal is an operator's word.
+  return dismissing(view, shard) ?? { type: "forget" };
 };
 
 const disabled: Reconciler = (_, shard) => {

@@ -4,6 +4,7 @@ import {
   askMirror,
   beginMigration,
   type Compare,
+  dismissMirror,
   forgetParts,
   lostParts,
   type MigrationReason,
@@ -77,6 +78,15 @@ export type Intent =
       readonly shard: string;
       readonly mirror: string;
       readonly problem: string;
+      readonly txn: TxnParts;
+      readonly alone: boolean;
+    }
+  /** A mirror is asked to withdraw. */
+  | {
+      readonly type: "dismiss";
+      readonly sequence: number;
+      readonly shard: string;
+      readonly mirror: string;
       readonly txn: TxnParts;
       readonly alone: boolean;
     }
@@ -177,6 +187,13 @@ export function abandonTxn(shard: ShardEntry): TxnParts | undefined {
   );
 }
 
+/** Undefined: there is nobody to ask. */
+export function dismissTxn({ name, mirror }: ShardEntry): TxnParts | undefined {
+  if (mirror === undefined) return undefined;
+  const made = dismissMirror(name, mirror);
+  return made.ok ? { compare: made.txn.compare, then: made.txn.then } : undefined;
+}
+
 /** Undefined: it is no shard of the world that is there now. */
 function ownedAs({ world, owner, ownerBoot, ownerWorld, ownerModified, ownerHolds }: ShardEntry) {
   if (world === undefined || owner === undefined || ownerWorld !== world.created) return undefined;
@@ -251,6 +268,7 @@ function partsOf(intent: Intent): TxnParts {
     case "abort":
     case "mirror":
     case "abandon":
+    case "dismiss":
       return intent.txn;
     case "lost":
       return lostParts(intent.node, intent.modified, intent.record);

@@ -177,6 +177,57 @@ test("a world that is mirrored no more loses its mirror, and goes on", () => {
   assert.equal(cluster.mirrorOf("arena"), "b in-sync");
 });
 
+test("a mirror that is unleased is not replaced: it is asked to withdraw, and no more than are moved at a time", () => {
+  const cluster = clusterOf({ maxMoves: 2, maxMovesPerNode: 2 });
+  cluster.addNode("a");
+  for (let i = 0; i < 8; i++) cluster.setWorld(`w${i}`, MIRRORED);
+  cluster.advance(1000);
+  cluster.addNode("b");
+  cluster.advance(10_000);
+  for (let i = 0; i < 8; i++) assert.equal(cluster.mirrorOf(`w${i}`), "b in-sync");
+  assert.deepEqual(intentsOf(cluster, "dismiss"), []);
+  cluster.addNode("c");
+  cluster.drain("b");
+  let fewest = 8;
+  cluster.advance(20_000, () => {
+    const mirrored = [0, 1, 2, 3, 4, 5, 6, 7].filter((i) =>
+      / in-sync$/.test(cluster.mirrorOf(`w${i}`) ?? ""),
+    );
+    fewest = Math.min(fewest, mirrored.length);
+  });
+  for (let i = 0; i < 8; i++) assert.equal(cluster.mirrorOf(`w${i}`), "c in-sync");
+  assert.equal(intentsOf(cluster, "dismiss").length, 8);
+  assert.ok(fewest >= 6, `only ${fewest} of 8 were mirrored`);
+});
+
+test("when both die, what was promised when its mirror began counts, not a failover that was changed since", () => {
+  const cluster = pair();
+  cluster.addNode("c");
+  cluster.setWorld("arena", { ...MIRRORED, failover: "automatic" });
+  cluster.advance(1000);
+  cluster.kill("a");
+  cluster.kill("b");
+  cluster.advance(10_000);
+  assert.equal(cluster.ownerOf("arena"), undefined, "the two may be cut off together, and play on");
+  assert.deepEqual(intentsOf(cluster, "abandon"), []);
+  assert.match(explainWorld(cluster.view, "arena").problems[0] ?? "", /restore-from-snapshot/);
+});
+
+test("of a removed world whose owner is lost, the mirror goes first", () => {
+  const cluster = pair();
+  const b = cluster.nodes.get("b");
+  assert.ok(b !== undefined);
+  // It does not take over: the world is gone.
+  cluster.kill("a");
+  cluster.removeWorld("arena");
+  cluster.advance(10_000);
+  assert.equal(cluster.mirrorOf("arena"), undefined);
+  const order = cluster.intents.flatMap(({ intent: { type } }) =>
+    type === "dismiss" || type === "forget" ? [type] : [],
+  );
+  assert.deepEqual(order, ["dismiss", "forget"]);
+});
+
 test("a new leader does not ask again for what there is", () => {
   const cluster = pair();
   const before = cluster.intents.length;

@@ -17,6 +17,8 @@ export function leftToMirror({ view }: Context, shard: ShardEntry): Decision | u
   if (mirror === undefined || !shard.isMirrored(generation) || shard.isOwned(generation))
     return undefined;
   if (isThere(mirror) || shard.world?.failover !== "automatic") return { type: "rest" };
+  // The two may be cut off together, and play on: that was promised, and the failover changed since.
+  if (mirror.record.unleased === true) return { type: "rest" };
   const { id } = mirror.node;
   return {
     type: "abandon",
@@ -24,18 +26,32 @@ export function leftToMirror({ view }: Context, shard: ShardEntry): Decision | u
   };
 }
 
+/**
+ * Ends a mirror that is unleased by its own hand: whoever acts by its word hears of it by its silence. Undefined: there is
+ * none, or its node is gone.
+ */
+export function dismissing({ generation }: ClusterView, shard: ShardEntry): Decision | undefined {
+  const mirror = shard.mirrorOfNow;
+  if (mirror?.record.unleased !== true || !shard.isMirrored(generation)) return undefined;
+  if (!isThere(mirror)) return undefined;
+  return mirror.record.leaving === true ? { type: "rest" } : { type: "dismiss", visits: 0 };
+}
+
 /** What was mirrored, of a world that is not to be any more. */
-export function notMirrored(_: Context, shard: ShardEntry): Decision | undefined {
+export function notMirrored({ view }: Context, shard: ShardEntry): Decision | undefined {
   const { world, mirror } = shard;
   if (mirror === undefined || world === undefined || world.durability === "mirror")
     return undefined;
+  // Its owner clears one that is gone; with both gone it is left to an operator.
+  if (shard.isMirrored(view.generation) && mirror.record.unleased === true)
+    return dismissing(view, shard);
   return { type: "abandon", problem: `the world's durability is ${world.durability}` };
 }
 
 /**
  * Of a shard that lives where it is wanted: a mirror that is asked for, or time to wait for; undefined when there is
  * nothing to do about it. A mirror in sync stays, whatever becomes of its node, for its owner clears it; but another
- * one is asked while its node drains.
+ * one is asked while its node drains, if it is unleased once it has withdrawn.
  */
 export function mirroring(context: Context, shard: ShardEntry): Decision | undefined {
   const { settings, view, now } = context;
@@ -46,6 +62,7 @@ export function mirroring(context: Context, shard: ShardEntry): Decision | undef
   const drains =
     mirror !== undefined && isThere(mirror) && mirror.node.record?.state === "draining";
   if (mirror?.record.state === "in-sync" && !drains) return undefined;
+  if (mirror?.record.leaving === true) return undefined;
   const due = mirror === undefined ? now : mirror.since + settings.claimMs;
   if (mirror !== undefined && isThere(mirror) && !drains && now < due)
     return { type: "rest", again: due };
@@ -57,6 +74,7 @@ export function mirroring(context: Context, shard: ShardEntry): Decision | undef
   const { node, visits } = chooseMirror(context, shard, late);
   if (node === undefined) return { type: "unmirrored", visits };
   if (node !== mirror?.node && node.mirroring >= settings.maxMovesPerNode) return { type: "hold" };
+  if (mirror?.record.unleased === true) return { type: "dismiss", visits };
   return { type: "mirror", node, avoid: late === node ? undefined : late, visits };
 }
 
@@ -112,7 +130,6 @@ export function mirrorText(view: ClusterView, shard: ShardEntry): string | undef
   if (mirror === undefined || !shard.isMirrored(view.generation)) return undefined;
   if (isThere(mirror)) return `its mirror on ${mirror.node.id} takes over`;
   const gone = `${shard.owner?.id}, which had it, and its mirror on ${mirror.node.id} are gone`;
-  return shard.world?.failover === "manual"
-    ? `${gone}: it waits for an operator (atlasnet world restore-from-snapshot)`
-    : gone;
+  const waits = shard.world?.failover === "manual" || mirror.record.unleased === true;
+  return waits ? `${gone}: it waits for an operator (atlasnet world restore-from-snapshot)` : gone;
 }

@@ -88,8 +88,8 @@ export class Occupancy {
     mirror: NodeEntry | undefined,
     wasMirroring: boolean,
   ): void {
-    const isOnItsWay =
-      shard.pending?.mirror !== undefined || shard.mirror?.record.state === "asked";
+    const { state, leaving } = shard.mirror?.record ?? {};
+    const isOnItsWay = shard.pending?.mirror !== undefined || state === "asked" || leaving === true;
     if (mirror !== undefined && isOnItsWay) {
       const { owner } = shard;
       shard.mirroring = owner === undefined ? [mirror] : [mirror, owner];

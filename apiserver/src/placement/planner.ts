@@ -205,6 +205,9 @@ export class PlacementPlanner {
         this.passOver(shard, decision.avoid, now);
         proposer.mirror(shard, decision.node, batch);
         return decision.visits;
+      case "dismiss":
+        proposer.dismiss(shard, batch);
+        return decision.visits;
       case "abandon":
         proposer.abandon(shard, decision.problem, batch);
         return 0;

@@ -4,6 +4,7 @@ import {
   abandonTxn,
   abortTxn,
   assumptionsOf,
+  dismissTxn,
   type Intent,
   migrateTxn,
   mirrorTxn,
@@ -125,6 +126,15 @@ export class Proposer {
     const sequence = this.propose(shard, shard.wanted, now, this.next(), mirror.node);
     const { id } = mirror.node;
     intents.push({ type: "abandon", sequence, shard: name, mirror: id, problem, txn, alone });
+  }
+
+  dismiss(shard: ShardEntry, { intents, now }: Batch): void {
+    const { name, mirror } = shard;
+    const txn = dismissTxn(shard);
+    if (txn === undefined || mirror === undefined) return;
+    const alone = shard.failures > 0;
+    const sequence = this.propose(shard, shard.wanted, now, this.next(), mirror.node);
+    intents.push({ type: "dismiss", sequence, shard: name, mirror: mirror.node.id, txn, alone });
   }
 
   /** Of the term and the number of the proposal: there is no other of the same. */

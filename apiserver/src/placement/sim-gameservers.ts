@@ -18,6 +18,7 @@ import {
   shardKey,
   switchShard,
   whyRelease,
+  withdrawMirror,
   worldKey,
   worldOfShard,
 } from "@atlasnet/core";
@@ -210,9 +211,16 @@ export class SimGameservers {
       if (node !== undefined && follows && record.state === "asked" && acts) {
         const begun = node.arriving.get(id) ?? this.now;
         node.arriving.set(id, begun);
-        if (this.now >= begun + MIGRATION_MS) this.propose(confirmMirror(shard, mirror, record));
+        const world = store.seen("world", worldKey(parsed.world)).record;
+        const how = { epoch: record.epoch, unleased: world?.failover === "manual" };
+        if (this.now >= begun + MIGRATION_MS) this.propose(confirmMirror(shard, mirror, how));
       }
       if (record.state !== "in-sync") continue;
+      if (record.leaving === true && node !== undefined && follows) {
+        const { id: of, boot } = node;
+        this.propose(withdrawMirror(shard, mirror, { node: of, boot, follows: record.id }));
+        continue;
+      }
       if (acts && !follows)
         this.propose(clearMirror(shard, { mirror, owner }, { epoch: owner.modified }));
       if (acts || node === undefined || !follows) continue;

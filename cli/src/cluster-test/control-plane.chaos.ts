@@ -189,6 +189,39 @@ chaos(
 );
 
 chaos(
+  "two of three apiservers are down for longer than a lease: players of a mirrored world notice nothing",
+  CLUSTER,
+  async (scene) => {
+    const { cluster } = scene;
+    await cluster.createWorld("arena", LEDGER_FILE, { durability: "mirror" });
+    const home = await cluster.owned("arena");
+    await cluster.mirrored("arena");
+    const players = await enterEverywhere(scene, "arena");
+    await answers(players, 5);
+    await until("it may", async () => (await home.metric("atlasnet_mirror_unleased")) === 1);
+    const [first, second] = apiserversOf(scene);
+    assert.ok(first && second);
+    await Promise.all([first.kill(), second.kill()]);
+    await until(
+      "the lease is over",
+      async () => (await home.metric("atlasnet_node_may_act")) === 0,
+    );
+    await answers(players, 20);
+    first.start();
+    await until("it is back", async () => (await home.metric("atlasnet_node_may_act")) === 1);
+    await answers(players, 10);
+    await assertUntouched(players);
+    assert.equal((await cluster.owned("arena")).node, home.node);
+    assert.equal(await home.metric("atlasnet_node_losses_total"), 0);
+    // And its mirror is one still.
+    await cluster.mirrored("arena");
+    await home.kill();
+    const next = await cluster.owned("arena", (node) => node !== home.node);
+    assert.notEqual(next.node, home.node);
+  },
+);
+
+chaos(
   `the leader's disk takes no more: it ends and says why, the others go on${limited ? "" : " (not here: there is no prlimit)"}`,
   { ...CLUSTER, proxies: 1, gameservers: 1, skip: !limited },
   async (scene) => {

@@ -190,11 +190,14 @@ export function switchShard(
  * what the source keeps is another module's state.
  */
 export function mirrorAfter(
-  { durability }: Pick<WorldRecord, "durability">,
+  { durability, failover }: Pick<WorldRecord, "durability" | "failover">,
   { id, world, from, fromBoot, module }: MigrationRecord,
 ): MirrorRecord | undefined {
   if (durability !== "mirror" || module !== undefined) return undefined;
-  return { id, world, epoch: 0, node: from, boot: fromBoot, state: "in-sync" };
+  return {
+    ...{ id, world, epoch: 0, node: from, boot: fromBoot, state: "in-sync" },
+    ...(failover === "manual" && { unleased: true }),
+  };
 }
 
 function mirrorParts(

@@ -13,6 +13,7 @@ import {
   askMirror,
   clearMirror,
   confirmMirror,
+  dismissMirror,
   promoteMirror,
   withdrawMirror,
 } from "./mirror-changes.ts";
@@ -23,8 +24,8 @@ import { createWorld } from "./world-changes.ts";
 
 /**
  * Nodes that own and mirror a shard by what they saw some time ago, and die, are lost and come back, under leases: one
- * acts at most, a promoted mirror has all that was let out, and nobody else goes on with what has a mirror in sync. Each
- * rule is broken once: that is noticed.
+ * acts at most, a promoted mirror has all that was let out, and nobody else goes on with what has a mirror in sync; also
+ * where owners act without a lease, on their mirror's word. Each rule is broken once: that is noticed.
  */
 const shard = firstShard("arena");
 const NODES = ["a", "b", "c"] as const;
@@ -36,7 +37,13 @@ type Fault =
   | "ungates-early"
   | "acknowledges-on"
   | "claims-anyway"
-  | "clears-when-lost";
+  | "clears-when-lost"
+  // Of a world whose owner acts on its mirror's word alone.
+  | "abandons-anyway"
+  | "replaces-anyway"
+  | "heeds-no-record";
+
+const UNLEASED: readonly Fault[] = ["abandons-anyway", "replaces-anyway", "heeds-no-record"];
 
 interface Process {
   readonly boot: string;
@@ -47,34 +54,51 @@ interface Process {
   ticks: number;
   /** The mirror without whose word it lets nothing out. */
   gate: string | undefined;
+  /** It has seen that this mirror is recorded as unleased: with its word it acts without a lease. */
+  unleased: string | undefined;
   /** What it follows as a mirror, and how far; once it is silent it says nothing of that one ever again. */
   follows: { readonly id: string; ticks: number; silent: boolean } | undefined;
 }
 
-const step = fc.record({
-  node: fc.constantFrom(...NODES),
-  action: fc.oneof(
-    fc.constantFrom("expire", "lose", "claim", "reclaim", "release", "die", "abandon", "take"),
-    fc.constantFrom("enter", "read", "ask", "follow", "confirm", "clear", "promote", "drain"),
-    fc.constantFrom("withdraw", "clear"),
-    // These are what it is about.
-    fc.constantFrom("tick", "tick", "mirror", "mirror", "promote", "enter", "read"),
-  ),
-});
+const action = fc.oneof(
+  fc.constantFrom("expire", "lose", "claim", "reclaim", "release", "die", "abandon", "take"),
+  fc.constantFrom("enter", "read", "ask", "follow", "confirm", "clear", "promote", "drain"),
+  fc.constantFrom("withdraw", "clear"),
+  // These are what it is about.
+  fc.constantFrom("tick", "tick", "mirror", "mirror", "promote", "enter", "read"),
+);
+/** Of worlds whose owners need no lease: they are cut off, and others want what they have. */
+const unleasedAction = fc.oneof(
+  action,
+  fc.constantFrom("replace", "overtake", "dismiss", "restore", "succeed"),
+  fc.constantFrom("part", "part", "tick", "take", "take", "mirror", "mirror", "abandon"),
+);
+
+function stepsOf(isUnleased: boolean) {
+  const node = fc.constantFrom(...NODES);
+  const step = fc.record({ node, action: isUnleased ? unleasedAction : action });
+  // Who is cut off stays so until an operator comes: short stories say more than long ones.
+  const length = isUnleased ? { minLength: 5, maxLength: 30 } : { minLength: 60, maxLength: 200 };
+  return fc.array(step, { ...length, size: "max" });
+}
 
 class Model {
   readonly store = new TinyStore();
   readonly processes = new Map<NodeName, Process>();
   readonly fault: Fault | undefined;
+  readonly isUnleased: boolean;
   promoted = 0;
+  /** Ticks that somebody was told of without a lease. */
+  unleasedTicks = 0;
   /** Ticks whose outcome somebody was told. */
   private told = 0;
   private boots = 0;
   private ids = 0;
 
-  constructor(fault?: Fault) {
+  constructor(isUnleased: boolean, fault?: Fault) {
     const { store } = this;
     this.fault = fault;
+    this.isUnleased = isUnleased;
     this.propose(createWorld("arena", store.seen("world", worldKey("arena")), worldRecord()));
     for (const name of NODES) this.run(name, "enter");
   }
@@ -86,6 +110,10 @@ class Model {
     if (action === "enter") return this.enter(name);
     if (action === "expire") return void store.leases.delete(name);
     if (action === "abandon") return this.abandon();
+    if (action === "restore") return this.restore();
+    if (action === "part") return this.part();
+    if (action === "dismiss")
+      return void this.propose(dismissMirror(shard, mirrorView(store, "arena", "a").mirror));
     if (action === "lose") {
       if (!store.leases.has(name)) this.propose(markLost(name, node, store.term));
       return;
@@ -112,10 +140,28 @@ class Model {
         return void this.propose(releaseShard(shard, view.owner, me, view.mirror));
       case "ask": {
         const id = (++this.ids).toString(16).padStart(16, "0");
+        const record = view.mirror.record && { ...view.mirror.record, unleased: false };
+        const careless = { ...view, mirror: { ...view.mirror, record } };
+        const seen = this.fault === "replaces-anyway" ? careless : view;
         return void this.propose(
-          askMirror(shard, view, { id, node: name, generation: store.generation }),
+          askMirror(shard, seen, { id, node: name, generation: store.generation }),
         );
       }
+      case "replace":
+        // Its mirror is to go, and this node to be the next one.
+        for (const each of NODES) if (each === view.mirror.record?.node) this.run(each, "drain");
+        for (const each of ["read", "ask", "read", "follow"]) this.run(name, each);
+        return;
+      case "succeed":
+        for (const each of ["read", "promote"]) this.run(name, each);
+        return;
+      case "overtake":
+        // Another mirror is asked for while the owner confirms the one that it knows.
+        for (const each of ["read", "ask", "read", "follow"]) this.run(name, each);
+        for (const each of NODES) this.run(each, "read");
+        for (const each of NODES) if (each !== name) this.run(each, "ask");
+        for (const each of NODES) this.run(each, "confirm");
+        return;
       case "follow": {
         const { record } = view.mirror;
         if (record?.node === name && record.boot === boot && process.follows?.id !== record.id)
@@ -140,6 +186,7 @@ class Model {
         for (const each of ["read", "ask", "read", "follow"]) this.run(name, each);
         for (const each of NODES) for (const what of ["read", "confirm"]) this.run(each, what);
         for (const each of NODES) this.run(each, "tick");
+        if (this.isUnleased) for (const each of NODES) this.run(each, "read");
     }
   }
 
@@ -150,8 +197,12 @@ class Model {
   }
 
   private lets(name: NodeName, process: Process): boolean {
-    if (process.epoch === undefined || !this.store.leases.has(name)) return false;
+    if (process.epoch === undefined || !this.mayAct(name, process)) return false;
     return process.gate === undefined || this.follower(process.gate)?.silent === false;
+  }
+
+  private mayAct(name: NodeName, { gate, unleased }: Process): boolean {
+    return this.store.leases.has(name) || (gate !== undefined && unleased === gate);
   }
 
   private follower(id: string) {
@@ -171,8 +222,11 @@ class Model {
     store.leases.add(name);
     this.propose(changeNodeState(name, store.seen("node", nodeKey(name)), boot, "ready"));
     const view = mirrorView(store, "arena", name);
-    const empty = { epoch: undefined, ticks: 0, gate: undefined, follows: before?.follows };
-    this.processes.set(name, { boot, view, ...empty });
+    const empty = { epoch: undefined, ticks: 0, gate: undefined, unleased: undefined };
+    // Whoever was taken for lost has dropped what it followed.
+    const wasLost = before !== undefined && !isAlive(node.record, before.boot);
+    if (wasLost && before.follows !== undefined) before.follows.silent = true;
+    this.processes.set(name, { boot, view, follows: before?.follows, ...empty });
   }
 
   /** What it reads is the newest. A gate ends once the record of its mirror is gone or another one. */
@@ -186,9 +240,10 @@ class Model {
       isOwned(owner, ownerNode, store.generation);
     // Whoever has lost its state does not go on at its epoch: it reclaims.
     if (!isOwn || process.epoch !== owner.modified) process.epoch = undefined;
-    if (mirror.record?.id !== process.gate) process.gate = undefined;
+    if (mirror.record?.id !== process.gate) process.gate = process.unleased = undefined;
     const confirmed = mirror.record?.state === "in-sync" && mirror.record.epoch === process.epoch;
     if (this.fault === "gates-late" && confirmed) process.gate = mirror.record?.id;
+    if (confirmed && mirror.record?.unleased === true) process.unleased = mirror.record.id;
   }
 
   private claim(name: NodeName, process: Process, action: "claim" | "reclaim"): void {
@@ -215,16 +270,19 @@ class Model {
     if (epoch === undefined || record?.epoch !== epoch || follower?.silent !== false) return;
     if (this.fault !== "gates-late") process.gate = record.id;
     follower.ticks = process.ticks;
-    this.propose(confirmMirror(shard, view.mirror, { epoch }));
+    const unleased = this.isUnleased;
+    this.propose(confirmMirror(shard, view.mirror, { epoch, unleased }));
+    if (unleased && this.fault === "heeds-no-record") process.unleased = record.id;
   }
 
   private tick(name: NodeName, process: Process): void {
-    if (process.epoch === undefined || !this.store.leases.has(name)) return;
+    if (process.epoch === undefined || !this.mayAct(name, process)) return;
     process.ticks += 1;
     const follower = process.gate === undefined ? undefined : this.follower(process.gate);
     if (follower?.silent === false) follower.ticks = process.ticks;
     else if (process.gate !== undefined) return;
     this.told = process.ticks;
+    if (!this.store.leases.has(name)) this.unleasedTicks += 1;
   }
 
   private promote(name: NodeName, process: Process): void {
@@ -249,7 +307,7 @@ class Model {
     const { leases, ...unleased } = made.txn;
     const txn = this.fault === "clears-when-lost" ? unleased : made.txn;
     if (this.propose({ ok: true, txn }) === undefined) return;
-    process.gate = undefined;
+    process.gate = process.unleased = undefined;
     assert.ok(isOwner || mirror.record?.state !== "in-sync", "cleared by one who was lost");
   }
 
@@ -267,6 +325,29 @@ class Model {
     const { owner, ownerNode, mirror, mirrorNode } = mirrorView(this.store, "arena", "a");
     if (mirror.record === undefined || isOwned(owner, ownerNode, 0)) return;
     if (isAlive(mirrorNode.record, mirror.record.boot)) return;
+    if (mirror.record.unleased === true && this.fault !== "abandons-anyway") return;
+    this.store.txn(abandonMirror(shard, mirror));
+  }
+
+  /** Owner and mirror are cut off together, for longer than a lease. They hear nothing of it, and go on. */
+  private part(): void {
+    const { owner } = mirrorView(this.store, "arena", "a");
+    const gate = this.processes.get(NODES.find((name) => name === owner.record?.node) ?? "a")?.gate;
+    for (const name of NODES) {
+      const follows = this.processes.get(name)?.follows?.id;
+      if (name !== owner.record?.node && (gate === undefined || follows !== gate)) continue;
+      this.run(name, "expire");
+      this.run(name, "lose");
+    }
+    for (const name of NODES) this.run(name, "tick");
+  }
+
+  /** An operator, who has made sure that both are dead. */
+  private restore(): void {
+    const { owner, ownerNode, mirror } = mirrorView(this.store, "arena", "a");
+    if (mirror.record === undefined || isOwned(owner, ownerNode, 0)) return;
+    for (const name of NODES)
+      if (name === owner.record?.node || name === mirror.record.node) this.processes.delete(name);
     this.store.txn(abandonMirror(shard, mirror));
   }
 
@@ -279,15 +360,20 @@ class Model {
   }
 }
 
-function holds(fault?: Fault): {
+function holds(
+  isUnleased: boolean,
+  fault?: Fault,
+): {
   readonly failed: boolean;
   readonly message: string;
-  promoted: number;
+  readonly promoted: number;
+  readonly unleasedTicks: number;
 } {
   let promoted = 0;
+  let unleasedTicks = 0;
   const result = fc.check(
-    fc.property(fc.array(step, { minLength: 60, maxLength: 200, size: "max" }), (steps) => {
-      const model = new Model(fault);
+    fc.property(stepsOf(isUnleased), (steps) => {
+      const model = new Model(isUnleased, fault);
       model.run("a", "take");
       model.run("b", "mirror");
       for (const { node, action } of steps) {
@@ -295,17 +381,28 @@ function holds(fault?: Fault): {
         model.check();
       }
       promoted += model.promoted;
+      unleasedTicks += model.unleasedTicks;
     }),
-    { numRuns: share(300), endOnFailure: true },
+    // A fault ends it where it is noticed.
+    {
+      numRuns: (isUnleased ? 3 : 1) * (fault === undefined ? share(300) : 1_000),
+      endOnFailure: fault !== undefined,
+    },
   );
-  return { failed: result.failed, message: String(result.errorInstance), promoted };
+  const [steps = []] = result.counterexample ?? [];
+  const story = steps.map(({ node, action }) => `${node} ${action}`).join(", ");
+  const message = `${fault === undefined ? `${story}: ` : ""}${result.errorInstance}`;
+  return { failed: result.failed, message, promoted, unleasedTicks };
 }
 
-test("a promoted mirror has all that was told, and one acts at most", () => {
-  const { failed, message, promoted } = holds();
-  assert.ok(!failed, message);
-  assert.ok(promoted > share(60), `only ${promoted} promotions`);
-});
+for (const isUnleased of [false, true])
+  test(`a promoted mirror has all that was told, and one acts at most${isUnleased ? ", without leases" : ""}`, () => {
+    const { failed, message, promoted, unleasedTicks } = holds(isUnleased);
+    assert.ok(!failed, message);
+    assert.ok(promoted > share(60), `only ${promoted} promotions`);
+    if (isUnleased) assert.ok(unleasedTicks > share(60), `only ${unleasedTicks} ticks`);
+    else assert.equal(unleasedTicks, 0);
+  });
 
 for (const [fault, noticed] of [
   ["gates-late", /told \d+, promoted at/],
@@ -313,9 +410,12 @@ for (const [fault, noticed] of [
   ["acknowledges-on", /told \d+, promoted at|act$/],
   ["claims-anyway", /has what is newer/],
   ["clears-when-lost", /cleared by one who was lost/],
+  ["abandons-anyway", /act$/],
+  ["replaces-anyway", /act$/],
+  ["heeds-no-record", /act$/],
 ] as const)
   test(`${fault} is noticed`, () => {
-    const { failed, message } = holds(fault);
+    const { failed, message } = holds(UNLEASED.includes(fault), fault);
     assert.ok(failed);
     assert.match(message, noticed);
   });

@@ -13,6 +13,7 @@ import {
   askMirror,
   clearMirror,
   confirmMirror,
+  dismissMirror,
   promoteMirror,
   withdrawMirror,
 } from "./mirror-changes.ts";
@@ -130,6 +131,7 @@ test("a switch whose source keeps the state makes that the mirror, in sync, of t
   const { id: _, ...record } = mirror().record ?? assert.fail("there is none");
   assert.deepEqual(record, {
     ...{ node: "a", boot: "a1", state: "in-sync", epoch: 0, world: world().created },
+    unleased: true,
   });
   assert.equal(mirror().modified, epoch);
   assert.equal(mirroredEpoch(mirror()), epoch);
@@ -152,6 +154,12 @@ test("the mirror of a switch is cleared, withdrawn and replaced as any other", (
   assert.equal(typeof withdraw("a"), "number");
   begin();
   move(true);
+  propose(changeNodeState("a", node("a"), "a1", "draining"));
+  assert.equal(ask("b"), "in-sync", "it has to withdraw first");
+  begin();
+  propose(updateWorld("arena", world(), { ...WORLD, failover: "automatic" }));
+  move(true);
+  assert.equal(mirror().record?.unleased, undefined);
   propose(changeNodeState("a", node("a"), "a1", "draining"));
   assert.equal(ask("b"), store.revision);
 });
@@ -451,4 +459,34 @@ test("a removed world is forgotten with its mirror", () => {
   const forget = forgetShard(shard, "arena", claimView(store, "arena", ""), store.generation);
   assert.equal(typeof propose(forget), "number");
   assert.deepEqual(store.keys("shards/"), []);
+});
+
+test("a mirror that is unleased is replaced by nobody, and withdraws when it is asked to", () => {
+  ask();
+  assert.equal(
+    typeof propose(confirmMirror(shard, mirror(), { epoch: owner().modified, unleased: true })),
+    "number",
+  );
+  assert.equal(mirror().record?.unleased, true);
+  propose(changeNodeState("b", node("b"), "b1", "draining"));
+  assert.equal(ask("c"), "in-sync");
+  assert.equal(typeof propose(dismissMirror(shard, mirror())), "number");
+  const { leaving, state, unleased } = mirror().record ?? {};
+  assert.deepEqual([leaving, state, unleased], [true, "in-sync", true]);
+  assert.ok(isMirrored(mirror(), owner(), store.generation), "until it has gone");
+  assert.equal(propose(dismissMirror(shard, mirror())), "ended", "once is enough");
+  assert.equal(ask("c"), "in-sync");
+  assert.equal(typeof withdraw(), "number");
+  assert.equal(typeof ask("c"), "number");
+});
+
+test("a mirror that a switch has recorded is of the same ownership when it was asked to withdraw", () => {
+  ask();
+  confirm();
+  assert.equal(propose(dismissMirror(shard, mirror())), "ended", "it may be replaced");
+  move(true);
+  assert.equal(mirror().record?.epoch, 0);
+  assert.equal(typeof propose(dismissMirror(shard, mirror())), "number");
+  assert.equal(mirror().record?.epoch, owner().modified);
+  assert.ok(isMirrored(mirror(), owner(), store.generation));
 });

@@ -1,5 +1,12 @@
 import { generationOf } from "./control-store.ts";
-import { type Claimant, isAlive, isMirrored, isOwned, nextOwner } from "./ownership.ts";
+import {
+  type Claimant,
+  isAlive,
+  isMirrored,
+  isOwned,
+  mirroredEpoch,
+  nextOwner,
+} from "./ownership.ts";
 import { encodeRecord } from "./record-codec.ts";
 import { mirrorKey, nodeKey, ownerKey, shardKey, worldKey, worldNameOf } from "./record-keys.ts";
 import type {
@@ -18,6 +25,7 @@ import { modifiedIs, type Proposal, refused, type TxnParts, when } from "./txn-p
  * 1. The control plane asks for one, for the ownership that it names. It takes the place of one in sync only while that
  *    one's node drains: then, until the new one is in sync, the shard is as safe as its disk. It does not while that
  *    node is lost: the owner may be lost as well, and what the mirror had would be given up without anybody's order.
+ *    Nor does it take the place of one that is unleased: that is asked to withdraw first (5).
  * 2. **The owner gates on the mirror before `confirmMirror`, and until `clearMirror` has committed** (rule 5.5).
  * 3. `promoteMirror` is the fence: a mirror stops acknowledging before it proposes itself, so that the owner lets
  *    nothing out any more, whatever its lease says. It acts once it knows that it has committed.
@@ -29,6 +37,10 @@ import { modifiedIs, type Proposal, refused, type TxnParts, when } from "./txn-p
  *    or a snapshot it would go back. Its owner clears it, under its lease: one that was taken for lost decides nothing
  *    any more. Otherwise only the control plane may give such a mirror up, when its node is gone as well and the world
  *    allows it, or an operator says so.
+ * 5. While a mirror is in sync and unleased, its owner acts on the mirror's word alone, whatever its lease says: it may
+ *    be cut off from the control plane, and see nothing of what that writes. So what ends such a mirror has to reach the
+ *    owner by the mirror: it falls silent, and then withdraws or is promoted. `dismissMirror` asks it to. Else the owner
+ *    itself ends it, or an operator's word, who makes sure that both are dead.
  */
 
 export interface MirrorView {
@@ -60,7 +72,8 @@ export function askMirror(
     return refused("no-world", "there is no such world, or it is disabled");
   if (owner.record === undefined || !isOwned(owner, ownerNode, generation))
     return refused("not-owned", "no node owns it at present");
-  if (isMirrored(mirror, owner, generation) && !isLeaving(mirror, view.mirrorNode))
+  const mayBeReplaced = isLeaving(mirror, view.mirrorNode) && mirror.record?.unleased !== true;
+  if (isMirrored(mirror, owner, generation) && !mayBeReplaced)
     return refused("in-sync", `${mirror.record?.node} mirrors it`);
   if (owner.record.node === node) return refused("own", `${node} owns it`);
   if (
@@ -95,16 +108,23 @@ export function askMirror(
   };
 }
 
-/** The owner records that the mirror is in sync: it has let nothing out since that the mirror has not got. */
+/**
+ * The owner records that the mirror is in sync: it has let nothing out since that the mirror has not got. `unleased`: it
+ * means to act on the mirror's word alone (5); not before it has seen that this is recorded.
+ */
 export function confirmMirror(
   shard: string,
   mirror: Seen<MirrorRecord>,
-  { epoch, id }: { readonly epoch: number; readonly id?: string },
+  {
+    epoch,
+    id,
+    unleased = false,
+  }: { readonly epoch: number; readonly id?: string; readonly unleased?: boolean },
 ): Proposal<"ended"> {
   const { record } = mirror;
   if (record?.state !== "asked" || record.epoch !== epoch)
     return refused("ended", "nobody is asked to mirror this ownership any more");
-  const next: MirrorRecord = { ...record, state: "in-sync" };
+  const next: MirrorRecord = { ...record, state: "in-sync", ...(unleased && { unleased }) };
   return {
     ok: true,
     txn: {
@@ -174,6 +194,26 @@ export function withdrawMirror(
         { type: "delete", key: mirrorKey(shard) },
       ]),
     },
+  };
+}
+
+/** The control plane asks one that is unleased to withdraw (5). */
+export function dismissMirror(
+  shard: string,
+  mirror: Pick<Seen<MirrorRecord>, "record" | "modified">,
+): Proposal<"ended"> {
+  const { record } = mirror;
+  const epoch = mirroredEpoch(mirror);
+  if (record?.unleased !== true || record.leaving === true || epoch === undefined)
+    return refused("ended", "there is no unleased mirror, or it was asked already");
+  // A record of a switch is of the revision at which it was written: this is another one.
+  const next: MirrorRecord = { ...record, epoch, leaving: true };
+  return {
+    ok: true,
+    txn: when(
+      [modifiedIs(mirrorKey(shard), mirror.modified)],
+      [{ type: "put", key: mirrorKey(shard), value: encodeRecord("mirror", next) }],
+    ),
   };
 }
 

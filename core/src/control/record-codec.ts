@@ -234,6 +234,8 @@ const catalogue: { readonly [K in RecordKind]: Fields<Records[K]> } = {
     node: nodeName,
     boot,
     state: word("asked", "in-sync"),
+    unleased: optional(boolean),
+    leaving: optional(boolean),
   },
   moved: {
     id: shortId,

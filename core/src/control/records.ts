@@ -234,6 +234,13 @@ export interface MirrorRecord {
    * - `in-sync`: the owner lets nothing out that it has not got.
    */
   readonly state: "asked" | "in-sync";
+  /**
+   * Of one in sync: the owner acts without a lease, too, as long as this mirror acknowledges. In return nobody but the
+   * two of them ends it, and an operator. Of worlds whose failover is `manual`.
+   */
+  readonly unleased?: boolean;
+  /** Of one that is unleased: the control plane wants it gone, and it is to withdraw. */
+  readonly leaving?: boolean;
 }
 
 /** How a shard's last migration ended. `shards/<world>/<index>/moved`. Written by the transaction that ended it. */

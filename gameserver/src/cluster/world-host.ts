@@ -136,10 +136,8 @@ export class WorldHost implements GameserverControl {
         this.sealed = reason;
         worlds.seal();
         this.logger.warn(
-          "The lease does not hold: nothing leaves this node, and its worlds pause.",
-          {
-            reason,
-          },
+          "The lease does not hold: worlds pause, and nothing of them leaves this node, but of those that their mirrors answer for.",
+          { reason, unleased: migrations?.mirrors.unleased ?? 0 },
         );
       },
       unsealed: () => {

@@ -77,8 +77,9 @@ export type ToThread =
   | { type: "swap"; shard: string; file: string; generation: number; ownership?: Ownership }
   /** Too much of what it said waits for its mirror: it makes no tick, until it may again. */
   | { type: "hold-shard"; shard: string; held: boolean }
-  /** Nothing may leave this process for now: no world ticks. */
+  /** Nothing may leave this process for now: no world ticks, but those that act without a lease. */
   | { type: "seal"; sealed: boolean }
+  | { type: "act-unleased"; shard: string; holds: boolean }
   | { type: "messages"; shard: string; peer: number; messages: ToShard[] }
   | { type: "disconnect"; peer: number }
   | { type: "response"; shard: string; response: Response }

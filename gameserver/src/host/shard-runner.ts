@@ -78,6 +78,8 @@ export class ShardRunner implements Ticking {
   private paused = false;
   /** Nothing may leave the process: the world stands still. */
   private sealed = false;
+  /** It goes on all the same: its mirror's word is enough. */
+  private unleased = false;
   /** Too much of what it said waits for its mirror. */
   private held = false;
   /** The world moves, and has made its last tick here unless that fails. */
@@ -217,13 +219,24 @@ export class ShardRunner implements Ticking {
   }
 
   private get isStill(): boolean {
-    return this.paused || this.sealed || this.held || this.stopped;
+    return this.paused || this.isSealed || this.held || this.stopped;
+  }
+
+  private get isSealed(): boolean {
+    return this.sealed && !this.unleased;
   }
 
   /** Stands still from here on, or goes on as if no time had passed. */
   seal(sealed: boolean): void {
     if (this.sealed === sealed) return;
     this.sealed = sealed;
+    this.reschedule();
+  }
+
+  /** Being sealed is nothing to it, or is again. */
+  actUnleased(holds: boolean): void {
+    if (this.unleased === holds) return;
+    this.unleased = holds;
     this.reschedule();
   }
 
@@ -295,7 +308,7 @@ export class ShardRunner implements Ticking {
 
   private stopNow(): void {
     this.stopping = false;
-    if (!this.stopped && !this.sealed) this.settle();
+    if (!this.stopped && !this.isSealed) this.settle();
     const { clock, post } = this.dependencies;
     const { shard } = this.settings;
     const hash = this.shard.digest();

@@ -89,6 +89,9 @@ export class WorldThread {
         this.sealed = message.sealed;
         for (const runner of this.runners.values()) runner.seal(message.sealed);
         return;
+      case "act-unleased":
+        this.runners.get(message.shard)?.actUnleased(message.holds);
+        return;
       case "close":
         this.attempt(message.shard, "close", () =>
           this.close(message.shard, message.handedOver, message.keep),

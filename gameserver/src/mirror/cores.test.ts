@@ -41,6 +41,7 @@ function nodeOf(fields: Partial<NodeRecord>, modified = 5): Seen<NodeRecord> {
 class OwnerScene {
   mirror: Seen<MirrorRecord> = seenAt(asked, 11);
   owner = ownedBy("a");
+  world = seenAt(worldRecord({ durability: "mirror" }), 1);
   now = 1_000;
   readonly core: MirrorOwner;
 
@@ -48,7 +49,7 @@ class OwnerScene {
     const options = { shard: SHARD, epoch: EPOCH, boot: "a1", timeoutMs: 500, begins };
     this.core = new MirrorOwner(
       options,
-      () => ({ mirror: this.mirror, owner: this.owner }),
+      () => ({ mirror: this.mirror, owner: this.owner, world: this.world }),
       this.now,
     );
   }
@@ -81,6 +82,7 @@ class OwnerScene {
 function ownerWord(effect: OwnerEffect): string {
   if (effect.type === "release") return `release ${effect.tick}`;
   if (effect.type === "lost") return `lost: ${effect.reason}`;
+  if (effect.type === "unleased") return effect.holds ? "unleased" : "leased";
   return effect.type;
 }
 
@@ -131,6 +133,44 @@ test("an owner whose switch has made the source the mirror is in sync before its
   assert.deepEqual(lost, ["end", "lost: it acknowledged nothing for 500 ms", "txn"]);
   s.mirror = ABSENT;
   assert.deepEqual(s.tell({ type: "look" }), ["ungate"]);
+});
+
+test("an owner acts on its mirror's word once it has seen that this is recorded, until the mirror is lost", () => {
+  const s = new OwnerScene();
+  s.world = seenAt(worldRecord({ durability: "mirror", failover: "manual" }), 1);
+  s.mirrored();
+  assert.equal(
+    s.core.isUnleased,
+    false,
+    "it may have been recorded otherwise, by a proposal before",
+  );
+  assert.deepEqual(s.tell({ type: "look" }), []);
+  s.mirror = seenAt({ ...inSync, unleased: true }, 12);
+  assert.deepEqual(s.tell({ type: "look" }), ["unleased"]);
+  s.mirror = seenAt({ ...inSync, unleased: true, leaving: true }, 13);
+  assert.deepEqual(s.tell({ type: "look" }), []);
+  s.tell({ type: "ticked", tick: 8 });
+  const lost = s.pass(600).filter((word) => word !== "pulse");
+  assert.deepEqual(lost, ["end", "lost: it acknowledged nothing for 500 ms", "txn", "leased"]);
+  s.mirror = ABSENT;
+  assert.deepEqual(s.tell({ type: "look" }), ["ungate"]);
+});
+
+test("an owner acts on its mirror's word no more when the mirror has withdrawn, or was promoted", () => {
+  for (const isPromoted of [false, true]) {
+    const s = new OwnerScene().mirrored();
+    s.mirror = seenAt({ ...inSync, unleased: true }, 12);
+    assert.deepEqual(s.tell({ type: "look" }), ["unleased"]);
+    s.mirror = ABSENT;
+    if (isPromoted) s.owner = ownedBy("b", 14);
+    const words = s.tell({ type: "look" });
+    assert.deepEqual(
+      words,
+      isPromoted
+        ? ["end", "leased"]
+        : ["end", "lost: the control plane gave it up", "ungate", "leased"],
+    );
+  }
 });
 
 test("an owner whose switch has made the source the mirror clears one that never comes", () => {

@@ -33,4 +33,6 @@ export interface MirroredWorlds extends MovingWorlds {
   releaseOutput(shard: string, tick: number): void;
   /** Nothing waits any more. */
   ungateOutput(shard: string): void;
+  /** What is released leaves without a lease, too, and the shard ticks; or that holds no more. */
+  actUnleased(shard: string, holds: boolean): void;
 }

@@ -281,6 +281,11 @@ export class MirrorHost {
     return Math.max(0, ...[...this.mirrored.values()].map(({ lagTicks }) => lagTicks));
   }
 
+  /** Worlds here that act without a lease, as long as their mirrors answer. */
+  get unleased(): number {
+    return [...this.mirrored.values()].filter(({ isUnleased }) => isUnleased).length;
+  }
+
   private consider(shard: string): void {
     this.waiting.delete(shard);
     const { home } = this;

@@ -24,7 +24,7 @@ const FOLLOWER_PHASES: readonly FollowerPhase[] = [
 /** The mirrors that this node takes part in, as of now. */
 export function registerMirrorMetrics(
   meter: Meter,
-  mirrors: Pick<MirrorHost, "phases" | "lagTicks">,
+  mirrors: Pick<MirrorHost, "phases" | "lagTicks" | "unleased">,
 ): void {
   meter
     .createObservableGauge("atlasnet_mirrors", {
@@ -45,4 +45,9 @@ export function registerMirrorMetrics(
       description: "Ticks of one world here that its mirror has not acknowledged, at most",
     })
     .addCallback((result) => result.observe(mirrors.lagTicks));
+  meter
+    .createObservableGauge("atlasnet_mirror_unleased", {
+      description: "Worlds here that go on without a lease, as long as their mirrors answer",
+    })
+    .addCallback((result) => result.observe(mirrors.unleased));
 }

@@ -89,6 +89,10 @@ export class Mirrored {
     return this.core.phase;
   }
 
+  get isUnleased(): boolean {
+    return this.core.isUnleased;
+  }
+
   get lagTicks(): number {
     return this.core.lagTicks;
   }
@@ -158,6 +162,7 @@ export class Mirrored {
     if (this.isDropped) return;
     this.toStream({ type: "end", code: "failed", reason: "it does not run here any more" });
     this.isDropped = true;
+    if (this.core.isUnleased) this.dependencies.worlds.actUnleased(this.shard, false);
     this.alarm.set(Number.POSITIVE_INFINITY);
     this.dependencies.links.unserve(this.shard);
     this.sayFreed();
@@ -260,6 +265,8 @@ export class Mirrored {
         return worlds.releaseOutput(shard, effect.tick);
       case "ungate":
         return worlds.ungateOutput(shard);
+      case "unleased":
+        return worlds.actUnleased(shard, effect.holds);
       case "txn": {
         const { attempt } = effect;
         home.txn(effect.request).then(

@@ -122,6 +122,9 @@ export class Mirroring {
     // One in sync stays until its owner has cleared it (see Mirrored): it alone could go on if the owner died now.
     if (migration.record?.to === home.node && !this.isInSync)
       this.giveUp("the shard is to move here");
+    const { record } = this.view.mirror;
+    if (record?.id === this.record.id && record.leaving === true)
+      this.giveUp("the control plane wants it to end");
     this.begin();
   }
 

@@ -7,6 +7,7 @@ import {
   type Revision,
   type Seen,
   type TxnRequest,
+  type WorldRecord,
 } from "@atlasnet/core";
 import type { TxnAnswer } from "../placement/hosting-types.ts";
 import { TxnAttempts } from "../placement/txn-attempts.ts";
@@ -45,6 +46,8 @@ export type OwnerEffect =
   | { readonly type: "release"; readonly tick: number }
   /** Nothing waits any more. */
   | { readonly type: "ungate" }
+  /** What is released may leave whatever the lease says, and the shard ticks; or that holds no more. */
+  | { readonly type: "unleased"; readonly holds: boolean }
   /** Answered by `answered`. */
   | { readonly type: "txn"; readonly attempt: number; readonly request: TxnRequest }
   /** Say to the follower that the owner is there; it acknowledges what it has. */
@@ -74,6 +77,7 @@ export type OwnerPhase =
 export interface MirroredView {
   readonly mirror: Seen<MirrorRecord>;
   readonly owner: Seen<OwnerRecord>;
+  readonly world: Pick<Seen<WorldRecord>, "record">;
 }
 
 export interface MirrorOwnerOptions {
@@ -99,6 +103,8 @@ export interface MirrorOwnerOptions {
  *    committed, or the watch shows the record gone while the owner's is this ownership's.
  * 3. A mirror that does not acknowledge within `timeoutMs` is lost. A stall of this process is not held against it.
  * 4. Once the shard has another epoch, nothing more comes of it: what waits is never released.
+ * 5. Of a world whose failover is `manual` the mirror is recorded as unleased. Once the watch shows that, the shard acts
+ *    on the mirror's word alone, for as long as that counts.
  */
 export class MirrorOwner {
   private readonly options: MirrorOwnerOptions;
@@ -119,6 +125,7 @@ export class MirrorOwner {
   private saidAt = 0;
   private isLeaving = false;
   private isFreed = false;
+  private unleased = false;
   private readonly attempts = new TxnAttempts();
 
   /** `now` in ms, on any clock that does not go back. `view`: what the watch shows now. */
@@ -154,6 +161,11 @@ export class MirrorOwner {
     return Math.min(txnAt, this.lostAt, this.saidAt + PULSE_MS);
   }
 
+  /** The shard acts without a lease, too. */
+  get isUnleased(): boolean {
+    return this.unleased;
+  }
+
   private get isGated(): boolean {
     return this.now !== "open" && this.now !== "over";
   }
@@ -180,7 +192,17 @@ export class MirrorOwner {
     this.time = now;
     this.take(event);
     this.look();
+    this.noteUnleased();
     return this.effects;
+  }
+
+  private noteUnleased(): void {
+    const { record } = this.view().mirror;
+    const isIt = this.now === "in-sync" && record?.id === this.mirror?.id;
+    const holds = isIt && record?.state === "in-sync" && record.unleased === true;
+    if (holds === this.unleased) return;
+    this.unleased = holds;
+    this.effects.push({ type: "unleased", holds });
   }
 
   private take(event: OwnerEvent): void {
@@ -284,14 +306,17 @@ export class MirrorOwner {
   private propose(): void {
     if (!this.owesTxn || !this.attempts.isDue(this.time)) return;
     const { shard, epoch, boot } = this.options;
-    const { mirror, owner } = this.view();
+    const { mirror, owner, world } = this.view();
     const isSeen = mirror.record?.id === this.mirror?.id;
     if (this.now === "confirming" && isSeen && mirror.record?.state === "in-sync")
       return this.inSync();
     const id = `${boot}-${this.now}-${this.mirror?.id}-${this.attempts.next}`;
     const made =
       this.now === "confirming"
-        ? confirmMirror(shard, mirror, { epoch, id })
+        ? confirmMirror(shard, mirror, {
+            ...{ epoch, id },
+            unleased: world.record?.failover === "manual",
+          })
         : clearMirror(shard, { mirror, owner }, { epoch, id });
     // The view does not show how it was decided yet.
     if (!made.ok || !isSeen) return this.attempts.pause(this.time);

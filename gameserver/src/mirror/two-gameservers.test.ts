@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { snapshotKey } from "@atlasnet/core";
+import { dismissMirror, mirrorKey, snapshotKey } from "@atlasnet/core";
 import { holdRecords, until } from "../testing/counting-node.ts";
 import { mirroredNodes } from "../testing/mirrored-nodes.ts";
 import { inOrder, last, oneStory, SHARD } from "../testing/two-nodes.ts";
@@ -33,6 +33,64 @@ test("a world's owner dies: its mirror goes on, and nothing that anybody was tol
   await h.host.drain();
   const { state, promotedOver } = owner().record ?? {};
   assert.deepEqual([state, promotedOver], ["released", before.epoch], "the next owner knows, too");
+});
+
+for (const failover of ["manual", "automatic"] as const)
+  test(`a mirrored world with failover ${failover} ${failover === "manual" ? "plays on" : "stands still"} without a lease`, async (t) => {
+    const { g, ask, inSync, mirror, owner } = await mirroredNodes(t, undefined, {
+      record: { failover },
+    });
+    const { counts } = await g.watch();
+    ask("h");
+    await inSync();
+    await until(() => g.mirrors?.unleased === (failover === "manual" ? 1 : 0));
+    assert.equal(mirror()?.unleased, failover === "manual" ? true : undefined);
+    g.control.seal();
+    if (failover === "manual") {
+      const count = last(counts);
+      await until(() => last(counts) > count + 100);
+    } else await standsStill(counts);
+    g.control.unseal();
+    const count = last(counts);
+    await until(() => last(counts) > count + 20);
+    assert.ok(inOrder(counts));
+    assert.equal(owner().record?.node, "g");
+  });
+
+test("a mirrored world without a lease stands still when its mirror is gone, and goes on with the lease", async (t) => {
+  const { g, h, ask, inSync } = await mirroredNodes(t, undefined, {
+    record: { failover: "manual" },
+  });
+  const { counts } = await g.watch();
+  ask("h");
+  await inSync();
+  await until(() => g.mirrors?.unleased === 1);
+  g.control.seal();
+  h.control.silent = true;
+  await h.stop();
+  await standsStill(counts);
+  g.control.unseal();
+  const count = last(counts);
+  await until(() => last(counts) > count + 20);
+  assert.ok(inOrder(counts));
+});
+
+test("a mirror that is asked to go withdraws, and the world plays on without it", async (t) => {
+  const { g, tiny, ask, inSync, mirror } = await mirroredNodes(t, undefined, {
+    record: { failover: "manual" },
+  });
+  const { counts } = await g.watch();
+  ask("h");
+  await inSync();
+  await until(() => g.mirrors?.unleased === 1);
+  const made = dismissMirror(SHARD, tiny.seen("mirror", mirrorKey(SHARD)));
+  assert.ok(made.ok);
+  assert.ok(tiny.txn(made.txn).succeeded);
+  await until(() => mirror() === undefined);
+  const count = last(counts);
+  await until(() => last(counts) > count + 20);
+  assert.ok(inOrder(counts));
+  assert.equal(g.mirrors?.unleased, 0);
 });
 
 test("a world whose owner is lost before its mirror was in sync is opened where that was made", async (t) => {
@@ -362,3 +420,13 @@ test("until a lost mirror is known to be cleared, nothing leaves", async (t) => 
   await until(() => g.server.heldBytes > 6_000);
   assert.equal(last(counts), count);
 });
+
+/** Nothing is heard any more, for many looks. */
+async function standsStill(counts: readonly number[]): Promise<void> {
+  let [heard, alike] = [counts.length, 0];
+  await until(() => {
+    alike = counts.length === heard ? alike + 1 : 0;
+    heard = counts.length;
+    return alike >= 60;
+  });
+}

@@ -298,10 +298,12 @@ export class Gameserver {
     return left && this.moving.keep(left);
   }
 
-  /** Nothing leaves from here on, and no world ticks: the lease does not hold. */
+  /** Nothing leaves from here on, and no world ticks but those that need no lease: it does not hold. */
   seal(): void {
     this.gate.seal();
     this.pool.seal(true);
+    // Those that ran elsewhere when they were told have not heard of it.
+    for (const shard of this.gate.unleased) this.moving.actUnleased(shard, true);
   }
 
   /** The lease holds again, under the same registration. */

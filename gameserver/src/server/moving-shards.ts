@@ -56,6 +56,12 @@ export class MovingShards implements MirroredWorlds {
     this.dependencies.gate.ungate(shard);
   }
 
+  actUnleased(shard: string, holds: boolean): void {
+    const { gate, pool } = this.dependencies;
+    gate.actUnleased(shard, holds);
+    pool.send(shard, { type: "act-unleased", shard, holds });
+  }
+
   /** Begins a replica of a world that runs elsewhere; another one of the same shard takes its place. */
   follow(
     request: WorldRequest,

@@ -154,3 +154,47 @@ test("a shard of which much waits for its mirror makes no tick meanwhile; what i
   assert.deepEqual(out, ["a:1", "a:2", "a:3", "a:5"]);
   assert.deepEqual(spoiled, []);
 });
+
+test("with its mirror's word a shard says what that has without a lease, and nothing else", () => {
+  gate.gate("a");
+  gate.actUnleased("a", true);
+  assert.deepEqual(gate.unleased, ["a"]);
+  mayAct = false;
+  gate.seal();
+  send("a", "1", 0, 1);
+  send("b", "1", 0, 1);
+  assert.deepEqual(out, []);
+  gate.release("a", 1);
+  assert.deepEqual(out, ["a:1"]);
+  send("a", "placed");
+  send("a", "2", 0, 2);
+  gate.release("a", 2);
+  assert.deepEqual(out, ["a:1"], "no mirror answers for what is of no tick, and the order stays");
+  mayAct = true;
+  gate.unseal();
+  assert.deepEqual(out, ["a:1", "b:1", "a:placed", "a:2"]);
+});
+
+test("a mirror's word ends with its gate, and when it is taken back", () => {
+  gate.gate("a");
+  gate.actUnleased("a", true);
+  mayAct = false;
+  gate.seal();
+  gate.actUnleased("a", false);
+  gate.release("a", 1);
+  send("a", "1", 0, 1);
+  gate.actUnleased("a", true);
+  assert.deepEqual(out, ["a:1"]);
+  send("a", "2", 0, 2);
+  gate.ungate("a");
+  send("a", "3", 0, 3);
+  assert.deepEqual(out, ["a:1"]);
+  gate.actUnleased("a", true);
+  assert.deepEqual([out, gate.unleased], [["a:1"], []], "without a gate there is no mirror");
+  gate.lose();
+  gate.gate("a");
+  gate.actUnleased("a", true);
+  gate.release("a", 4);
+  send("a", "4", 0, 4);
+  assert.deepEqual(out, ["a:1"], "the registration is gone, and with it the mirror");
+});

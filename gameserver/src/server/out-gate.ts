@@ -38,12 +38,15 @@ interface Mirrored {
   /** The mirror has what ticks up to this one did. */
   released: number;
   isCrowded: boolean;
+  /** What is released needs no lease. */
+  isUnleased: boolean;
 }
 
 /**
  * What leaves a gameserver leaves by here (design rule 5.1): nothing while the node may not act. What comes
  * meanwhile is held in its order and leaves afterwards, if the node still is who it was; otherwise
- * it is thrown away. What a mirrored shard says waits for its mirror as well (rule 5.5).
+ * it is thrown away. What a mirrored shard says waits for its mirror as well (rule 5.5). Where that mirror is unleased,
+ * its word is enough: what is of a tick that it has leaves although the node may not act.
  */
 export class OutGate {
   private readonly maxShardBytes: number;
@@ -86,14 +89,29 @@ export class OutGate {
    */
   send(shard: string, bytes: number, release: () => void, tick = 0): void {
     if (this.state === "lost" || this.spoiled.has(shard)) return;
-    if (this.isOpen && !this.waitsForMirror(shard, tick) && this.flush(shard)) return release();
+    const mirrored = this.mirrored.get(shard);
+    const isReleased = tick <= (mirrored?.released ?? Number.POSITIVE_INFINITY);
+    if (isReleased && this.mayLeave(mirrored, tick) && this.flush(shard)) return release();
     const at = this.dependencies.now?.() ?? 0;
     this.hold(shard, { bytes: bytes + HELD_OVERHEAD_BYTES, tick, at, release });
   }
 
   /** From here on, what a shard says waits until `release` names its tick or a later one. */
   gate(shard: string): void {
-    this.mirrored.set(shard, { released: 0, isCrowded: false });
+    this.mirrored.set(shard, { released: 0, isCrowded: false, isUnleased: false });
+  }
+
+  /** What is released leaves without a lease, too; or that holds no more. */
+  actUnleased(shard: string, holds: boolean): void {
+    const mirrored = this.mirrored.get(shard);
+    if (mirrored === undefined) return;
+    mirrored.isUnleased = holds;
+    this.flush(shard);
+  }
+
+  /** Shards that act without a lease. */
+  get unleased(): readonly string[] {
+    return [...this.mirrored].filter(([, { isUnleased }]) => isUnleased).map(([shard]) => shard);
   }
 
   isGated(shard: string): boolean {
@@ -105,7 +123,7 @@ export class OutGate {
     const mirrored = this.mirrored.get(shard);
     if (mirrored === undefined || tick <= mirrored.released) return;
     mirrored.released = tick;
-    if (this.isOpen) this.flush(shard);
+    this.flush(shard);
   }
 
   /** Nothing waits for a mirror any more. */
@@ -113,7 +131,9 @@ export class OutGate {
     const mirrored = this.mirrored.get(shard);
     if (mirrored === undefined) return;
     mirrored.released = Number.POSITIVE_INFINITY;
-    if (this.isOpen) this.flush(shard);
+    // Nobody's word stands in for the lease any more.
+    mirrored.isUnleased = false;
+    this.flush(shard);
     this.mirrored.delete(shard);
     if (mirrored.isCrowded) this.dependencies.crowded?.(shard, false);
   }
@@ -161,7 +181,7 @@ export class OutGate {
     const now = this.dependencies.now?.() ?? 0;
     let released = 0;
     for (const item of queue.items) {
-      if (item.tick > upTo || !this.dependencies.mayAct()) break;
+      if (item.tick > upTo || !this.mayLeave(mirrored, item.tick)) break;
       released += 1;
       this.waited(mirrored, now - item.at);
       queue.bytes -= item.bytes;
@@ -189,8 +209,10 @@ export class OutGate {
     this.noteCrowd(shard, queue.bytes);
   }
 
-  private waitsForMirror(shard: string, tick: number): boolean {
-    return tick > (this.mirrored.get(shard)?.released ?? Number.POSITIVE_INFINITY);
+  /** No mirror answers for what is of no tick. */
+  private mayLeave(mirrored: Mirrored | undefined, tick: number): boolean {
+    if (this.isOpen) return true;
+    return this.state !== "lost" && mirrored?.isUnleased === true && tick > 0;
   }
 
   private waited(mirrored: Mirrored | undefined, ms: number): void {

@@ -30,6 +30,8 @@ export interface CheckersDependencies {
   item(key: string): KeyValue | undefined;
   /** The boot that the process of a node is registered with now. */
   bootOf(node: string): string | undefined;
+  /** Something can be committed. */
+  leads(): boolean;
   /** Before the first tick of a shard that was opened here, and after every tick: may break rules. */
   readonly spoil: Spoil;
 }
@@ -55,7 +57,7 @@ export class Checkers {
   private readonly leftToMirror: LeftToMirror;
 
   constructor({ worlds }: CheckersOptions, dependencies: CheckersDependencies) {
-    const { violations, item, bootOf, spoil } = dependencies;
+    const { violations, item, bootOf, leads, spoil } = dependencies;
     const sameHash = new SameHash({ violations });
     this.sameHash = sameHash;
     this.storeIsAll = new StoreIsAll({ violations });
@@ -88,7 +90,7 @@ export class Checkers {
       ...{ violations, worlds, item },
       followerOf: (shard, epoch) => sameHash.followerOf(shard, epoch),
     });
-    this.leftToMirror = new LeftToMirror({ violations, worlds, item });
+    this.leftToMirror = new LeftToMirror({ violations, worlds, item, leads });
     this.watch = new WatchedTicks(
       // What slept is looked at before others follow it anew.
       [
@@ -154,6 +156,7 @@ export class Checkers {
     const { figures } = this.exactlyOnce.verdict;
     return {
       promoted: this.promotions.promoted,
+      saidWhenLost: this.oneActor.saidWhenLost,
       asleep: this.sleep.fallen,
       upgraded: this.upgrades.upgraded,
       ...{ said: figures.queued, delivered: figures.delivered, drops: figures.drops },

@@ -14,6 +14,8 @@ export interface LeftToMirrorDependencies {
   readonly worlds: readonly string[];
   /** What is committed at this very moment, of all clocks. */
   item(key: string): KeyValue | undefined;
+  /** Something can be committed: nobody can give up, be promoted or be lost otherwise. */
+  leads(): boolean;
 }
 
 /**
@@ -37,6 +39,7 @@ export class LeftToMirror implements TickChecker {
 
   /** To be called again and again. */
   look(): void {
+    if (!this.deps.leads()) this.since.clear();
     for (const shard of this.deps.worlds.map(firstShard)) this.lookAt(shard);
   }
 

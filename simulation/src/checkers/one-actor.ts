@@ -1,9 +1,9 @@
 import type { Violations } from "@atlasnet/apiserver/sim";
-import { isAlive, type KeyValue, nodeKey, ownerKey } from "@atlasnet/core";
+import { isAlive, type KeyValue, mirrorKey, nodeKey, ownerKey } from "@atlasnet/core";
 import type { SimPassage } from "@atlasnet/core/sim";
 import { isAct } from "./acts.ts";
 import type { Checker } from "./checker.ts";
-import { nodeOf, ownerOf } from "./records.ts";
+import { mirrorInSync, nodeOf, ownerOf } from "./records.ts";
 
 export interface OneActorDependencies {
   readonly violations: Violations;
@@ -18,11 +18,14 @@ export interface OneActorDependencies {
 /**
  * Rule 5.1: at most one gameserver acts for a shard. Whoever lets something out is its committed owner at that very
  * moment, and alive as far as anybody has decided; so no two ever act at a time. When a mirror has taken the shard over,
- * the one before may still say what the mirror has: that is one and the same history.
+ * the one before may still say what the mirror has: that is one and the same history. While a mirror is recorded as
+ * unleased, its owner may act though it is taken for lost: nobody else may have the shard.
  */
 export class OneActor implements Checker {
   readonly rule = "5.1 one actor per shard";
   looked = 0;
+  /** What owners said on their mirrors' word who were taken for lost. */
+  saidWhenLost = 0;
   private readonly deps: OneActorDependencies;
 
   constructor(dependencies: OneActorDependencies) {
@@ -53,8 +56,10 @@ export class OneActor implements Checker {
     const running = bootOf(node);
     if (boot !== running) return `it is owned by boot ${boot}, and ${running} runs`;
     const known = nodeOf(item(nodeKey(node)));
-    if (known === undefined || !isAlive(known, boot))
+    if (known !== undefined && isAlive(known, boot)) return undefined;
+    if (mirrorInSync(found, item(mirrorKey(shard)))?.mirror.unleased !== true)
       return "that boot is not alive: others may have it";
+    this.saidWhenLost += 1;
     return undefined;
   }
 }

@@ -119,6 +119,9 @@ export class Promotions implements TickChecker {
   private changed(shard: string, { mirror, owner, epoch }: InSync, to: Before["to"]): void {
     const item = this.deps.item(ownerKey(shard));
     const now = ownerOf(item);
+    // It was closed in order, when nobody could clear its mirror: what it kept is all there is.
+    const isReleased = now?.state === "released" && now.node === owner.node;
+    if (isReleased && now.boot === owner.boot) return;
     const [next] = [mirror, to].filter((one) => one?.node === now?.node && one?.boot === now?.boot);
     if (next === undefined) {
       // Both are gone: it goes back, as the worlds of these runs may.

@@ -10,20 +10,25 @@ import {
   upgrade,
 } from "@atlasnet/apiserver/sim";
 import {
+  abandonMirror,
   ControlError,
   type ControlStore,
   cordonNode,
   decodeRecord,
   encodeRecord,
   firstShard,
+  isAlive,
   type KeyValue,
+  mirrorKey,
   nodeKey,
   noopLogger,
   ownerKey,
   parseRecordKey,
   seen,
+  shardKey,
 } from "@atlasnet/core";
 import type { SeededRandom, SimClock, SimNetwork } from "@atlasnet/core/sim";
+import { mirrorInSync, nodeOf } from "../checkers/records.ts";
 import { CLUSTER } from "./control-tie.ts";
 import { SimLog } from "./sim-log.ts";
 
@@ -163,6 +168,43 @@ export class SimApiservers {
     const before = seen(decoded.record, item);
     const made = cordonNode(node, before, GENERATION, cordoned);
     if (made.ok) await this.store.txn(made.txn);
+  }
+
+  /**
+   * What an operator's `world restore-from-snapshot` does, who has made sure that owner and mirror are dead: both nodes are
+   * back as others. @throws ControlError
+   */
+  async restore(world: string): Promise<void> {
+    const lost = this.lostBoth(firstShard(world));
+    if (lost?.every(({ record, boot }) => record?.boot !== boot)) await this.abandon(world);
+  }
+
+  /**
+   * The control plane gives up the mirror of an owner that it takes for lost, and asks another node, as if that owner could
+   * not act without a lease: what it must not do. @throws ControlError
+   */
+  async giveUp(world: string, to: string): Promise<void> {
+    if (this.lostBoth(firstShard(world)) !== undefined) await this.abandon(world, to);
+  }
+
+  /** The nodes of a shard's owner and of its mirror in sync, if both are taken for lost, and the boots that had it. */
+  private lostBoth(shard: string) {
+    const both = mirrorInSync(this.item(ownerKey(shard)), this.item(mirrorKey(shard)));
+    if (both === undefined) return undefined;
+    const nodes = [both.owner, both.mirror].map(({ node, boot }) => ({
+      ...{ boot, record: nodeOf(this.item(nodeKey(node))) },
+    }));
+    return nodes.some(({ record, boot }) => isAlive(record, boot)) ? undefined : nodes;
+  }
+
+  private async abandon(world: string, to?: string): Promise<void> {
+    const shard = firstShard(world);
+    const { compare, then } = abandonMirror(shard, {
+      modified: this.item(mirrorKey(shard))?.modified ?? 0,
+    });
+    const wish = to && encodeRecord("shard", { wanted: to, reason: "operator" });
+    const asks = wish ? [{ type: "put", key: shardKey(shard), value: wish } as const] : [];
+    await this.store.txn({ compare, then: [...then, ...asks] });
   }
 
   private async serve(node: string): Promise<void> {

@@ -13,7 +13,7 @@ export function worldsOf(
   plan: Plan,
   faults: ClusterFaults,
 ): readonly (readonly [string, WorldRecord])[] {
-  const { worlds, durabilities, sleepAfterSeconds } = plan;
+  const { worlds, durabilities, sleepAfterSeconds, manualFailover } = plan;
   return names("w", worlds).map((world, at) => [
     world,
     worldRecord({
@@ -25,6 +25,10 @@ export function worldsOf(
       },
       ...(sleepAfterSeconds > 0 && { sleepAfterSeconds }),
       durability: durabilities[at % durabilities.length] ?? "journal",
+      failover:
+        manualFailover && durabilities[at % durabilities.length] === "mirror"
+          ? "manual"
+          : "automatic",
     }),
   ]);
 }
