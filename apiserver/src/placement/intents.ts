@@ -191,7 +191,7 @@ export function abandonTxn(shard: ShardEntry): TxnParts | undefined {
 export function dismissTxn({ name, mirror }: ShardEntry): TxnParts | undefined {
   if (mirror === undefined) return undefined;
   const made = dismissMirror(name, mirror);
-  return made.ok ? { compare: made.txn.compare, then: made.txn.then } : undefined;
+  return made.ok ? made.txn : undefined;
 }
 
 /** Undefined: it is no shard of the world that is there now. */

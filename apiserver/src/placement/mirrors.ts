@@ -16,9 +16,7 @@ export function leftToMirror({ view }: Context, shard: ShardEntry): Decision | u
   const mirror = shard.mirrorOfNow;
   if (mirror === undefined || !shard.isMirrored(generation) || shard.isOwned(generation))
     return undefined;
-  if (isThere(mirror) || shard.world?.failover !== "automatic") return { type: "rest" };
-  // The two may be cut off together, and play on: that was promised, and the failover changed since.
-  if (mirror.record.unleased === true) return { type: "rest" };
+  if (isThere(mirror) || waitsForOperator(shard, mirror)) return { type: "rest" };
   const { id } = mirror.node;
   return {
     type: "abandon",
@@ -120,6 +118,14 @@ function sharesZone(node: NodeEntry, owner: NodeEntry | undefined): boolean {
   return one === undefined || other === undefined || one === other;
 }
 
+/**
+ * With owner and mirror lost. Where the mirror is unleased the two may be cut off together, and play on: that was promised,
+ * whatever the failover is by now.
+ */
+function waitsForOperator({ world }: ShardEntry, { record }: MirrorEntry): boolean {
+  return world?.failover !== "automatic" || record.unleased === true;
+}
+
 function isThere({ record, node }: MirrorEntry): boolean {
   return isAlive(node.record, record.boot);
 }
@@ -130,6 +136,7 @@ export function mirrorText(view: ClusterView, shard: ShardEntry): string | undef
   if (mirror === undefined || !shard.isMirrored(view.generation)) return undefined;
   if (isThere(mirror)) return `its mirror on ${mirror.node.id} takes over`;
   const gone = `${shard.owner?.id}, which had it, and its mirror on ${mirror.node.id} are gone`;
-  const waits = shard.world?.failover === "manual" || mirror.record.unleased === true;
-  return waits ? `${gone}: it waits for an operator (atlasnet world restore-from-snapshot)` : gone;
+  return waitsForOperator(shard, mirror)
+    ? `${gone}: it waits for an operator (atlasnet world restore-from-snapshot)`
+    : gone;
 }

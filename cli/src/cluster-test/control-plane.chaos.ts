@@ -162,10 +162,7 @@ chaos(
     assert.ok(first && second);
     await Promise.all([first.kill(), second.kill()]);
     await answers(players, 1);
-    await until(
-      "the lease is over",
-      async () => (await home.metric("atlasnet_node_may_act")) === 0,
-    );
+    await untilLease(home, "is over");
     const heard = await stillness(players);
     const refused = await operate(cluster, "world", "create", "late", "--module", LEDGER_FILE);
     assert.equal(refused.code, 4, "try again later");
@@ -198,17 +195,17 @@ chaos(
     await cluster.mirrored("arena");
     const players = await enterEverywhere(scene, "arena");
     await answers(players, 5);
-    await until("it may", async () => (await home.metric("atlasnet_mirror_unleased")) === 1);
+    await until(
+      "it needs no lease",
+      async () => (await home.metric("atlasnet_mirror_unleased")) === 1,
+    );
     const [first, second] = apiserversOf(scene);
     assert.ok(first && second);
     await Promise.all([first.kill(), second.kill()]);
-    await until(
-      "the lease is over",
-      async () => (await home.metric("atlasnet_node_may_act")) === 0,
-    );
+    await untilLease(home, "is over");
     await answers(players, 20);
     first.start();
-    await until("it is back", async () => (await home.metric("atlasnet_node_may_act")) === 1);
+    await untilLease(home, "holds");
     await answers(players, 10);
     await assertUntouched(players);
     assert.equal((await cluster.owned("arena")).node, home.node);
@@ -247,6 +244,11 @@ chaos(
     await assertUntouched(players);
   },
 );
+
+function untilLease(home: NodeProcess, is: "holds" | "is over"): Promise<void> {
+  const due = is === "holds" ? 1 : 0;
+  return until(`its lease ${is}`, async () => (await home.metric("atlasnet_node_may_act")) === due);
+}
 
 /** Makes worlds without state until one of them is where another world is: they are spread. */
 async function withoutState({ cluster }: Scene, home: NodeProcess): Promise<string> {

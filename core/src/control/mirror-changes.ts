@@ -17,7 +17,14 @@ import type {
   ShardRecord,
   WorldRecord,
 } from "./records.ts";
-import { modifiedIs, type Proposal, refused, type TxnParts, when } from "./txn-parts.ts";
+import {
+  modifiedIs,
+  type Proposal,
+  type Refusal,
+  refused,
+  type TxnParts,
+  when,
+} from "./txn-parts.ts";
 
 /**
  * The transactions of a mirror (design, section 5):
@@ -201,7 +208,7 @@ export function withdrawMirror(
 export function dismissMirror(
   shard: string,
   mirror: Pick<Seen<MirrorRecord>, "record" | "modified">,
-): Proposal<"ended"> {
+): { readonly ok: true; readonly txn: TxnParts } | Refusal<"ended"> {
   const { record } = mirror;
   const epoch = mirroredEpoch(mirror);
   if (record?.unleased !== true || record.leaving === true || epoch === undefined)

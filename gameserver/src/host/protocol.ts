@@ -79,6 +79,7 @@ export type ToThread =
   | { type: "hold-shard"; shard: string; held: boolean }
   /** Nothing may leave this process for now: no world ticks, but those that act without a lease. */
   | { type: "seal"; sealed: boolean }
+  /** From here on it ticks although sealed, or does not any more. */
   | { type: "act-unleased"; shard: string; holds: boolean }
   | { type: "messages"; shard: string; peer: number; messages: ToShard[] }
   | { type: "disconnect"; peer: number }

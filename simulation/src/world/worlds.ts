@@ -14,9 +14,9 @@ export function worldsOf(
   faults: ClusterFaults,
 ): readonly (readonly [string, WorldRecord])[] {
   const { worlds, durabilities, sleepAfterSeconds, manualFailover } = plan;
-  return names("w", worlds).map((world, at) => [
-    world,
-    worldRecord({
+  return names("w", worlds).map((world, at) => {
+    const durability = durabilities[at % durabilities.length] ?? "journal";
+    const record = worldRecord({
       module: { source: "node", path: editionFile("first", plan) },
       config: {
         world,
@@ -24,11 +24,9 @@ export function worldsOf(
         ...(faults.has("state-beside-the-store") && { forgetful: true }),
       },
       ...(sleepAfterSeconds > 0 && { sleepAfterSeconds }),
-      durability: durabilities[at % durabilities.length] ?? "journal",
-      failover:
-        manualFailover && durabilities[at % durabilities.length] === "mirror"
-          ? "manual"
-          : "automatic",
-    }),
-  ]);
+      durability,
+      failover: manualFailover && durability === "mirror" ? "manual" : "automatic",
+    });
+    return [world, record];
+  });
 }
